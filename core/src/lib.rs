@@ -1,6 +1,33 @@
 //! Switchboard core.
 #![no_std]
 #![forbid(unsafe_code)]
+
 extern crate alloc;
 
+mod action;
+mod close;
+mod config;
+mod event;
 pub mod http;
+mod id;
+mod message;
+mod name;
+mod random;
+mod stats;
+mod time;
+
+pub use action::{Action, Actions, Notice, Outcome};
+pub use close::{CloseReason, Disconnect, Ending, Rejection};
+pub use config::{
+    Config, ConfigError, Handled, Heartbeat, HeartbeatMode, Limit, Limits, Overflow, Publishers,
+    Rate, RoomClass, UserLimitPolicy,
+};
+pub use event::{Command, Event, Inbound, Request};
+pub use id::{ConnectionId, Ticket};
+pub use message::{
+    Direct, Epoch, ErrorCode, Json, Message, Payload, Position, Publication, RawFrame, Refusal,
+    Welcome,
+};
+pub use name::{ConflationKey, Kind, MessageId, NameError, RoomName, UserName};
+pub use stats::Stats;
+pub use time::Timestamp;

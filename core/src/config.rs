@@ -1,0 +1,378 @@
+//! Every bound and rule of a hub, with its default.
+
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use crate::name::Kind;
+
+/// An upper bound that can be switched off.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limit(u32);
+
+impl Limit {
+    /// No bound.
+    pub const NONE: Self = Self(u32::MAX);
+
+    /// At most so many.
+    pub const fn at_most(n: u32) -> Self {
+        Self(n)
+    }
+
+    /// As configuration files have it: 0 switches the bound off.
+    pub const fn zero_is_none(n: u32) -> Self {
+        if n == 0 { Self::NONE } else { Self(n) }
+    }
+
+    /// Whether so many are too many.
+    pub const fn is_exceeded_by(self, n: usize) -> bool {
+        self.0 != u32::MAX && n > self.0 as usize
+    }
+
+    /// The bound, if there is one.
+    pub const fn get(self) -> Option<u32> {
+        if self.0 == u32::MAX { None } else { Some(self.0) }
+    }
+}
+
+/// How much one connection may send: so many a second on average, and so many at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rate {
+    /// On average, a second. 0 switches the limit off.
+    pub per_second: u32,
+    /// At once, after a pause.
+    pub burst: u32,
+}
+
+impl Rate {
+    /// No limit.
+    pub const NONE: Self = Self { per_second: 0, burst: 0 };
+}
+
+/// What happens when a user that has [`Limits::max_per_user`] connections opens one more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum UserLimitPolicy {
+    /// The new one is rejected with `user_limit`.
+    #[default]
+    RejectNew,
+    /// The oldest is closed with 4004 `replaced`, and the new one takes its seat.
+    ReplaceOldest,
+}
+
+/// Bounds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Connections in all; handshakes in flight and connections that are being closed count.
+    pub max_connections: Limit,
+    /// Connections of one user.
+    pub max_per_user: Limit,
+    /// What happens at that bound.
+    pub user_limit_policy: UserLimitPolicy,
+    /// Rooms that one connection can be in at a time; at most 65,535.
+    pub max_rooms_per_connection: Limit,
+    /// Bytes of one message after reassembly, header and names included.
+    pub max_message_bytes: usize,
+    /// Messages that one connection may send.
+    pub messages: Rate,
+    /// Bytes that one connection may send. A burst below [`max_message_bytes`](Self::max_message_bytes)
+    /// would make the largest messages impossible and is refused.
+    pub bytes: Rate,
+    /// Messages over the rate that are answered with an error; the next one closes the connection.
+    /// The count starts anew once the connection has been quiet long enough to have its whole burst back.
+    pub rate_strikes: u32,
+    /// Messages that wait for one connection whose socket takes no more.
+    pub outbox_messages: usize,
+    /// Bytes that wait so, as [`Message::cost_bytes`](crate::Message::cost_bytes) counts them.
+    pub outbox_bytes: usize,
+    /// When this many bytes wait in a connection's write queue, it is blocked, and the rest waits in the hub.
+    pub outlet_high_water: usize,
+    /// When no more than this many are left there, it is writable again.
+    pub outlet_low_water: usize,
+    /// Names in one answer to `members`.
+    pub members_listed: usize,
+    /// Probes of users that are under way at once.
+    pub max_probes: usize,
+    /// Deadlines handled in one [`Event::Tick`](crate::Event::Tick), so that no tick is long.
+    pub work_per_tick: usize,
+    /// Time from the admission to the completed upgrade; afterwards the seat is given back.
+    pub handshake_timeout: Duration,
+    /// Time for a close to be answered, and for accepted data to be sent before it.
+    pub close_timeout: Duration,
+    /// Closes a connection that sent no message for so long; pings and pongs do not count. Zero: never.
+    pub idle_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_connections: Limit::at_most(500),
+            max_per_user: Limit::at_most(5),
+            user_limit_policy: UserLimitPolicy::RejectNew,
+            max_rooms_per_connection: Limit::at_most(50),
+            max_message_bytes: 64 * 1024,
+            messages: Rate { per_second: 50, burst: 100 },
+            bytes: Rate::NONE,
+            rate_strikes: 50,
+            outbox_messages: 256,
+            outbox_bytes: 1024 * 1024,
+            outlet_high_water: 64 * 1024,
+            outlet_low_water: 16 * 1024,
+            members_listed: 1_000,
+            max_probes: 1_024,
+            work_per_tick: 1_024,
+            handshake_timeout: Duration::from_secs(10),
+            close_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::ZERO,
+        }
+    }
+}
+
+/// How the hub finds out whether a peer is alive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum HeartbeatMode {
+    /// Protocol pings (RFC 6455, 5.5.2), which every WebSocket library answers by itself.
+    Protocol,
+    /// `health_ping` messages, which only the application's own code answers: the one to choose behind an
+    /// intermediary that answers protocol pings for clients that are gone.
+    Application,
+    /// Both; either answer is a sign of life.
+    #[default]
+    Both,
+}
+
+/// The rules of liveness.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Heartbeat {
+    /// Time between two pings of one connection. Zero: no heartbeats, and nothing goes stale.
+    pub interval: Duration,
+    /// Time without a sign of life after which a connection is closed.
+    pub stale_after: Duration,
+    /// Which pings.
+    pub mode: HeartbeatMode,
+}
+
+impl Default for Heartbeat {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(30),
+            stale_after: Duration::from_secs(45),
+            mode: HeartbeatMode::Both,
+        }
+    }
+}
+
+/// Which clients may publish into a room. The application always may.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Publishers {
+    /// Every connection, in the room or not.
+    Anyone,
+    /// Connections in the room.
+    #[default]
+    Members,
+    /// None: a broadcast-only room, such as a dashboard.
+    Server,
+}
+
+/// What happens to publications for a member whose outbox is full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Overflow {
+    /// The member is closed with 4008 `slow_consumer`.
+    #[default]
+    Close,
+    /// The oldest publication that waits is dropped, and the gap announced.
+    DropOldest,
+    /// A newer publication replaces the waiting one with the same key, and the gap is announced. What still
+    /// does not fit closes the member.
+    Conflate,
+}
+
+/// The rules of the rooms whose names begin with a prefix. The longest prefix wins.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RoomClass {
+    /// Connections in one room, seats of handshakes in flight counted.
+    pub max_members: Limit,
+    /// Whether members hear of users that come and go.
+    pub presence: bool,
+    /// How long a user that lost its last connection is still said to be there. A `leave` counts at once.
+    pub presence_grace: Duration,
+    /// Who may publish.
+    pub publish: Publishers,
+    /// Whether the sender gets its own publication.
+    pub echo: bool,
+    /// What happens to publications for slow members.
+    pub overflow: Overflow,
+}
+
+impl Default for RoomClass {
+    fn default() -> Self {
+        Self {
+            max_members: Limit::at_most(10),
+            presence: true,
+            presence_grace: Duration::from_secs(3),
+            publish: Publishers::Members,
+            echo: true,
+            overflow: Overflow::Close,
+        }
+    }
+}
+
+/// Which types of message go to the application instead of into a room.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Handled {
+    /// None: everything is published.
+    #[default]
+    None,
+    /// These.
+    Kinds(BTreeSet<Kind>),
+}
+
+impl Handled {
+    pub(crate) fn contains(&self, kind: &Kind) -> bool {
+        match self {
+            Self::None => false,
+            Self::Kinds(kinds) => kinds.contains(kind),
+        }
+    }
+}
+
+/// Everything that a hub is told once.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Config {
+    /// Bounds.
+    pub limits: Limits,
+    /// Liveness.
+    pub heartbeat: Heartbeat,
+    /// Room classes by prefix, in any order. Without one for the prefix `""` the default serves the rest.
+    pub rooms: Vec<(String, RoomClass)>,
+    /// Types that the application handles.
+    pub handled: Handled,
+    /// The wall clock's time at [`Timestamp::ZERO`](crate::Timestamp::ZERO), in milliseconds since the Unix
+    /// epoch: what publications are stamped with. The hub only adds to it.
+    pub unix_ms_at_start: u64,
+}
+
+impl Config {
+    /// Finds what could not work.
+    ///
+    /// # Errors
+    /// The first contradiction.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let limits = &self.limits;
+        let heartbeat = &self.heartbeat;
+        if heartbeat.interval != Duration::ZERO && heartbeat.stale_after <= heartbeat.interval {
+            return Err(ConfigError::StaleBeforePing);
+        }
+        for (what, rate) in [("messages", limits.messages), ("bytes", limits.bytes)] {
+            if rate.per_second > 0 && rate.burst == 0 {
+                return Err(ConfigError::NoBurst(what));
+            }
+        }
+        if limits.bytes.per_second > 0 && (limits.bytes.burst as usize) < limits.max_message_bytes {
+            return Err(ConfigError::BurstBelowMessage);
+        }
+        if limits.outlet_low_water >= limits.outlet_high_water {
+            return Err(ConfigError::WaterMarks);
+        }
+        for (what, value) in [
+            ("max_message_bytes", limits.max_message_bytes),
+            ("outbox_messages", limits.outbox_messages),
+            ("outbox_bytes", limits.outbox_bytes),
+            ("work_per_tick", limits.work_per_tick),
+        ] {
+            if value == 0 {
+                return Err(ConfigError::Zero(what));
+            }
+        }
+        if limits.max_rooms_per_connection.get().is_none_or(|n| n > 65_535) {
+            return Err(ConfigError::TooManyRooms);
+        }
+        for (i, (prefix, _)) in self.rooms.iter().enumerate() {
+            if self.rooms[..i].iter().any(|(other, _)| other == prefix) {
+                return Err(ConfigError::DuplicatePrefix(prefix.clone()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A configuration that could not work.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A connection would be stale before it was pinged.
+    StaleBeforePing,
+    /// This rate has no burst, so nothing could be sent.
+    NoBurst(&'static str),
+    /// The burst of bytes is smaller than the largest message.
+    BurstBelowMessage,
+    /// The low-water mark is not below the high-water mark.
+    WaterMarks,
+    /// This bound must be at least one.
+    Zero(&'static str),
+    /// More than 65,535 rooms for one connection, or no bound at all.
+    TooManyRooms,
+    /// Two room classes have this prefix.
+    DuplicatePrefix(String),
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StaleBeforePing => {
+                write!(f, "stale_after must be longer than the heartbeat interval")
+            }
+            Self::NoBurst(what) => write!(f, "the burst of {what} must be at least 1"),
+            Self::BurstBelowMessage => {
+                write!(f, "the burst of bytes must be at least max_message_bytes")
+            }
+            Self::WaterMarks => write!(f, "outlet_low_water must be below outlet_high_water"),
+            Self::Zero(what) => write!(f, "{what} must be at least 1"),
+            Self::TooManyRooms => {
+                write!(f, "max_rooms_per_connection must be between 1 and 65535")
+            }
+            Self::DuplicatePrefix(prefix) => {
+                write!(f, "two room classes have the prefix {prefix:?}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for ConfigError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn the_defaults_are_sound() {
+        assert_eq!(Config::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn contradictions_are_named() {
+        let mut config = Config::default();
+        config.heartbeat.stale_after = config.heartbeat.interval;
+        assert_eq!(config.check(), Err(ConfigError::StaleBeforePing));
+
+        let mut config = Config::default();
+        config.limits.bytes = Rate { per_second: 1_000, burst: 1_000 };
+        assert_eq!(config.check(), Err(ConfigError::BurstBelowMessage));
+
+        let class = RoomClass::default();
+        let config = Config {
+            rooms: vec![("a".into(), class.clone()), ("a".into(), class)],
+            ..Config::default()
+        };
+        assert_eq!(config.check(), Err(ConfigError::DuplicatePrefix("a".into())));
+    }
+
+    #[test]
+    fn a_limit_is_exact() {
+        assert!(!Limit::at_most(3).is_exceeded_by(3));
+        assert!(Limit::at_most(3).is_exceeded_by(4));
+        assert!(!Limit::zero_is_none(0).is_exceeded_by(usize::MAX));
+    }
+}

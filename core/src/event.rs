@@ -1,0 +1,228 @@
+//! What goes into the hub.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::close::{CloseReason, Disconnect};
+use crate::id::{ConnectionId, Ticket};
+use crate::message::{Json, Message, Payload, RawFrame, Refusal};
+use crate::name::{ConflationKey, Kind, MessageId, RoomName, UserName};
+
+/// Something that happened. Events about a connection that is gone are counted and otherwise ignored.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Somebody asks for a connection, and is known to be this user. Answered at once by
+    /// [`Action::Accept`](crate::Action::Accept), which takes a seat on the server, in each room and of the user, or by
+    /// [`Action::Reject`](crate::Action::Reject), which takes none.
+    Connect {
+        /// Comes back with the answer.
+        ticket: Ticket,
+        /// Whose connection it will be.
+        user: UserName,
+        /// Rooms to be in from the start; a name that is there twice counts once.
+        rooms: Vec<RoomName>,
+    },
+    /// The upgrade is complete: frames can be sent.
+    Opened {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// A message came in.
+    Received {
+        /// From which.
+        connection: ConnectionId,
+        /// The message's size on the wire, for the limits.
+        bytes: usize,
+        /// What the codec made of it.
+        inbound: Inbound,
+    },
+    /// A frame came in that is a sign of life and nothing else, such as a peer's own ping.
+    Alive {
+        /// From which.
+        connection: ConnectionId,
+    },
+    /// A protocol pong came in.
+    Pong {
+        /// From which.
+        connection: ConnectionId,
+        /// The number of the ping that it answers; `None` when its payload is none of ours.
+        nonce: Option<u64>,
+    },
+    /// The outlet is over its high-water mark: what is sent from now on waits in the hub.
+    Blocked {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// The outlet is below its low-water mark.
+    Writable {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// The socket is gone, or the upgrade failed.
+    Disconnected {
+        /// Which.
+        connection: ConnectionId,
+        /// How.
+        how: Disconnect,
+    },
+    /// The application wants something. Answered by [`Action::Done`](crate::Action::Done).
+    Command {
+        /// Comes back with the answer.
+        ticket: Ticket,
+        /// What.
+        command: Command,
+    },
+    /// The server is going away: no new connections, everybody told and closed, done by the deadline.
+    Drain {
+        /// When whoever is still there is cut off.
+        timeout: Duration,
+        /// Clients are told to come back at a random moment within this.
+        spread: Duration,
+    },
+    /// Time has passed. Due whenever [`Hub::next_deadline`](crate::Hub::next_deadline) is.
+    Tick,
+}
+
+/// A message from a client, decoded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Inbound {
+    /// `join`
+    Join {
+        /// The message's id.
+        id: Option<MessageId>,
+        /// The room.
+        room: RoomName,
+    },
+    /// `leave`
+    Leave {
+        /// The message's id.
+        id: Option<MessageId>,
+        /// The room; `None` is the only one.
+        room: Option<RoomName>,
+    },
+    /// `members`
+    Members {
+        /// The message's id.
+        id: Option<MessageId>,
+        /// The room; `None` is the only one.
+        room: Option<RoomName>,
+    },
+    /// `direct`
+    Direct {
+        /// The message's id.
+        id: Option<MessageId>,
+        /// The user.
+        to: UserName,
+        /// What it carries.
+        payload: Payload,
+    },
+    /// `health_ping`
+    HealthPing {
+        /// A number, to be sent back as it is.
+        timestamp: Json,
+    },
+    /// `health_pong`
+    HealthPong {
+        /// The number of the ping that it answers; `None` when it is none of ours.
+        nonce: Option<u64>,
+    },
+    /// Any other type: for the application's handler, or to be published.
+    Application(Request),
+    /// A frame of a connection that does not speak the protocol.
+    Raw(RawFrame),
+    /// The codec could not make sense of it.
+    Malformed {
+        /// The message's id, if at least that could be read.
+        id: Option<MessageId>,
+        /// Why.
+        refusal: Refusal,
+    },
+}
+
+/// A message whose type is not the protocol's own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Request {
+    /// Its type.
+    pub kind: Kind,
+    /// The message's id.
+    pub id: Option<MessageId>,
+    /// The room; `None` is the only one.
+    pub room: Option<RoomName>,
+    /// What it replaces in rooms that conflate.
+    pub key: Option<ConflationKey>,
+    /// What it carries.
+    pub payload: Payload,
+}
+
+/// What the application can do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Puts a connection into a room; it is told.
+    Join {
+        /// Which.
+        connection: ConnectionId,
+        /// The room.
+        room: RoomName,
+    },
+    /// Takes a connection out of a room; it is told.
+    Leave {
+        /// Which.
+        connection: ConnectionId,
+        /// The room.
+        room: RoomName,
+    },
+    /// Publishes into a room, whoever may publish there.
+    Publish {
+        /// The room.
+        room: RoomName,
+        /// The type.
+        kind: Kind,
+        /// Who is named as the sender.
+        from: Option<UserName>,
+        /// The id that members see.
+        id: Option<MessageId>,
+        /// What it replaces in rooms that conflate.
+        key: Option<ConflationKey>,
+        /// What it carries.
+        payload: Payload,
+        /// A connection that does not get it.
+        except: Option<ConnectionId>,
+    },
+    /// Sends to every connection of a user.
+    Direct {
+        /// The user.
+        to: UserName,
+        /// Who is named as the sender.
+        from: Option<UserName>,
+        /// What it carries.
+        payload: Payload,
+    },
+    /// Sends to one connection.
+    Send {
+        /// Which.
+        to: ConnectionId,
+        /// What.
+        message: Message,
+    },
+    /// Closes a connection.
+    Close {
+        /// Which.
+        connection: ConnectionId,
+        /// With what.
+        reason: CloseReason,
+    },
+    /// Closes every connection of a user.
+    CloseUser {
+        /// Whose.
+        user: UserName,
+        /// With what.
+        reason: CloseReason,
+    },
+    /// Asks every connection of a user whether it is alive; [`Action::Probed`](crate::Action::Probed) follows.
+    Probe {
+        /// Whose.
+        user: UserName,
+        /// How long to wait for the answers.
+        timeout: Duration,
+    },
+}

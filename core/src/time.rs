@@ -1,0 +1,84 @@
+//! Time as the core sees it: a number that the driver brings in.
+
+use core::fmt;
+use core::time::Duration;
+
+/// A moment, in microseconds since the driver's start.
+///
+/// The core never reads a clock; whoever drives it says what time it is. All arithmetic saturates:
+/// a far deadline becomes [`Timestamp::MAX`], an earlier time minus a later one is zero.
+///
+/// ```
+/// use core::time::Duration;
+/// use switchboard_core::Timestamp;
+///
+/// let start = Timestamp::ZERO;
+/// let later = start + Duration::from_millis(1_500);
+/// assert_eq!(later.as_micros(), 1_500_000);
+/// assert_eq!(later - start, Duration::from_millis(1_500));
+/// assert_eq!(start - later, Duration::ZERO);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The driver's start.
+    pub const ZERO: Self = Self(0);
+    /// Later than anything that will happen: some 584,000 years in.
+    pub const MAX: Self = Self(u64::MAX);
+
+    /// The moment so many microseconds after the start.
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    /// The moment so many milliseconds after the start.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis.saturating_mul(1_000))
+    }
+
+    /// Microseconds since the start.
+    pub const fn as_micros(self) -> u64 {
+        self.0
+    }
+
+    /// Whole milliseconds since the start.
+    pub const fn as_millis(self) -> u64 {
+        self.0 / 1_000
+    }
+}
+
+impl core::ops::Add<Duration> for Timestamp {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl core::ops::Sub for Timestamp {
+    type Output = Duration;
+
+    fn sub(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:06}s", self.0 / 1_000_000, self.0 % 1_000_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arithmetic_saturates_at_both_ends() {
+        assert_eq!(Timestamp::MAX + Duration::from_secs(1), Timestamp::MAX);
+        assert_eq!(Timestamp::ZERO + Duration::MAX, Timestamp::MAX);
+        assert_eq!(Timestamp::ZERO - Timestamp::MAX, Duration::ZERO);
+        assert_eq!(Timestamp::from_millis(u64::MAX), Timestamp::MAX);
+    }
+}
