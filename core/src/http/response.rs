@@ -108,6 +108,9 @@ impl Response {
 
     /// Adds a header. A line break or another control character in the value becomes a space, so that a value
     /// that came from outside cannot start a header of its own.
+    ///
+    /// # Panics
+    /// In debug builds, when the name is not a token.
     pub fn header(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Response {
         debug_assert!(is_token(name), "a header name is a token: {name:?}");
         let mut value = value.into();

@@ -101,6 +101,45 @@ fn how_the_bytes_are_split_changes_nothing() {
 }
 
 #[test]
+fn damaged_handshakes_never_panic_and_do_not_depend_on_the_split() {
+    let full = HANDSHAKE.replacen(
+        "Host:",
+        "Origin: http://[::1]:80\r\nContent-Length: 0\r\nAuthorization: Bearer a\r\n\
+         Sec-WebSocket-Protocol: switchboard, bearer.b\r\nHost:",
+        1,
+    );
+    let mut state = 1u64;
+    let mut random = |below: usize| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    let mut complete = 0;
+    for _ in 0..20_000 {
+        let mut bytes = full.clone().into_bytes();
+        for _ in 0..=random(3) {
+            let at = random(bytes.len());
+            match random(3) {
+                0 => bytes[at] = b"\0\r\n \t:/?&%[]@,*A\x7f\xff"[random(18)],
+                1 => drop(bytes.remove(at)),
+                _ => bytes.insert(at, bytes[random(bytes.len())]),
+            }
+        }
+        let whole = outcome(&bytes, DEFAULT_MAX_HEAD_BYTES);
+        let part = outcome(&bytes[..random(bytes.len())], DEFAULT_MAX_HEAD_BYTES);
+        assert!(part == Ok(None) || part == whole, "{bytes:?}");
+        if let Ok(Some((request, _))) = whole {
+            complete += 1;
+            for origins in [Origins::SameHost, Origins::list(["https://*.a.org"]).unwrap()] {
+                let _ = check(&request, &origins, "/ws").map(|upgrade| upgrade.accept_response());
+            }
+            let _ = (request.redacted_target(), format!("{request:?}"));
+        }
+    }
+    assert!(complete > 5_000, "{complete}");
+}
+
+#[test]
 fn a_head_may_be_as_long_as_the_limit_and_no_longer() {
     let max = DEFAULT_MAX_HEAD_BYTES;
     let mut exact = head_of(max);
