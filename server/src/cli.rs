@@ -48,7 +48,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(crate) listen: Option<String>,
     /// The configuration file
-    #[arg(long, value_name = "FILE", env = "SWITCHBOARD_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "SWITCHBOARD_CONFIG", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
     /// Listen where other machines can connect, although nobody needs a token
     #[arg(long)]
@@ -59,6 +59,7 @@ pub(crate) struct Run {
 pub(crate) enum Command {
     /// Check a configuration file and print the configuration in effect
     CheckConfig {
+        /// The file to check; variables that are set lie over it, as they would at a start
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
@@ -75,14 +76,13 @@ pub(crate) struct Token {
     /// A room to join at connect; may be repeated
     #[arg(long = "room", value_name = "ROOM")]
     pub(crate) rooms: Vec<String>,
-    /// How long it is valid, such as 30s, 15m or 1h; 0 is for ever
+    /// How long it is valid, such as 30s, 15m or 1h; 0 for no end
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration::parse)]
     pub(crate) expires: Duration,
-    /// Take the secret, issuer and audience from this configuration file
-    #[arg(long, value_name = "FILE", env = "SWITCHBOARD_CONFIG")]
+    /// The configuration file, for secret, issuer and audience
+    #[arg(long, value_name = "FILE", env = "SWITCHBOARD_CONFIG", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
-    /// The secret itself, which other users of this machine may see; better set
-    /// SWITCHBOARD_AUTH_HS256_SECRET
+    /// The secret; SWITCHBOARD_AUTH_HS256_SECRET keeps it out of the process list
     #[arg(long, value_name = "SECRET")]
     pub(crate) secret: Option<String>,
 }

@@ -12,10 +12,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub(crate) use keys::{
-    Auth, AuthMode, Capacity, Dashboard, Drain, Heartbeat, Limits, Log, LogFormat, Origins,
-    RoomClass, Server,
-};
+pub(crate) use keys::*;
 pub(crate) use load::Override;
 pub(crate) use problem::{Problems, nearest};
 use setting::Section;

@@ -116,6 +116,17 @@ fn token_without_a_good_secret_or_name_says_what_is_missing() {
 }
 
 #[test]
+fn the_file_can_be_named_by_a_variable_which_commands_with_a_file_of_their_own_ignore() {
+    let named = TempFile::new("named", "listen = 5");
+    let variables = [("SWITCHBOARD_CONFIG", named.path())];
+    let output = switchboard(&[], &variables);
+    assert!(err(&output).contains(&format!("{}:1:10: ", named.path())), "{}", err(&output));
+    let other = TempFile::new("other", "");
+    let output = switchboard(&["check-config", other.path()], &variables);
+    assert_eq!((output.status.code(), err(&output)), (Some(0), ""));
+}
+
+#[test]
 fn wrong_usage_exits_with_2() {
     for arguments in [
         &["--lisen", "127.0.0.1:1"][..],

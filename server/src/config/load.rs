@@ -68,7 +68,7 @@ impl Config {
         let table = match DeTable::parse(text) {
             Ok(table) => table.into_inner(),
             Err(error) => {
-                let place = Place::File { span: error.span().unwrap_or_default(), hidden: false };
+                let place = notes.file.broken_at(error.span().unwrap_or_default());
                 notes.problems.add(&notes.file, &place, error.message());
                 DeTable::new()
             }

@@ -58,6 +58,14 @@ pub(crate) struct File<'a> {
 }
 
 impl File<'_> {
+    /// Where the syntax is broken. A secret with a stray newline goes on below its key, so what
+    /// follows shortly after one is hidden too.
+    pub(crate) fn broken_at(&self, span: Range<usize>) -> Place {
+        let before = self.text.get(..span.start).unwrap_or(self.text);
+        let hidden = before.split('\n').rev().take(3).any(mentions_secret);
+        Place::File { span, hidden }
+    }
+
     /// `name:line:column: what`, and below it the line with the culprit underlined.
     fn excerpt(&self, span: &Range<usize>, hidden: bool, what: &str) -> String {
         let before = self.text.get(..span.start).unwrap_or(self.text);
@@ -68,8 +76,11 @@ impl File<'_> {
         let culprit = self.text.get(span.clone()).and_then(|text| text.lines().next());
         let width = culprit.map_or(1, |text| text.chars().count().max(1));
         let (line, width) = if hidden || mentions_secret(line) {
-            let shown = line.split_once('=').map_or(line, |(key, _)| key).trim_end();
-            (format!("{shown} = <hidden>"), if column < shown.chars().count() { width } else { 1 })
+            // Without a `=`, the line may be the middle of a secret.
+            let key = line.split_once('=').map_or("", |(key, _)| key);
+            let in_key = column < key.trim_end().chars().count();
+            let sign = if key.is_empty() { "" } else { "= " };
+            (format!("{key}{sign}<hidden>"), if in_key { width } else { 1 })
         } else {
             (line.to_owned(), width)
         };
@@ -83,7 +94,7 @@ impl File<'_> {
     }
 }
 
-/// A syntax error can sit on the secret's own line, and errors end up in logs.
+/// Errors end up in logs, whatever the line in error was meant to be.
 fn mentions_secret(line: &str) -> bool {
     line.to_lowercase().replace("secret_file", "").contains("secret")
 }

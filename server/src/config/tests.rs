@@ -317,9 +317,13 @@ fn a_weak_or_pointless_secret_is_refused_and_never_printed() {
         &["c.toml:2:16: ", "auth.mode is \"anonymous\", so nobody would need a token"],
     );
     assert!(!text.contains(SECRET), "{text}");
-    for text in ["[auth]\nhs256_secrt = \"hunter2\"", "[auth]\nhs256_secret = hunter2"] {
+    for text in [
+        "[auth]\nhs256_secrt = \"hunter2\"",
+        "[auth]\nhs256_secret = hunter2",
+        "[auth]\nhs256_secret = \"\"\"\nabc\"\"\" hunter2",
+    ] {
         let text = complaint(text);
-        assert_in(&text, &["c.toml:2:", "<hidden>"]);
+        assert_in(&text, &["c.toml:", "<hidden>"]);
         assert!(!text.contains("hunter2"), "{text}");
     }
     let variables = [("SWITCHBOARD_AUTH_MODE", "jwt"), ("SWITCHBOARD_AUTH_HS256_SECRET", SECRET)];
