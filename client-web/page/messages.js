@@ -1,0 +1,178 @@
+// The stream of messages and notices on the page.
+
+import { element } from "./dom.js";
+import { formatNumber } from "./format.js";
+
+const MAX_ENTRIES = 500;
+const BOTTOM_SLACK_PX = 24;
+const NAMES_IN_A_NOTICE = 4;
+
+const timeOfDay = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+
+export class MessageList {
+  #list;
+  #scroller;
+  #jump;
+  #shelf;
+  #atBottom = true;
+  #unseen = 0;
+  #own = new Map();
+  #lastPresence;
+
+  constructor({ list, scroller, jump, shelf }) {
+    this.#list = list;
+    this.#scroller = scroller;
+    this.#jump = jump;
+    this.#shelf = shelf;
+    scroller.addEventListener("scroll", () => this.#noteScroll(), { passive: true });
+    jump.addEventListener("click", () => this.toBottom());
+    // Growing content is not a scroll: a picture gets its height after it was appended, a window gets smaller.
+    const follow = new ResizeObserver(() => this.#atBottom && this.toBottom());
+    follow.observe(list);
+    follow.observe(scroller);
+  }
+
+  /** `content` is a node; an own message is `pending` until `confirm` or `fail`. */
+  add({ id, from, own = false, pending = false, direct = false, timestamp, content }) {
+    const time = element("time");
+    const heading = element("p", { class: "heading" }, element("b", { dir: "auto" }, from), " ", time);
+    if (direct) {
+      heading.append(" ", element("span", { class: "tag" }, "only to you"));
+    }
+    const node = element(
+      "li",
+      {
+        class: own ? "message own" : "message",
+        "data-testid": "message",
+        "data-from": from,
+        "data-id": id,
+        "data-pending": pending,
+      },
+      heading,
+      content,
+    );
+    setTime(time, timestamp);
+    if (own && id !== undefined) {
+      this.#own.set(id, node);
+    }
+    this.#append(node, own && pending);
+  }
+
+  notice(kind, text) {
+    this.#append(element("li", { class: "notice", "data-testid": "notice", "data-kind": kind }, text));
+  }
+
+  /** A line "alice, bob joined"; a run of the same kind shares one. `verb` is "joined" or "left". */
+  presence(verb, user) {
+    const last = this.#lastPresence;
+    if (last?.verb === verb && this.#list.lastElementChild === last.node) {
+      last.users.push(user);
+      last.node.textContent = presenceText(last);
+      return;
+    }
+    this.notice(verb, `${user} ${verb}`);
+    this.#lastPresence = { verb, users: [user], node: this.#list.lastElementChild };
+  }
+
+  isOwn(id) {
+    return this.#own.has(id);
+  }
+
+  isPending(id) {
+    return this.#own.get(id)?.dataset.pending === "true";
+  }
+
+  get pendingIds() {
+    return [...this.#own.keys()].filter((id) => this.isPending(id));
+  }
+
+  /** The server took the message; with a `timestamp` it came back as a publication. */
+  confirm(id, timestamp) {
+    const node = this.#own.get(id);
+    node.dataset.pending = "false";
+    clearProblem(node);
+    if (timestamp !== undefined) {
+      setTime(node.querySelector("time"), timestamp);
+      // It was shown when it was sent; where it belongs is where the server put it.
+      if (node !== this.#list.lastElementChild && !node.contains(document.activeElement)) {
+        this.#list.append(node);
+      }
+    }
+  }
+
+  fail(id, text, retry) {
+    const node = this.#own.get(id);
+    node.dataset.pending = "false";
+    clearProblem(node);
+    const again = element("button", { type: "button", class: "small" }, "Send again");
+    again.addEventListener("click", () => {
+      if (retry()) {
+        node.dataset.pending = "true";
+        clearProblem(node);
+      }
+    });
+    node.dataset.failed = "true";
+    node.append(element("p", { class: "problem", "data-testid": "message-error" }, text, " ", again));
+  }
+
+  clear() {
+    this.#shelf.release(this.#list);
+    this.#list.replaceChildren();
+    this.#own.clear();
+    this.toBottom();
+  }
+
+  toBottom() {
+    this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    this.#atBottom = true;
+    this.#showUnseen(0);
+  }
+
+  #append(node, follow = false) {
+    this.#list.append(node);
+    while (this.#list.childElementCount > MAX_ENTRIES) {
+      const oldest = this.#list.firstElementChild;
+      this.#own.delete(oldest.dataset.id);
+      this.#shelf.release(oldest);
+      oldest.remove();
+    }
+    if (this.#atBottom || follow) {
+      this.toBottom();
+    } else if (node.classList.contains("message")) {
+      this.#showUnseen(this.#unseen + 1);
+    }
+  }
+
+  #noteScroll() {
+    const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
+    this.#atBottom = scrollHeight - scrollTop - clientHeight <= BOTTOM_SLACK_PX;
+    if (this.#atBottom) {
+      this.#showUnseen(0);
+    }
+  }
+
+  #showUnseen(count) {
+    this.#unseen = count;
+    this.#jump.hidden = count === 0;
+    this.#jump.textContent = `↓ ${formatNumber(count)} new`;
+  }
+}
+
+function presenceText({ verb, users }) {
+  const shown = users.slice(0, NAMES_IN_A_NOTICE).join(", ");
+  const more = users.length - NAMES_IN_A_NOTICE;
+  return more > 0 ? `${shown} and ${formatNumber(more)} more ${verb}` : `${shown} ${verb}`;
+}
+
+function setTime(node, timestamp) {
+  const date = new Date(timestamp);
+  if (!Number.isNaN(date.getTime())) {
+    node.dateTime = date.toISOString();
+    node.textContent = timeOfDay.format(date);
+  }
+}
+
+function clearProblem(node) {
+  delete node.dataset.failed;
+  node.querySelector(".problem")?.remove();
+}
