@@ -2,6 +2,7 @@
 
 import { Chat } from "./chat.js";
 import { drawSparkline } from "./chart.js";
+import { closeMeaning, GOING_AWAY } from "./closes.js";
 import { Connection, nameProblem, socketUrl } from "./connection.js";
 import { Dashboard } from "./dashboard.js";
 import { byTestId, element } from "./dom.js";
@@ -46,7 +47,6 @@ new RoomFiller({
 });
 
 let connection;
-let drainUntil;
 let countdown;
 
 // ---- the form ----
@@ -72,7 +72,6 @@ function connect() {
   connection.addEventListener("state", ifCurrent(showState));
   connection.addEventListener("message", ifCurrent((message) => {
     if (message.type === "draining") {
-      drainUntil = Date.now() + message.retry_after_ms;
       showBanner();
     }
   }));
@@ -113,9 +112,6 @@ function showState(state) {
   const connected = phase === "connected";
   const stopped = phase === "idle" || phase === "closed";
   document.body.dataset.phase = phase;
-  if (phase !== "waiting") {
-    drainUntil = undefined;
-  }
   connectButton.hidden = connected;
   disconnectButton.hidden = stopped;
   inputs.name.readOnly = connected;
@@ -131,26 +127,23 @@ function showState(state) {
 
   const stateLine = byTestId("state");
   stateLine.dataset.phase = phase;
-  stateLine.replaceChildren(connected ? `Connected to ${inputs.room.value.trim()} as ${chat.user}` : PHASES[phase]);
+  stateLine.replaceChildren(connected ? `Connected to ${chat.room} as ${chat.user}` : PHASES[phase]);
   if (phase === "waiting") {
     // Only this is read out; the seconds that follow tick silently.
     stateLine.append(element("span", { class: "visually-hidden" }, `. ${bannerText()}`));
     stateLine.append(element("span", { id: "countdown", "aria-hidden": "true" }));
-  } else if (phase === "closed" && state.code !== 1000) {
+  } else if (phase === "closed" && state.text) {
     stateLine.append(element("span", { class: "visually-hidden" }, `. ${state.text}`));
   }
   showBanner();
 }
 
 function bannerText() {
-  const { phase, text, retryAt, code } = connection.state;
-  if (phase === "connected") {
-    return drainUntil === undefined ? "" : `The server is restarting; you will be reconnected ${formatWait(drainUntil - Date.now())}.`;
-  }
-  if (phase === "closed") {
-    return code === 1000 ? "" : text;
-  }
-  return text?.replace("{when}", phase === "waiting" ? formatWait(retryAt - Date.now()) : "now") ?? "";
+  const { phase, text = "", retryAt } = connection.state;
+  const announced = phase === "connected" && connection.drainUntil !== undefined;
+  const until = announced ? connection.drainUntil : retryAt;
+  const when = until === undefined ? "now" : formatWait(until - Date.now());
+  return (announced ? closeMeaning(GOING_AWAY).text : text).replace("{when}", when);
 }
 
 /** Shows the banner, and again until what it counts down to has come. */
@@ -164,7 +157,7 @@ function showBanner() {
   if (phase === "waiting") {
     byId("countdown").textContent = ` ${formatWait(retryAt - Date.now())}`;
   }
-  if (phase === "waiting" || drainUntil !== undefined) {
+  if (phase === "waiting" || connection.drainUntil !== undefined) {
     countdown = setTimeout(showBanner, COUNTDOWN_MS);
   }
 }

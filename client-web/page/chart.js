@@ -27,7 +27,7 @@ export class LineChart {
     this.#series = series.map((line, index) => ({
       ...line,
       name: `series-${index + 1}`,
-      value: element("output", { class: "value" }, "–"),
+      value: element("output", { class: "value", "data-testid": `value-${line.key}` }, "–"),
     }));
     this.#picture = svg("svg", { role: "img", height: HEIGHT });
     this.#note = element("p", { class: "chart-note", hidden: "" });

@@ -15,7 +15,6 @@ export class Chat {
   #connection;
   #room;
   #user;
-  #unconfirmed = new Map();
   // Another tab of the same user also sends and sees the echo: a counter alone would match its messages.
   #prefix = crypto.getRandomValues(new Uint32Array(1))[0].toString(36);
   #counter = 0;
@@ -27,6 +26,10 @@ export class Chat {
     this.#roster = roster;
   }
 
+  get room() {
+    return this.#room;
+  }
+
   get user() {
     return this.#user;
   }
@@ -35,7 +38,6 @@ export class Chat {
     this.#connection = connection;
     if (room !== this.#room) {
       this.#list.clear();
-      this.#unconfirmed.clear();
     }
     this.#room = room;
     this.#user = user;
@@ -83,8 +85,8 @@ export class Chat {
     if (!this.#connection.send(data)) {
       return false;
     }
-    this.#unconfirmed.set(id, data);
-    this.#list.add({ id, from: this.#user, own: true, pending: true, timestamp: Date.now(), content: content() });
+    const resend = () => this.#connection.send(data);
+    this.#list.add({ id, from: this.#user, own: true, timestamp: Date.now(), content: content(), resend });
     return true;
   }
 
@@ -100,7 +102,7 @@ export class Chat {
       return;
     }
     for (const id of this.#list.pendingIds) {
-      this.#fail(id, CONNECTION_LOST);
+      this.#list.fail(id, CONNECTION_LOST);
     }
   }
 
@@ -168,22 +170,16 @@ export class Chat {
 
   #confirm(id, timestamp) {
     if (this.#list.isOwn(id)) {
-      this.#unconfirmed.delete(id);
       this.#list.confirm(id, timestamp);
     }
   }
 
   #refused({ id, code, message }) {
     if (this.#list.isPending(id)) {
-      this.#fail(id, `Not sent: ${message} (${code}).`);
+      this.#list.fail(id, `Not sent: ${message} (${code}).`);
     } else {
       this.#list.notice("error", `The server refused a request: ${message} (${code}).`);
     }
-  }
-
-  #fail(id, text) {
-    const data = this.#unconfirmed.get(id);
-    this.#list.fail(id, text, () => this.#connection.send(data));
   }
 }
 

@@ -1,5 +1,6 @@
 // What a close code means to the person in front of the page. `{when}` in a text becomes "in 8 s" or "now".
 
+export const GOING_AWAY = 1001;
 export const ABNORMAL = 1006;
 
 const NEVER = "never";
@@ -14,7 +15,7 @@ const CAPACITY = {
 
 const MEANINGS = {
   1000: [NEVER, "The connection was closed."],
-  1001: [SOON, "The server is restarting; you will be reconnected {when}."],
+  [GOING_AWAY]: [SOON, "The server is restarting; you will be reconnected {when}."],
   1002: [NEVER, "The server and this page do not speak the same protocol."],
   1003: [NEVER, "The server does not accept this kind of message."],
   1007: [NEVER, "The server received text that it could not read."],

@@ -55,7 +55,8 @@ export function nameProblem(name, what) {
  *   connected   `hello` is the server's `connected` message
  *   waiting     until `retryAt`, then connecting again
  *   closed      for good, until `start` is called
- * The last two carry `code`, `reason` and `text` of the close, and connecting does after a failure.
+ * The last two carry `code`, `reason` and `text` of the close, and connecting does after a failure. The text is empty
+ * when it was `stop` that closed.
  */
 export class Connection extends EventTarget {
   state = { phase: "idle" };
@@ -92,6 +93,11 @@ export class Connection extends EventTarget {
     return { ...DEFAULT_LIMITS, ...this.hello?.limits };
   }
 
+  /** When the server that is about to go wants us back; undefined while it stays. */
+  get drainUntil() {
+    return this.#drainUntil;
+  }
+
   get staleAfterMs() {
     return this.hello?.heartbeat?.stale_after_ms ?? DEFAULT_STALE_AFTER_MS;
   }
@@ -104,7 +110,7 @@ export class Connection extends EventTarget {
 
   stop() {
     this.#forget(1000);
-    this.#setState({ phase: "closed", code: 1000, reason: "", text: "You disconnected." });
+    this.#setState({ phase: "closed", code: 1000, reason: "", text: "" });
   }
 
   retryNow() {

@@ -10,7 +10,7 @@ const STATS_ROOM = "switchboard:stats";
 const REDRAW_MS = 1_000;
 
 const CHARTS = [
-  { testId: "chart-connections", title: "Connections", unit: "open now", series: [{ key: "connections", label: "connections" }] },
+  { testId: "chart-connections", title: "Connections", unit: "count", series: [{ key: "connections", label: "open" }] },
   {
     testId: "chart-messages",
     title: "Messages",
@@ -20,7 +20,7 @@ const CHARTS = [
       { key: "messages_out_per_second", label: "out" },
     ],
   },
-  { testId: "chart-rooms", title: "Rooms", unit: "open now", series: [{ key: "rooms", label: "rooms" }] },
+  { testId: "chart-rooms", title: "Rooms", unit: "count", series: [{ key: "rooms", label: "open" }] },
 ];
 
 const perSecond = (bytes) => `${formatBytes(bytes)}/s`;
@@ -31,10 +31,10 @@ const STATS = [
   ["capacity_percent", "Seats taken", formatPercent],
   ["reserved", "Arriving", formatNumber],
   ["users", "Users", formatNumber],
-  ["blocked_connections", "Slow right now", formatNumber],
-  ["dropped_messages", "Messages dropped", formatNumber],
-  ["rejections_total", "Refused so far", formatNumber],
-  ["closes_total", "Closed so far", formatNumber],
+  ["blocked_connections", "Blocked (slow)", formatNumber],
+  ["dropped_messages", "Dropped", formatNumber],
+  ["rejections_total", "Refused", formatNumber],
+  ["closes_total", "Closed", formatNumber],
   ["bytes_in_per_second", "Bytes in", perSecond],
   ["bytes_out_per_second", "Bytes out", perSecond],
   ["memory_bytes", "Memory", formatBytes],
@@ -91,6 +91,7 @@ export class Dashboard {
     for (const { name, format, value } of this.#stats) {
       value.textContent = Number.isFinite(numbers[name]) ? format(numbers[name]) : "–";
     }
+    this.#redraw();
   }
 
   #redraw() {

@@ -38,10 +38,14 @@ export async function prepareImage(file, budget) {
   }
   const picture = await decodePicture(file);
   const blob = await shrinkToFit(picture, budget);
-  const why = file.size > budget ? `; a message may have ${formatBytes(budget)}` : "";
+  const size = formatBytes(blob.size);
+  const what =
+    file.size > budget
+      ? `scaled down from ${formatBytes(file.size)} to ${size}; a message may have ${formatBytes(budget)}`
+      : `turned into a JPEG of ${size}`;
   return {
     bytes: new Uint8Array(await blob.arrayBuffer()),
-    note: `“${file.name}” was scaled down from ${formatBytes(file.size)} to ${formatBytes(blob.size)}${why}.`,
+    note: `“${file.name}” was ${what}.`,
   };
 }
 

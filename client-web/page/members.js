@@ -9,6 +9,7 @@ export class MembersView {
   #list;
   #count;
   #self;
+  #renderQueued = false;
 
   constructor({ list, count }) {
     this.#list = list;
@@ -18,23 +19,34 @@ export class MembersView {
   /** Whose name is marked. */
   set self(user) {
     this.#self = user;
-    this.#render();
+    this.#queueRender();
   }
 
   reset(members, total) {
     this.#roster.reset(members, total);
-    this.#render();
+    this.#queueRender();
   }
 
   add(user) {
     const added = this.#roster.add(user);
-    this.#render();
+    this.#queueRender();
     return added;
   }
 
   remove(user) {
     this.#roster.remove(user);
-    this.#render();
+    this.#queueRender();
+  }
+
+  /** At most once a frame: a room that fills up announces each of its members. */
+  #queueRender() {
+    if (!this.#renderQueued) {
+      this.#renderQueued = true;
+      requestAnimationFrame(() => {
+        this.#renderQueued = false;
+        this.#render();
+      });
+    }
   }
 
   #render() {

@@ -15,6 +15,7 @@ export class MessageList {
   #jump;
   #shelf;
   #atBottom = true;
+  #lastScrollTop = 0;
   #unseen = 0;
   #own = new Map();
   #lastPresence;
@@ -32,8 +33,12 @@ export class MessageList {
     follow.observe(scroller);
   }
 
-  /** `content` is a node; an own message is `pending` until `confirm` or `fail`. */
-  add({ id, from, own = false, pending = false, direct = false, timestamp, content }) {
+  /**
+   * `content` is a node. An own message that is still on its way comes with `resend`, which sends it again and says
+   * whether that went out; it is pending until `confirm` or `fail`.
+   */
+  add({ id, from, own = false, direct = false, timestamp, content, resend }) {
+    const pending = resend !== undefined;
     const time = element("time");
     const heading = element("p", { class: "heading" }, element("b", { dir: "auto" }, from), " ", time);
     if (direct) {
@@ -53,9 +58,9 @@ export class MessageList {
     );
     setTime(time, timestamp);
     if (own && id !== undefined) {
-      this.#own.set(id, node);
+      this.#own.set(id, { node, resend });
     }
-    this.#append(node, own && pending);
+    this.#append(node, pending);
   }
 
   notice(kind, text) {
@@ -79,7 +84,7 @@ export class MessageList {
   }
 
   isPending(id) {
-    return this.#own.get(id)?.dataset.pending === "true";
+    return this.#own.get(id)?.node.dataset.pending === "true";
   }
 
   get pendingIds() {
@@ -88,7 +93,9 @@ export class MessageList {
 
   /** The server took the message; with a `timestamp` it came back as a publication. */
   confirm(id, timestamp) {
-    const node = this.#own.get(id);
+    const entry = this.#own.get(id);
+    const { node } = entry;
+    entry.resend = undefined;
     node.dataset.pending = "false";
     clearProblem(node);
     if (timestamp !== undefined) {
@@ -100,13 +107,13 @@ export class MessageList {
     }
   }
 
-  fail(id, text, retry) {
-    const node = this.#own.get(id);
+  fail(id, text) {
+    const { node, resend } = this.#own.get(id);
     node.dataset.pending = "false";
     clearProblem(node);
     const again = element("button", { type: "button", class: "small" }, "Send again");
     again.addEventListener("click", () => {
-      if (retry()) {
+      if (resend()) {
         node.dataset.pending = "true";
         clearProblem(node);
       }
@@ -145,9 +152,14 @@ export class MessageList {
 
   #noteScroll() {
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
-    this.#atBottom = scrollHeight - scrollTop - clientHeight <= BOTTOM_SLACK_PX;
-    if (this.#atBottom) {
+    // Only going up leaves the bottom: a picture that has just grown also makes the distance to it larger.
+    const wentUp = scrollTop < this.#lastScrollTop;
+    this.#lastScrollTop = scrollTop;
+    if (scrollHeight - scrollTop - clientHeight <= BOTTOM_SLACK_PX) {
+      this.#atBottom = true;
       this.#showUnseen(0);
+    } else if (wentUp) {
+      this.#atBottom = false;
     }
   }
 
