@@ -119,6 +119,9 @@ function showState(state) {
   byTestId("send").disabled = !connected;
   imageInput.disabled = !connected;
   if (connected) {
+    // The server has the last word on the name, and a reconnect leads to the room it began with.
+    inputs.name.value = chat.user;
+    inputs.room.value = chat.room;
     members.self = chat.user;
   } else {
     members.reset([], 0);

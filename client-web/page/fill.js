@@ -40,6 +40,7 @@ export class RoomFiller {
     }
     if (this.#running) {
       this.#result.textContent = `${plural(this.#visitors.size, "visitor")} got into ${room}. ${outcome}`;
+      this.#result.scrollIntoView({ block: "nearest" });
     }
     this.#running = false;
     this.#render();

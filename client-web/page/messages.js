@@ -14,7 +14,7 @@ export class MessageList {
   #scroller;
   #jump;
   #shelf;
-  #atBottom = true;
+  #atBottom;
   #lastScrollTop = 0;
   #unseen = 0;
   #own = new Map();
@@ -26,8 +26,10 @@ export class MessageList {
     this.#jump = jump;
     this.#shelf = shelf;
     scroller.addEventListener("scroll", () => this.#noteScroll(), { passive: true });
+    this.#setAtBottom(true);
     jump.addEventListener("click", () => this.toBottom());
-    // Growing content is not a scroll: a picture gets its height after it was appended, a window gets smaller.
+    // Once a frame and not per message, which would lay the page out for each. It also follows what grows later: a
+    // picture gets its height after it was appended, a window gets smaller.
     const follow = new ResizeObserver(() => this.#atBottom && this.toBottom());
     follow.observe(list);
     follow.observe(scroller);
@@ -131,8 +133,9 @@ export class MessageList {
 
   toBottom() {
     this.#scroller.scrollTop = this.#scroller.scrollHeight;
-    this.#atBottom = true;
-    this.#showUnseen(0);
+    // Whatever the next scroll event reports was not the reader: content shrank or grew in this very frame.
+    this.#lastScrollTop = 0;
+    this.#setAtBottom(true);
   }
 
   #append(node, follow = false) {
@@ -143,9 +146,9 @@ export class MessageList {
       this.#shelf.release(oldest);
       oldest.remove();
     }
-    if (this.#atBottom || follow) {
+    if (follow) {
       this.toBottom();
-    } else if (node.classList.contains("message")) {
+    } else if (!this.#atBottom && node.classList.contains("message")) {
       this.#showUnseen(this.#unseen + 1);
     }
   }
@@ -156,10 +159,17 @@ export class MessageList {
     const wentUp = scrollTop < this.#lastScrollTop;
     this.#lastScrollTop = scrollTop;
     if (scrollHeight - scrollTop - clientHeight <= BOTTOM_SLACK_PX) {
-      this.#atBottom = true;
-      this.#showUnseen(0);
+      this.#setAtBottom(true);
     } else if (wentUp) {
-      this.#atBottom = false;
+      this.#setAtBottom(false);
+    }
+  }
+
+  #setAtBottom(atBottom) {
+    this.#atBottom = atBottom;
+    this.#scroller.classList.toggle("following", atBottom);
+    if (atBottom) {
+      this.#showUnseen(0);
     }
   }
 
