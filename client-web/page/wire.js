@@ -8,8 +8,8 @@ const SENT_HEADER = 8;
 const RECEIVED_HEADER = 32;
 
 export const MAX_ROOM_BYTES = 128;
-export const MAX_TYPE_BYTES = 64;
-export const MAX_ID_BYTES = 64;
+const MAX_TYPE_BYTES = 64;
+const MAX_ID_BYTES = 64;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
