@@ -283,17 +283,19 @@ export class Client {
     for (const check of this.#waiting) check();
   }
 
-  /** Waits until `look` gives something other than undefined. It may throw to give up. */
+  /** Waits until `look` gives something other than undefined, and looks no more. It may throw to give up. */
   #until(what, look, ms) {
     let check;
     const found = new Promise((resolve, reject) => {
       check = () => {
         try {
           const value = look();
-          if (value !== undefined) resolve(value);
+          if (value === undefined) return;
+          resolve(value);
         } catch (error) {
           reject(error);
         }
+        this.#waiting.delete(check);
       };
       this.#waiting.add(check);
       check();
@@ -519,6 +521,8 @@ export class Raw {
         const value = look();
         if (value !== undefined) resolve(value);
         else if (this.ended) reject(new Error(`closed before ${what}; got ${this.#seen()}`));
+        else return;
+        this.#wake = () => {};
       };
       this.#wake();
     });

@@ -12,8 +12,12 @@ max_per_user = 10
 messages_per_second = 0
 outbox_bytes = 16777216
 outbox_messages = 65536
+[rooms.""]
+presence_grace = "50ms"
 [rooms."quiet:"]
 echo = false
+[rooms."board:"]
+publish = "server"
 [rooms."grace:"]
 presence = true
 presence_grace = "300ms"
@@ -262,6 +266,16 @@ test("a room without echo leaves the sender out", async (t) => {
   await alice.fence("quiet:1");
   assert.deepEqual(alice.unread({ type: "chat" }), []);
   assert.deepEqual(alice.unread({ binary: true }), []);
+});
+
+test("in a room where only the server publishes, a member listens", async (t) => {
+  const server = await Server.start(t, OPEN);
+  const alice = await server.connect("/ws/board:1?user=alice");
+  const refused = await alice.ask({ type: "chat", room: "board:1", payload: 1 });
+  assert.deepEqual([refused.type, refused.code], ["error", "forbidden"]);
+  assert.equal((await alice.fence("board:1")).total, 1, "and may ask who else does");
+  const { position: at } = await alice.join("board:1");
+  assert.equal(position(at).offset, 0, "nothing was published");
 });
 
 test("the envelope with event and data says the same as the one with type and payload", async (t) => {
