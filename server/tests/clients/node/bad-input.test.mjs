@@ -242,25 +242,42 @@ test("a flood of 200,000 messages is slowed, then closed, and others go on", asy
   const server = await Server.start(t, "[limits]\nrate_limit_strikes = 50\n");
   const talk = await pair(server);
   await talk();
-  const flooder = await server.connect("/ws/pair?user=flooder");
+  const memory = server.memory();
   const text = JSON.stringify({ type: "spam", payload: "x" });
+
+  // One that minds the close, and one that goes on whatever it is told.
+  const polite = await server.connect("/ws/pair?user=polite");
+  const deaf = await (await server.raw()).upgrade("/ws/pair?user=deaf");
   const flood = async () => {
-    for (let n = 0; n < 200_000 && flooder.open; n += 1) {
-      flooder.send(text);
+    for (let n = 0; n < 200_000 && polite.open; n += 1) {
+      polite.send(text);
       if (n % 1000 === 999) await turn();
+    }
+  };
+  const thousand = Buffer.concat([...repeated(frame({ payload: text }), 1000)]);
+  const deafFlood = async () => {
+    for (let n = 0; n < 200 && !deaf.ended; n += 1) {
+      await deaf.write(thousand);
+      await turn();
     }
   };
   const trips = [];
   const chat = async () => {
     for (let n = 0; n < 10; n += 1) trips.push(await talk());
   };
-  await Promise.all([flood(), chat()]);
-  assert.deepEqual(await flooder.closed(30_000), { code: 4029, reason: "rate_limited" });
-  const errors = flooder.unread({ type: "error" });
+  await within(60_000, "the floods and a talk beside them", Promise.all([flood(), deafFlood(), chat()]));
+
+  assert.deepEqual(await polite.closed(30_000), { code: 4029, reason: "rate_limited" });
+  const errors = polite.unread({ type: "error" });
   assert.ok(errors.length > 0, "a warning before the close");
   assert.deepEqual([...new Set(errors.map((error) => error.code))], ["rate_limited"]);
+  assert.deepEqual(await deaf.closeFrame(30_000), { code: 4029, reason: "rate_limited" });
+
   assert.ok(Math.max(...trips) < 2_000, `the others waited ${Math.max(...trips)} ms`);
+  assert.ok(server.memory() - memory < 32 * 1024 * 1024);
   await talk();
+  const left = async () => (await server.stats()).total_connections === 2;
+  await eventually(() => "only the pair is left", left, 30_000);
 });
 
 test("10,000 connections that come and vanish leave nothing behind", async (t) => {
