@@ -173,6 +173,10 @@ impl<O: Outlet> Outlets<O> {
     }
 
     pub(super) fn push_control(&mut self, id: ConnectionId, frame: Frame) {
+        // A pong is only left out when the peer does not read, and not because several pings came at once.
+        if self.slot(id).is_some_and(|slot| slot.queue.is_crowded() && !slot.stalled) {
+            self.write(id);
+        }
         if let Some(slot) = self.slot(id) {
             slot.queue.push_control(frame);
             self.mark_dirty(id);
