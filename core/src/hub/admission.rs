@@ -105,11 +105,12 @@ impl Hub {
 
     /// The upgrade is complete: the reserved seats become memberships, and the client hears where it is.
     pub(super) fn opened(&mut self, id: ConnectionId) {
+        if self.connections.get(id).is_none_or(|connection| !connection.is_reserved()) {
+            return self.stale(id);
+        }
         let jitter = self.first_ping_in();
         let (now, unix_ms) = (self.now, self.unix_ms());
-        let Some(connection) = self.connections.get_mut(id).filter(|c| c.is_reserved()) else {
-            return self.stale(id);
-        };
+        let Some(connection) = self.connections.get_mut(id) else { return };
         connection.phase = Phase::Open;
         connection.since = now;
         connection.last_seen = now;
