@@ -112,7 +112,7 @@ fn the_load_profile_is_valid() {
 }
 
 #[test]
-fn the_longest_prefix_wins_and_a_class_inherits_what_it_leaves_out() {
+fn a_class_inherits_what_it_leaves_out() {
     let config = file(
         "[limits]\nmax_per_room = 7\n[rooms.\"game:chess:\"]\necho = true\n\
          [rooms.\"\"]\necho = false\npresence_grace = \"9s\"\n[rooms.\"game:\"]\nmax_members = 2",
