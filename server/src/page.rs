@@ -6,7 +6,7 @@ use switchboard_core::http::{Refusal, Request, Response, Status};
 
 /// Nothing but the page's own files runs or is fetched; WebSockets may go anywhere, because a page opened by another name
 /// of this machine counts as another origin.
-const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' blob: data:; \
+const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss: blob:; img-src 'self' blob: data:; \
                       frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
 macro_rules! files {

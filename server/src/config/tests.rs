@@ -282,7 +282,6 @@ fn keys_that_contradict_each_other_are_blamed_at_their_line() {
         ("[heartbeat]\nprobe_timeout = 0", ["c.toml:2:17: ", "probe_timeout must be more than 0"]),
         ("[limits]\nmessage_burst = 0", ["c.toml:2:17: ", "message_burst must be at least 1"]),
         ("[limits]\noutbox_bytes = 9", ["c.toml:2:16: ", "at least limits.max_message_bytes"]),
-        ("[drain]\nspread = \"1m\"", ["c.toml:2:10: ", "must not be more than drain.timeout"]),
         ("listen = \":8080\"", ["c.toml:1:10: ", "expected host:port, such as \"127.0.0.1:8080\""]),
         ("[log]\nlevel = \"wran\"", ["c.toml:2:9: ", "did you mean \"warn\"?"]),
         (
