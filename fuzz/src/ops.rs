@@ -1,0 +1,173 @@
+//! What can happen to a hub, in small operands.
+//!
+//! One decoder serves the property tests and the fuzzers: four bytes are one operation. Every byte string means
+//! something, fewer bytes mean fewer operations, and zeroes mean the simplest ones, so shrinking works.
+
+use std::fmt;
+
+/// At most so many operations are read from one input.
+pub const MAX_OPS: usize = 256;
+
+/// One thing that happens. Connections are numbered in the order of their admission (`c0`, `c1` …; a number
+/// that is too high wraps around), so an operation can also hit one that is gone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the transcript line of each says what it is")]
+pub enum Op {
+    Connect { user: u8, rooms: u8 },
+    Open { c: u8 },
+    Disconnect { c: u8, how: u8 },
+    Join { c: u8, room: u8, id: bool },
+    Leave { c: u8, room: Option<u8>, id: bool },
+    Members { c: u8, room: Option<u8> },
+    Publish { c: u8, room: Option<u8>, kind: u8, key: u8, id: bool },
+    Direct { c: u8, user: u8, id: bool },
+    ClientPing { c: u8 },
+    Malformed { c: u8 },
+    Alive { c: u8 },
+    Pong { c: u8, right: bool },
+    HealthPong { c: u8, right: bool },
+    Block { c: u8 },
+    Writable { c: u8 },
+    CommandJoin { c: u8, room: u8 },
+    CommandLeave { c: u8, room: u8 },
+    CommandPublish { room: u8, except: Option<u8>, key: u8 },
+    CommandDirect { user: u8 },
+    CommandSend { c: u8 },
+    Close { c: u8 },
+    CloseUser { user: u8 },
+    Probe { user: u8, timeout_ms: u16 },
+    Drain { timeout_ms: u16, spread_ms: u16 },
+    /// The driver sleeps so long, and wakes at each deadline.
+    Wait { ms: u32 },
+    /// The driver was busy: so much time has passed when the next event comes, and no deadline was looked at.
+    Late { ms: u32 },
+    /// The clock of the next event runs behind.
+    ClockBack { ms: u32 },
+}
+
+/// Pauses that matter: within a burst, within a grace time, past each of the time-outs.
+const PAUSES_MS: [u32; 8] = [250, 1, 1_000, 3_000, 5_000, 10_000, 31_000, 60_000];
+
+impl Op {
+    /// Reads one operation.
+    pub fn decode([what, a, b, c]: [u8; 4]) -> Self {
+        let maybe = |x: u8| (!x.is_multiple_of(4)).then_some(x / 4 % 3);
+        let id = c % 2 == 1;
+        let room = b % 3;
+        let user = a % 4;
+        match what % 64 {
+            0..=8 => Self::Connect { user, rooms: b },
+            9..=18 => Self::Open { c: a },
+            19..=21 => Self::Disconnect { c: a, how: b % 3 },
+            22..=24 => Self::Join { c: a, room, id },
+            25..=26 => Self::Leave { c: a, room: maybe(b), id },
+            27 => Self::Members { c: a, room: maybe(b) },
+            28..=36 => Self::Publish { c: a, room: maybe(b), kind: c / 2 % 16, key: c / 32 % 3, id },
+            37 => Self::Direct { c: a, user: b % 4, id },
+            38 => Self::ClientPing { c: a },
+            39 => Self::Malformed { c: a },
+            40 => Self::Alive { c: a },
+            41 => Self::Pong { c: a, right: b % 4 != 0 },
+            42 => Self::HealthPong { c: a, right: b % 4 != 0 },
+            43..=45 => Self::Block { c: a },
+            46..=48 => Self::Writable { c: a },
+            49 => Self::CommandJoin { c: a, room },
+            50 => Self::CommandLeave { c: a, room },
+            51..=53 => Self::CommandPublish { room, except: c.is_multiple_of(4).then_some(a), key: c / 4 % 3 },
+            54 => Self::CommandDirect { user },
+            55 => Self::CommandSend { c: a },
+            56 => Self::Close { c: a },
+            57 => Self::CloseUser { user },
+            58 => Self::Probe { user, timeout_ms: u16::from(b) * 16 },
+            59 => match a % 4 {
+                0 => Self::Drain { timeout_ms: u16::from(b) * 32, spread_ms: u16::from(c) * 8 },
+                _ => Self::ClockBack { ms: u32::from(b) * 16 },
+            },
+            60..=62 => Self::Wait { ms: PAUSES_MS[usize::from(a % 8)] },
+            _ => Self::Late { ms: PAUSES_MS[usize::from(a % 8)] },
+        }
+    }
+
+    /// Reads operations by position; what is left at the end and is too short is ignored.
+    pub fn decode_all(bytes: &[u8]) -> Vec<Self> {
+        bytes.as_chunks().0.iter().take(MAX_OPS).map(|four| Self::decode(*four)).collect()
+    }
+}
+
+/// The name of a user.
+pub fn user_name(user: u8) -> String {
+    format!("user{user}")
+}
+
+/// The name of a room. The rooms 0 and 1 are of one class, room 2 is of another.
+pub fn room_name(room: u8) -> String {
+    format!("room{room}")
+}
+
+/// The rooms of a connection attempt: few by themselves, and sometimes one of them twice.
+pub fn rooms_of(bits: u8) -> Vec<String> {
+    let mut rooms: Vec<u8> = (0..3).filter(|room| bits >> room & 1 == 1).collect();
+    if bits % 16 > 8 {
+        rooms.extend(rooms.first().copied());
+    }
+    rooms.into_iter().map(room_name).collect()
+}
+
+impl fmt::Debug for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |room: &Option<u8>| room.map_or_else(|| "its only room".into(), room_name);
+        let asks = |id: &bool| if *id { " (with id)" } else { "" };
+        match self {
+            Self::Connect { user, rooms } => {
+                write!(f, "connect    {} -> {:?}", user_name(*user), rooms_of(*rooms))
+            }
+            Self::Open { c } => write!(f, "opened     c{c}"),
+            Self::Disconnect { c, how: 0 } => write!(f, "lost       c{c}"),
+            Self::Disconnect { c, how: 1 } => write!(f, "peer close c{c}"),
+            Self::Disconnect { c, .. } => write!(f, "handshake  c{c} failed"),
+            Self::Join { c, room, id } => {
+                write!(f, "join       c{c} -> {}{}", room_name(*room), asks(id))
+            }
+            Self::Leave { c, room, id } => {
+                write!(f, "leave      c{c} -> {}{}", name(room), asks(id))
+            }
+            Self::Members { c, room } => write!(f, "members    c{c} -> {}", name(room)),
+            Self::Publish { c, room, kind, key, id } => {
+                write!(f, "publish    c{c} -> {} kind {kind} key {key}{}", name(room), asks(id))
+            }
+            Self::Direct { c, user, id } => {
+                write!(f, "direct     c{c} -> {}{}", user_name(*user), asks(id))
+            }
+            Self::ClientPing { c } => write!(f, "ping       c{c} -> server"),
+            Self::Malformed { c } => write!(f, "malformed  c{c}"),
+            Self::Alive { c } => write!(f, "alive      c{c}"),
+            Self::Pong { c, right } => write!(f, "pong       c{c} asked for: {right}"),
+            Self::HealthPong { c, right } => write!(f, "healthpong c{c} asked for: {right}"),
+            Self::Block { c } => write!(f, "blocked    c{c}"),
+            Self::Writable { c } => write!(f, "writable   c{c}"),
+            Self::CommandJoin { c, room } => {
+                write!(f, "command    join c{c} -> {}", room_name(*room))
+            }
+            Self::CommandLeave { c, room } => {
+                write!(f, "command    leave c{c} -> {}", room_name(*room))
+            }
+            Self::CommandPublish { room, except, key } => {
+                write!(f, "command    publish -> {} key {key}", room_name(*room))?;
+                except.map_or(Ok(()), |c| write!(f, " except c{c}"))
+            }
+            Self::CommandDirect { user } => write!(f, "command    direct -> {}", user_name(*user)),
+            Self::CommandSend { c } => write!(f, "command    send -> c{c}"),
+            Self::Close { c } => write!(f, "command    close c{c}"),
+            Self::CloseUser { user } => write!(f, "command    close {}", user_name(*user)),
+            Self::Probe { user, timeout_ms } => {
+                write!(f, "command    probe {} for {timeout_ms}ms", user_name(*user))
+            }
+            Self::Drain { timeout_ms, spread_ms } => {
+                write!(f, "drain      for {timeout_ms}ms, back within {spread_ms}ms")
+            }
+            Self::Wait { ms } => write!(f, "+{ms}ms"),
+            Self::Late { ms } => write!(f, "+{ms}ms    without a look at deadlines"),
+            Self::ClockBack { ms } => write!(f, "-{ms}ms    by the clock"),
+        }
+    }
+}
