@@ -9,6 +9,7 @@ mod close;
 mod config;
 mod event;
 pub mod http;
+mod hub;
 mod id;
 mod message;
 mod name;
@@ -23,6 +24,7 @@ pub use config::{
     Rate, RoomClass, UserLimitPolicy,
 };
 pub use event::{Command, Event, Inbound, Request};
+pub use hub::{ConnectionView, Hub, RoomView, UserView};
 pub use id::{ConnectionId, Ticket};
 pub use message::{
     Direct, Epoch, ErrorCode, Json, Message, Payload, Position, Publication, RawFrame, Refusal,

@@ -1,0 +1,289 @@
+//! Which web pages may connect.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::str::FromStr;
+
+use super::refusal::{Refusal, excerpt};
+use super::request::Request;
+
+/// Which web pages may connect (RFC 6455 section 10.2).
+///
+/// A browser sends a user's cookies to any server that a page names, and the same-origin policy does not cover
+/// WebSockets. What protects the user is that the server looks at `Origin`. A client that is not a browser sends
+/// no `Origin`, and is allowed whatever the setting: it could claim any.
+///
+/// ```
+/// use switchboard_core::http::{Origins, Request};
+///
+/// let origins = Origins::list(["https://example.com", "https://*.example.com"]).unwrap();
+/// let from = |origin| {
+///     let headers = [("Host", "ws.example.net"), ("Origin", origin)];
+///     Request::from_parts("GET", "/ws", headers).unwrap()
+/// };
+/// assert!(origins.check(&from("https://shop.example.com")).is_ok());
+/// assert!(origins.check(&from("https://example.org")).is_err());
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Origins {
+    /// Every page.
+    Any,
+    /// The pages that come from the host and port that they connect to. A port that is not written is the
+    /// default port of the page's scheme on both sides; the scheme itself is not compared, because a proxy in
+    /// front may have ended TLS.
+    #[default]
+    SameHost,
+    /// The pages that one of the patterns matches, and no others: the own host is listed like any other.
+    List(Vec<OriginPattern>),
+}
+
+impl Origins {
+    /// A setting from its entries; `*` among them allows [every page](Origins::Any). No entry at all allows no
+    /// page.
+    ///
+    /// # Errors
+    /// When an entry is not `*` and not an [`OriginPattern`].
+    pub fn list<S: AsRef<str>>(
+        entries: impl IntoIterator<Item = S>,
+    ) -> Result<Origins, InvalidOrigin> {
+        let mut patterns = Vec::new();
+        let mut any = false;
+        for entry in entries {
+            match entry.as_ref() {
+                "*" => any = true,
+                pattern => patterns.push(pattern.parse()?),
+            }
+        }
+        Ok(if any { Origins::Any } else { Origins::List(patterns) })
+    }
+
+    /// Checks the `Origin` of a request.
+    ///
+    /// # Errors
+    /// 403 `origin_not_allowed`, naming the origin. 400 when `Origin` is repeated or the host is missing.
+    pub fn check(&self, request: &Request) -> Result<(), Refusal> {
+        let Some(sent) = request.single("origin")? else { return Ok(()) };
+        let allowed = match self {
+            Origins::Any => true,
+            Origins::SameHost => {
+                let host = request.host()?;
+                Origin::parse(sent).is_some_and(|origin| origin.is_at(host))
+            }
+            Origins::List(patterns) => Origin::parse(sent)
+                .is_some_and(|origin| patterns.iter().any(|pattern| pattern.matches(&origin))),
+        };
+        if allowed {
+            return Ok(());
+        }
+        let message = format!("the origin {} is not allowed to connect", excerpt(sent));
+        Err(Refusal::forbidden("origin_not_allowed", message))
+    }
+}
+
+/// One origin, `https://example.com` or `https://example.com:8443`, or all hosts below a domain,
+/// `https://*.example.com` (at any depth, the domain itself not included).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OriginPattern {
+    scheme: String,
+    /// The host, or with `subdomains` what it ends with, from the dot on.
+    host: String,
+    port: Option<u16>,
+    subdomains: bool,
+}
+
+impl OriginPattern {
+    fn matches(&self, origin: &Origin<'_>) -> bool {
+        let host = if self.subdomains {
+            let start = origin.host.len().saturating_sub(self.host.len());
+            if start == 0 {
+                return false;
+            }
+            origin.host.get(start..).unwrap_or_default()
+        } else {
+            origin.host
+        };
+        self.scheme.eq_ignore_ascii_case(origin.scheme)
+            && self.host.eq_ignore_ascii_case(host)
+            && self.port == origin.port
+    }
+}
+
+impl FromStr for OriginPattern {
+    type Err = InvalidOrigin;
+
+    fn from_str(text: &str) -> Result<OriginPattern, InvalidOrigin> {
+        let invalid = || InvalidOrigin(text.to_owned());
+        let origin = Origin::parse(text).ok_or_else(invalid)?;
+        let (host, subdomains) = match origin.host.strip_prefix('*') {
+            Some(suffix) if suffix.len() > 1 && suffix.starts_with('.') => (suffix, true),
+            Some(_) => return Err(invalid()),
+            None => (origin.host, false),
+        };
+        if host.contains('*') {
+            return Err(invalid());
+        }
+        let (scheme, host) = (origin.scheme.to_owned(), host.to_owned());
+        Ok(OriginPattern { scheme, host, port: origin.port, subdomains })
+    }
+}
+
+/// An entry that is not an origin: no scheme, a path or slash at the end, or a `*` in the wrong place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidOrigin(String);
+
+impl fmt::Display for InvalidOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = &self.0;
+        write!(f, "{text:?} is not an origin such as https://example.com or https://*.example.com")
+    }
+}
+
+impl core::error::Error for InvalidOrigin {}
+
+/// Scheme, host and port (RFC 6454 section 4), the default port filled in.
+struct Origin<'a> {
+    scheme: &'a str,
+    host: &'a str,
+    /// None when the scheme has no default port that we know.
+    port: Option<u16>,
+}
+
+impl<'a> Origin<'a> {
+    /// None for what is not one origin, such as `null`, which a sandboxed page sends.
+    fn parse(text: &'a str) -> Option<Origin<'a>> {
+        let (scheme, authority) = text.split_once("://")?;
+        let (host, port) = split_port(authority)?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+        let port = port.or_else(|| default_port(scheme));
+        (!scheme.is_empty() && scheme.chars().all(plain)).then_some(Origin { scheme, host, port })
+    }
+
+    fn is_at(&self, authority: &str) -> bool {
+        split_port(authority).is_some_and(|(host, port)| {
+            host.eq_ignore_ascii_case(self.host)
+                && port.or_else(|| default_port(self.scheme)) == self.port
+        })
+    }
+}
+
+fn default_port(scheme: &str) -> Option<u16> {
+    let is = |name: &str| scheme.eq_ignore_ascii_case(name);
+    if is("http") || is("ws") {
+        Some(80)
+    } else if is("https") || is("wss") {
+        Some(443)
+    } else {
+        None
+    }
+}
+
+/// `host`, `host:port`, `[v6]` or `[v6]:port`.
+fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
+    let end = match authority.strip_prefix('[') {
+        Some(rest) => rest.find(']')? + 2,
+        None => authority.find(':').unwrap_or(authority.len()),
+    };
+    let (host, port) = authority.split_at(end);
+    let outside = |c: char| c.is_control() || c.is_whitespace() || "/\\@?#,".contains(c);
+    if host.is_empty() || host.contains(outside) {
+        return None;
+    }
+    if port.is_empty() {
+        return Some((host, None));
+    }
+    let digits = port.strip_prefix(':')?;
+    if digits.is_empty() {
+        // RFC 3986 section 3.2.3: a colon without a port means the default port.
+        return Some((host, None));
+    }
+    let plain = digits.bytes().all(|b| b.is_ascii_digit());
+    digits.parse().ok().filter(|_| plain).map(|port| (host, Some(port)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed(origins: &Origins, host: &str, origin: &str) -> bool {
+        let headers = [("Host", host), ("Origin", origin)];
+        origins.check(&Request::from_parts("GET", "/ws", headers).unwrap()).is_ok()
+    }
+
+    #[test]
+    fn same_host_compares_host_and_port() {
+        let same = |host, origin| allowed(&Origins::SameHost, host, origin);
+        assert!(same("example.com", "https://example.com"));
+        assert!(same("EXAMPLE.com", "http://example.COM"));
+        assert!(same("example.com:443", "https://example.com"));
+        assert!(same("example.com", "http://example.com:80"));
+        assert!(same("localhost:8080", "http://localhost:8080"));
+        assert!(same("[::1]:8080", "http://[::1]:8080"));
+        assert!(!same("example.com:80", "https://example.com"));
+        assert!(!same("localhost:8080", "http://localhost:3000"));
+        assert!(!same("example.com", "https://example.com.evil.org"));
+        assert!(!same("example.com", "https://evil.org"));
+        assert!(!same("example.com", "https://evil.org https://example.com"));
+        assert!(!same("example.com", "https://evil@example.com"));
+        assert!(!same("example.com", "null"));
+        assert!(!same("example.com", ""));
+    }
+
+    #[test]
+    fn a_list_matches_whole_origins() {
+        let entries = ["https://a.org", "http://b.org:8080", "https://*.c.org"];
+        let origins = Origins::list(entries).unwrap();
+        let listed = |origin| allowed(&origins, "h", origin);
+        assert!(listed("https://a.org"));
+        assert!(listed("https://A.org:443"));
+        assert!(listed("http://b.org:8080"));
+        assert!(listed("https://x.c.org"));
+        assert!(listed("https://x.y.C.org"));
+        assert!(!listed("http://a.org"));
+        assert!(!listed("https://a.org:8443"));
+        assert!(!listed("http://b.org"));
+        assert!(!listed("https://c.org"));
+        assert!(!listed("https://.c.org"));
+        assert!(!listed("https://xc.org"));
+        assert!(!listed("https://é.org"));
+        assert!(!listed("http://h"));
+    }
+
+    #[test]
+    fn a_star_allows_every_page() {
+        let any = Origins::list(["https://a.org", "*"]).unwrap();
+        assert_eq!(any, Origins::Any);
+        assert!(allowed(&any, "h", "null"));
+        assert!(!allowed(&Origins::list([""; 0]).unwrap(), "h", "http://h"));
+    }
+
+    #[test]
+    fn an_entry_that_could_never_match_is_refused() {
+        for entry in ["a.org", "https://a.org/", "https://", "://a", "https://*", "https://*."] {
+            assert!(Origins::list([entry]).is_err(), "{entry}");
+        }
+        for entry in ["https://*a.org", "https://a.*.org", "https://a.org:x", "https://a:99999"] {
+            assert!(Origins::list([entry]).is_err(), "{entry}");
+        }
+    }
+
+    #[test]
+    fn no_origin_is_allowed_and_two_are_not() {
+        let none = Request::from_parts("GET", "/ws", [("Host", "h")]).unwrap();
+        assert!(Origins::SameHost.check(&none).is_ok());
+        let headers = [("Host", "h"), ("Origin", "http://h"), ("Origin", "http://h")];
+        let two = Request::from_parts("GET", "/ws", headers).unwrap();
+        assert_eq!(Origins::Any.check(&two).unwrap_err().code, "repeated_header");
+    }
+
+    #[test]
+    fn the_refusal_names_the_origin() {
+        let headers = [("Host", "h"), ("Origin", "https://evil.org")];
+        let request = Request::from_parts("GET", "/ws", headers).unwrap();
+        let refusal = Origins::SameHost.check(&request).unwrap_err();
+        assert_eq!((refusal.status.code(), refusal.code), (403, "origin_not_allowed"));
+        assert!(refusal.message.contains("https://evil.org"));
+    }
+}

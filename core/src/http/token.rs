@@ -1,0 +1,111 @@
+//! The credential of a request.
+
+use alloc::string::{String, ToString};
+use core::fmt;
+
+use super::refusal::Refusal;
+use super::request::Request;
+
+/// What an entry of the subprotocol list that carries a token starts with.
+const SUBPROTOCOL_PREFIX: &str = "bearer.";
+
+/// A bearer token as the client sent it, not verified. It prints as `redacted`, so that it cannot reach a log
+/// by accident; only [`expose`](Token::expose) gives it away.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// Finds the token of any request, an upgrade or not. In this order:
+    ///
+    /// 1. `Authorization: Bearer <token>` (RFC 6750 section 2.1; the scheme in any case),
+    /// 2. an entry `bearer.<token>` in `Sec-WebSocket-Protocol`, for browsers, which cannot set the former,
+    /// 3. `?token=<token>` in the query.
+    ///
+    /// An `Authorization` of another scheme, and an empty token, count as none.
+    ///
+    /// # Errors
+    /// 400 `repeated_header` when there is more than one `Authorization`: a proxy in front may have looked at
+    /// the other one.
+    pub fn find(request: &Request) -> Result<Option<Token>, Refusal> {
+        let authorization = request.single("authorization")?.and_then(bearer);
+        let token = authorization
+            .or_else(|| request.list("sec-websocket-protocol").find_map(in_subprotocol))
+            .map(ToString::to_string)
+            .or_else(|| request.query("token").map(String::from))
+            .filter(|token| !token.is_empty());
+        Ok(token.map(Token))
+    }
+
+    /// The token itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("redacted")
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("redacted")
+    }
+}
+
+fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+fn in_subprotocol(entry: &str) -> Option<&str> {
+    let prefix = entry.get(..SUBPROTOCOL_PREFIX.len())?;
+    let token = &entry[SUBPROTOCOL_PREFIX.len()..];
+    (prefix.eq_ignore_ascii_case(SUBPROTOCOL_PREFIX) && !token.is_empty()).then_some(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use super::*;
+
+    fn token(target: &str, headers: &[(&str, &str)]) -> Option<String> {
+        let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes()));
+        let request = Request::from_parts("GET", target, headers).unwrap();
+        Token::find(&request).unwrap().map(|token| token.expose().to_string())
+    }
+
+    #[test]
+    fn the_header_wins_over_the_subprotocol_and_that_over_the_query() {
+        let header = ("Authorization", "bEARER  a");
+        let subprotocol = ("Sec-WebSocket-Protocol", "switchboard, bearer.b");
+        assert_eq!(token("/ws?token=c", &[subprotocol, header]).as_deref(), Some("a"));
+        assert_eq!(token("/ws?token=c", &[subprotocol]).as_deref(), Some("b"));
+        assert_eq!(token("/ws?token=c%2B", &[]).as_deref(), Some("c+"));
+        assert_eq!(token("/ws", &[]), None);
+    }
+
+    #[test]
+    fn an_empty_token_or_another_scheme_is_none() {
+        assert_eq!(token("/ws?token=", &[]), None);
+        assert_eq!(token("/ws?token=c", &[("Authorization", "Basic eDp5")]).as_deref(), Some("c"));
+        assert_eq!(token("/ws", &[("Authorization", "Bearer")]), None);
+        assert_eq!(token("/ws", &[("Sec-WebSocket-Protocol", "bearer.,bearerx,é.......")]), None);
+    }
+
+    #[test]
+    fn two_authorizations_are_refused() {
+        let headers = [("Authorization", "Bearer a"), ("authorization", "Bearer b")];
+        let request = Request::from_parts("GET", "/ws", headers).unwrap();
+        assert_eq!(Token::find(&request).unwrap_err().code, "repeated_header");
+    }
+
+    #[test]
+    fn a_token_prints_as_redacted() {
+        let token = Token("secret".to_string());
+        assert_eq!(format!("{token} {token:?}"), "redacted redacted");
+    }
+}

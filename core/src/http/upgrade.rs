@@ -1,0 +1,178 @@
+//! The server's half of the WebSocket opening handshake (RFC 6455 section 4.2).
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{GeneralPurpose, PAD, STANDARD};
+use percent_encoding::percent_decode_str;
+use sha1_smol::Sha1;
+
+use super::origin::Origins;
+use super::refusal::Refusal;
+use super::request::{Request, Version};
+use super::response::push_header;
+use super::token::Token;
+
+/// The subprotocol of Switchboard's JSON envelope. It is the only one that is ever selected.
+///
+/// A page that offers a list has to have one entry selected, or the browser gives up: so one that sends its
+/// token as `bearer.<token>` offers `switchboard` beside it.
+pub const SUBPROTOCOL: &str = "switchboard";
+
+/// An upgrade that may be accepted. Who the client is, and whether there is room for it, is still to be decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upgrade {
+    /// The value of `Sec-WebSocket-Accept` (RFC 6455 section 4.2.2).
+    pub accept_key: String,
+    /// The room in the path, percent-decoded. It is not empty, and otherwise as the client wrote it: whether
+    /// it is a valid name is for the hub to say.
+    pub room: Option<String>,
+    /// The credential that the client sent, not verified.
+    pub token: Option<Token>,
+    /// The subprotocol to confirm: [`SUBPROTOCOL`] if the client offered it.
+    pub subprotocol: Option<&'static str>,
+    /// The query parameter `user`: a name that the client gives itself, and no proof of anything. It is for
+    /// servers that run without tokens.
+    pub user: Option<String>,
+}
+
+impl Upgrade {
+    /// The headers of the 101 for a driver that answers through another HTTP library. No extension is ever
+    /// confirmed, so the frames are plain.
+    pub fn accept_headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        [("Upgrade", "websocket"), ("Connection", "Upgrade")]
+            .into_iter()
+            .chain([("Sec-WebSocket-Accept", self.accept_key.as_str())])
+            .chain(self.subprotocol.map(|name| ("Sec-WebSocket-Protocol", name)))
+    }
+
+    /// The 101 as bytes. After it the connection speaks WebSocket.
+    pub fn accept_response(&self) -> Vec<u8> {
+        let mut head = String::from("HTTP/1.1 101 Switching Protocols\r\n");
+        for (name, value) in self.accept_headers() {
+            push_header(&mut head, name, value);
+        }
+        head.push_str("\r\n");
+        head.into_bytes()
+    }
+}
+
+/// Whether the request asks for a WebSocket, as opposed to a page: `Upgrade` lists `websocket` and
+/// `Connection` lists `upgrade`, in any case and on any of their lines.
+pub fn wants_upgrade(request: &Request) -> bool {
+    names_websocket(request) && lists_upgrade(request)
+}
+
+/// Decides whether a request is a WebSocket handshake that may be accepted. `prefix` is the path where sockets
+/// live, such as `/ws`: the room is what follows after a slash.
+///
+/// # Errors
+/// The first that applies:
+///
+/// | status | code | |
+/// |---|---|---|
+/// | 404 | `not_found` | the path is not below the prefix |
+/// | 405 | `method_not_allowed` | the method is not GET |
+/// | 400 | `http_version` | the version is HTTP/1.0, as from a proxy that was not told otherwise |
+/// | 400 | `bad_host`, `repeated_header` | there is not exactly one host |
+/// | 426 | `upgrade_required` | `Upgrade` or `Connection` does not ask for a WebSocket |
+/// | 426 | `websocket_version` | `Sec-WebSocket-Version` is not 13 |
+/// | 400 | `websocket_key` | `Sec-WebSocket-Key` is not 16 bytes in base64 |
+/// | 400 | `unexpected_body` | the request has a body, which would be read as frames |
+/// | 400 | `bad_room` | the room is not UTF-8 |
+/// | 403 | `origin_not_allowed` | `origins` does not allow the page |
+///
+/// `repeated_header` (400) is also the answer to a second line of any other header that has to be single.
+pub fn check(request: &Request, origins: &Origins, prefix: &str) -> Result<Upgrade, Refusal> {
+    let room = room_part(request.path(), prefix).ok_or_else(Refusal::not_found)?;
+    if request.method() != "GET" {
+        return Err(Refusal::method_not_allowed("GET"));
+    }
+    if request.version() == Version::Http10 {
+        let message = "a WebSocket needs HTTP/1.1; a proxy in front may have to be told so";
+        return Err(Refusal::bad_request("http_version", message));
+    }
+    request.host()?;
+    check_wish(request)?;
+    let accept_key = accept_key(request)?;
+    check_no_body(request)?;
+    let room = decode_room(room)?;
+    origins.check(request)?;
+    Ok(Upgrade {
+        accept_key,
+        room,
+        token: Token::find(request)?,
+        subprotocol: request
+            .list("sec-websocket-protocol")
+            .any(|entry| entry == SUBPROTOCOL)
+            .then_some(SUBPROTOCOL),
+        user: request.query("user").filter(|user| !user.is_empty()).map(String::from),
+    })
+}
+
+fn names_websocket(request: &Request) -> bool {
+    request.list("upgrade").any(|entry| entry.eq_ignore_ascii_case("websocket"))
+}
+
+fn lists_upgrade(request: &Request) -> bool {
+    request.list("connection").any(|entry| entry.eq_ignore_ascii_case("upgrade"))
+}
+
+fn check_wish(request: &Request) -> Result<(), Refusal> {
+    let required = |message| Err(Refusal::upgrade_required("upgrade_required", message));
+    if !names_websocket(request) {
+        return required("this path speaks WebSocket: the Upgrade header must be websocket");
+    }
+    if !lists_upgrade(request) {
+        return required("the Connection header must list Upgrade; a proxy may have removed it");
+    }
+    if request.single("sec-websocket-version")? != Some("13") {
+        let message = "the Sec-WebSocket-Version must be 13";
+        return Err(Refusal::upgrade_required("websocket_version", message));
+    }
+    Ok(())
+}
+
+/// Checks the client's key and answers it (RFC 6455 sections 4.2.1 item 5 and 4.2.2 item 5.4).
+fn accept_key(request: &Request) -> Result<String, Refusal> {
+    const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    /// Some clients draw 24 characters instead of 16 bytes. Their last bits mean nothing, and harm nothing.
+    const LENIENT: GeneralPurpose =
+        GeneralPurpose::new(&base64::alphabet::STANDARD, PAD.with_decode_allow_trailing_bits(true));
+
+    let key = request.single("sec-websocket-key")?.unwrap_or_default();
+    let mut nonce = [0; 18];
+    // A length that cannot be right is not decoded at all.
+    if key.len() != 24 || LENIENT.decode_slice(key, &mut nonce) != Ok(16) {
+        let message = "the Sec-WebSocket-Key must be 16 bytes in base64";
+        return Err(Refusal::bad_request("websocket_key", message));
+    }
+    let mut hash = Sha1::new();
+    hash.update(key.as_bytes());
+    hash.update(GUID.as_bytes());
+    Ok(STANDARD.encode(hash.digest().bytes()))
+}
+
+fn check_no_body(request: &Request) -> Result<(), Refusal> {
+    let chunked = request.header("transfer-encoding").is_some();
+    if chunked || request.content_length()? > 0 {
+        let message = "a WebSocket handshake has no body";
+        return Err(Refusal::bad_request("unexpected_body", message));
+    }
+    Ok(())
+}
+
+/// What follows the prefix and a slash; empty at the prefix itself, None elsewhere.
+fn room_part<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
+    let rest = path.strip_prefix(prefix.trim_end_matches('/'))?;
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
+}
+
+fn decode_room(part: &str) -> Result<Option<String>, Refusal> {
+    let Ok(room) = percent_decode_str(part).decode_utf8() else {
+        return Err(Refusal::bad_request("bad_room", "the name of the room is not UTF-8"));
+    };
+    Ok((!room.is_empty()).then(|| room.as_ref().to_owned()))
+}

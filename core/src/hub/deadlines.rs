@@ -1,0 +1,55 @@
+//! What happens when: one ordered set of all deadlines.
+
+use alloc::collections::BTreeSet;
+
+use crate::id::ConnectionId;
+use crate::time::Timestamp;
+
+use super::probe::ProbeKey;
+use super::room::RoomKey;
+use super::user::UserKey;
+
+/// Whose deadline it is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Timer {
+    /// The earliest thing that this connection waits for.
+    Connection(ConnectionId),
+    /// The user's grace in this room ends.
+    Absence(RoomKey, UserKey),
+    /// The probe's time is up.
+    Probe(ProbeKey),
+    /// The next batch of the drain, or its end.
+    Drain,
+}
+
+/// An ordered set. Arming and disarming cost the logarithm of its size; the first deadline is found at once.
+/// A connection has one entry, which is not moved when a message comes in: when it is due too early, its owner
+/// arms it again (the lazy way, see ARCHITECTURE.md).
+#[derive(Default, Debug)]
+pub(crate) struct Deadlines(BTreeSet<(Timestamp, Timer)>);
+
+impl Deadlines {
+    pub(crate) fn arm(&mut self, at: Timestamp, timer: Timer) {
+        self.0.insert((at, timer));
+    }
+
+    pub(crate) fn disarm(&mut self, at: Timestamp, timer: Timer) {
+        self.0.remove(&(at, timer));
+    }
+
+    pub(crate) fn first(&self) -> Option<Timestamp> {
+        self.0.first().map(|(at, _)| *at)
+    }
+
+    pub(crate) fn pop_due(&mut self, now: Timestamp) -> Option<Timer> {
+        let first = *self.0.first()?;
+        (first.0 <= now).then(|| {
+            self.0.remove(&first);
+            first.1
+        })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

@@ -1,0 +1,93 @@
+//! Going away without hurting anybody: everybody is told, gets what is theirs, and is closed, and the end comes by
+//! the deadline whatever the peers do.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::action::Queued;
+use crate::close::{CloseReason, Ending};
+use crate::id::ConnectionId;
+use crate::message::Message;
+use crate::time::Timestamp;
+
+use super::Hub;
+use super::deadlines::Timer;
+
+/// A drain under way. There is no way back.
+#[derive(Debug)]
+pub(crate) struct Drain {
+    pub(crate) deadline: Timestamp,
+    /// Clients come back at a random moment within this.
+    pub(crate) spread: Duration,
+    /// Connections in slots below this have been sent away.
+    next_slot: usize,
+    /// When the next step is due, while one is.
+    armed: Option<Timestamp>,
+    over: bool,
+}
+
+impl Hub {
+    /// A second drain changes nothing.
+    pub(super) fn begin_drain(&mut self, timeout: Duration, spread: Duration) {
+        if self.drain.is_some() {
+            return;
+        }
+        let deadline = self.now + timeout;
+        self.drain = Some(Drain { deadline, spread, next_slot: 0, armed: None, over: false });
+        self.drain_step();
+        self.end_drain_if_empty();
+    }
+
+    /// Sends one batch away; after the deadline, cuts one batch off.
+    pub(super) fn drain_step(&mut self) {
+        let now = self.now;
+        let batch_size = self.config.limits.work_per_tick;
+        let Some(drain) = &mut self.drain else { return };
+        drain.armed = None;
+        let cut_off = drain.deadline <= now;
+        let start = if cut_off { 0 } else { drain.next_slot };
+        let batch: Vec<ConnectionId> =
+            self.connections.from_slot(start).take(batch_size).map(|c| c.id).collect();
+        let more = batch.len() == batch_size;
+        if let Some(last) = batch.last() {
+            drain.next_slot = last.index() + 1;
+        }
+        let next = if more { now } else { drain.deadline };
+        for id in batch {
+            if cut_off {
+                self.end(id, Ending::Closed(CloseReason::Draining));
+            } else {
+                self.send_away(id);
+            }
+        }
+        if let Some(drain) = &mut self.drain
+            && !drain.over
+        {
+            drain.armed = Some(next);
+            self.deadlines.arm(next, Timer::Drain);
+        }
+    }
+
+    /// Tells one open connection when to come back, and closes it. One that is not open yet is sent away when it is.
+    pub(super) fn send_away(&mut self, id: ConnectionId) {
+        let Some(drain) = &self.drain else { return };
+        if self.connections.get(id).is_some_and(|connection| connection.is_open()) {
+            let retry_after = self.random.up_to(drain.spread);
+            self.send(id, Message::Draining { retry_after });
+            self.close(id, CloseReason::Draining);
+        }
+    }
+
+    pub(super) fn end_drain_if_empty(&mut self) {
+        if let Some(drain) = &mut self.drain
+            && !drain.over
+            && self.connections.len() == 0
+        {
+            drain.over = true;
+            if let Some(at) = drain.armed.take() {
+                self.deadlines.disarm(at, Timer::Drain);
+            }
+            self.queue.push(Queued::Drained);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Messages from clients.
+
+use crate::action::{Notice, Outcome, Queued};
+use crate::close::CloseReason;
+use crate::config::Publishers;
+use crate::event::{Inbound, Request};
+use crate::id::ConnectionId;
+use crate::message::{ErrorCode, Message, Refusal};
+use crate::name::{MessageId, RoomName, UserName};
+
+use super::rooms::{Draft, not_a_member};
+use super::{Hub, reserved};
+
+impl Hub {
+    pub(super) fn received(&mut self, id: ConnectionId, bytes: usize, inbound: Inbound) {
+        let Some(connection) = self.connections.get_mut(id).filter(|c| c.is_open()) else {
+            return self.stale(id);
+        };
+        self.stats.messages_in += 1;
+        self.stats.bytes_in += bytes as u64;
+        // A pong is a sign of life only as the answer to a ping, which is found out below.
+        if !matches!(inbound, Inbound::HealthPong { .. }) {
+            connection.last_seen = self.now;
+        }
+        if !matches!(inbound, Inbound::HealthPong { .. } | Inbound::HealthPing { .. }) {
+            connection.last_message = self.now;
+        }
+        let limit = self.config.limits.max_message_bytes;
+        if bytes > limit {
+            self.close(id, CloseReason::TooBig(limit));
+            return;
+        }
+        if !self.within_rate(id, bytes) {
+            let refusal = Refusal::new(ErrorCode::RateLimited, "too many messages, slow down");
+            return self.strike(id, message_id(&inbound), refusal);
+        }
+        self.dispatch(id, inbound);
+    }
+
+    fn within_rate(&mut self, id: ConnectionId, bytes: usize) -> bool {
+        let (now, limits) = (self.now, &self.config.limits);
+        let Some(connection) = self.connections.get_mut(id) else { return false };
+        if connection.messages.is_full(now) && connection.bytes.is_full(now) {
+            connection.strikes = 0;
+        }
+        connection.messages.take(now, 1, limits.messages)
+            && connection.bytes.take(now, bytes, limits.bytes)
+    }
+
+    fn strike(&mut self, id: ConnectionId, message: Option<MessageId>, refusal: Refusal) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        connection.strikes += 1;
+        if connection.strikes > self.config.limits.rate_strikes {
+            self.close(id, CloseReason::RateLimited);
+        } else {
+            self.refuse(id, message, refusal);
+        }
+    }
+
+    fn dispatch(&mut self, from: ConnectionId, inbound: Inbound) {
+        match inbound {
+            Inbound::Join { id, room } => match self.join(from, &room) {
+                Ok(_) => self.tell_joined(from, id, &room),
+                Err(refusal) => self.refuse(from, id, refusal),
+            },
+            Inbound::Leave { id, room } => {
+                let result = self.room_of(from, room);
+                match result.and_then(|room| self.leave(from, &room).map(|_| room)) {
+                    Ok(room) => {
+                        self.send(from, Message::Left { id, room });
+                    }
+                    Err(refusal) => self.refuse(from, id, refusal),
+                }
+            }
+            Inbound::Members { id, room } => match self.members(from, room) {
+                Ok((room, mut members)) => {
+                    let total = members.len();
+                    members.truncate(self.config.limits.members_listed);
+                    self.send(from, Message::Members { id, room, members, total });
+                }
+                Err(refusal) => self.refuse(from, id, refusal),
+            },
+            Inbound::Direct { id, to, payload } => {
+                let sender = self.user_of(from);
+                match self.direct(&to, sender, id.clone(), payload) {
+                    Ok(_) => self.acknowledge(from, id, None),
+                    Err(refusal) => self.refuse(from, id, refusal),
+                }
+            }
+            Inbound::HealthPing { timestamp } => {
+                self.send(from, Message::HealthPong { timestamp });
+            }
+            Inbound::HealthPong { nonce } => self.pong(from, nonce),
+            Inbound::Application(request) => self.request(from, request),
+            Inbound::Raw(frame) => self.queue.push(Queued::Raw { connection: from, frame }),
+            Inbound::Malformed { id, refusal } => self.refuse(from, id, refusal),
+        }
+    }
+
+    /// A message of the application's: for its handler, or into a room.
+    fn request(&mut self, from: ConnectionId, request: Request) {
+        if request.kind.is_reserved() {
+            return self.refuse(from, request.id, reserved(&request.kind));
+        }
+        if self.config.handled.contains(&request.kind) {
+            if let Some(user) = self.user_of(from) {
+                self.queue.push(Queued::Request { connection: from, user, request });
+            }
+            return;
+        }
+        let id = request.id.clone();
+        match self.publish_from(from, request) {
+            Ok(Outcome::Published { position, .. }) => self.acknowledge(from, id, position),
+            Ok(_) => self.acknowledge(from, id, None),
+            Err(refusal) => self.refuse(from, id, refusal),
+        }
+    }
+
+    fn publish_from(&mut self, from: ConnectionId, request: Request) -> Result<Outcome, Refusal> {
+        let room = self.room_of(from, request.room)?;
+        let key = self.rooms.find(&room);
+        let class = key.map_or_else(|| self.class_of(&room), |key| self.rooms.get(key).class);
+        let class = self.class(class);
+        let is_member = || {
+            let connection = self.connections.get(from)?;
+            connection.slot_of(key?)
+        };
+        match class.publish {
+            Publishers::Server => {
+                let message = alloc::format!("only the server publishes in {room:?}");
+                return Err(Refusal::new(ErrorCode::Forbidden, message));
+            }
+            Publishers::Members if is_member().is_none() => return Err(not_a_member(&room)),
+            Publishers::Members | Publishers::Anyone => {}
+        }
+        let except = (!class.echo).then_some(from);
+        let draft = Draft {
+            kind: request.kind,
+            from: self.user_of(from),
+            id: request.id,
+            key: request.key,
+            payload: request.payload,
+        };
+        Ok(self.publish(&room, draft, except))
+    }
+
+    fn members(
+        &self,
+        from: ConnectionId,
+        room: Option<RoomName>,
+    ) -> Result<(RoomName, alloc::vec::Vec<UserName>), Refusal> {
+        let room = self.room_of(from, room)?;
+        let key = self.rooms.find(&room).filter(|&key| {
+            self.connections.get(from).is_some_and(|connection| connection.slot_of(key).is_some())
+        });
+        let key = key.ok_or_else(|| not_a_member(&room))?;
+        Ok((room, self.users_in(key)))
+    }
+
+    /// The room that was named, or the connection's only one.
+    fn room_of(&self, id: ConnectionId, room: Option<RoomName>) -> Result<RoomName, Refusal> {
+        if let Some(room) = room {
+            return Ok(room);
+        }
+        let memberships = self.connections.get(id).map_or(&[][..], |c| &c.memberships);
+        match memberships {
+            [only] => Ok(self.rooms.get(only.room).name.clone()),
+            several => Err(Refusal {
+                code: ErrorCode::RoomRequired,
+                message: alloc::format!(
+                    "`room` is needed: the connection is in {} rooms",
+                    several.len()
+                )
+                .into(),
+                field: Some("room".into()),
+            }),
+        }
+    }
+
+    fn user_of(&self, id: ConnectionId) -> Option<UserName> {
+        self.connections.get(id).map(|connection| self.users.name(connection.user))
+    }
+
+    fn acknowledge(
+        &mut self,
+        to: ConnectionId,
+        id: Option<MessageId>,
+        position: Option<crate::Position>,
+    ) {
+        if let Some(id) = id {
+            self.send(to, Message::Ack { id, position });
+        }
+    }
+
+    fn refuse(&mut self, to: ConnectionId, id: Option<MessageId>, refusal: Refusal) {
+        self.stats.refused += 1;
+        if let Some(user) = self.user_of(to) {
+            self.notice(Notice::Refused { connection: to, user, refusal: refusal.clone() });
+        }
+        self.send(to, Message::Error { id, refusal });
+    }
+}
+
+fn message_id(inbound: &Inbound) -> Option<MessageId> {
+    match inbound {
+        Inbound::Join { id, .. }
+        | Inbound::Leave { id, .. }
+        | Inbound::Members { id, .. }
+        | Inbound::Direct { id, .. }
+        | Inbound::Malformed { id, .. } => id.clone(),
+        Inbound::Application(request) => request.id.clone(),
+        Inbound::HealthPing { .. } | Inbound::HealthPong { .. } | Inbound::Raw(_) => None,
+    }
+}

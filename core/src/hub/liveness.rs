@@ -1,0 +1,149 @@
+//! Is the peer alive? And what else a connection waits for.
+
+use core::time::Duration;
+
+use crate::action::Queued;
+use crate::close::{CloseReason, Ending};
+use crate::config::HeartbeatMode;
+use crate::id::ConnectionId;
+use crate::message::Message;
+use crate::time::Timestamp;
+
+use super::Hub;
+use super::connection::{Connection, Phase, Ping};
+use super::deadlines::Timer;
+
+impl Hub {
+    /// The first ping comes after a random part of the interval, so that connections that were opened together
+    /// are not pinged together.
+    pub(super) fn first_ping_in(&mut self) -> Option<Duration> {
+        let interval = self.config.heartbeat.interval;
+        (!interval.is_zero()).then(|| interval / 2 + self.random.up_to(interval / 2))
+    }
+
+    pub(super) fn alive(&mut self, id: ConnectionId) {
+        let now = self.now;
+        match self.connections.get_mut(id) {
+            Some(connection) => connection.last_seen = now,
+            None => self.stale(id),
+        }
+    }
+
+    /// An answer to a ping. One that answers none of ours is no sign of life: a peer can send those unasked.
+    pub(super) fn pong(&mut self, id: ConnectionId, nonce: Option<u64>) {
+        let now = self.now;
+        let Some(connection) = self.connections.get_mut(id) else { return self.stale(id) };
+        let Some(nonce) = nonce else { return };
+        let mut sent = None;
+        if let Some(ping) = connection.ping.filter(|ping| ping.nonce == nonce) {
+            connection.ping = None;
+            sent = Some(ping.sent);
+        } else if connection.probes > 0 {
+            sent = self.answer_probe(id, nonce);
+        }
+        if let Some(sent) = sent
+            && let Some(connection) = self.connections.get_mut(id)
+        {
+            connection.last_seen = now;
+            let micros = u32::try_from((now - sent).as_micros()).unwrap_or(u32::MAX).max(1);
+            connection.latency_micros = core::num::NonZeroU32::new(micros);
+        }
+    }
+
+    /// Pings a connection, past its outbox: a heartbeat that waits behind data would measure the data.
+    pub(super) fn ping(&mut self, id: ConnectionId) -> Option<Ping> {
+        let (now, unix_ms) = (self.now, self.unix_ms());
+        let connection = self.connections.get_mut(id)?;
+        let nonce = unix_ms.max(connection.last_nonce + 1);
+        connection.last_nonce = nonce;
+        let mode = self.config.heartbeat.mode;
+        if mode != HeartbeatMode::Application {
+            self.queue.push(Queued::Ping { connection: id, nonce });
+        }
+        if mode != HeartbeatMode::Protocol {
+            self.send_now(id, Message::HealthPing { timestamp: nonce });
+        }
+        Some(Ping { nonce, sent: now })
+    }
+
+    /// What this connection waits for first.
+    fn due(&self, connection: &Connection) -> Timestamp {
+        let limits = &self.config.limits;
+        match &connection.phase {
+            Phase::Reserved => connection.since + limits.handshake_timeout,
+            Phase::Closing(closing) => closing.until,
+            Phase::Open => {
+                self.stale_at(connection).min(self.idle_at(connection)).min(connection.next_ping)
+            }
+        }
+    }
+
+    fn stale_at(&self, connection: &Connection) -> Timestamp {
+        let heartbeat = &self.config.heartbeat;
+        if heartbeat.interval.is_zero() {
+            return Timestamp::MAX;
+        }
+        connection.last_seen + heartbeat.stale_after
+    }
+
+    fn idle_at(&self, connection: &Connection) -> Timestamp {
+        let idle_timeout = self.config.limits.idle_timeout;
+        if idle_timeout.is_zero() {
+            return Timestamp::MAX;
+        }
+        connection.last_message + idle_timeout
+    }
+
+    /// Moves the connection's entry among the deadlines to where it belongs. A message does not do this; it
+    /// only moves the real deadline away, and the entry follows when it comes up.
+    pub(super) fn rearm(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get(id) else { return };
+        let (old, new) = (connection.armed, self.due(connection));
+        if old == new {
+            return;
+        }
+        if old != Timestamp::MAX {
+            self.deadlines.disarm(old, Timer::Connection(id));
+        }
+        if new != Timestamp::MAX {
+            self.deadlines.arm(new, Timer::Connection(id));
+        }
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.armed = new;
+        }
+    }
+
+    /// The connection's entry came up.
+    pub(super) fn connection_due(&mut self, id: ConnectionId) {
+        let now = self.now;
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.armed = Timestamp::MAX;
+        }
+        let Some(connection) = self.connections.get(id) else { return };
+        if self.due(connection) > now {
+            return self.rearm(id);
+        }
+        match &connection.phase {
+            Phase::Reserved => self.end(id, Ending::HandshakeFailed),
+            Phase::Closing(closing) => {
+                let ending = Ending::Closed(closing.reason.clone());
+                self.end(id, ending);
+            }
+            Phase::Open if self.stale_at(connection) <= now => {
+                self.close(id, CloseReason::Stale);
+            }
+            Phase::Open if self.idle_at(connection) <= now => {
+                self.close(id, CloseReason::Idle);
+            }
+            Phase::Open => {
+                let ping = self.ping(id);
+                let next_ping = now + self.config.heartbeat.interval;
+                if let Some(connection) = self.connections.get_mut(id) {
+                    connection.ping = ping;
+                    connection.next_ping = next_ping;
+                }
+                self.rearm(id);
+            }
+        }
+    }
+}

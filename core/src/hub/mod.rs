@@ -1,0 +1,284 @@
+//! The hub: every decision about connections, rooms and delivery.
+//!
+//! [`Hub::handle`] takes one event and answers with actions. This file dispatches events and has what all of
+//! them share; each other file holds the rules of one matter.
+
+mod admission;
+mod backpressure;
+mod connection;
+mod deadlines;
+mod drain;
+mod inbound;
+mod lifecycle;
+mod liveness;
+mod outbox;
+mod presence;
+mod probe;
+mod rate;
+mod room;
+mod rooms;
+mod user;
+mod view;
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::action::{Actions, Notice, Outcome, Queue, Queued};
+use crate::config::{Config, ConfigError, RoomClass};
+use crate::event::{Command, Event};
+use crate::id::{ConnectionId, Ticket};
+use crate::message::{ErrorCode, Message, Refusal};
+use crate::random::{Keyed, Random};
+use crate::stats::Stats;
+use crate::time::Timestamp;
+
+use connection::Connections;
+use deadlines::{Deadlines, Timer};
+use drain::Drain;
+use probe::Probes;
+use room::Rooms;
+use user::Users;
+
+pub use view::{ConnectionView, RoomView, UserView};
+
+/// The state machine behind a server: who is connected, who is where, and what each is to get.
+///
+/// It does no IO and reads no clock. Whoever drives it
+///
+/// 1. feeds an [`Event`] with the current time to [`handle`](Self::handle),
+/// 2. performs the [`Actions`] that come out, in order,
+/// 3. feeds [`Event::Tick`] when [`next_deadline`](Self::next_deadline) has come.
+///
+/// There are two kinds of methods: `handle`, which is the only one that changes anything, and views. `handle` never
+/// fails and never panics: what cannot be done is answered, and what makes no sense is counted in [`Stats`]. The
+/// same seed and the same events at the same times give the same actions.
+///
+/// [`Driver`](crate::Driver) does steps 1 and 2 for real sockets.
+///
+/// ```
+/// use switchboard_core::{Action, Config, Event, Hub, RoomName, Ticket, Timestamp, UserName};
+///
+/// let now = Timestamp::ZERO;
+/// let mut hub = Hub::new(Config::default(), 42, now)?;
+/// let alice = UserName::new("alice")?;
+/// let lobby = RoomName::new("lobby")?;
+///
+/// let connect = Event::Connect { ticket: Ticket(1), user: alice, rooms: vec![lobby] };
+/// let Some(Action::Accept { connection, .. }) = hub.handle(now, connect).next() else {
+///     panic!("there is a free seat");
+/// };
+/// // … the driver completes the upgrade …
+/// let actions = hub.handle(now, Event::Opened { connection });
+/// assert!(actions.into_iter().any(|action| matches!(action, Action::Send { .. })));
+/// assert_eq!(hub.stats().connections, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Hub {
+    config: Arc<Config>,
+    /// Longest prefix first; the last one has the prefix `""`.
+    classes: Vec<(String, RoomClass)>,
+    now: Timestamp,
+    random: Random,
+    connections: Connections,
+    users: Users,
+    rooms: Rooms,
+    deadlines: Deadlines,
+    probes: Probes,
+    drain: Option<Drain>,
+    stats: Stats,
+    queue: Queue,
+    /// Connections whose outbox overflowed in this event; they are closed at its end, so that closing one
+    /// cannot cut into the broadcast that found it full.
+    overflowed: Vec<ConnectionId>,
+}
+
+impl Hub {
+    /// An empty hub. The seed decides all jitter, epochs and hash keys: take it from the system's randomness
+    /// in production, and a fixed one to have the same run twice.
+    ///
+    /// # Errors
+    /// When the configuration contradicts itself.
+    pub fn new(config: Config, seed: u64, now: Timestamp) -> Result<Self, ConfigError> {
+        config.check()?;
+        let mut random = Random::new(seed);
+        let mut classes = config.rooms.clone();
+        if classes.iter().all(|(prefix, _)| !prefix.is_empty()) {
+            classes.push((String::new(), RoomClass::default()));
+        }
+        classes.sort_by_key(|(prefix, _)| core::cmp::Reverse(prefix.len()));
+        let max_connections = config.limits.max_connections.get();
+        Ok(Self {
+            classes,
+            now,
+            connections: Connections::new(),
+            users: Users::new(Keyed::new(&mut random)),
+            rooms: Rooms::new(Keyed::new(&mut random)),
+            deadlines: Deadlines::default(),
+            probes: Probes::default(),
+            drain: None,
+            stats: Stats { max_connections, ..Stats::default() },
+            queue: Queue::default(),
+            overflowed: Vec::new(),
+            config: Arc::new(config),
+            random,
+        })
+    }
+
+    /// Takes one event in, and gives out what is to be done about it.
+    ///
+    /// A `now` before that of an earlier call counts as that one.
+    ///
+    /// # Cost
+    /// Independent of the number of connections, but for what the event touches: a publication costs a copy of
+    /// the room's list of members, a connection's end the number of its rooms, a tick at most
+    /// [`Limits::work_per_tick`](crate::Limits::work_per_tick) deadlines.
+    pub fn handle(&mut self, now: Timestamp, event: Event) -> Actions<'_> {
+        self.queue.begin();
+        if now < self.now {
+            self.stats.clock_clamped += 1;
+        }
+        self.now = self.now.max(now);
+        match event {
+            Event::Connect { ticket, user, rooms } => self.connect(ticket, &user, rooms),
+            Event::Opened { connection } => self.opened(connection),
+            Event::Received { connection, bytes, inbound } => {
+                self.received(connection, bytes, inbound);
+            }
+            Event::Alive { connection } => self.alive(connection),
+            Event::Pong { connection, nonce } => self.pong(connection, nonce),
+            Event::Blocked { connection } => self.blocked(connection),
+            Event::Writable { connection } => self.writable(connection),
+            Event::Disconnected { connection, how } => self.disconnected(connection, how),
+            Event::Command { ticket, command } => self.command(ticket, command),
+            Event::Drain { timeout, spread } => self.begin_drain(timeout, spread),
+            Event::Tick => self.tick(),
+        }
+        self.close_overflowed();
+        self.queue.drain()
+    }
+
+    /// When [`Event::Tick`] is due next; in the past while work is left over. `None` when nothing waits for time.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.deadlines.first()
+    }
+
+    fn tick(&mut self) {
+        for _ in 0..self.config.limits.work_per_tick {
+            match self.deadlines.pop_due(self.now) {
+                Some(Timer::Connection(id)) => self.connection_due(id),
+                Some(Timer::Absence(room, user)) => self.absence_over(room, user),
+                Some(Timer::Probe(key)) => self.finish_probe(key),
+                // A batch of the drain is a tick's work by itself.
+                Some(Timer::Drain) => return self.drain_step(),
+                None => return,
+            }
+        }
+    }
+
+    fn command(&mut self, ticket: Ticket, command: Command) {
+        let result = match command {
+            Command::Join { connection, room } => {
+                let result = self.join(connection, &room);
+                if let Ok(Outcome::Joined(_)) = result {
+                    self.tell_joined(connection, None, &room);
+                }
+                result
+            }
+            Command::Leave { connection, room } => {
+                let result = self.leave(connection, &room);
+                if result.is_ok() {
+                    self.send(connection, Message::Left { id: None, room });
+                }
+                result
+            }
+            Command::Publish { room, kind, from, id, key, payload, except } => {
+                if kind.is_reserved() {
+                    Err(reserved(&kind))
+                } else {
+                    let publication = rooms::Draft { kind, from, id, key, payload };
+                    Ok(self.publish(&room, publication, except))
+                }
+            }
+            Command::Direct { to, from, payload } => self.direct(&to, from, None, payload),
+            Command::Send { to, message } => {
+                if self.send(to, message) {
+                    Ok(Outcome::Sent(1))
+                } else {
+                    Err(self.no_such_connection(to))
+                }
+            }
+            Command::Close { connection, reason } => {
+                if self.close(connection, reason) {
+                    Ok(Outcome::Closing(1))
+                } else {
+                    Err(self.no_such_connection(connection))
+                }
+            }
+            Command::CloseUser { user, reason } => {
+                let connections = self.connections_of(&user);
+                for &connection in &connections {
+                    self.close(connection, reason.clone());
+                }
+                Ok(Outcome::Closing(connections.len()))
+            }
+            Command::Probe { user, timeout } => self.probe(ticket, &user, timeout),
+        };
+        self.queue.push(Queued::Done { ticket, result });
+    }
+
+    /// Sends to one open connection, or lets the message wait in its outbox. Answers whether there is such a one.
+    fn send(&mut self, to: ConnectionId, message: Message) -> bool {
+        let Some(connection) = self.connections.get_mut(to).filter(|c| c.is_open()) else {
+            return false;
+        };
+        if connection.outbox.is_some() {
+            self.wait(to, message, crate::Overflow::Close);
+        } else {
+            self.send_now(to, message);
+        }
+        true
+    }
+
+    fn send_now(&mut self, to: ConnectionId, message: Message) {
+        let mark = self.queue.mark();
+        self.queue.add_recipients(&[to]);
+        self.stats.messages_out += self.queue.send(mark, message) as u64;
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        self.queue.push(Queued::Notice(notice));
+    }
+
+    /// Milliseconds since the Unix epoch.
+    fn unix_ms(&self) -> u64 {
+        self.config.unix_ms_at_start.saturating_add(self.now.as_millis())
+    }
+
+    fn class_of(&self, name: &str) -> u16 {
+        let found = self.classes.iter().position(|(prefix, _)| name.starts_with(prefix.as_str()));
+        found.unwrap_or(self.classes.len() - 1) as u16
+    }
+
+    fn class(&self, index: u16) -> &RoomClass {
+        &self.classes[usize::from(index)].1
+    }
+
+    /// An event about a connection that is gone.
+    fn stale(&mut self, id: ConnectionId) {
+        if self.connections.get(id).is_none() {
+            self.stats.stale_events += 1;
+        }
+    }
+
+    fn no_such_connection(&mut self, id: ConnectionId) -> Refusal {
+        self.stale(id);
+        Refusal::new(ErrorCode::NoSuchConnection, "the connection is gone")
+    }
+}
+
+fn reserved(kind: &str) -> Refusal {
+    let message = alloc::format!("the type {kind:?} belongs to the protocol");
+    Refusal::new(ErrorCode::ReservedType, message)
+}

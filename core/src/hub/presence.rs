@@ -1,0 +1,126 @@
+//! Entering and leaving rooms, and who hears of it: users come and go, not sockets.
+
+use crate::action::Notice;
+use crate::id::ConnectionId;
+use crate::message::Message;
+use crate::time::Timestamp;
+
+use super::Hub;
+use super::deadlines::Timer;
+use super::room::RoomKey;
+use super::user::UserKey;
+
+/// How a connection leaves a room.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// It said so: the user is not coming back.
+    Left,
+    /// It ended: the user may be back in a moment.
+    Lost,
+}
+
+impl Hub {
+    /// Makes the membership in this slot a real one.
+    pub(super) fn enter(&mut self, id: ConnectionId, slot: usize, key: RoomKey) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let room = self.rooms.get_mut(key);
+        connection.memberships[slot].at = room.members.len() as u32;
+        room.members.push(id);
+        room.slots.push(slot as u16);
+        room.blocked += usize::from(connection.outbox.is_some());
+        let (user, name, class) = (connection.user, room.name.clone(), room.class);
+
+        let user_name = self.users.name(user);
+        self.notice(Notice::Joined { connection: id, user: user_name.clone(), room: name.clone() });
+        if !self.class(class).presence {
+            return;
+        }
+        let presence = &mut self.rooms.get_mut(key).presence;
+        let connections = presence.users.entry(user).or_insert(0);
+        *connections += 1;
+        if *connections > 1 {
+            return;
+        }
+        if let Some(until) = presence.absent.remove(&user) {
+            self.deadlines.disarm(until, Timer::Absence(key, user));
+            self.users.release(user);
+        } else {
+            self.fan_out(key, Some(id), Message::MemberJoined { room: name, user: user_name });
+        }
+    }
+
+    /// Takes the connection out of the room of this slot, and the room out of the hub if nobody is left.
+    pub(super) fn exit(&mut self, id: ConnectionId, slot: usize, exit: Exit) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let membership = connection.memberships.swap_remove(slot);
+        let (user, blocked) = (connection.user, connection.outbox.is_some());
+        if let Some(moved) = connection.memberships.get(slot) {
+            self.rooms.get_mut(moved.room).slots[moved.at as usize] = slot as u16;
+        }
+        let key = membership.room;
+        let at = membership.at as usize;
+        let room = self.rooms.get_mut(key);
+        room.members.swap_remove(at);
+        room.slots.swap_remove(at);
+        room.blocked -= usize::from(blocked);
+        if let Some(&moved) = room.members.get(at)
+            && let Some(moved) = self.connections.get_mut(moved)
+        {
+            moved.memberships[usize::from(room.slots[at])].at = at as u32;
+        }
+        let (name, class) = (room.name.clone(), room.class);
+        let user_name = self.users.name(user);
+        self.notice(Notice::Left { connection: id, user: user_name, room: name });
+        if self.class(class).presence {
+            self.user_exits(key, class, user, exit);
+        }
+        self.drop_room_if_empty(key);
+    }
+
+    fn user_exits(&mut self, key: RoomKey, class: u16, user: UserKey, exit: Exit) {
+        let grace = self.class(class).presence_grace;
+        let room = self.rooms.get_mut(key);
+        let Some(connections) = room.presence.users.get_mut(&user) else { return };
+        *connections -= 1;
+        if *connections > 0 {
+            return;
+        }
+        room.presence.users.remove(&user);
+        if exit == Exit::Left || grace.is_zero() {
+            self.say_left(key, user);
+        } else {
+            let until = self.now + grace;
+            room.presence.absent.insert(user, until);
+            self.users.refer_again(user);
+            self.deadlines.arm(until, Timer::Absence(key, user));
+        }
+    }
+
+    /// The grace is over and the user did not come back.
+    pub(super) fn absence_over(&mut self, key: RoomKey, user: UserKey) {
+        self.rooms.get_mut(key).presence.absent.remove(&user);
+        self.say_left(key, user);
+        self.users.release(user);
+    }
+
+    fn say_left(&mut self, key: RoomKey, user: UserKey) {
+        let room = self.rooms.get(key).name.clone();
+        let user = self.users.name(user);
+        self.fan_out(key, None, Message::MemberLeft { room, user });
+    }
+
+    /// A room with nobody in it, and nobody on the way, is gone, and nobody needs to hear who left it.
+    pub(super) fn drop_room_if_empty(&mut self, key: RoomKey) {
+        let room = self.rooms.get_mut(key);
+        if room.seats() > 0 {
+            return;
+        }
+        let absent: alloc::vec::Vec<(UserKey, Timestamp)> =
+            core::mem::take(&mut room.presence.absent).into_iter().collect();
+        for (user, until) in absent {
+            self.deadlines.disarm(until, Timer::Absence(key, user));
+            self.users.release(user);
+        }
+        self.rooms.remove(key);
+    }
+}

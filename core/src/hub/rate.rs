@@ -1,0 +1,62 @@
+//! How much a connection may send.
+
+use crate::config::Rate;
+use crate::time::Timestamp;
+
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
+
+/// A token bucket in one number: the time at which it will be full again (the "generic cell rate algorithm",
+/// ITU-T I.371). Taking moves that time on; nothing has to be refilled.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Bucket {
+    full_at_nanos: u64,
+}
+
+impl Bucket {
+    /// Takes `amount`, if the bucket has it.
+    pub(crate) fn take(&mut self, now: Timestamp, amount: usize, rate: Rate) -> bool {
+        if rate.per_second == 0 {
+            return true;
+        }
+        let now = now.as_micros().saturating_mul(1_000);
+        let cost = |n: u64| n.saturating_mul(NANOS_PER_SECOND) / u64::from(rate.per_second);
+        let full_at = self.full_at_nanos.max(now).saturating_add(cost(amount as u64));
+        let fits = full_at - now <= cost(u64::from(rate.burst));
+        if fits {
+            self.full_at_nanos = full_at;
+        }
+        fits
+    }
+
+    /// Whether nothing is missing from it.
+    pub(crate) fn is_full(&self, now: Timestamp) -> bool {
+        self.full_at_nanos <= now.as_micros().saturating_mul(1_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_then_the_rate() {
+        let rate = Rate { per_second: 10, burst: 3 };
+        let mut bucket = Bucket::default();
+        let start = Timestamp::from_millis(1_000);
+        for _ in 0..3 {
+            assert!(bucket.take(start, 1, rate));
+        }
+        assert!(!bucket.take(start, 1, rate));
+        assert!(!bucket.take(Timestamp::from_millis(1_099), 1, rate));
+        assert!(bucket.take(Timestamp::from_millis(1_100), 1, rate));
+        assert!(!bucket.take(Timestamp::from_millis(1_100), 1, rate));
+        assert!(!bucket.is_full(Timestamp::from_millis(1_399)));
+        assert!(bucket.is_full(Timestamp::from_millis(1_400)));
+    }
+
+    #[test]
+    fn a_rate_of_zero_is_no_limit() {
+        let mut bucket = Bucket::default();
+        assert!(bucket.take(Timestamp::ZERO, usize::MAX, Rate::NONE));
+    }
+}

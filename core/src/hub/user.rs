@@ -1,0 +1,86 @@
+//! Users and their connections.
+
+use hashbrown::HashMap;
+use slab::Slab;
+
+use alloc::vec::Vec;
+
+use crate::id::ConnectionId;
+use crate::name::UserName;
+use crate::random::Keyed;
+
+/// A user's place in the table.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct UserKey(u32);
+
+/// A user, kept as long as anything refers to it.
+#[derive(Debug)]
+pub(crate) struct User {
+    pub(crate) name: UserName,
+    /// Reserved and open connections: those that take a seat of the user's. In no particular order.
+    pub(crate) connections: Vec<ConnectionId>,
+    /// Connections of any phase, and absences in rooms.
+    references: usize,
+}
+
+/// Users by key and by name.
+#[derive(Debug)]
+pub(crate) struct Users {
+    table: Slab<User>,
+    names: HashMap<UserName, UserKey, Keyed>,
+}
+
+impl Users {
+    pub(crate) fn new(keyed: Keyed) -> Self {
+        Self { table: Slab::new(), names: HashMap::with_hasher(keyed) }
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<UserKey> {
+        self.names.get(name).copied()
+    }
+
+    pub(crate) fn get(&self, key: UserKey) -> &User {
+        &self.table[key.0 as usize]
+    }
+
+    pub(crate) fn get_mut(&mut self, key: UserKey) -> &mut User {
+        &mut self.table[key.0 as usize]
+    }
+
+    pub(crate) fn name(&self, key: UserKey) -> UserName {
+        self.get(key).name.clone()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Finds or makes the user, and counts one reference.
+    pub(crate) fn refer(&mut self, name: &UserName) -> UserKey {
+        let key = match self.find(name) {
+            Some(key) => key,
+            None => {
+                let user = User { name: name.clone(), connections: Vec::new(), references: 0 };
+                let key = UserKey(self.table.insert(user) as u32);
+                self.names.insert(name.clone(), key);
+                key
+            }
+        };
+        self.refer_again(key);
+        key
+    }
+
+    pub(crate) fn refer_again(&mut self, key: UserKey) {
+        self.get_mut(key).references += 1;
+    }
+
+    /// Takes one reference back; the last one takes the user along.
+    pub(crate) fn release(&mut self, key: UserKey) {
+        let user = self.get_mut(key);
+        user.references -= 1;
+        if user.references == 0 {
+            let user = self.table.remove(key.0 as usize);
+            self.names.remove(&user.name);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Looking without touching.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::id::ConnectionId;
+use crate::message::Position;
+use crate::name::{RoomName, UserName};
+use crate::stats::Stats;
+use crate::time::Timestamp;
+
+use super::Hub;
+use super::connection::Connection;
+use super::room::{Room, RoomKey};
+use super::user::User;
+
+impl Hub {
+    /// A connection that is reserved, open or closing.
+    pub fn connection(&self, id: ConnectionId) -> Option<ConnectionView<'_>> {
+        self.connections.get(id).map(|connection| ConnectionView { hub: self, connection })
+    }
+
+    /// A room that somebody is in, or on the way into.
+    pub fn room(&self, name: &str) -> Option<RoomView<'_>> {
+        let key = self.rooms.find(name)?;
+        Some(RoomView { hub: self, key, room: self.rooms.get(key) })
+    }
+
+    /// A user that has a connection, or had one until a moment ago.
+    pub fn user(&self, name: &str) -> Option<UserView<'_>> {
+        let key = self.users.find(name)?;
+        Some(UserView { hub: self, user: self.users.get(key) })
+    }
+
+    /// Counters and gauges.
+    pub fn stats(&self) -> Stats {
+        Stats { rooms: self.rooms.len(), users: self.users.len(), ..self.stats.clone() }
+    }
+
+    /// Whether every table is empty, and nothing waits for time. A hub without connections becomes so at the
+    /// latest when its last deadline is over.
+    pub fn is_empty(&self) -> bool {
+        self.connections.len() == 0
+            && self.users.len() == 0
+            && self.rooms.len() == 0
+            && self.probes.is_empty()
+            && self.deadlines.is_empty()
+            && self.overflowed.is_empty()
+            && self.queue.is_empty()
+    }
+
+    /// Whether a drain has begun.
+    pub fn is_draining(&self) -> bool {
+        self.drain.is_some()
+    }
+
+    /// The rules it was made with.
+    pub fn config(&self) -> &crate::Config {
+        &self.config
+    }
+}
+
+/// A connection, as it is at this moment.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionView<'a> {
+    hub: &'a Hub,
+    connection: &'a Connection,
+}
+
+impl<'a> ConnectionView<'a> {
+    /// Whose it is.
+    pub fn user(&self) -> &'a UserName {
+        &self.hub.users.get(self.connection.user).name
+    }
+
+    /// The rooms it is in, or has seats in while its upgrade is not complete.
+    pub fn rooms(&self) -> impl Iterator<Item = &'a RoomName> + use<'a> {
+        let hub = self.hub;
+        self.connection
+            .memberships
+            .iter()
+            .map(move |membership| &hub.rooms.get(membership.room).name)
+    }
+
+    /// Whether it sends and gets messages.
+    pub fn is_open(&self) -> bool {
+        self.connection.is_open()
+    }
+
+    /// Whether it is on its way out.
+    pub fn is_closing(&self) -> bool {
+        self.connection.is_closing()
+    }
+
+    /// Whether its socket takes no more for now, so that messages wait.
+    pub fn is_blocked(&self) -> bool {
+        self.connection.outbox.is_some()
+    }
+
+    /// How many messages wait, and what they are counted as in bytes.
+    pub fn waiting(&self) -> (usize, usize) {
+        self.connection.outbox.as_ref().map_or((0, 0), |outbox| (outbox.len(), outbox.bytes()))
+    }
+
+    /// How long the last answered ping took.
+    pub fn latency(&self) -> Option<Duration> {
+        let micros = self.connection.latency_micros?;
+        Some(Duration::from_micros(u64::from(micros.get())))
+    }
+
+    /// The last sign of life.
+    pub fn last_seen(&self) -> Timestamp {
+        self.connection.last_seen
+    }
+
+    /// When it was opened; before that, when it was admitted.
+    pub fn since(&self) -> Timestamp {
+        self.connection.since
+    }
+}
+
+/// A room, as it is at this moment.
+#[derive(Clone, Copy, Debug)]
+pub struct RoomView<'a> {
+    hub: &'a Hub,
+    key: RoomKey,
+    room: &'a Room,
+}
+
+impl<'a> RoomView<'a> {
+    /// The connections in it, in no particular order.
+    pub fn members(&self) -> &'a [ConnectionId] {
+        &self.room.members
+    }
+
+    /// Seats that are taken: members, and handshakes in flight.
+    pub fn seats(&self) -> usize {
+        self.room.seats()
+    }
+
+    /// The users in it, sorted, and those that lost their last connection a moment ago.
+    ///
+    /// # Cost
+    /// Looks at every member.
+    pub fn users(&self) -> Vec<UserName> {
+        self.hub.users_in(self.key)
+    }
+
+    /// The position of its last publication.
+    pub fn position(&self) -> Position {
+        self.room.position()
+    }
+}
+
+/// A user, as it is at this moment.
+#[derive(Clone, Copy, Debug)]
+pub struct UserView<'a> {
+    hub: &'a Hub,
+    user: &'a User,
+}
+
+impl<'a> UserView<'a> {
+    /// Its reserved and open connections: those that count against its limit.
+    pub fn connections(&self) -> &'a [ConnectionId] {
+        &self.user.connections
+    }
+
+    /// Whether one of them is open.
+    pub fn is_online(&self) -> bool {
+        let connections = self.user.connections.iter();
+        connections.filter_map(|&id| self.hub.connections.get(id)).any(Connection::is_open)
+    }
+}

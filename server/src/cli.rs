@@ -1,0 +1,144 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::bind;
+use crate::config::{Override, duration};
+
+const EXAMPLES: &str = "\
+Examples:
+  switchboard                                    listen on 127.0.0.1:8080, let everybody in
+  switchboard --config switchboard.toml          with a configuration file
+  switchboard check-config switchboard.toml      check it, and show what it amounts to
+  switchboard token --user alice --room lobby    a token to connect with, on stdout
+
+Then connect to ws://127.0.0.1:8080/ws/lobby, or open http://127.0.0.1:8080/ in a browser.
+
+Configuration:
+  Defaults, then the file, then environment variables, then flags; the later one wins.
+  Every key with its default and meaning is in switchboard.example.toml, and
+  `check-config` prints those in effect. `max_connections` in [limits] is the variable
+  SWITCHBOARD_LIMITS_MAX_CONNECTIONS, and so on. Room classes are set in the file only.
+
+Defaults:
+  500 connections, 10 in a room, 5 of one user; messages of 64 KiB, 50 a second;
+  a heartbeat every 30 s, closed after 45 s of silence; no tokens, loopback only.
+
+Exit codes:
+  0  done          1  the configuration is wrong, or the server cannot run
+  2  wrong usage";
+
+/// Switchboard keeps WebSocket connections: rooms, presence and honest limits.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) run: Run,
+}
+
+/// How to run the server.
+#[derive(Args, Debug)]
+pub(crate) struct Run {
+    /// Address and port to listen on [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub(crate) listen: Option<String>,
+    /// The configuration file
+    #[arg(long, value_name = "FILE", env = "SWITCHBOARD_CONFIG", hide_env_values = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// Listen where other machines can connect, although nobody needs a token
+    #[arg(long)]
+    pub(crate) allow_anonymous: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check a configuration file and print the configuration in effect
+    CheckConfig {
+        /// The file to check; variables that are set lie over it, as they would at a start
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Print a token that lets a user in (HS256)
+    Token(Token),
+}
+
+/// What the token shall say.
+#[derive(Args, Debug)]
+pub(crate) struct Token {
+    /// Who it is for
+    #[arg(long)]
+    pub(crate) user: String,
+    /// A room to join at connect; may be repeated
+    #[arg(long = "room", value_name = "ROOM")]
+    pub(crate) rooms: Vec<String>,
+    /// How long it is valid, such as 30s, 15m or 1h; 0 for no end
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration::parse)]
+    pub(crate) expires: Duration,
+    /// The configuration file, for secret, issuer and audience
+    #[arg(long, value_name = "FILE", env = "SWITCHBOARD_CONFIG", hide_env_values = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// The secret; SWITCHBOARD_AUTH_HS256_SECRET keeps it out of the process list
+    #[arg(long, value_name = "SECRET")]
+    pub(crate) secret: Option<String>,
+}
+
+impl Run {
+    /// The keys that the flags set.
+    pub(crate) fn overrides(&self) -> Vec<Override> {
+        let listen = self.listen.clone().map(|value| Override {
+            name: "--listen",
+            section: "",
+            key: "listen",
+            value,
+        });
+        let allow_anonymous = self.allow_anonymous.then(|| Override {
+            name: "--allow-anonymous",
+            section: "",
+            key: "allow_anonymous",
+            value: "true".to_owned(),
+        });
+        listen.into_iter().chain(allow_anonymous).collect()
+    }
+}
+
+impl Token {
+    /// A token only makes sense in jwt mode, and a secret given here is the only one that counts.
+    pub(crate) fn overrides(&self) -> Vec<Override> {
+        let auth = |name, key, value| Override { name, section: "auth", key, value };
+        let mut overrides = vec![auth("switchboard token", "mode", "jwt".to_owned())];
+        if let Some(secret) = &self.secret {
+            overrides.push(auth("--secret", "hs256_secret_file", String::new()));
+            overrides.push(auth("--secret", "hs256_secret", secret.clone()));
+        }
+        overrides
+    }
+}
+
+fn address(text: &str) -> Result<String, String> {
+    bind::check_address(text).map(|()| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_load_profile_starts_us_like_this() {
+        let line = ["switchboard", "--listen", "127.0.0.1:9001", "--config", "dir/config.toml"];
+        let cli = Cli::try_parse_from(line).unwrap();
+        assert_eq!(cli.run.listen.as_deref(), Some("127.0.0.1:9001"));
+        assert_eq!(cli.run.config, Some(PathBuf::from("dir/config.toml")));
+        assert!(cli.command.is_none());
+    }
+}

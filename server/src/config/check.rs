@@ -1,0 +1,107 @@
+//! What must hold between keys, each of which is fine by itself.
+
+use super::keys::AuthMode;
+use super::{Config, Limit};
+use crate::{bind, logging};
+
+/// The shortest key that is worth its name: as long as the hash it feeds.
+const MIN_SECRET_BYTES: usize = 32;
+
+/// Reports each problem with the keys to blame, the likeliest culprit first.
+pub(super) fn check(config: &Config, report: &mut dyn FnMut(&[&str], &str)) {
+    let Config { server, limits, heartbeat, origins, drain, log, .. } = config;
+
+    if let Err(what) = bind::check_address(&server.listen) {
+        report(&["listen"], &what);
+    }
+    if limits.messages_per_second.get().is_some() && limits.message_burst.get().is_none() {
+        report(
+            &["limits.message_burst", "limits.messages_per_second"],
+            "limits.message_burst must be at least 1, or no message ever gets through; to switch \
+             the limit off, set limits.messages_per_second = 0",
+        );
+    }
+    if exceeds(limits.max_message_bytes, limits.outbox_bytes) {
+        report(
+            &["limits.outbox_bytes", "limits.max_message_bytes"],
+            "limits.outbox_bytes must be at least limits.max_message_bytes, or the largest \
+             message can never be delivered",
+        );
+    }
+    if heartbeat.interval.is_zero() {
+        report(&["heartbeat.interval"], "heartbeat.interval must be more than 0");
+    } else if heartbeat.stale_after <= heartbeat.interval {
+        report(
+            &["heartbeat.stale_after", "heartbeat.interval"],
+            "heartbeat.stale_after must be more than heartbeat.interval, or a healthy connection \
+             is closed before it is asked",
+        );
+    }
+    if heartbeat.probe_timeout.is_zero() {
+        report(&["heartbeat.probe_timeout"], "heartbeat.probe_timeout must be more than 0");
+    }
+    if drain.spread > drain.timeout {
+        report(
+            &["drain.spread", "drain.timeout"],
+            "drain.spread must not be more than drain.timeout, when every connection is closed",
+        );
+    }
+    for origin in &origins.allowed {
+        if let Err(what) = check_origin(origin) {
+            report(&["origins.allowed"], &what);
+        }
+    }
+    if let Err(what) = logging::check_level(&log.level) {
+        report(&["log.level"], &what);
+    }
+    check_auth(config, report);
+}
+
+fn check_auth(config: &Config, report: &mut dyn FnMut(&[&str], &str)) {
+    let keys = ["auth.hs256_secret", "auth.hs256_secret_file"];
+    match (config.auth.mode, &config.secret) {
+        (AuthMode::Jwt, None) => report(
+            &["auth.mode"],
+            "auth.mode is \"jwt\", but there is no key to check tokens with: set \
+             auth.hs256_secret, auth.hs256_secret_file or SWITCHBOARD_AUTH_HS256_SECRET \
+             (`switchboard token` also takes --secret)",
+        ),
+        (AuthMode::Jwt, Some(secret)) if secret.as_bytes().len() < MIN_SECRET_BYTES => {
+            let length = secret.as_bytes().len();
+            report(
+                &keys,
+                &format!(
+                    "the secret has {length} bytes and must have at least {MIN_SECRET_BYTES}: a \
+                     shorter one can be guessed; `openssl rand -base64 48` makes a good one"
+                ),
+            );
+        }
+        (AuthMode::Anonymous, Some(_)) => report(
+            &keys,
+            "there is a secret, but auth.mode is \"anonymous\", so nobody would need a token: set \
+             auth.mode = \"jwt\", or remove the secret",
+        ),
+        (AuthMode::Jwt, Some(_)) | (AuthMode::Anonymous, None) => {}
+    }
+}
+
+fn exceeds(part: Limit, whole: Limit) -> bool {
+    whole.get().is_some_and(|whole| part.get().is_some_and(|part| part > whole))
+}
+
+/// A browser sends `scheme://host[:port]`; an entry of another shape would never match.
+fn check_origin(origin: &str) -> Result<(), String> {
+    let host = origin.split_once("://").map(|(_, host)| host);
+    match host {
+        None if origin == "*" => Ok(()),
+        Some(host) if !host.is_empty() && !host.contains(['/', '?', '#', ' ', '@']) => Ok(()),
+        Some(host) if host.trim_end_matches('/') != host => Err(format!(
+            "{origin:?} never matches: an origin has no path, so write {:?}",
+            origin.trim_end_matches('/')
+        )),
+        _ => Err(format!(
+            "{origin:?} is not an origin: expected \"*\" or a text such as \
+             \"https://example.com\" or \"http://localhost:3000\""
+        )),
+    }
+}

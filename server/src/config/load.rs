@@ -1,0 +1,328 @@
+//! Lays the sources over each other and remembers who set what, so that every complaint can point
+//! at its culprit.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::keys::RoomClass;
+use super::problem::{File, Place, Problems, nearest};
+use super::setting::{Raw, Secret, Section};
+use super::{Config, check};
+
+/// What every variable of ours starts with.
+const PREFIX: &str = "SWITCHBOARD_";
+
+/// Variables that share the prefix and are no keys: the flag `--config`, and what the load tests
+/// call the program.
+const NOT_KEYS: [&str; 2] = ["SWITCHBOARD_CONFIG", "SWITCHBOARD_BIN"];
+
+/// A value from the command line, which beats all other sources.
+pub(crate) struct Override {
+    /// What to call it in an error, such as `--listen`.
+    pub(crate) name: &'static str,
+    pub(crate) section: &'static str,
+    pub(crate) key: &'static str,
+    pub(crate) value: String,
+}
+
+impl Config {
+    /// Loads the file, if there is one, and what lies over it.
+    ///
+    /// # Errors
+    /// All problems at once; those between several keys only when each key is fine by itself.
+    pub(crate) fn load(
+        path: Option<&Path>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        overrides: &[Override],
+    ) -> Result<Self, Problems> {
+        let name = path.map_or_else(String::new, |path| path.display().to_string());
+        let text = match path.map(fs::read_to_string) {
+            Some(Ok(text)) => text,
+            Some(Err(error)) => {
+                return Err(Problems::one(format!("{name}: cannot be read: {error}")));
+            }
+            None => String::new(),
+        };
+        Self::from_text(&name, &text, environment, overrides)
+    }
+
+    /// The same for a file that has been read.
+    pub(super) fn from_text(
+        name: &str,
+        text: &str,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        overrides: &[Override],
+    ) -> Result<Self, Problems> {
+        let mut config = Self::default();
+        let mut notes = Notes {
+            file: File { name, text },
+            catalogue: config.sections().map(|(name, section)| (name, section.keys())),
+            origins: BTreeMap::new(),
+            problems: Problems::default(),
+        };
+        let table = match DeTable::parse(text) {
+            Ok(table) => table.into_inner(),
+            Err(error) => {
+                let place = notes.file.broken_at(error.span().unwrap_or_default());
+                notes.problems.add(&notes.file, &place, error.message());
+                DeTable::new()
+            }
+        };
+        config.read_file(&table, &mut notes);
+        config.read_environment(environment, &mut notes);
+        for Override { name, section, key, value } in overrides {
+            config.set(section, key, value, name, &mut notes);
+        }
+        config.read_rooms(&table, &mut notes);
+        if notes.problems.is_empty() {
+            config.read_secret(&mut notes);
+        }
+        if notes.problems.is_empty() {
+            check::check(&config, &mut |keys, what| notes.blame(keys, what));
+        }
+        if notes.problems.is_empty() { Ok(config) } else { Err(notes.problems) }
+    }
+
+    /// All of the file but the room classes.
+    fn read_file(&mut self, table: &DeTable<'_>, notes: &mut Notes<'_>) {
+        for (key, value) in table.iter().filter(|(key, _)| key.get_ref() != "rooms") {
+            let named = key.get_ref().as_ref();
+            let section = self.sections().into_iter().find(|(name, _)| *name == named);
+            match (section, value.get_ref().as_table()) {
+                (Some((name, section)), Some(table)) if !name.is_empty() => {
+                    for (key, value) in table {
+                        notes.set_from_file(name, section, key, value);
+                    }
+                }
+                (Some((name, _)), None) if !name.is_empty() => {
+                    let what = format!("`{name}` is a table: write [{name}] and its keys below");
+                    notes.add(&file_place(key, false), &what);
+                }
+                (_, Some(_)) => notes.unknown_table(key),
+                (_, None) => notes.set_from_file("", &mut self.server, key, value),
+            }
+        }
+    }
+
+    fn read_environment(
+        &mut self,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        notes: &mut Notes<'_>,
+    ) {
+        let mut variables: Vec<_> = environment.into_iter().collect();
+        variables.sort();
+        for (name, value) in variables {
+            let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else {
+                continue;
+            };
+            let Some(value) = value.to_str() else {
+                notes.add(&Place::Named(name.to_owned()), "the value is not valid UTF-8");
+                continue;
+            };
+            if NOT_KEYS.contains(&name) || is_service_link(name, value) {
+                continue;
+            }
+            match notes.keys().find(|(section, key)| variable(section, key) == name) {
+                Some((section, key)) => self.set(section, key, value, name, notes),
+                None => notes.unknown_variable(name),
+            }
+        }
+    }
+
+    /// Sets a key from text that came from somewhere called `name`.
+    fn set(&mut self, section: &str, key: &str, value: &str, name: &str, notes: &mut Notes<'_>) {
+        let place = Place::Named(name.to_owned());
+        let found = self.sections().into_iter().find(|(name, _)| *name == section);
+        match found.and_then(|(_, section)| section.set(key, &Raw::Text(value))) {
+            Some(Ok(())) => {
+                notes.origins.insert(path(section, key), place);
+            }
+            Some(Err(expected)) => notes.add(&place, &format!("wrong value {value:?}: {expected}")),
+            None => notes.add(&place, &format!("sets {}, which is no key", path(section, key))),
+        }
+    }
+
+    /// Comes last: the classes inherit from what all other sources say.
+    fn read_rooms(&mut self, table: &DeTable<'_>, notes: &mut Notes<'_>) {
+        let mut base = RoomClass { max_members: self.limits.max_per_room, ..RoomClass::default() };
+        let Some((key, value)) = table.get_key_value("rooms") else {
+            self.rooms.insert(String::new(), base);
+            return;
+        };
+        let Some(classes) = value.get_ref().as_table() else {
+            notes.add(&file_place(key, false), "`rooms` is a table: write [rooms.\"prefix:\"]");
+            return;
+        };
+        // In order, so "" is first and `base` is complete before another class copies it.
+        for (prefix, class) in classes {
+            let name = prefix.get_ref().as_ref();
+            let Some(keys) = class.get_ref().as_table() else {
+                let what = format!(
+                    "`{name}` is not a room class: write [rooms.\"\"] for every room, or \
+                     [rooms.\"prefix:\"] for those whose name starts so"
+                );
+                notes.add(&file_place(prefix, false), &what);
+                continue;
+            };
+            let mut class = base.clone();
+            for (key, value) in keys {
+                notes.set_from_file(
+                    &format!("rooms.{}", super::quoted(name)),
+                    &mut class,
+                    key,
+                    value,
+                );
+            }
+            if name.is_empty() {
+                base = class.clone();
+            }
+            self.rooms.insert(name.to_owned(), class);
+        }
+        self.rooms.insert(String::new(), base);
+    }
+
+    fn read_secret(&mut self, notes: &mut Notes<'_>) {
+        self.secret = match (&self.auth.hs256_secret, &self.auth.hs256_secret_file) {
+            (Some(_), Some(_)) => {
+                let what = "auth.hs256_secret and auth.hs256_secret_file are both set: keep one";
+                notes.blame(&["auth.hs256_secret_file"], what);
+                None
+            }
+            (Some(secret), None) => Some(secret.clone()),
+            (None, Some(file)) => match fs::read_to_string(file) {
+                // Editors end a file with a newline that nobody means to be part of the key.
+                Ok(text) => Some(Secret(text.trim_end_matches(['\r', '\n']).to_owned())),
+                Err(error) => {
+                    let what = format!("{} cannot be read: {error}", file.display());
+                    notes.blame(&["auth.hs256_secret_file"], &what);
+                    None
+                }
+            },
+            (None, None) => None,
+        };
+    }
+}
+
+/// What is noted while loading.
+struct Notes<'a> {
+    file: File<'a>,
+    /// The keys of every table.
+    catalogue: [(&'static str, &'static [&'static str]); 9],
+    /// Who set a key, by `table.key`.
+    origins: BTreeMap<String, Place>,
+    problems: Problems,
+}
+
+impl Notes<'_> {
+    fn add(&mut self, place: &Place, what: &str) {
+        self.problems.add(&self.file, place, what);
+    }
+
+    /// A problem between keys: it is shown at the first that somebody has set.
+    fn blame(&mut self, keys: &[&str], what: &str) {
+        let origin = keys.iter().find_map(|key| self.origins.get(*key)).cloned();
+        self.add(&origin.unwrap_or(Place::Nowhere), what);
+    }
+
+    fn keys(&self) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
+        self.catalogue.into_iter().flat_map(|(name, keys)| keys.iter().map(move |key| (name, *key)))
+    }
+
+    fn set_from_file(
+        &mut self,
+        name: &str,
+        section: &mut dyn Section,
+        key: &Spanned<impl AsRef<str>>,
+        value: &Spanned<DeValue<'_>>,
+    ) {
+        let key_name = key.get_ref().as_ref();
+        match section.set(key_name, &Raw::Toml(value.get_ref())) {
+            Some(Ok(())) => {
+                let hidden = path(name, key_name) == "auth.hs256_secret";
+                self.origins.insert(path(name, key_name), file_place(value, hidden));
+            }
+            Some(Err(expected)) => {
+                let what = format!("wrong value for `{key_name}`: {expected}");
+                self.add(&file_place(value, false), &what);
+            }
+            None => self.unknown_key(name, section.keys(), key),
+        }
+    }
+
+    fn unknown_key(
+        &mut self,
+        section: &str,
+        keys: &'static [&'static str],
+        key: &Spanned<impl AsRef<str>>,
+    ) {
+        let word = key.get_ref().as_ref();
+        let place = if section.is_empty() { String::new() } else { format!(" in [{section}]") };
+        let elsewhere = self.keys().find(|(_, key)| *key == word).map(|(section, _)| section);
+        let advice = match (elsewhere, nearest(word, keys.iter().copied())) {
+            (Some(""), _) => "; it belongs at the top of the file, above all tables".to_owned(),
+            (Some(section), _) => format!("; it belongs in [{section}]"),
+            (None, Some(name)) => format!("; did you mean `{name}`?"),
+            (None, None) => format!("; the keys here are {}", keys.join(", ")),
+        };
+        // A misspelt `hs256_secret` is a secret all the same.
+        let hidden = section == "auth";
+        self.add(&file_place(key, hidden), &format!("unknown key `{word}`{place}{advice}"));
+    }
+
+    fn unknown_table(&mut self, key: &Spanned<impl AsRef<str>>) {
+        let word = key.get_ref().as_ref();
+        let tables = self.catalogue.iter().map(|(name, _)| *name).filter(|name| !name.is_empty());
+        let tables: Vec<_> = tables.chain(["rooms"]).collect();
+        let advice = match nearest(word, tables.iter().copied()) {
+            Some(name) => format!("did you mean [{name}]?"),
+            None => format!("the tables are {}", tables.join(", ")),
+        };
+        self.add(&file_place(key, false), &format!("unknown table [{word}]; {advice}"));
+    }
+
+    fn unknown_variable(&mut self, name: &str) {
+        let place = Place::Named(name.to_owned());
+        let word = name.trim_start_matches(PREFIX);
+        if word.starts_with("ROOMS_") {
+            self.add(&place, "room classes can only be set in the file, as [rooms.\"prefix:\"]");
+            return;
+        }
+        let variables: Vec<_> = self.keys().map(|(section, key)| variable(section, key)).collect();
+        let words = variables.iter().map(|variable| variable.trim_start_matches(PREFIX));
+        let advice = match nearest(word, words) {
+            Some(word) => format!("did you mean {PREFIX}{word}?"),
+            None => "variables are called SWITCHBOARD_TABLE_KEY, such as \
+                     SWITCHBOARD_LIMITS_MAX_CONNECTIONS"
+                .to_owned(),
+        };
+        self.add(&place, &format!("unknown variable; {advice}"));
+    }
+}
+
+fn file_place<T>(part: &Spanned<T>, hidden: bool) -> Place {
+    Place::File { span: part.span(), hidden }
+}
+
+/// The name under which a key is blamed.
+fn path(section: &str, key: &str) -> String {
+    if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") }
+}
+
+/// The variable that sets a key.
+fn variable(section: &str, key: &str) -> String {
+    format!("{PREFIX}{}", path(section, key).replace('.', "_").to_uppercase())
+}
+
+/// Kubernetes and Docker links tell a container about a service called `switchboard` in variables
+/// with our prefix. They are nobody's mistake.
+fn is_service_link(name: &str, value: &str) -> bool {
+    let word = name.trim_start_matches(PREFIX);
+    word.starts_with("SERVICE_")
+        || word.starts_with("PORT_")
+        || (word == "PORT" && (value.starts_with("tcp://") || value.starts_with("udp://")))
+}

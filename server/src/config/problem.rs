@@ -1,0 +1,145 @@
+//! What is wrong with a configuration, and where.
+
+use std::fmt;
+use std::ops::Range;
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Place {
+    /// Bytes of the file; `hidden` when the line's value must not be printed.
+    File { span: Range<usize>, hidden: bool },
+    /// A variable or a flag, by name.
+    Named(String),
+    /// Nobody set it: the fault lies in what is missing.
+    Nowhere,
+}
+
+/// Everything found wrong, in the order of the file.
+#[derive(Debug, Default)]
+pub(crate) struct Problems(Vec<(usize, String)>);
+
+impl Problems {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// A single problem that has no line, such as a file that cannot be read.
+    pub(crate) fn one(text: String) -> Self {
+        Self(vec![(0, text)])
+    }
+
+    pub(crate) fn add(&mut self, file: &File<'_>, place: &Place, what: &str) {
+        let (order, text) = match place {
+            Place::File { span, hidden } => (span.start, file.excerpt(span, *hidden, what)),
+            Place::Named(name) => (usize::MAX, format!("{name}: {what}")),
+            Place::Nowhere => (usize::MAX, what.to_owned()),
+        };
+        let at = self.0.partition_point(|(other, _)| *other <= order);
+        self.0.insert(at, (order, text));
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (_, text)) in self.0.iter().enumerate() {
+            let gap = if index == 0 { "" } else { "\n\n" };
+            write!(f, "{gap}{text}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// The file as it was read, to quote from.
+pub(crate) struct File<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) text: &'a str,
+}
+
+impl File<'_> {
+    /// Where the syntax is broken. A secret with a stray newline goes on below its key, so what
+    /// follows shortly after one is hidden too.
+    pub(crate) fn broken_at(&self, span: Range<usize>) -> Place {
+        let before = self.text.get(..span.start).unwrap_or(self.text);
+        let hidden = before.split('\n').rev().take(3).any(mentions_secret);
+        Place::File { span, hidden }
+    }
+
+    /// `name:line:column: what`, and below it the line with the culprit underlined.
+    fn excerpt(&self, span: &Range<usize>, hidden: bool, what: &str) -> String {
+        let before = self.text.get(..span.start).unwrap_or(self.text);
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = self.text[start..].lines().next().unwrap_or_default();
+        let number = before.matches('\n').count() + 1;
+        let column = before[start..].chars().count();
+        let culprit = self.text.get(span.clone()).and_then(|text| text.lines().next());
+        let width = culprit.map_or(1, |text| text.chars().count().max(1));
+        let (line, width) = if hidden || mentions_secret(line) {
+            // Without a `=`, the line may be the middle of a secret.
+            let key = line.split_once('=').map_or("", |(key, _)| key);
+            let in_key = column < key.trim_end().chars().count();
+            let sign = if key.is_empty() { "" } else { "= " };
+            (format!("{key}{sign}<hidden>"), if in_key { width } else { 1 })
+        } else {
+            (line.to_owned(), width)
+        };
+        let (name, gutter) = (self.name, " ".repeat(number.to_string().len()));
+        format!(
+            "{name}:{number}:{}: {what}\n  {number} | {line}\n  {gutter} | {}{}",
+            column + 1,
+            " ".repeat(column),
+            "^".repeat(width)
+        )
+    }
+}
+
+/// Errors end up in logs, whatever the line in error was meant to be.
+fn mentions_secret(line: &str) -> bool {
+    line.to_lowercase().replace("secret_file", "").contains("secret")
+}
+
+/// The candidate that was most likely meant: a small slip of the keyboard, or a part of the name.
+pub(crate) fn nearest<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let lower = word.to_lowercase();
+    let allowed = (lower.chars().count() / 3).max(1);
+    candidates
+        .into_iter()
+        .filter_map(|name| {
+            let distance = strsim::damerau_levenshtein(&lower, &name.to_lowercase());
+            let part = lower.len() >= 3 && name.to_lowercase().contains(&lower);
+            (distance <= allowed || part).then_some((distance, name))
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_a_slip_or_a_part_away() {
+        let names = ["max_connections", "max_per_room", "interval"];
+        assert_eq!(nearest("max_conections", names), Some("max_connections"));
+        assert_eq!(nearest("connections", names), Some("max_connections"));
+        assert_eq!(nearest("INTERVAL", names), Some("interval"));
+        assert_eq!(nearest("colour", names), None);
+    }
+
+    #[test]
+    fn columns_count_characters_and_the_secret_stays_hidden() {
+        let file = File { name: "f", text: "a = 1\n\"ü\" = bad\nhs256_secret = hunter2" };
+        let mut problems = Problems::default();
+        let at = file.text.find("bad").unwrap_or_default();
+        problems.add(&file, &Place::File { span: at..at + 3, hidden: false }, "no");
+        assert_eq!(problems.to_string(), "f:2:7: no\n  2 | \"ü\" = bad\n    |       ^^^");
+        let at = file.text.find("hunter2").unwrap_or_default();
+        problems.add(&file, &Place::File { span: at..at + 7, hidden: false }, "no");
+        assert!(problems.to_string().contains("f:3:16: no\n  3 | hs256_secret = <hidden>\n"));
+        assert!(!problems.to_string().contains("hunter2"));
+    }
+}

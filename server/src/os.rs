@@ -1,0 +1,79 @@
+//! The operating system's limit on open files, of which every connection is one.
+
+use std::fmt;
+use std::io;
+
+use rlimit::Resource;
+
+/// Files that are not connections: listeners, logs, the poller, handshakes being refused.
+const RESERVE: u64 = 64;
+
+/// How many files the process may have open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OpenFiles {
+    pub(crate) limit: u64,
+}
+
+/// There are more connections to serve than files to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooFewFiles {
+    limit: u64,
+    connections: u64,
+}
+
+/// Raises the soft limit as far as the hard one allows.
+pub(crate) fn raise_open_files() -> io::Result<OpenFiles> {
+    let (soft, hard) = Resource::NOFILE.get()?;
+    if soft < hard {
+        Resource::NOFILE.set(hard, hard)?;
+    }
+    Ok(OpenFiles { limit: hard })
+}
+
+impl OpenFiles {
+    /// Whether `max_connections` and a reserve fit.
+    pub(crate) fn suffice_for(self, max_connections: usize) -> Result<(), TooFewFiles> {
+        let connections = u64::try_from(max_connections).unwrap_or(u64::MAX);
+        if connections.saturating_add(RESERVE) <= self.limit {
+            Ok(())
+        } else {
+            Err(TooFewFiles { limit: self.limit, connections })
+        }
+    }
+}
+
+impl fmt::Display for TooFewFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { limit, connections } = self;
+        let needed = connections.saturating_add(RESERVE);
+        let room = limit.saturating_sub(RESERVE);
+        write!(
+            f,
+            "the system allows {limit} open files, but {connections} connections and a reserve of \
+             {RESERVE} need {needed}: raise the hard limit (`ulimit -Hn {needed}`, LimitNOFILE= in \
+             a systemd unit, --ulimit nofile={needed} for a container) or set \
+             limits.max_connections to {room} or less"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_soft_limit_becomes_the_hard_one() {
+        let files = raise_open_files().unwrap();
+        assert_eq!(Resource::NOFILE.get().unwrap(), (files.limit, files.limit));
+    }
+
+    #[test]
+    fn a_shortage_names_the_numbers_and_the_way_out() {
+        let files = OpenFiles { limit: 1024 };
+        assert_eq!(files.suffice_for(960), Ok(()));
+        let text = files.suffice_for(961).unwrap_err().to_string();
+        assert!(text.contains("allows 1024 open files, but 961 connections"), "{text}");
+        assert!(text.contains("need 1025"), "{text}");
+        assert!(text.contains("limits.max_connections to 960 or less"), "{text}");
+    }
+}
