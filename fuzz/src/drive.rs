@@ -5,10 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use switchboard_core::{
     CloseReason, Command, ConnectionId, Disconnect, ErrorCode, Event, Inbound, Json, Kind, Message,
-    MessageId, NameError, Payload, Request, Refusal, RawFrame, RoomName, Ticket, UserName,
+    MessageId, NameError, Payload, RawFrame, Refusal, Request, RoomName, Ticket, UserName,
 };
 
-use crate::model::{Item, Model, Phase, Said};
 use crate::ops::{Op, room_name, rooms_of, user_name};
 
 /// Kinds that clients publish: one in four is handled by the application where one is, one is reserved.
@@ -53,12 +52,16 @@ pub fn event(op: Op, context: Context<'_>) -> Result<Option<Event>, NameError> {
 
     let target = match op {
         Op::Connect { user: name, rooms } => {
-            let rooms: Result<_, _> = rooms_of(rooms).iter().map(|room| RoomName::new(room)).collect();
+            let rooms: Result<_, _> =
+                rooms_of(rooms).iter().map(|room| RoomName::new(room)).collect();
             return Ok(Some(Event::Connect { ticket, user: user(name)?, rooms: rooms? }));
         }
         Op::Drain { timeout_ms, spread_ms } => {
             let timeout = Duration::from_millis(timeout_ms.into());
-            return Ok(Some(Event::Drain { timeout, spread: Duration::from_millis(spread_ms.into()) }));
+            return Ok(Some(Event::Drain {
+                timeout,
+                spread: Duration::from_millis(spread_ms.into()),
+            }));
         }
         Op::Wait { .. } | Op::Late { .. } | Op::ClockBack { .. } => return Ok(None),
         Op::CommandPublish { room: name, except, key: conflate } => {
@@ -86,11 +89,23 @@ pub fn event(op: Op, context: Context<'_>) -> Result<Option<Event>, NameError> {
             let command = Command::Probe { user: user(name)?, timeout };
             return Ok(Some(Event::Command { ticket, command }));
         }
-        Op::Open { c } | Op::Disconnect { c, .. } | Op::Join { c, .. } | Op::Leave { c, .. }
-        | Op::Members { c, .. } | Op::Publish { c, .. } | Op::Direct { c, .. }
-        | Op::ClientPing { c } | Op::Malformed { c } | Op::Alive { c } | Op::Pong { c, .. }
-        | Op::HealthPong { c, .. } | Op::Block { c } | Op::Writable { c }
-        | Op::CommandJoin { c, .. } | Op::CommandLeave { c, .. } | Op::CommandSend { c }
+        Op::Open { c }
+        | Op::Disconnect { c, .. }
+        | Op::Join { c, .. }
+        | Op::Leave { c, .. }
+        | Op::Members { c, .. }
+        | Op::Publish { c, .. }
+        | Op::Direct { c, .. }
+        | Op::ClientPing { c }
+        | Op::Malformed { c }
+        | Op::Alive { c }
+        | Op::Pong { c, .. }
+        | Op::HealthPong { c, .. }
+        | Op::Block { c }
+        | Op::Writable { c }
+        | Op::CommandJoin { c, .. }
+        | Op::CommandLeave { c, .. }
+        | Op::CommandSend { c }
         | Op::Close { c } => c,
     };
     let Some(at) = context.target(target) else { return Ok(None) };
@@ -157,8 +172,46 @@ pub fn event(op: Op, context: Context<'_>) -> Result<Option<Event>, NameError> {
             message: Message::Raw(RawFrame::Text(Bytes::from(format!("p{serial}")))),
         }),
         Op::Close { .. } => commanded(Command::Close { connection, reason: CloseReason::Normal }),
-        Op::Connect { .. } | Op::Drain { .. } | Op::Wait { .. } | Op::Late { .. }
-        | Op::ClockBack { .. } | Op::CommandPublish { .. } | Op::CommandDirect { .. }
-        | Op::CloseUser { .. } | Op::Probe { .. } => return Ok(None),
+        Op::Connect { .. }
+        | Op::Drain { .. }
+        | Op::Wait { .. }
+        | Op::Late { .. }
+        | Op::ClockBack { .. }
+        | Op::CommandPublish { .. }
+        | Op::CommandDirect { .. }
+        | Op::CloseUser { .. }
+        | Op::Probe { .. } => return Ok(None),
     }))
+}
+
+/// The connection that an event is about.
+pub fn target(event: &Event) -> Option<ConnectionId> {
+    match event {
+        Event::Opened { connection }
+        | Event::Received { connection, .. }
+        | Event::Alive { connection }
+        | Event::Pong { connection, .. }
+        | Event::Blocked { connection }
+        | Event::Writable { connection }
+        | Event::Disconnected { connection, .. } => Some(*connection),
+        Event::Command { command, .. } => match command {
+            Command::Join { connection, .. }
+            | Command::Leave { connection, .. }
+            | Command::Close { connection, .. }
+            | Command::Send { to: connection, .. } => Some(*connection),
+            Command::Publish { .. }
+            | Command::Direct { .. }
+            | Command::CloseUser { .. }
+            | Command::Probe { .. } => None,
+        },
+        Event::Connect { .. } | Event::Drain { .. } | Event::Tick => None,
+    }
+}
+
+/// The connection that a publication of the application's is not for.
+pub fn except(event: &Event) -> Option<ConnectionId> {
+    match event {
+        Event::Command { command: Command::Publish { except, .. }, .. } => *except,
+        _ => None,
+    }
 }

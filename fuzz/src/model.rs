@@ -61,6 +61,16 @@ pub struct Room {
     pub absent: BTreeMap<String, Timestamp>,
 }
 
+/// A user's connections that were asked whether they are alive, with the number and the answer of each.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "said by the names")]
+pub struct Probe {
+    pub serial: u64,
+    pub sent: Timestamp,
+    pub until: Timestamp,
+    pub asked: BTreeMap<usize, (u64, Option<Duration>)>,
+}
+
 /// The whole hub.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "said by the names")]
@@ -70,6 +80,7 @@ pub struct Model {
     pub seats: BTreeMap<usize, Seat>,
     pub rooms: BTreeMap<String, Room>,
     pub drained_by: Option<Timestamp>,
+    pub probes: Vec<Probe>,
     pub said: Vec<Said>,
     admitted: usize,
     lives: u64,
@@ -81,7 +92,8 @@ impl Model {
     pub fn new(setup: Setup) -> Self {
         let (seats, rooms) = (BTreeMap::new(), BTreeMap::new());
         let (now, said, drained_by) = (Timestamp::ZERO, Vec::new(), None);
-        Self { setup, now, seats, rooms, drained_by, said, admitted: 0, lives: 0, drained: false }
+        let (probes, admitted, lives, drained) = (Vec::new(), 0, 0, false);
+        Self { setup, now, seats, rooms, drained_by, probes, said, admitted, lives, drained }
     }
 
     /// The user's reserved and open connections, the oldest first.
@@ -132,11 +144,11 @@ impl Model {
         let is_full = |room: &&String| {
             self.setup.class(room).max_members.is_exceeded_by(stay(self.seats_in(room)) + 1)
         };
-        let distinct: BTreeSet<String> = rooms.iter().cloned().collect();
+        let rooms: BTreeSet<String> = rooms.iter().cloned().collect();
         let seats = stay(self.seats.keys().copied().collect());
         let refusal = if self.drained_by.is_some() {
             Some("draining".to_owned())
-        } else if limits.max_rooms_per_connection.is_exceeded_by(distinct.len()) {
+        } else if limits.max_rooms_per_connection.is_exceeded_by(rooms.len()) {
             Some("too_many_rooms".to_owned())
         } else if limits.max_connections.is_exceeded_by(seats + 1) {
             Some("server_full".to_owned())
@@ -150,12 +162,20 @@ impl Model {
         if let Some(refusal) = refusal {
             return self.now(format!("reject {refusal}"));
         }
-        let c = self.admitted;
-        self.admitted += 1;
-        let mut seat = Seat {
+        let is_full = limits.max_connections.is_exceeded_by(self.seats.len() + 1);
+        if let Some(evictee) = evictee {
+            self.close(evictee, "replaced");
+            if is_full {
+                self.gone(evictee, "replaced");
+            }
+        }
+        for room in &rooms {
+            self.room_for(room);
+        }
+        let seat = Seat {
             user: user.to_owned(),
             phase: Phase::Reserved,
-            rooms: BTreeSet::new(),
+            rooms,
             since: self.now,
             last_seen: self.now,
             last_message: self.now,
@@ -163,19 +183,9 @@ impl Model {
             strikes: 0,
             ping: None,
         };
-        let over = self.setup.0.limits.max_connections.is_exceeded_by(self.seats.len() + 1);
-        for room in &distinct {
-            self.room_for(room);
-        }
-        seat.rooms = distinct;
-        self.seats.insert(c, seat);
+        self.seats.insert(self.admitted, seat);
+        self.admitted += 1;
         self.now("accept");
-        if let Some(evictee) = evictee {
-            self.close(evictee, "replaced");
-            if over {
-                self.gone(evictee, "replaced");
-            }
-        }
     }
 
     fn room_for(&mut self, room: &str) -> &mut Room {
@@ -269,7 +279,12 @@ impl Model {
     }
 
     /// Something is published. Answers its number and how many get it.
-    pub fn publish(&mut self, room: &str, text: &str, except: Option<usize>) -> (Option<u64>, usize) {
+    pub fn publish(
+        &mut self,
+        room: &str,
+        text: &str,
+        except: Option<usize>,
+    ) -> (Option<u64>, usize) {
         let Some(it) = self.rooms.get_mut(room) else { return (None, 0) };
         it.offset += 1;
         let (life, offset) = (it.life, it.offset);
@@ -375,6 +390,39 @@ impl Model {
                     self.say_left(&name, user);
                 }
             }
+        }
+    }
+
+    /// A pong, or the answer to a `health_ping`: life only if it answers a ping that waits for it.
+    pub fn answered(&mut self, c: usize, nonce: u64) {
+        let now = self.now;
+        let Some(seat) = self.seats.get_mut(&c) else { return };
+        if seat.ping == Some(nonce) {
+            (seat.ping, seat.last_seen) = (None, now);
+            return;
+        }
+        for probe in &mut self.probes {
+            if let Some((asked, answer @ None)) = probe.asked.get_mut(&c)
+                && *asked == nonce
+            {
+                (*answer, seat.last_seen) = (Some(now - probe.sent), now);
+            }
+        }
+    }
+
+    /// Probes end when everybody who is still open has answered, or when their time is up at a tick.
+    pub fn end_probes(&mut self, is_tick: bool) {
+        for probe in std::mem::take(&mut self.probes) {
+            let waits = |(c, (_, answer)): (&usize, &(u64, Option<Duration>))| {
+                answer.is_none() && self.is_open(*c)
+            };
+            if probe.asked.iter().any(waits) && !(is_tick && self.now >= probe.until) {
+                self.probes.push(probe);
+                continue;
+            }
+            let answers = probe.asked.iter().map(|(c, (_, answer))| format!("c{c} {answer:?}"));
+            let answers = answers.collect::<Vec<_>>().join(", ");
+            self.now(format!("probed {}: {answers}", probe.serial));
         }
     }
 

@@ -13,36 +13,111 @@ pub const MAX_OPS: usize = 256;
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the transcript line of each says what it is")]
 pub enum Op {
-    Connect { user: u8, rooms: u8 },
-    Open { c: u8 },
-    Disconnect { c: u8, how: u8 },
-    Join { c: u8, room: u8, id: bool },
-    Leave { c: u8, room: Option<u8>, id: bool },
-    Members { c: u8, room: Option<u8> },
-    Publish { c: u8, room: Option<u8>, kind: u8, key: u8, id: bool },
-    Direct { c: u8, user: u8, id: bool },
-    ClientPing { c: u8 },
-    Malformed { c: u8 },
-    Alive { c: u8 },
-    Pong { c: u8, right: bool },
-    HealthPong { c: u8, right: bool },
-    Block { c: u8 },
-    Writable { c: u8 },
-    CommandJoin { c: u8, room: u8 },
-    CommandLeave { c: u8, room: u8 },
-    CommandPublish { room: u8, except: Option<u8>, key: u8 },
-    CommandDirect { user: u8 },
-    CommandSend { c: u8 },
-    Close { c: u8 },
-    CloseUser { user: u8 },
-    Probe { user: u8, timeout_ms: u16 },
-    Drain { timeout_ms: u16, spread_ms: u16 },
+    Connect {
+        user: u8,
+        rooms: u8,
+    },
+    Open {
+        c: u8,
+    },
+    Disconnect {
+        c: u8,
+        how: u8,
+    },
+    Join {
+        c: u8,
+        room: u8,
+        id: bool,
+    },
+    Leave {
+        c: u8,
+        room: Option<u8>,
+        id: bool,
+    },
+    Members {
+        c: u8,
+        room: Option<u8>,
+    },
+    Publish {
+        c: u8,
+        room: Option<u8>,
+        kind: u8,
+        key: u8,
+        id: bool,
+    },
+    Direct {
+        c: u8,
+        user: u8,
+        id: bool,
+    },
+    ClientPing {
+        c: u8,
+    },
+    Malformed {
+        c: u8,
+    },
+    Alive {
+        c: u8,
+    },
+    Pong {
+        c: u8,
+        right: bool,
+    },
+    HealthPong {
+        c: u8,
+        right: bool,
+    },
+    Block {
+        c: u8,
+    },
+    Writable {
+        c: u8,
+    },
+    CommandJoin {
+        c: u8,
+        room: u8,
+    },
+    CommandLeave {
+        c: u8,
+        room: u8,
+    },
+    CommandPublish {
+        room: u8,
+        except: Option<u8>,
+        key: u8,
+    },
+    CommandDirect {
+        user: u8,
+    },
+    CommandSend {
+        c: u8,
+    },
+    Close {
+        c: u8,
+    },
+    CloseUser {
+        user: u8,
+    },
+    Probe {
+        user: u8,
+        timeout_ms: u16,
+    },
+    Drain {
+        timeout_ms: u16,
+        spread_ms: u16,
+    },
     /// The driver sleeps so long, and wakes at each deadline.
-    Wait { ms: u32 },
+    Wait {
+        ms: u32,
+    },
     /// The driver was busy: so much time has passed when the next event comes, and no deadline was looked at.
-    Late { ms: u32 },
+    Late {
+        ms: u32,
+    },
     /// The clock of the next event runs behind.
-    ClockBack { ms: u32 },
+    ClockBack {
+        ms: u32,
+    },
 }
 
 /// Pauses that matter: within a burst, within a grace time, past each of the time-outs.
@@ -62,7 +137,9 @@ impl Op {
             22..=24 => Self::Join { c: a, room, id },
             25..=26 => Self::Leave { c: a, room: maybe(b), id },
             27 => Self::Members { c: a, room: maybe(b) },
-            28..=36 => Self::Publish { c: a, room: maybe(b), kind: c / 2 % 16, key: c / 32 % 3, id },
+            28..=36 => {
+                Self::Publish { c: a, room: maybe(b), kind: c / 2 % 16, key: c / 32 % 3, id }
+            }
             37 => Self::Direct { c: a, user: b % 4, id },
             38 => Self::ClientPing { c: a },
             39 => Self::Malformed { c: a },
@@ -73,7 +150,11 @@ impl Op {
             46..=48 => Self::Writable { c: a },
             49 => Self::CommandJoin { c: a, room },
             50 => Self::CommandLeave { c: a, room },
-            51..=53 => Self::CommandPublish { room, except: c.is_multiple_of(4).then_some(a), key: c / 4 % 3 },
+            51..=53 => Self::CommandPublish {
+                room,
+                except: c.is_multiple_of(4).then_some(a),
+                key: c / 4 % 3,
+            },
             54 => Self::CommandDirect { user },
             55 => Self::CommandSend { c: a },
             56 => Self::Close { c: a },

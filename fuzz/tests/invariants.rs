@@ -1,0 +1,51 @@
+//! One test for each invariant of the hub, by its name in ARCHITECTURE.md.
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use switchboard_fuzz::check::{Invariant, Scenario, run};
+use switchboard_fuzz::ops::Op;
+use switchboard_fuzz::setup::{SETUP_BYTES, Setup};
+
+fn scenarios() -> impl Strategy<Value = Scenario> {
+    let setup = any::<[u8; SETUP_BYTES]>().prop_map(Setup::decode);
+    let ops = prop::collection::vec(any::<[u8; 4]>().prop_map(Op::decode), 1..100);
+    (setup, any::<u64>(), ops).prop_map(|(setup, seed, ops)| Scenario { setup, seed, ops })
+}
+
+/// 1,000 scenarios, or as many as `SWITCHBOARD_CASES` says.
+fn cases() -> u32 {
+    std::env::var("SWITCHBOARD_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1_000)
+}
+
+fn holds(invariant: Invariant) {
+    let config = Config { cases: cases(), failure_persistence: None, ..Config::default() };
+    let result = TestRunner::new(config).run(&scenarios(), |scenario| {
+        run(&scenario, invariant).map(|_| ()).map_err(TestCaseError::fail)
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+}
+
+macro_rules! invariants {
+    ($($name:ident => $invariant:ident,)*) => {
+        $(#[test]
+        fn $name() {
+            holds(Invariant::$invariant);
+        })*
+    };
+}
+
+invariants! {
+    capacity_is_never_exceeded => CapacityIsNeverExceeded,
+    every_accept_gets_exactly_one_closed => EveryAcceptGetsExactlyOneClosed,
+    empty_hub_has_empty_tables => EmptyHubHasEmptyTables,
+    stale_ids_change_nothing => StaleIdsChangeNothing,
+    nothing_follows_a_close => NothingFollowsAClose,
+    delivery_is_in_offset_order_without_holes_or_repeats => DeliveryIsInOffsetOrder,
+    every_queue_is_bounded => EveryQueueIsBounded,
+    progress_is_made => ProgressIsMade,
+    same_log_same_actions => SameLogSameActions,
+    drain_ends_by_its_deadline => DrainEndsByItsDeadline,
+    the_hub_agrees_with_the_model => TheHubAgreesWithTheModel,
+}
