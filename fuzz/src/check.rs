@@ -94,6 +94,8 @@ pub struct Run<'a> {
     twin: Option<Hub>,
     /// The driver's clock.
     pub now: Timestamp,
+    /// How far the clock of the next event is behind.
+    behind: Duration,
     /// Connections in the order of their admission.
     pub made: Vec<ConnectionId>,
     numbers: BTreeMap<ConnectionId, usize>,
@@ -126,6 +128,7 @@ impl<'a> Run<'a> {
             hub: hub()?,
             twin: if has_twin { Some(hub()?) } else { None },
             now: Timestamp::ZERO,
+            behind: Duration::ZERO,
             made: Vec::new(),
             numbers: BTreeMap::new(),
             pings: Vec::new(),
@@ -152,23 +155,26 @@ impl<'a> Run<'a> {
     }
 
     fn perform(&mut self, op: Op, serial: u64) -> Result<(), String> {
+        let Some(op) = op.aimed(self.made.len()) else { return Ok(()) };
         self.record(|| format!("{op:?}"));
         match op {
             Op::Wait { ms } => return self.wait(Duration::from_millis(ms.into())),
             Op::Late { ms } => self.now = self.now + Duration::from_millis(ms.into()),
-            Op::ClockBack { ms } if !self.is(Invariant::StaleIdsChangeNothing) => {
-                let behind = self.now.as_micros().saturating_sub(u64::from(ms) * 1_000);
-                self.feed(Timestamp::from_micros(behind), Event::Tick, None)?;
-                return self.settle(true);
-            }
-            Op::ClockBack { .. } => {}
+            Op::ClockBack { ms } => self.behind = Duration::from_millis(ms.into()),
             _ => {
                 let context = Context { made: &self.made, pings: &self.pings, serial };
                 let event = drive::event(op, context).map_err(|error| error.to_string())?;
                 if let Some(event) = event {
                     let target =
                         drive::target(&event).and_then(|id| self.numbers.get(&id).copied());
-                    self.feed(self.now, event, target)?;
+                    let behind = self.now - (Timestamp::ZERO + std::mem::take(&mut self.behind));
+                    // A twin that did not get the stale event would not have its time either.
+                    let now = if self.is(Invariant::StaleIdsChangeNothing) {
+                        self.now
+                    } else {
+                        Timestamp::ZERO + behind
+                    };
+                    self.feed(now, event, target)?;
                     return self.settle(false);
                 }
             }
@@ -231,9 +237,9 @@ impl<'a> Run<'a> {
         let is_stale = target.is_some_and(|c| self.watch.is_gone(c));
         if let Some(lockstep) = &mut self.lockstep {
             let except = drive::except(&event).and_then(|id| self.numbers.get(&id).copied());
-            lockstep.apply(self.now, &event, target, target.or(except));
+            lockstep.apply(now, &event, target, target.or(except));
         }
-        self.watch.before(self.now, &event, target);
+        self.watch.before(now, &event, target);
         let before = (is_stale && self.is(Invariant::StaleIdsChangeNothing))
             .then(|| (self.hub.stats(), self.hub.next_deadline()));
         let twin_event = self.twin.as_ref().filter(|_| before.is_none()).map(|_| event.clone());

@@ -31,18 +31,11 @@ pub struct Context<'a> {
     pub serial: u64,
 }
 
-impl Context<'_> {
-    /// The connection that a small number means; `None` before the first.
-    pub fn target(&self, c: u8) -> Option<usize> {
-        usize::from(c).checked_rem(self.made.len())
-    }
-}
-
-/// The event that an operation is for the hub; `None` if it is none, or nobody is there yet whom it could mean.
+/// The event that an aimed operation is for the hub; `None` if it is none.
 pub fn event(op: Op, context: Context<'_>) -> Result<Option<Event>, NameError> {
     let serial = context.serial;
     let ticket = Ticket(serial);
-    let connection = |c: u8| context.target(c).map(|c| context.made[c]);
+    let connection = |c: u8| context.made.get(usize::from(c)).copied();
     let room = |room: u8| RoomName::new(&room_name(room));
     let user = |user: u8| UserName::new(&user_name(user));
     let id = |wanted: bool| wanted.then(|| MessageId::new(&format!("m{serial}"))).transpose();
@@ -108,9 +101,8 @@ pub fn event(op: Op, context: Context<'_>) -> Result<Option<Event>, NameError> {
         | Op::CommandSend { c }
         | Op::Close { c } => c,
     };
-    let Some(at) = context.target(target) else { return Ok(None) };
-    let connection = context.made[at];
-    let (ping, health_ping) = context.pings[at];
+    let Some(connection) = connection(target) else { return Ok(None) };
+    let (ping, health_ping) = context.pings[usize::from(target)];
     let wrong = Some(u64::MAX - serial);
     let received = |inbound| Event::Received { connection, bytes: 50, inbound };
     let commanded = |command| Event::Command { ticket, command };

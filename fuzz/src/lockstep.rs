@@ -40,7 +40,7 @@ impl Lockstep {
         }
     }
 
-    /// Tells the model of an event. Ticks are left to [`compare`](Self::compare).
+    /// Tells the model of an event. What a tick does is left to [`compare`](Self::compare).
     pub fn apply(
         &mut self,
         now: Timestamp,
@@ -48,10 +48,10 @@ impl Lockstep {
         target: Option<usize>,
         about: Option<usize>,
     ) {
+        self.model.now = self.model.now.max(now);
         if matches!(event, Event::Tick) {
             return;
         }
-        self.model.now = self.model.now.max(now);
         if target.is_some_and(|c| !self.model.seats.contains_key(&c)) {
             self.stale += 1;
         }
@@ -74,11 +74,14 @@ impl Lockstep {
         self.learn_epochs(run);
         self.follow_overflows(run)?;
         self.take_pings(run)?;
-        self.model.now = self.model.now.max(run.now);
+        // The hub has heard of this time only if it had asked for a tick; if it had not, nothing may be due.
+        let told = self.model.now;
+        self.model.now = told.max(run.now);
         self.model.tick();
         self.model.end_probes(true);
         self.model.finish();
         self.follow_overflows(run)?;
+        self.model.now = told;
         self.compare_said(run)?;
         self.compare_streams(run)?;
         self.compare_tables(run)
@@ -184,11 +187,15 @@ impl Lockstep {
                 groups.entry(c).or_default().push(item);
             }
         }
+        let mut closing = BTreeSet::new();
         for (c, group) in groups {
             let is_close =
                 |item: &Item| matches!(item, Item::Text(text) if text.starts_with("close "));
             let (close, rest): (Vec<_>, Vec<_>) = group.into_iter().partition(is_close);
             let stream = self.streams.entry(c).or_default();
+            if !close.is_empty() {
+                closing.insert(c);
+            }
             stream.owe(rest, !close.is_empty());
             stream.owe(close, false);
         }
@@ -202,7 +209,13 @@ impl Lockstep {
                     stream.gap(*since, *position, *dropped, &self.lives)
                 }
                 Heard::Message(message) => {
-                    item(message, &self.lives).map_or(Ok(()), |item| stream.hear(&item))
+                    // Two that end in the same tick: who ends first does not hear of the other, and either may.
+                    let is_news =
+                        |item: &Item| matches!(item, Item::Text(text) if text.starts_with("-"));
+                    let heard = item(message, &self.lives);
+                    let extra = closing.contains(c) && heard.as_ref().is_some_and(is_news);
+                    let result = heard.map_or(Ok(()), |item| stream.hear(&item));
+                    if extra { Ok(()) } else { result }
                 }
                 Heard::Close(reason) => stream.hear(&Item::Text(format!("close {reason}"))),
             };

@@ -6,10 +6,10 @@
 use std::fmt;
 
 /// At most so many operations are read from one input.
-pub const MAX_OPS: usize = 256;
+pub const MAX_OPS: usize = 255;
 
-/// One thing that happens. Connections are numbered in the order of their admission (`c0`, `c1` …; a number
-/// that is too high wraps around), so an operation can also hit one that is gone.
+/// One thing that happens. Connections are numbered in the order of their admission (`c0`, `c1` …), and an operation
+/// can also hit one that is gone.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the transcript line of each says what it is")]
 pub enum Op {
@@ -124,15 +124,54 @@ pub enum Op {
 const PAUSES_MS: [u32; 8] = [250, 1, 1_000, 3_000, 5_000, 10_000, 31_000, 60_000];
 
 impl Op {
+    /// The same, with the number of the connection that it will hit of `made` ones; `None` before the first.
+    ///
+    /// A handshake is most often completed soon, so `Open` counts back from the newest.
+    pub fn aimed(mut self, made: usize) -> Option<Self> {
+        let newest = u8::try_from(made.min(MAX_OPS)).ok()?.checked_sub(1);
+        match &mut self {
+            Self::Open { c } => *c = newest?.saturating_sub(*c % 16 / 5),
+            Self::Disconnect { c, .. }
+            | Self::Join { c, .. }
+            | Self::Leave { c, .. }
+            | Self::Members { c, .. }
+            | Self::Publish { c, .. }
+            | Self::Direct { c, .. }
+            | Self::ClientPing { c }
+            | Self::Malformed { c }
+            | Self::Alive { c }
+            | Self::Pong { c, .. }
+            | Self::HealthPong { c, .. }
+            | Self::Block { c }
+            | Self::Writable { c }
+            | Self::CommandJoin { c, .. }
+            | Self::CommandLeave { c, .. }
+            | Self::CommandSend { c }
+            | Self::Close { c } => *c %= newest?.saturating_add(1),
+            Self::CommandPublish { except, .. } => {
+                *except = except.zip(newest).map(|(c, newest)| c % newest.saturating_add(1));
+            }
+            Self::Connect { .. }
+            | Self::CommandDirect { .. }
+            | Self::CloseUser { .. }
+            | Self::Probe { .. }
+            | Self::Drain { .. }
+            | Self::Wait { .. }
+            | Self::Late { .. }
+            | Self::ClockBack { .. } => {}
+        }
+        Some(self)
+    }
+
     /// Reads one operation.
     pub fn decode([what, a, b, c]: [u8; 4]) -> Self {
-        let maybe = |x: u8| (!x.is_multiple_of(4)).then_some(x / 4 % 3);
+        let maybe = |x: u8| (!x.is_multiple_of(4)).then_some([0, 1, 2, 0][usize::from(x / 4 % 4)]);
         let id = c % 2 == 1;
-        let room = b % 3;
+        let room = [0, 1, 2, 0][usize::from(b % 4)];
         let user = a % 4;
         match what % 64 {
-            0..=8 => Self::Connect { user, rooms: b },
-            9..=18 => Self::Open { c: a },
+            0..=7 => Self::Connect { user, rooms: b },
+            8..=18 => Self::Open { c: a },
             19..=21 => Self::Disconnect { c: a, how: b % 3 },
             22..=24 => Self::Join { c: a, room, id },
             25..=26 => Self::Leave { c: a, room: maybe(b), id },
@@ -160,7 +199,7 @@ impl Op {
             56 => Self::Close { c: a },
             57 => Self::CloseUser { user },
             58 => Self::Probe { user, timeout_ms: u16::from(b) * 16 },
-            59 => match a % 4 {
+            59 => match a % 16 {
                 0 => Self::Drain { timeout_ms: u16::from(b) * 32, spread_ms: u16::from(c) * 8 },
                 _ => Self::ClockBack { ms: u32::from(b) * 16 },
             },

@@ -23,7 +23,7 @@ impl Setup {
         let limit = |at: usize, choices: &[u32]| Limit::zero_is_none(pick(at, choices));
         let second = |n| Duration::from_secs(n);
         let class = |at: usize| RoomClass {
-            max_members: limit(at, &[0, 1, 2, 4]),
+            max_members: limit(at, &[0, 4, 2, 1]),
             presence: bytes[at] & 4 != 0,
             presence_grace: second(if bytes[at] & 8 != 0 { 3 } else { 0 }),
             publish: match bytes[at] >> 4 & 7 {
@@ -41,14 +41,14 @@ impl Setup {
         let high_water = [64 * 1024, 150, 400][usize::from(bytes[9]) % 3];
         Self(Config {
             limits: Limits {
-                max_connections: limit(0, &[0, 1, 2, 3, 5, 8]),
+                max_connections: limit(0, &[0, 8, 5, 3, 2, 1, 0, 8]),
                 max_per_user: limit(1, &[0, 1, 2, 3]),
                 user_limit_policy: if bytes[1] & 4 == 0 {
                     UserLimitPolicy::RejectNew
                 } else {
                     UserLimitPolicy::ReplaceOldest
                 },
-                max_rooms_per_connection: Limit::at_most(pick(2, &[50, 2, 1])),
+                max_rooms_per_connection: Limit::at_most(pick(2, &[50, 2, 50, 1])),
                 messages: [
                     Rate::NONE,
                     Rate { per_second: 2, burst: 3 },

@@ -45,6 +45,7 @@ pub struct Watch {
     positions: BTreeMap<String, Position>,
     released: BTreeMap<usize, (usize, usize)>,
     drain_deadline: Option<Timestamp>,
+    clock: Timestamp,
     drained: u32,
 }
 
@@ -59,6 +60,7 @@ impl Watch {
             positions: BTreeMap::new(),
             released,
             drain_deadline: None,
+            clock: Timestamp::ZERO,
             drained: 0,
         }
     }
@@ -70,13 +72,14 @@ impl Watch {
 
     /// An event is about to go in.
     pub fn before(&mut self, now: Timestamp, event: &Event, target: Option<usize>) {
+        self.clock = self.clock.max(now);
         self.released.clear();
         match event {
             Event::Connect { user, rooms, .. } => {
                 self.connecting = Some((user.clone(), rooms.iter().cloned().collect()));
             }
             Event::Drain { timeout, .. } => {
-                self.drain_deadline.get_or_insert(now + *timeout);
+                self.drain_deadline.get_or_insert(self.clock + *timeout);
             }
             Event::Opened { .. } => {
                 if let Some(seen) = target.and_then(|c| self.seen.get_mut(c)) {

@@ -1,14 +1,15 @@
 //! One test for each invariant of the hub, by its name in ARCHITECTURE.md.
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use switchboard_fuzz::check::{Invariant, Scenario, run};
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+use switchboard_fuzz::check::{Invariant, Scenario, Tally, run};
 use switchboard_fuzz::ops::Op;
 use switchboard_fuzz::setup::{SETUP_BYTES, Setup};
 
 fn scenarios() -> impl Strategy<Value = Scenario> {
     let setup = any::<[u8; SETUP_BYTES]>().prop_map(Setup::decode);
-    let ops = prop::collection::vec(any::<[u8; 4]>().prop_map(Op::decode), 1..100);
+    let ops = prop::collection::vec(any::<[u8; 4]>().prop_map(Op::decode), 1..200);
     (setup, any::<u64>(), ops).prop_map(|(setup, seed, ops)| Scenario { setup, seed, ops })
 }
 
@@ -48,4 +49,19 @@ invariants! {
     same_log_same_actions => SameLogSameActions,
     drain_ends_by_its_deadline => DrainEndsByItsDeadline,
     the_hub_agrees_with_the_model => TheHubAgreesWithTheModel,
+}
+
+/// The scenarios must get to the places where mistakes hide. Same scenarios each time, so this cannot be lucky.
+#[test]
+fn the_interesting_things_happen() {
+    let config = Config { failure_persistence: None, ..Config::default() };
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    let mut all = Tally::new();
+    for _ in 0..1_000 {
+        let scenario = scenarios().new_tree(&mut runner).expect("no filters").current();
+        let tally = run(&scenario, Invariant::ProgressIsMade).expect("progress is made");
+        tally.into_iter().for_each(|(what, count)| *all.entry(what).or_default() += count);
+    }
+    println!("{all:#?}");
 }
