@@ -361,13 +361,10 @@ impl Model {
             let past = |since: Timestamp, time: Duration| now >= since + time;
             let never = Duration::ZERO;
             match seat.phase {
-                Phase::Reserved
-                    if past(seat.since, limits.handshake_timeout)
-                        && self.drained_by.is_none_or(|by| seat.since + limits.handshake_timeout <= by) =>
-                {
+                _ if self.drained_by.is_some_and(|by| now >= by) => self.gone(c, "draining"),
+                Phase::Reserved if past(seat.since, limits.handshake_timeout) => {
                     self.gone(c, "handshake_failed");
                 }
-                _ if self.drained_by.is_some_and(|by| now >= by) => self.gone(c, "draining"),
                 Phase::Closing(reason) if past(seat.since, limits.close_timeout) => {
                     self.gone(c, reason);
                 }
