@@ -6,7 +6,9 @@ extern crate alloc;
 
 mod action;
 mod close;
+mod codec;
 mod config;
+mod driver;
 mod event;
 pub mod http;
 mod hub;
@@ -19,10 +21,12 @@ mod time;
 
 pub use action::{Action, Actions, Notice, Outcome};
 pub use close::{CloseReason, Disconnect, Ending, Rejection};
+pub use codec::{Codec, Frame, Opcode};
 pub use config::{
     Config, ConfigError, Handled, Heartbeat, HeartbeatMode, Limit, Limits, Overflow, Publishers,
     Rate, RoomClass, UserLimitPolicy,
 };
+pub use driver::{Driver, Outlet, Output, Stall};
 pub use event::{Command, Event, Inbound, Request};
 pub use hub::{ConnectionView, Hub, RoomView, UserView};
 pub use id::{ConnectionId, Ticket};

@@ -1,7 +1,6 @@
 //! What the hub says to clients, before a codec makes frames of it.
 
 use alloc::borrow::Cow;
-use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -417,10 +416,5 @@ impl Message {
                 | Self::HealthPong { .. }
                 | Self::Draining { .. } => 0,
             }
-    }
-
-    /// The name of a position as clients write it, `epoch:offset`.
-    pub(crate) fn position_text(position: Position) -> alloc::string::String {
-        position.to_string()
     }
 }

@@ -158,7 +158,7 @@ impl Connections {
     }
 
     /// The connections of the slots from `start` on.
-    pub(crate) fn from_slot(&self, start: usize) -> impl Iterator<Item = &Connection> {
+    pub(crate) fn slots_from(&self, start: usize) -> impl Iterator<Item = &Connection> {
         (start..self.table.capacity()).filter_map(|index| self.table.get(index))
     }
 }

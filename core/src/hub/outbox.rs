@@ -75,9 +75,8 @@ impl Outbox {
 
     /// The first publication that fits the description.
     fn position(&self, fits: impl Fn(&Publication, Overflow) -> bool) -> Option<usize> {
-        self.waiting.iter().position(|(message, overflow)| match message {
-            Message::Publication(publication) => fits(publication, *overflow),
-            _ => false,
+        self.waiting.iter().position(|(message, overflow)| {
+            matches!(message, Message::Publication(publication) if fits(publication, *overflow))
         })
     }
 
@@ -117,9 +116,8 @@ impl Outbox {
         if self.gaps == 0 {
             return None;
         }
-        self.waiting.iter().position(|(message, _)| match message {
-            Message::Gap { room, .. } => room == name,
-            _ => false,
-        })
+        self.waiting
+            .iter()
+            .position(|(message, _)| matches!(message, Message::Gap { room, .. } if room == name))
     }
 }

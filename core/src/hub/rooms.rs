@@ -150,9 +150,10 @@ impl Hub {
             self.stats.messages_out += recipients as u64;
             return recipients;
         }
-        let overflow = match message {
-            Message::Publication(_) => self.class(room.class).overflow,
-            _ => Overflow::Close,
+        let overflow = if let Message::Publication(_) = message {
+            self.class(room.class).overflow
+        } else {
+            Overflow::Close
         };
         let mut waiting = Vec::with_capacity(room.blocked);
         for (at, &member) in room.members.iter().enumerate() {

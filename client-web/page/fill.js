@@ -1,0 +1,88 @@
+// "What happens when it is full?": visitors enter the room one after another until the server says no.
+
+import { ABNORMAL } from "./closes.js";
+import { Connection, socketUrl } from "./connection.js";
+import { plural } from "./format.js";
+
+// Browsers allow a page some 200 WebSockets; past that, a refusal would be the browser's and prove nothing.
+const MAX_VISITORS = 150;
+
+export class RoomFiller {
+  #button;
+  #closeButton;
+  #result;
+  #where;
+  #visitors = new Set();
+  #running = false;
+
+  /** `where` gives `{ room, token }` at the moment of the click. */
+  constructor({ button, closeButton, result, where }) {
+    this.#button = button;
+    this.#closeButton = closeButton;
+    this.#result = result;
+    this.#where = where;
+    button.addEventListener("click", () => this.#fill());
+    closeButton.addEventListener("click", () => this.#closeAll());
+  }
+
+  async #fill() {
+    const { room, token } = this.#where();
+    this.#running = true;
+    this.#render();
+    let outcome = `The server let all ${MAX_VISITORS} in; that is as many as this demonstration opens.`;
+    for (let number = 1; this.#running && number <= MAX_VISITORS; number += 1) {
+      this.#result.textContent = `visitor-${number} knocks at ${room} …`;
+      const refusal = await this.#enter(room, token, `visitor-${number}`);
+      if (refusal) {
+        outcome = `visitor-${number} was refused: ${describe(refusal)}.`;
+        break;
+      }
+    }
+    if (this.#running) {
+      this.#result.textContent = `${plural(this.#visitors.size, "visitor")} got into ${room}. ${outcome}`;
+      this.#result.scrollIntoView({ block: "nearest" });
+    }
+    this.#running = false;
+    this.#render();
+  }
+
+  /** The close of a visitor that did not get in; undefined for one that did. */
+  #enter(room, token, user) {
+    const visitor = new Connection({ url: socketUrl(location, room, user), token, retries: false });
+    return new Promise((resolve) => {
+      visitor.addEventListener("state", ({ detail }) => {
+        if (detail.phase === "connected") {
+          this.#visitors.add(visitor);
+          resolve(undefined);
+        } else if (detail.phase === "closed") {
+          this.#visitors.delete(visitor);
+          resolve(detail);
+        }
+        this.#render();
+      });
+      visitor.start();
+    });
+  }
+
+  #closeAll() {
+    this.#running = false;
+    const count = this.#visitors.size;
+    for (const visitor of [...this.#visitors]) {
+      visitor.stop();
+    }
+    this.#result.textContent = `${plural(count, "visitor")} left.`;
+  }
+
+  #render() {
+    this.#button.disabled = this.#running || this.#visitors.size > 0;
+    this.#closeButton.hidden = this.#visitors.size === 0;
+    this.#closeButton.textContent = `Close ${plural(this.#visitors.size, "visitor")}`;
+  }
+}
+
+function describe({ code, reason }) {
+  if (code === ABNORMAL) {
+    return "no WebSocket was opened, and a browser is not told why";
+  }
+  return reason ? `close code ${code}, reason “${reason}”` : `close code ${code}`;
+}

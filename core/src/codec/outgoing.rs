@@ -1,0 +1,333 @@
+//! Messages to clients: JSON in text frames, and binary frames for binary payloads.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use serde::{Serialize, Serializer};
+
+use crate::message::{Message, Payload, Position, Publication, Refusal, Welcome};
+use crate::name::{MessageId, UserName};
+
+use super::binary;
+use super::frame::{Frame, FrameBuilder, Opcode};
+
+pub(super) fn encode(message: &Message) -> Frame {
+    match message {
+        Message::Connected(welcome) => text(&Connected::from(&**welcome), None),
+        Message::Joined { id, room, position, members } => text(
+            &Joined {
+                kind: "joined",
+                id: id.as_deref(),
+                room,
+                position: Text(*position),
+                members: *members,
+            },
+            None,
+        ),
+        Message::Left { id, room } => text(&Left { kind: "left", id: id.as_deref(), room }, None),
+        Message::MemberJoined { room, user } => {
+            text(&Member { kind: "member_joined", room, user }, None)
+        }
+        Message::MemberLeft { room, user } => {
+            text(&Member { kind: "member_left", room, user }, None)
+        }
+        Message::Publication(publication) => match &publication.payload {
+            Payload::Json(json) => text(&Published::from(&**publication), Some(json.as_bytes())),
+            Payload::Binary(payload) => binary::publication(publication, payload),
+        },
+        Message::Direct(direct) => match &direct.payload {
+            Payload::Json(json) => text(
+                &Direct {
+                    kind: "direct",
+                    from: direct.from.as_deref(),
+                    id: direct.id.as_deref(),
+                    timestamp: direct.unix_ms,
+                },
+                Some(json.as_bytes()),
+            ),
+            Payload::Binary(payload) => binary::direct(direct, payload),
+        },
+        Message::Members { id, room, members, total } => {
+            let members = members.iter().map(UserName::as_str).collect();
+            text(
+                &Members { kind: "members", id: id.as_deref(), room, members, total: *total },
+                None,
+            )
+        }
+        Message::Ack { id, position } => {
+            text(&Ack { kind: "ack", id, event_id: position.map(Text) }, None)
+        }
+        Message::Reply { id, payload } => match payload {
+            Payload::Json(json) => {
+                text(&Ack { kind: "ack", id, event_id: None }, Some(json.as_bytes()))
+            }
+            Payload::Binary(payload) => binary::reply(id, payload),
+        },
+        Message::Error { id, refusal } => text(&Failed::new(id.as_ref(), refusal), None),
+        Message::HealthPing { timestamp } => {
+            text(&HealthPing { kind: "health_ping", timestamp: *timestamp }, None)
+        }
+        Message::HealthPong { timestamp } => {
+            field(&Kind { kind: "health_pong" }, "timestamp", timestamp.as_bytes())
+        }
+        Message::Gap { room, since, position, dropped } => text(
+            &Gap {
+                kind: "gap",
+                room,
+                since: Text(*since),
+                position: Text(*position),
+                dropped: *dropped,
+            },
+            None,
+        ),
+        Message::Draining { retry_after } => {
+            let retry_after_ms = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
+            text(&Draining { kind: "draining", retry_after_ms }, None)
+        }
+        Message::Raw(frame) => Frame::whole(Opcode::Text, frame.as_bytes()),
+    }
+}
+
+fn text(message: &impl Serialize, payload: Option<&[u8]>) -> Frame {
+    match payload {
+        Some(payload) => field(message, "payload", payload),
+        None => finish(write(message, 0)),
+    }
+}
+
+/// A message whose last field is JSON already: it is copied in as it is.
+fn field(message: &impl Serialize, name: &str, value: &[u8]) -> Frame {
+    let mut builder = write(message, name.len() + value.len() + 4);
+    builder.0.pop();
+    builder.0.extend_from_slice(b",\"");
+    builder.0.extend_from_slice(name.as_bytes());
+    builder.0.extend_from_slice(b"\":");
+    builder.0.extend_from_slice(value);
+    builder.0.push(b'}');
+    finish(builder)
+}
+
+fn write(message: &impl Serialize, more: usize) -> FrameBuilder {
+    // Structs of strings and numbers, written to memory: there is nothing that could fail.
+    let json = serde_json::to_vec(message);
+    debug_assert!(json.is_ok(), "{json:?}");
+    let json = json.unwrap_or_default();
+    let mut builder = FrameBuilder::new(json.len() + more);
+    builder.0.extend_from_slice(&json);
+    builder
+}
+
+fn finish(builder: FrameBuilder) -> Frame {
+    builder.finish(Opcode::Text, &Bytes::new())
+}
+
+/// Written as its `Display` text.
+struct Text<T>(T);
+
+impl<T: core::fmt::Display> Serialize for Text<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+#[derive(Serialize)]
+struct Kind {
+    #[serde(rename = "type")]
+    kind: &'static str,
+}
+
+#[derive(Serialize)]
+struct Connected<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    client_id: String,
+    user: &'a str,
+    rooms: Vec<RoomPosition<'a>>,
+    heartbeat: HeartbeatTimes,
+    limits: Limits,
+    timestamp: u64,
+}
+
+#[derive(Serialize)]
+struct RoomPosition<'a> {
+    room: &'a str,
+    position: Text<Position>,
+}
+
+#[derive(Serialize)]
+struct HeartbeatTimes {
+    interval_ms: u64,
+    stale_after_ms: u64,
+}
+
+#[derive(Serialize)]
+struct Limits {
+    max_message_bytes: usize,
+    max_rooms: Option<u32>,
+    messages_per_second: u32,
+    message_burst: u32,
+}
+
+impl<'a> From<&'a Welcome> for Connected<'a> {
+    fn from(welcome: &'a Welcome) -> Self {
+        let heartbeat = &welcome.config.heartbeat;
+        let limits = &welcome.config.limits;
+        let millis = |duration: core::time::Duration| duration.as_millis() as u64;
+        Self {
+            kind: "connected",
+            client_id: welcome.client.to_string(),
+            user: &welcome.user,
+            rooms: welcome
+                .rooms
+                .iter()
+                .map(|(room, position)| RoomPosition { room, position: Text(*position) })
+                .collect(),
+            heartbeat: HeartbeatTimes {
+                interval_ms: millis(heartbeat.interval),
+                stale_after_ms: millis(heartbeat.stale_after),
+            },
+            limits: Limits {
+                max_message_bytes: limits.max_message_bytes,
+                max_rooms: limits.max_rooms_per_connection.get(),
+                messages_per_second: limits.messages.per_second,
+                message_burst: limits.messages.burst,
+            },
+            timestamp: welcome.unix_ms,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Joined<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    room: &'a str,
+    position: Text<Position>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    members: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct Left<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    room: &'a str,
+}
+
+#[derive(Serialize)]
+struct Member<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    room: &'a str,
+    user: &'a str,
+}
+
+#[derive(Serialize)]
+struct Published<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    room: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    event_id: Text<Position>,
+    timestamp: u64,
+}
+
+impl<'a> From<&'a Publication> for Published<'a> {
+    fn from(publication: &'a Publication) -> Self {
+        Self {
+            kind: &publication.kind,
+            room: &publication.room,
+            from: publication.from.as_deref(),
+            id: publication.id.as_deref(),
+            event_id: Text(publication.position),
+            timestamp: publication.unix_ms,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Direct<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    timestamp: u64,
+}
+
+#[derive(Serialize)]
+struct Members<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    room: &'a str,
+    members: Vec<&'a str>,
+    total: usize,
+}
+
+#[derive(Serialize)]
+struct Ack<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<Text<Position>>,
+}
+
+#[derive(Serialize)]
+struct Failed<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    code: &'static str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+}
+
+impl<'a> Failed<'a> {
+    fn new(id: Option<&'a MessageId>, refusal: &'a Refusal) -> Self {
+        Self {
+            kind: "error",
+            id: id.map(MessageId::as_str),
+            code: refusal.code.as_str(),
+            message: &refusal.message,
+            field: refusal.field.as_deref(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct HealthPing {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    timestamp: u64,
+}
+
+#[derive(Serialize)]
+struct Gap<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    room: &'a str,
+    since: Text<Position>,
+    position: Text<Position>,
+    dropped: u64,
+}
+
+#[derive(Serialize)]
+struct Draining {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    retry_after_ms: u64,
+}

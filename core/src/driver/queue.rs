@@ -1,0 +1,228 @@
+//! The frames of one connection that its socket has not taken yet.
+
+use alloc::collections::VecDeque;
+
+use crate::codec::{Frame, Opcode};
+
+/// Pieces handed to the socket in one call.
+pub(super) const PARTS: usize = 64;
+
+/// Control frames that wait at once. A pong replaces the one that waits (RFC 6455, 5.5.3 allows it), and the hub
+/// sends few pings, so that more can only be there because the peer reads nothing.
+const CONTROLS_MAX: usize = 8;
+
+/// Room that an emptied queue keeps.
+const KEEP: usize = 8;
+
+/// A queue of frames, of which the first may be half written. Control frames stand before data, and a close
+/// frame is the last.
+#[derive(Default, Debug)]
+pub(super) struct WriteQueue {
+    frames: VecDeque<Frame>,
+    /// Bytes of the first frame that the socket has taken.
+    written: usize,
+    /// How many control frames wait before the data.
+    controls: usize,
+    bytes: usize,
+    closed: bool,
+}
+
+impl WriteQueue {
+    /// Adds a message. After the close frame there is none.
+    pub(super) fn push(&mut self, frame: Frame) {
+        if !self.closed {
+            self.bytes += frame.len();
+            self.frames.push_back(frame);
+        }
+    }
+
+    /// Adds the close frame, behind everything.
+    pub(super) fn push_close(&mut self, frame: Frame) {
+        self.push(frame);
+        self.closed = true;
+    }
+
+    /// Adds a ping or pong, before all data but the frame that is half written.
+    pub(super) fn push_control(&mut self, frame: Frame) {
+        if self.closed {
+            return;
+        }
+        let half_written = usize::from(self.written > 0);
+        let first = half_written * usize::from(!self.front_is_control());
+        let waiting = first..first + self.controls;
+        if frame.opcode() == Opcode::Pong {
+            let replaced = waiting.clone().filter(|&at| at >= half_written).find(|&at| {
+                self.frames.get(at).is_some_and(|frame| frame.opcode() == Opcode::Pong)
+            });
+            if let Some(old) = replaced.and_then(|at| self.frames.get_mut(at)) {
+                self.bytes = self.bytes - old.len() + frame.len();
+                *old = frame;
+                return;
+            }
+        }
+        if self.controls < CONTROLS_MAX {
+            self.bytes += frame.len();
+            self.frames.insert(waiting.end, frame);
+            self.controls += 1;
+        }
+    }
+
+    /// The pieces to write next, in order. Answers how many there are.
+    pub(super) fn fill<'a>(&'a self, parts: &mut [&'a [u8]; PARTS]) -> usize {
+        let mut count = 0;
+        let mut skip = self.written;
+        for piece in self.frames.iter().flat_map(|frame| frame.parts()) {
+            let skipped = skip.min(piece.len());
+            skip -= skipped;
+            let piece = &piece[skipped..];
+            if piece.is_empty() {
+                continue;
+            }
+            if count == PARTS {
+                break;
+            }
+            parts[count] = piece;
+            count += 1;
+        }
+        count
+    }
+
+    /// The socket has taken so many bytes.
+    pub(super) fn advance(&mut self, taken: usize) {
+        let taken = taken.min(self.bytes);
+        self.bytes -= taken;
+        self.written += taken;
+        while let Some(front) = self.frames.front() {
+            let len = front.len();
+            if self.written < len {
+                break;
+            }
+            self.written -= len;
+            if self.front_is_control() {
+                self.controls -= 1;
+            }
+            self.frames.pop_front();
+        }
+        if self.frames.is_empty() && self.frames.capacity() > KEEP {
+            self.frames = VecDeque::new();
+        }
+    }
+
+    /// Bytes that wait.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// Whether the close frame is in it, or was.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    fn front_is_control(&self) -> bool {
+        // A close frame is a control frame that stands behind the data, and is not counted among them.
+        self.controls > 0
+            && self
+                .frames
+                .front()
+                .is_some_and(|frame| matches!(frame.opcode(), Opcode::Ping | Opcode::Pong))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::close::CloseReason;
+    use alloc::vec::Vec;
+    use bytes::Bytes;
+
+    fn data(text: &'static str) -> Frame {
+        Frame::whole(Opcode::Text, &Bytes::from_static(text.as_bytes()))
+    }
+
+    /// Takes everything, `step` bytes at a time, and reads the frames back.
+    fn drain(queue: &mut WriteQueue, step: usize) -> Vec<(u8, Vec<u8>)> {
+        let mut bytes = Vec::new();
+        while !queue.is_empty() {
+            let mut parts = [&[][..]; PARTS];
+            let count = queue.fill(&mut parts);
+            let all = parts[..count].concat();
+            let taken = step.min(all.len());
+            bytes.extend_from_slice(&all[..taken]);
+            queue.advance(taken);
+        }
+        assert_eq!(queue.bytes(), 0);
+        let (mut frames, mut rest) = (Vec::new(), &bytes[..]);
+        while let [first, len, tail @ ..] = rest {
+            let (payload, tail) = tail.split_at(usize::from(*len));
+            frames.push((first & 0x0f, payload.to_vec()));
+            rest = tail;
+        }
+        frames
+    }
+
+    #[test]
+    fn control_frames_pass_data_but_never_cut_a_frame() {
+        for step in 1..20 {
+            let mut queue = WriteQueue::default();
+            queue.push(data("first"));
+            queue.push(data("second"));
+            queue.advance(3);
+            queue.push_control(Frame::ping(1));
+            queue.push_control(Frame::pong(b"a"));
+            queue.push_control(Frame::pong(b"b"));
+            queue.push_close(Frame::close(&CloseReason::Normal));
+            queue.push(data("late"));
+            queue.push_control(Frame::ping(2));
+
+            let mut parts = [&[][..]; PARTS];
+            queue.fill(&mut parts);
+            assert_eq!(parts[0], b"irst" as &[u8]);
+            queue.advance(4);
+            let frames = drain(&mut queue, step);
+            let seen: Vec<_> = frames.iter().map(|(op, payload)| (*op, &payload[..])).collect();
+            let close = [&1000u16.to_be_bytes()[..], b"normal"].concat();
+            assert_eq!(
+                seen,
+                [(9, &b"1"[..]), (10, b"b"), (1, b"second"), (8, &close)],
+                "step {step}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_half_written_pong_is_not_replaced() {
+        let mut queue = WriteQueue::default();
+        queue.push_control(Frame::pong(b"aa"));
+        queue.advance(3);
+        queue.push_control(Frame::pong(b"bb"));
+        queue.push_control(Frame::pong(b"cc"));
+        queue.push(data("x"));
+        let mut parts = [&[][..]; PARTS];
+        let count = queue.fill(&mut parts);
+        assert_eq!(parts[..count].concat(), b"a\x8a\x02cc\x81\x01x");
+    }
+
+    #[test]
+    fn a_ping_flood_does_not_grow_the_queue() {
+        let mut queue = WriteQueue::default();
+        for nonce in 0..10_000 {
+            queue.push_control(Frame::ping(nonce));
+            queue.push_control(Frame::pong(b"x"));
+        }
+        assert!(queue.frames.len() <= CONTROLS_MAX);
+    }
+
+    #[test]
+    fn an_emptied_queue_gives_its_memory_back() {
+        let mut queue = WriteQueue::default();
+        for _ in 0..1_000 {
+            queue.push(data("x"));
+        }
+        drain(&mut queue, 100);
+        assert!(queue.frames.capacity() <= KEEP);
+    }
+}
