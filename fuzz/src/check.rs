@@ -157,6 +157,10 @@ impl<'a> Run<'a> {
     fn perform(&mut self, op: Op, serial: u64) -> Result<(), String> {
         let Some(op) = op.aimed(self.made.len()) else { return Ok(()) };
         self.record(|| format!("{op:?}"));
+        if let Op::Drain { .. } = op {
+            // Only so that the model need not know whether a batch or a late deadline comes first.
+            self.settle(true)?;
+        }
         match op {
             Op::Wait { ms } => return self.wait(Duration::from_millis(ms.into())),
             Op::Late { ms } => self.now = self.now + Duration::from_millis(ms.into()),
@@ -291,6 +295,9 @@ impl<'a> Run<'a> {
                 ));
             }
             *self.tally.entry("stale".to_owned()).or_default() += 1;
+        }
+        if let Some(lockstep) = &mut self.lockstep {
+            lockstep.learn_epochs(&self.hub);
         }
         let except = drive::except(&event).and_then(|id| self.numbers.get(&id).copied());
         self.watch.excuse(&self.hub, target, except);

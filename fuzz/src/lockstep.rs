@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use switchboard_core::{Event, Message, Timestamp};
+use switchboard_core::{Event, Hub, Message, Timestamp};
 
 use crate::apply::apply;
 use crate::check::Run;
 use crate::hear::{Heard, Lives, Stream, item};
-use crate::model::{Item, Model, Phase, Said};
+use crate::model::{Item, Model, Phase, Said, Seat};
 use crate::setup::Setup;
 
 /// The model, and what the hub still owes to whom by it.
@@ -71,8 +71,7 @@ impl Lockstep {
         if only_ticks {
             (self.probes, self.writable) = (false, None);
         }
-        self.learn_epochs(run);
-        self.follow_overflows(run)?;
+        self.follow_overflows(run, false)?;
         self.take_pings(run)?;
         // The hub has heard of this time only if it had asked for a tick; if it had not, nothing may be due.
         let told = self.model.now;
@@ -80,16 +79,17 @@ impl Lockstep {
         self.model.tick();
         self.model.end_probes(true);
         self.model.finish();
-        self.follow_overflows(run)?;
+        self.follow_overflows(run, true)?;
         self.model.now = told;
         self.compare_said(run)?;
         self.compare_streams(run)?;
         self.compare_tables(run)
     }
 
-    fn learn_epochs(&mut self, run: &Run<'_>) {
+    /// After each event, for a room can be made by one and be gone after the tick that follows.
+    pub fn learn_epochs(&mut self, hub: &Hub) {
         for (name, room) in &self.model.rooms {
-            if let Some(view) = run.hub.room(name) {
+            if let Some(view) = hub.room(name) {
                 self.lives.entry(view.position().epoch.0).or_insert(room.life);
             }
         }
@@ -97,7 +97,7 @@ impl Lockstep {
 
     /// Whether an outbox overflows depends on bytes, which the model does not count: it takes the hub's word
     /// that one did, if that can be, and checks that what waits is within its bounds.
-    fn follow_overflows(&mut self, run: &Run<'_>) -> Result<(), String> {
+    fn follow_overflows(&mut self, run: &Run<'_>, is_last: bool) -> Result<(), String> {
         let limits = self.model.setup.0.limits.clone();
         for (c, heard) in &run.step.heard {
             let phase = self.model.seats.get(c).map(|seat| seat.phase.clone());
@@ -106,13 +106,19 @@ impl Lockstep {
                 Some(Phase::Closing(other)) if other != "slow_consumer" => Some(other),
                 Some(Phase::Reserved | Phase::Closing(_)) | None => continue,
             };
-            if *heard != Heard::Close("slow_consumer") {
+            if *heard != Heard::Close("slow_consumer") || self.is_cut_off(run.now) {
                 continue;
             }
             let new =
                 self.model.said.iter().filter(|said| matches!(said, Said::To(to, _) if to == c));
             let waiting = self.streams.get(c).map_or(0, |stream| stream.waiting().1) + new.count();
-            let may = waiting > limits.outbox_messages || waiting * 400 > limits.outbox_bytes;
+            // What the model did not count, because it ended it for another reason first, may have been too much.
+            let may = other.is_some()
+                || waiting > limits.outbox_messages
+                || waiting * 400 > limits.outbox_bytes;
+            if !may && !is_last {
+                continue;
+            }
             if !self.blocked.contains(c) || !may {
                 return Err(format!("c{c} is closed as slow, and {waiting} wait for it"));
             }
@@ -152,9 +158,9 @@ impl Lockstep {
                 asked.0 = nonce;
                 continue;
             }
-            let Some(seat) = self.model.seats.get_mut(c) else {
-                return Err(format!("c{c} is gone and is pinged"));
-            };
+            // One that ends in this step may have been pinged before.
+            let open = |seat: &&mut Seat| seat.phase == Phase::Open;
+            let Some(seat) = self.model.seats.get_mut(c).filter(open) else { continue };
             if seat.ping == Some(nonce) {
                 continue;
             }
@@ -181,16 +187,22 @@ impl Lockstep {
         Ok(())
     }
 
+    fn is_cut_off(&self, now: Timestamp) -> bool {
+        self.model.drained_by.is_some_and(|by| now >= by)
+    }
+
     fn compare_said(&mut self, run: &mut Run<'_>) -> Result<(), String> {
         let now = |said: &Said| match said {
             Said::Now(what) => Some(what.clone()),
             Said::To(..) => None,
         };
         let mut expected: Vec<String> = self.model.said.iter().filter_map(now).collect();
-        if self.model.drained_by.is_some_and(|by| run.now >= by) {
-            // Of two deadlines that have passed, either may be the one that is looked at first.
+        if self.is_cut_off(run.now) {
+            // Everybody is gone. Of several deadlines that had passed, any may be the one that was looked at first.
             for said in expected.iter_mut().chain(&mut run.step.said) {
-                *said = said.replace(": handshake_failed", ": draining");
+                if said.starts_with("closed ") {
+                    said.truncate(said.rfind(':').unwrap_or(said.len()));
+                }
             }
         }
         expected.sort();
@@ -209,17 +221,18 @@ impl Lockstep {
                 groups.entry(c).or_default().push(item);
             }
         }
-        let mut closing = BTreeSet::new();
         for (c, group) in groups {
             let is_close =
                 |item: &Item| matches!(item, Item::Text(text) if text.starts_with("close "));
             let (close, rest): (Vec<_>, Vec<_>) = group.into_iter().partition(is_close);
             let stream = self.streams.entry(c).or_default();
-            if !close.is_empty() {
-                closing.insert(c);
-            }
             stream.owe(rest, !close.is_empty());
             stream.owe(close, false);
+        }
+        if self.is_cut_off(run.now) {
+            self.streams.clear();
+            self.blocked.clear();
+            return Ok(());
         }
         let mut writes = 0;
         for (c, heard) in &run.step.heard {
@@ -231,13 +244,7 @@ impl Lockstep {
                     stream.gap(*since, *position, *dropped, &self.lives)
                 }
                 Heard::Message(message) => {
-                    // Two that end in the same tick: who ends first does not hear of the other, and either may.
-                    let is_news =
-                        |item: &Item| matches!(item, Item::Text(text) if text.starts_with("-"));
-                    let heard = item(message, &self.lives);
-                    let extra = closing.contains(c) && heard.as_ref().is_some_and(is_news);
-                    let result = heard.map_or(Ok(()), |item| stream.hear(&item));
-                    if extra { Ok(()) } else { result }
+                    item(message, &self.lives).map_or(Ok(()), |item| stream.hear(&item))
                 }
                 Heard::Close(reason) => stream.hear(&Item::Text(format!("close {reason}"))),
             };

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use switchboard_fuzz::check::{Invariant, Scenario, Tally, run};
 use switchboard_fuzz::ops::Op;
 use switchboard_fuzz::setup::{SETUP_BYTES, Setup};
@@ -19,12 +19,16 @@ fn cases() -> u32 {
 }
 
 fn holds(invariant: Invariant) {
-    let config = Config { cases: cases(), failure_persistence: None, ..Config::default() };
+    let (cases, max_shrink_iters) = (cases(), 100_000);
+    let config = Config { cases, max_shrink_iters, failure_persistence: None, ..Config::default() };
     let result = TestRunner::new(config).run(&scenarios(), |scenario| {
         run(&scenario, invariant).map(|_| ()).map_err(TestCaseError::fail)
     });
-    if let Err(error) = result {
-        panic!("{error}");
+    match result {
+        Ok(()) => {}
+        // The reason has everything: the configuration, the transcript, and what is wrong.
+        Err(TestError::Fail(why, _)) => panic!("{why}"),
+        Err(TestError::Abort(why)) => panic!("no scenarios: {why}"),
     }
 }
 
