@@ -171,13 +171,13 @@ impl<'a> Run<'a> {
                 if let Some(event) = event {
                     let target =
                         drive::target(&event).and_then(|id| self.numbers.get(&id).copied());
-                    let behind = self.now - (Timestamp::ZERO + std::mem::take(&mut self.behind));
-                    // A twin that did not get the stale event would not have its time either.
-                    let now = if self.is(Invariant::StaleIdsChangeNothing) {
-                        self.now
-                    } else {
-                        Timestamp::ZERO + behind
-                    };
+                    let behind = std::mem::take(&mut self.behind);
+                    let past = Timestamp::ZERO + (self.now - (Timestamp::ZERO + behind));
+                    // A twin that did not get the stale event would not have its time either, and a drain's
+                    // batches would be of two times.
+                    let is_exact = self.is(Invariant::StaleIdsChangeNothing)
+                        || matches!(event, Event::Drain { .. });
+                    let now = if is_exact { self.now } else { past };
                     self.feed(now, event, target)?;
                     return self.settle(false);
                 }
@@ -297,7 +297,7 @@ impl<'a> Run<'a> {
             *self.tally.entry("stale".to_owned()).or_default() += 1;
         }
         if let Some(lockstep) = &mut self.lockstep {
-            lockstep.learn_epochs(&self.hub);
+            lockstep.after(&self.hub, &self.step.heard)?;
         }
         let except = drive::except(&event).and_then(|id| self.numbers.get(&id).copied());
         self.watch.excuse(&self.hub, target, except);

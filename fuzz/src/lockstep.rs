@@ -71,7 +71,6 @@ impl Lockstep {
         if only_ticks {
             (self.probes, self.writable) = (false, None);
         }
-        self.follow_overflows(run, false)?;
         self.take_pings(run)?;
         // The hub has heard of this time only if it had asked for a tick; if it had not, nothing may be due.
         let told = self.model.now;
@@ -79,34 +78,36 @@ impl Lockstep {
         self.model.tick();
         self.model.end_probes(true);
         self.model.finish();
-        self.follow_overflows(run, true)?;
+        self.follow_overflows(&run.step.heard, true)?;
         self.model.now = told;
         self.compare_said(run)?;
         self.compare_streams(run)?;
         self.compare_tables(run)
     }
 
-    /// After each event, for a room can be made by one and be gone after the tick that follows.
-    pub fn learn_epochs(&mut self, hub: &Hub) {
+    /// After each event: a room can be made by it and be gone after the tick that follows, and an outbox that
+    /// overflowed did so at the event's time.
+    pub fn after(&mut self, hub: &Hub, heard: &[(usize, Heard)]) -> Result<(), String> {
         for (name, room) in &self.model.rooms {
             if let Some(view) = hub.room(name) {
                 self.lives.entry(view.position().epoch.0).or_insert(room.life);
             }
         }
+        self.follow_overflows(heard, false)
     }
 
     /// Whether an outbox overflows depends on bytes, which the model does not count: it takes the hub's word
     /// that one did, if that can be, and checks that what waits is within its bounds.
-    fn follow_overflows(&mut self, run: &Run<'_>, is_last: bool) -> Result<(), String> {
+    fn follow_overflows(&mut self, heard: &[(usize, Heard)], is_last: bool) -> Result<(), String> {
         let limits = self.model.setup.0.limits.clone();
-        for (c, heard) in &run.step.heard {
+        for (c, heard) in heard {
             let phase = self.model.seats.get(c).map(|seat| seat.phase.clone());
             let other = match phase {
                 Some(Phase::Open) => None,
                 Some(Phase::Closing(other)) if other != "slow_consumer" => Some(other),
                 Some(Phase::Reserved | Phase::Closing(_)) | None => continue,
             };
-            if *heard != Heard::Close("slow_consumer") || self.is_cut_off(run.now) {
+            if *heard != Heard::Close("slow_consumer") || self.is_cut_off(self.model.now) {
                 continue;
             }
             let new =

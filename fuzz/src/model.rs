@@ -396,7 +396,9 @@ impl Model {
     /// A pong, or the answer to a `health_ping`: life only if it answers a ping that waits for it.
     pub fn answered(&mut self, c: usize, nonce: u64) {
         let now = self.now;
-        let Some(seat) = self.seats.get_mut(&c) else { return };
+        let Some(seat) = self.seats.get_mut(&c).filter(|seat| seat.phase == Phase::Open) else {
+            return;
+        };
         if seat.ping == Some(nonce) {
             (seat.ping, seat.last_seen) = (None, now);
             return;

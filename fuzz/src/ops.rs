@@ -121,7 +121,7 @@ pub enum Op {
 }
 
 /// Pauses that matter: within a burst, within a grace time, past each of the time-outs.
-const PAUSES_MS: [u32; 8] = [250, 1, 1_000, 3_000, 5_000, 10_000, 31_000, 60_000];
+const PAUSES_MS: [u32; 11] = [250, 1, 20, 500, 1_000, 1_000, 3_000, 5_000, 10_000, 31_000, 60_000];
 
 impl Op {
     /// The same, with the number of the connection that it will hit of `made` ones; `None` before the first.
@@ -147,7 +147,10 @@ impl Op {
             | Self::CommandJoin { c, .. }
             | Self::CommandLeave { c, .. }
             | Self::CommandSend { c }
-            | Self::Close { c } => *c %= newest?.saturating_add(1),
+            | Self::Close { c } => {
+                let among = newest?.saturating_add(1);
+                *c = if *c % 8 < 6 { newest?.saturating_sub(*c % 8) } else { *c % among };
+            }
             Self::CommandPublish { except, .. } => {
                 *except = except.zip(newest).map(|(c, newest)| c % newest.saturating_add(1));
             }
@@ -169,42 +172,46 @@ impl Op {
         let id = c % 2 == 1;
         let room = [0, 1, 2, 0][usize::from(b % 4)];
         let user = a % 4;
-        match what % 64 {
-            0..=7 => Self::Connect { user, rooms: b },
-            8..=18 => Self::Open { c: a },
-            19..=21 => Self::Disconnect { c: a, how: b % 3 },
-            22..=24 => Self::Join { c: a, room, id },
-            25..=26 => Self::Leave { c: a, room: maybe(b), id },
-            27 => Self::Members { c: a, room: maybe(b) },
-            28..=36 => {
+        match what % 68 {
+            0..=4 => Self::Connect { user, rooms: b },
+            5..=14 => Self::Open { c: a },
+            15..=16 => Self::Disconnect { c: a, how: b % 3 },
+            17..=20 => Self::Join { c: a, room, id },
+            21..=22 => Self::Leave { c: a, room: maybe(b), id },
+            23 => Self::Members { c: a, room: maybe(b) },
+            24..=33 => {
                 Self::Publish { c: a, room: maybe(b), kind: c / 2 % 16, key: c / 32 % 3, id }
             }
-            37 => Self::Direct { c: a, user: b % 4, id },
-            38 => Self::ClientPing { c: a },
-            39 => Self::Malformed { c: a },
-            40 => Self::Alive { c: a },
-            41 => Self::Pong { c: a, right: b % 4 != 0 },
-            42 => Self::HealthPong { c: a, right: b % 4 != 0 },
-            43..=45 => Self::Block { c: a },
-            46..=48 => Self::Writable { c: a },
-            49 => Self::CommandJoin { c: a, room },
-            50 => Self::CommandLeave { c: a, room },
-            51..=53 => Self::CommandPublish {
+            34 => Self::Direct { c: a, user: b % 4, id },
+            35 => Self::ClientPing { c: a },
+            36 => match b % 2 {
+                0 => Self::Malformed { c: a },
+                _ => Self::Alive { c: a },
+            },
+            37 => Self::Pong { c: a, right: !b.is_multiple_of(4) },
+            38 => Self::HealthPong { c: a, right: !b.is_multiple_of(4) },
+            39..=43 => Self::Block { c: a },
+            44..=47 => Self::Writable { c: a },
+            48 => Self::CommandJoin { c: a, room },
+            49 => Self::CommandLeave { c: a, room },
+            50..=57 => Self::CommandPublish {
                 room,
                 except: c.is_multiple_of(4).then_some(a),
                 key: c / 4 % 3,
             },
-            54 => Self::CommandDirect { user },
-            55 => Self::CommandSend { c: a },
-            56 => Self::Close { c: a },
-            57 => Self::CloseUser { user },
-            58 => Self::Probe { user, timeout_ms: u16::from(b) * 16 },
-            59 => match a % 16 {
+            58 => Self::CommandDirect { user },
+            59 => Self::CommandSend { c: a },
+            60 => match b % 4 {
+                0 => Self::CloseUser { user },
+                _ => Self::Close { c: a },
+            },
+            61 => Self::Probe { user, timeout_ms: u16::from(b) * 16 },
+            62 => match a % 16 {
                 0 => Self::Drain { timeout_ms: u16::from(b) * 32, spread_ms: u16::from(c) * 8 },
                 _ => Self::ClockBack { ms: u32::from(b) * 16 },
             },
-            60..=62 => Self::Wait { ms: PAUSES_MS[usize::from(a % 8)] },
-            _ => Self::Late { ms: PAUSES_MS[usize::from(a % 8)] },
+            63..=66 => Self::Wait { ms: PAUSES_MS[usize::from(a % 16 % 11)] },
+            _ => Self::Late { ms: PAUSES_MS[usize::from(a % 16 % 11)] },
         }
     }
 

@@ -41,22 +41,22 @@ impl Setup {
         let high_water = [64 * 1024, 150, 400][usize::from(bytes[9]) % 3];
         Self(Config {
             limits: Limits {
-                max_connections: limit(0, &[0, 8, 5, 3, 2, 1, 0, 8]),
+                max_connections: limit(0, &[0, 8, 5, 12, 3, 2, 1, 0, 8, 12]),
                 max_per_user: limit(1, &[0, 1, 2, 3]),
                 user_limit_policy: if bytes[1] & 4 == 0 {
                     UserLimitPolicy::RejectNew
                 } else {
                     UserLimitPolicy::ReplaceOldest
                 },
-                max_rooms_per_connection: Limit::at_most(pick(2, &[50, 2, 50, 1])),
+                max_rooms_per_connection: Limit::at_most(pick(2, &[50, 2, 50, 50, 1])),
                 messages: [
                     Rate::NONE,
                     Rate { per_second: 2, burst: 3 },
                     Rate { per_second: 50, burst: 8 },
                 ][usize::from(bytes[3]) % 3],
                 rate_strikes: pick(4, &[2, 0, 5]),
-                outbox_messages: [256, 1, 3, 4][usize::from(bytes[8] % 4)],
-                outbox_bytes: [1024 * 1024, 250, 600][usize::from(bytes[8] / 4 % 3)],
+                outbox_messages: [256, 4, 1, 3, 8][usize::from(bytes[8] % 5)],
+                outbox_bytes: [1024 * 1024, 600, 1024 * 1024, 250][usize::from(bytes[8] >> 6)],
                 outlet_high_water: high_water,
                 outlet_low_water: high_water / 4,
                 work_per_tick: [1_024, 1, 2][usize::from(bytes[10]) % 3],

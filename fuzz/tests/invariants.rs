@@ -3,13 +3,14 @@
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+use switchboard_core::Rejection;
 use switchboard_fuzz::check::{Invariant, Scenario, Tally, run};
 use switchboard_fuzz::ops::Op;
 use switchboard_fuzz::setup::{SETUP_BYTES, Setup};
 
 fn scenarios() -> impl Strategy<Value = Scenario> {
     let setup = any::<[u8; SETUP_BYTES]>().prop_map(Setup::decode);
-    let ops = prop::collection::vec(any::<[u8; 4]>().prop_map(Op::decode), 1..200);
+    let ops = prop::collection::vec(any::<[u8; 4]>().prop_map(Op::decode), 1..250);
     (setup, any::<u64>(), ops).prop_map(|(setup, seed, ops)| Scenario { setup, seed, ops })
 }
 
@@ -67,5 +68,18 @@ fn the_interesting_things_happen() {
         let tally = run(&scenario, Invariant::ProgressIsMade).expect("progress is made");
         tally.into_iter().for_each(|(what, count)| *all.entry(what).or_default() += count);
     }
-    println!("{all:#?}");
+    let rejections = Rejection::NAMES.map(|name| format!("reject {name}"));
+    let endings = ["draining", "forbidden", "idle", "normal", "rate_limited", "replaced"]
+        .into_iter()
+        .chain(["slow_consumer", "stale", "closed_by_peer", "lost", "handshake_failed"])
+        .map(|name| format!("closed {name}"));
+    let errors = ["forbidden", "lobby_full", "not_a_member", "rate_limited", "reserved_type"]
+        .into_iter()
+        .chain(["room_required", "too_many_rooms", "user_offline"])
+        .map(|name| format!("error {name}"));
+    let others = ["gap", "blocked", "drained", "member left", "probed", "request"];
+    for what in rejections.into_iter().chain(endings).chain(errors).chain(others.map(Into::into)) {
+        let count = all.get(&what).copied().unwrap_or(0);
+        assert!(count >= 20, "{what}: {count} times in 1,000 scenarios; of all: {all:#?}");
+    }
 }
