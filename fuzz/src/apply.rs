@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use switchboard_core::{Command, Event, Handled, Inbound, MessageId, Request, Timestamp};
 
-use crate::model::{Model, Phase, Said};
+use crate::model::Model;
+use crate::seats::{Phase, Probe, Said};
 
 /// The connection that an event names, by its number; `None` if it names none.
 pub type Target = Option<usize>;
@@ -109,7 +110,7 @@ fn commanded(
             }
             let count = asked.len();
             let (sent, until) = (model.now, model.now + *timeout);
-            model.probes.push(crate::model::Probe { serial, sent, until, asked });
+            model.probes.push(Probe { serial, sent, until, asked });
             Ok(format!("probing {count}"))
         }
     }

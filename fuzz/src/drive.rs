@@ -202,8 +202,8 @@ pub fn target(event: &Event) -> Option<ConnectionId> {
 
 /// The connection that a publication of the application's is not for.
 pub fn except(event: &Event) -> Option<ConnectionId> {
-    match event {
-        Event::Command { command: Command::Publish { except, .. }, .. } => *except,
-        _ => None,
+    if let Event::Command { command: Command::Publish { except, .. }, .. } = event {
+        return *except;
     }
+    None
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use switchboard_core::{Message, MessageId, Position};
 
 use crate::apply::publication_text;
-use crate::model::Item;
+use crate::seats::Item;
 
 /// Epochs are random numbers to the model; this knows which room's life each stands for.
 pub type Lives = BTreeMap<u64, u64>;

@@ -11,5 +11,8 @@ pub mod hear;
 pub mod lockstep;
 pub mod model;
 pub mod ops;
+pub mod seats;
 pub mod setup;
+pub mod tracks;
 pub mod watch;
+pub mod words;

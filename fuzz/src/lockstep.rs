@@ -8,7 +8,8 @@ use switchboard_core::{Event, Hub, Message, Timestamp};
 use crate::apply::apply;
 use crate::check::Run;
 use crate::hear::{Heard, Lives, Stream, item};
-use crate::model::{Item, Model, Phase, Said, Seat};
+use crate::model::Model;
+use crate::seats::{Item, Phase, Said, Seat};
 use crate::setup::Setup;
 
 /// The model, and what the hub still owes to whom by it.
@@ -192,7 +193,7 @@ impl Lockstep {
         self.model.drained_by.is_some_and(|by| now >= by)
     }
 
-    fn compare_said(&mut self, run: &mut Run<'_>) -> Result<(), String> {
+    fn compare_said(&self, run: &mut Run<'_>) -> Result<(), String> {
         let now = |said: &Said| match said {
             Said::Now(what) => Some(what.clone()),
             Said::To(..) => None,
@@ -215,7 +216,7 @@ impl Lockstep {
         }
     }
 
-    fn compare_streams(&mut self, run: &mut Run<'_>) -> Result<(), String> {
+    fn compare_streams(&mut self, run: &Run<'_>) -> Result<(), String> {
         let mut groups: BTreeMap<usize, Vec<Item>> = BTreeMap::new();
         for said in self.model.said.drain(..) {
             if let Said::To(c, item) = said {

@@ -9,14 +9,7 @@ use switchboard_core::{
 
 use crate::check::Invariant;
 use crate::setup::Setup;
-
-/// How far a member of a room is, by what it was told.
-#[derive(Debug)]
-struct Track {
-    at: Position,
-    /// Announced holes.
-    holes: Vec<(Position, Position)>,
-}
+use crate::tracks::Tracks;
 
 /// A connection, by what came out about it.
 #[derive(Debug)]
@@ -29,11 +22,7 @@ struct Seen {
     is_open: bool,
     is_closed: bool,
     closed: u32,
-    tracks: BTreeMap<RoomName, Track>,
-    /// Publications that are not for this member, its own where there is no echo.
-    excused: BTreeSet<Position>,
-    missed: u64,
-    announced: u64,
+    tracks: Tracks,
 }
 
 /// Everything that was seen.
@@ -117,10 +106,7 @@ impl Watch {
                     is_open: false,
                     is_closed: false,
                     closed: 0,
-                    tracks: BTreeMap::new(),
-                    excused: BTreeSet::new(),
-                    missed: 0,
-                    announced: 0,
+                    tracks: Tracks::default(),
                 });
             }
             Action::Send { to, message } => {
@@ -144,7 +130,7 @@ impl Watch {
                         (released.0, released.1) = (released.0 + cost, cost);
                     }
                     if invariant == Invariant::DeliveryIsInOffsetOrder {
-                        follow(seen, message).map_err(|why| format!("c{c} {why}"))?;
+                        seen.tracks.follow(message).map_err(|why| format!("c{c} {why}"))?;
                     }
                 }
             }
@@ -222,9 +208,7 @@ impl Watch {
         }
         if invariant == Invariant::DeliveryIsInOffsetOrder {
             for seen in &self.seen {
-                if seen.missed > seen.announced {
-                    return Err(format!("{} left out, {} announced", seen.missed, seen.announced));
-                }
+                seen.tracks.check()?;
             }
         }
         Ok(())
@@ -240,7 +224,7 @@ impl Watch {
             }
             let silent = sender.filter(|_| !self.setup.class(&room).echo);
             if let Some(seen) = except.or(silent).and_then(|c| self.seen.get_mut(c)) {
-                seen.excused.insert(at);
+                seen.tracks.excused.insert(at);
             }
         }
     }
@@ -344,72 +328,4 @@ fn of<'a>(
 ) -> Option<(usize, &'a mut Seen)> {
     let c = *numbers.get(id)?;
     Some((c, seen.get_mut(c)?))
-}
-
-/// What a member is told must go on where it was.
-fn follow(seen: &mut Seen, message: &Message) -> Result<(), String> {
-    match message {
-        Message::Connected(welcome) => {
-            for (room, at) in &welcome.rooms {
-                seen.tracks.insert(room.clone(), Track { at: *at, holes: Vec::new() });
-            }
-        }
-        Message::Joined { room, position, .. } => {
-            if seen.tracks.contains_key(room) {
-                advance(seen, room, *position)?;
-            } else {
-                seen.tracks.insert(room.clone(), Track { at: *position, holes: Vec::new() });
-            }
-        }
-        Message::Left { room, .. } => {
-            seen.tracks.remove(room);
-        }
-        Message::Gap { room, since, position, dropped } => {
-            let spans = position.offset.checked_sub(since.offset);
-            if since.epoch != position.epoch
-                || spans.is_none_or(|most| *dropped > most || *dropped == 0)
-            {
-                return Err(format!("hears of a gap {message:?}"));
-            }
-            seen.announced += dropped;
-            if let Some(track) = seen.tracks.get_mut(room) {
-                track.holes.push((*since, *position));
-            }
-        }
-        Message::Publication(it) => {
-            let before = Position { offset: it.position.offset - 1, ..it.position };
-            let track =
-                seen.tracks.get(&it.room).ok_or("is sent a publication of a foreign room")?;
-            if it.position <= track.at && it.position.epoch == track.at.epoch {
-                return Err(format!("is at {} and is sent {}", track.at, it.position));
-            }
-            advance(seen, &it.room, before)?;
-            if let Some(track) = seen.tracks.get_mut(&it.room) {
-                track.at = it.position;
-            }
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
-fn advance(seen: &mut Seen, room: &RoomName, to: Position) -> Result<(), String> {
-    let Some(track) = seen.tracks.get_mut(room) else { return Ok(()) };
-    if track.at.epoch != to.epoch || track.at.offset > to.offset {
-        return Err(format!("is at {} and is told of what follows {to} in {room}", track.at));
-    }
-    for offset in track.at.offset + 1..=to.offset {
-        let left_out = Position { offset, ..to };
-        if seen.excused.contains(&left_out) {
-            continue;
-        }
-        let announced =
-            |(since, until): &(Position, Position)| *since < left_out && left_out <= *until;
-        if !track.holes.iter().any(announced) {
-            return Err(format!("was not told that {left_out} was left out"));
-        }
-        seen.missed += 1;
-    }
-    track.at = to;
-    Ok(())
 }
