@@ -74,6 +74,9 @@ pub struct Limits {
     pub max_rooms_per_connection: Limit,
     /// Bytes of one message after reassembly, header and names included.
     pub max_message_bytes: usize,
+    /// Frames that one message can be cut into, roughly: once a message has used up its own limit and the headers of so
+    /// many frames, it is too big. Without this bound, frames without content would go on for ever.
+    pub max_fragments: usize,
     /// Messages that one connection may send.
     pub messages: Rate,
     /// Bytes that one connection may send. A burst below [`max_message_bytes`](Self::max_message_bytes)
@@ -112,6 +115,7 @@ impl Default for Limits {
             user_limit_policy: UserLimitPolicy::RejectNew,
             max_rooms_per_connection: Limit::at_most(50),
             max_message_bytes: 64 * 1024,
+            max_fragments: 1_024,
             messages: Rate { per_second: 50, burst: 100 },
             bytes: Rate::NONE,
             rate_strikes: 50,

@@ -150,6 +150,8 @@ impl Publication {
 /// A message to one user, outside of any room.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Direct {
+    /// What the payload is, where the sender said so (only binary messages do).
+    pub kind: Option<Kind>,
     /// Who sent it; `None` when the server did.
     pub from: Option<UserName>,
     /// The sender's own id of it.

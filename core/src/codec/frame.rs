@@ -74,10 +74,13 @@ impl Frame {
         builder.finish(Opcode::Close, &Bytes::new())
     }
 
-    /// The answer to a peer's close frame, with its code if it gave one.
+    /// The answer to a peer's close frame: its code if it gave one, and 1002 if that is none that may be sent
+    /// (RFC 6455, 7.4).
     pub(crate) fn close_reply(code: Option<u16>) -> Self {
         let mut builder = FrameBuilder::new(2);
         if let Some(code) = code {
+            let allowed = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
+            let code = if allowed { code } else { 1002 };
             builder.0.extend_from_slice(&code.to_be_bytes());
         }
         builder.finish(Opcode::Close, &Bytes::new())
@@ -210,6 +213,7 @@ mod tests {
         assert_eq!(flat(&Frame::close(&CloseReason::Stale)), b"\x88\x07\x0f\xaastale");
         assert_eq!(flat(&Frame::close_reply(None)), b"\x88\x00");
         assert_eq!(flat(&Frame::close_reply(Some(1000))), b"\x88\x02\x03\xe8");
+        assert_eq!(flat(&Frame::close_reply(Some(1005))), b"\x88\x02\x03\xea");
         assert_eq!(flat(&Frame::ping(42)), b"\x89\x0242");
         assert_eq!(flat(&Frame::pong(b"hi")), b"\x8a\x02hi");
     }

@@ -27,6 +27,9 @@ struct Slot<O> {
     /// The hub has been told that it is blocked.
     blocked: bool,
     broken: bool,
+    /// Bytes read since the last complete message, and whether there was one in the last piece.
+    unfinished: usize,
+    finished: bool,
 }
 
 /// Outlets by connection, and what they and the hub want from the driver.
@@ -71,6 +74,8 @@ impl<O: Outlet> Outlets<O> {
             stalled: false,
             blocked: false,
             broken: false,
+            unfinished: 0,
+            finished: false,
         });
     }
 
@@ -86,6 +91,21 @@ impl<O: Outlet> Outlets<O> {
         if let Some(slot) = self.slot(id) {
             slot.blocked = blocked;
         }
+    }
+
+    /// A message is complete.
+    pub(super) fn finished(&mut self, id: ConnectionId) {
+        if let Some(slot) = self.slot(id) {
+            slot.finished = true;
+        }
+    }
+
+    /// Counts a piece of what was read. Answers how many bytes the message that is not complete has had so far.
+    pub(super) fn unfinished(&mut self, id: ConnectionId, bytes: usize) -> usize {
+        let Some(slot) = self.slot(id) else { return 0 };
+        slot.unfinished = if slot.finished { 0 } else { slot.unfinished + bytes };
+        slot.finished = false;
+        slot.unfinished
     }
 
     pub(super) fn dirty(&self) -> usize {

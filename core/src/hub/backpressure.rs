@@ -71,6 +71,12 @@ impl Hub {
         }
     }
 
+    /// Lets a last message wait, whatever the bounds. Answers whether the connection is blocked at all.
+    pub(super) fn wait_unbounded(&mut self, id: ConnectionId, message: Message) -> bool {
+        let outbox = self.connections.get_mut(id).and_then(|connection| connection.outbox.as_mut());
+        outbox.map(|outbox| outbox.push_last(message)).is_some()
+    }
+
     pub(super) fn close_overflowed(&mut self) {
         while let Some(id) = self.overflowed.pop() {
             self.close(id, CloseReason::SlowConsumer);

@@ -73,7 +73,10 @@ impl Hub {
         let Some(drain) = &self.drain else { return };
         if self.connections.get(id).is_some_and(|connection| connection.is_open()) {
             let retry_after = self.random.up_to(drain.spread);
-            self.send(id, Message::Draining { retry_after });
+            // It is the last message, and a full outbox must not turn it into a slow consumer's end.
+            if !self.wait_unbounded(id, Message::Draining { retry_after }) {
+                self.send_now(id, Message::Draining { retry_after });
+            }
             self.close(id, CloseReason::Draining);
         }
     }

@@ -31,13 +31,16 @@ impl Hub {
             return;
         }
         if !self.within_rate(id, bytes) {
-            let refusal = Refusal::new(ErrorCode::RateLimited, "too many messages, slow down");
-            return self.strike(id, message_id(&inbound), refusal);
+            if self.strike(id) {
+                let refusal = Refusal::new(ErrorCode::RateLimited, "too many messages, slow down");
+                self.refuse(id, message_id(&inbound), refusal);
+            }
+            return;
         }
         self.dispatch(id, inbound);
     }
 
-    fn within_rate(&mut self, id: ConnectionId, bytes: usize) -> bool {
+    pub(super) fn within_rate(&mut self, id: ConnectionId, bytes: usize) -> bool {
         let (now, limits) = (self.now, &self.config.limits);
         let Some(connection) = self.connections.get_mut(id) else { return false };
         if connection.messages.is_full(now) && connection.bytes.is_full(now) {
@@ -47,14 +50,15 @@ impl Hub {
             && connection.bytes.take(now, bytes, limits.bytes)
     }
 
-    fn strike(&mut self, id: ConnectionId, message: Option<MessageId>, refusal: Refusal) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
+    /// Counts a message over the rate, and closes at one too many. Answers whether the connection goes on.
+    pub(super) fn strike(&mut self, id: ConnectionId) -> bool {
+        let Some(connection) = self.connections.get_mut(id) else { return false };
         connection.strikes += 1;
         if connection.strikes > self.config.limits.rate_strikes {
             self.close(id, CloseReason::RateLimited);
-        } else {
-            self.refuse(id, message, refusal);
+            return false;
         }
+        true
     }
 
     fn dispatch(&mut self, from: ConnectionId, inbound: Inbound) {
@@ -80,9 +84,9 @@ impl Hub {
                 }
                 Err(refusal) => self.refuse(from, id, refusal),
             },
-            Inbound::Direct { id, to, payload } => {
+            Inbound::Direct { id, to, kind, payload } => {
                 let sender = self.user_of(from);
-                match self.direct(&to, sender, id.clone(), payload) {
+                match self.direct(&to, sender, kind, id.clone(), payload) {
                     Ok(_) => self.acknowledge(from, id, None),
                     Err(refusal) => self.refuse(from, id, refusal),
                 }

@@ -15,7 +15,7 @@ impl Hub {
     /// Begins to close: the connection is in no room and of no user from here on, gets what had been accepted
     /// for it and then a close frame, and keeps its seat on the server until its socket is gone. A reserved one is
     /// gone at once. Answers whether there was something to close.
-    pub(super) fn close(&mut self, id: ConnectionId, reason: CloseReason) -> bool {
+    pub(super) fn close(&mut self, id: ConnectionId, mut reason: CloseReason) -> bool {
         let Some(connection) = self.connections.get(id) else { return false };
         if connection.is_reserved() {
             self.end(id, Ending::Closed(reason));
@@ -25,6 +25,10 @@ impl Hub {
             return false;
         }
         self.retire(id);
+        // If it lost messages in this very event, that is what it must hear.
+        if self.overflowed.contains(&id) {
+            reason = CloseReason::SlowConsumer;
+        }
         if reason == CloseReason::SlowConsumer {
             self.discard_outbox(id);
         }

@@ -21,11 +21,15 @@ impl Hub {
         (!interval.is_zero()).then(|| interval / 2 + self.random.up_to(interval / 2))
     }
 
+    /// A peer's own ping. It is life, and it counts against the rate: answering a flood of them is work too.
     pub(super) fn alive(&mut self, id: ConnectionId) {
         let now = self.now;
-        match self.connections.get_mut(id) {
-            Some(connection) => connection.last_seen = now,
-            None => self.stale(id),
+        let Some(connection) = self.connections.get_mut(id).filter(|c| c.is_open()) else {
+            return self.stale(id);
+        };
+        connection.last_seen = now;
+        if !self.within_rate(id, 0) {
+            self.strike(id);
         }
     }
 

@@ -49,6 +49,12 @@ impl Outbox {
         Ok(dropped)
     }
 
+    /// Puts the last message of a connection at the end.
+    pub(crate) fn push_last(&mut self, message: Message) {
+        self.bytes += message.cost_bytes();
+        self.waiting.push_back((message, Overflow::Close));
+    }
+
     /// Takes the oldest.
     pub(crate) fn pop(&mut self) -> Option<Message> {
         let (message, _) = self.waiting.pop_front()?;

@@ -93,7 +93,7 @@ fn every_table_is_read() {
     assert_eq!(config.drain.timeout, Duration::from_secs(90));
     assert_eq!(config.log.format, LogFormat::Json);
     assert!(!config.dashboard.enabled);
-    let class = config.room_class("lobby");
+    let class = &config.rooms[""];
     assert_eq!((class.overflow, class.publish), (Overflow::Conflate, Publish::Server));
 }
 
@@ -106,22 +106,22 @@ fn the_load_profile_is_valid() {
     );
     assert_eq!(config.limits.max_connections.get(), Some(20_000));
     assert_eq!(config.limits.messages_per_second.get(), None);
-    assert_eq!(config.room_class("r1").max_members.get(), Some(20_000));
-    assert!(!config.room_class("r1").presence);
+    assert_eq!(config.rooms[""].max_members.get(), Some(20_000));
+    assert!(!config.rooms[""].presence);
     assert_eq!(config.log.level, "warn");
 }
 
 #[test]
-fn the_longest_prefix_wins_and_a_class_inherits_what_it_leaves_out() {
+fn a_class_inherits_what_it_leaves_out() {
     let config = file(
         "[limits]\nmax_per_room = 7\n[rooms.\"game:chess:\"]\necho = true\n\
          [rooms.\"\"]\necho = false\npresence_grace = \"9s\"\n[rooms.\"game:\"]\nmax_members = 2",
     );
-    let lobby = config.room_class("lobby");
+    let lobby = &config.rooms[""];
     assert_eq!((lobby.max_members, lobby.echo), (Limit(7), false));
-    let game = config.room_class("game:1");
+    let game = &config.rooms["game:"];
     assert_eq!((game.max_members, game.echo), (Limit(2), false));
-    let chess = config.room_class("game:chess:1");
+    let chess = &config.rooms["game:chess:"];
     assert_eq!((chess.max_members, chess.echo), (Limit(7), true));
     assert_eq!(chess.presence_grace, Duration::from_secs(9));
 }

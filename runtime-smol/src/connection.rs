@@ -1,0 +1,297 @@
+//! One task for each connection: it reads, runs the application's handlers, and finishes what a full socket left over.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io::{self, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as Cx, Poll, ready};
+
+use smol::Timer;
+use switchboard_core::{
+    CloseReason, Command, ConnectionId, ErrorCode, Message, MessageId, Output, Refusal,
+};
+use tungstenite::Message as WsMessage;
+use tungstenite::error::{CapacityError, Error};
+use tungstenite::protocol::WebSocketContext;
+
+use crate::auth::{BoxFuture, Claims};
+use crate::context::Context;
+use crate::handle::Handle;
+use crate::handlers::Answer;
+use crate::outlet::Link;
+use crate::shared::Shared;
+
+/// Bytes read in one turn, so that no connection keeps the others waiting.
+const TURN_BYTES: usize = 64 * 1024;
+
+/// Messages that wait for the handler of the one before. While so many wait, nothing is read.
+const BACKLOG: usize = 64;
+
+thread_local! {
+    /// What was just read. All connections of a thread share it, because between two turns it holds nothing.
+    static READ_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; TURN_BYTES]);
+}
+
+/// The task.
+pub(crate) struct Connection {
+    shared: Arc<Shared>,
+    link: Arc<Link>,
+    id: ConnectionId,
+    claims: Claims,
+    framing: WebSocketContext,
+    /// The peer broke a rule, and nothing it sends is looked at any more. It is still read, because closing a socket with
+    /// unread bytes would destroy the close frame on its way.
+    discarding: bool,
+    /// There while handlers are busy.
+    work: Option<Box<Work>>,
+}
+
+/// A handler that runs, and the messages for the next ones.
+#[derive(Default)]
+struct Work {
+    running: Option<Running>,
+    waiting: VecDeque<Output>,
+}
+
+struct Running {
+    answer: BoxFuture<Answer>,
+    id: Option<MessageId>,
+    timeout: Timer,
+}
+
+impl Connection {
+    /// A task that reads what follows `read_ahead`.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        link: Arc<Link>,
+        id: ConnectionId,
+        claims: Claims,
+    ) -> Self {
+        let framing =
+            WebSocketContext::new(tungstenite::protocol::Role::Server, Some(shared.rules.framing));
+        Self { shared, link, id, claims, framing, discarding: false, work: None }
+    }
+
+    /// What came in together with the upgrade request.
+    pub(crate) fn read_ahead(&mut self, bytes: &[u8]) {
+        for piece in bytes.chunks(TURN_BYTES) {
+            self.parse(piece);
+        }
+    }
+
+    /// Reads what is there, at most one buffer full.
+    ///
+    /// # Errors
+    /// When the socket has ended or failed.
+    fn read(&mut self) -> io::Result<()> {
+        READ_BUFFER.with_borrow_mut(|buffer| match self.link.socket.get_ref().read(buffer) {
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(taken) => {
+                if !self.discarding {
+                    self.parse(&buffer[..taken]);
+                }
+                Ok(())
+            }
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(error),
+        })
+    }
+
+    /// Gives everything that is complete to the driver.
+    fn parse(&mut self, bytes: &[u8]) {
+        let Self { shared, framing, id, .. } = self;
+        let id = *id;
+        let max_message_size = shared.rules.framing.max_message_size;
+        let mut piece = Piece(bytes);
+        let (result, requests) = shared.drive_for(Some(id), |driver, now| {
+            let result = loop {
+                match framing.read(&mut piece) {
+                    Ok(WsMessage::Text(text)) => driver.text(now, id, &text),
+                    Ok(WsMessage::Binary(bytes)) => driver.binary(now, id, bytes),
+                    Ok(WsMessage::Ping(payload)) => driver.ping(now, id, &payload),
+                    Ok(WsMessage::Pong(payload)) => driver.pong(now, id, &payload),
+                    Ok(WsMessage::Close(frame)) => {
+                        driver.peer_closed(now, id, frame.map(|frame| frame.code.into()));
+                        break Ok(());
+                    }
+                    // Only what is written has this kind.
+                    Ok(WsMessage::Frame(_)) => {}
+                    Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                        break Ok(());
+                    }
+                    Err(error) => break Err(reason_of(error, max_message_size)),
+                }
+            };
+            if let Err(reason) = &result {
+                driver.fail(now, id, reason.clone());
+            }
+            driver.after_read(now, id, bytes.len());
+            result
+        });
+        self.discarding = result.is_err();
+        for request in requests {
+            self.take(request);
+        }
+    }
+
+    fn take(&mut self, output: Output) {
+        if let Output::Raw { connection, frame } = output {
+            let reply = self.shared.raw.as_ref().and_then(|raw| raw(connection, frame));
+            if let Some(frame) = reply {
+                self.send(Message::Raw(frame));
+            }
+        } else {
+            self.work.get_or_insert_default().waiting.push_back(output);
+        }
+    }
+
+    /// Runs handlers as far as they get. Answers whether there is room for more messages.
+    fn work(&mut self, cx: &mut Cx<'_>) -> bool {
+        while let Some(work) = &mut self.work {
+            if let Some(running) = &mut work.running {
+                let Poll::Ready(answer) = running.poll(cx) else {
+                    return work.waiting.len() < BACKLOG;
+                };
+                let id = running.id.take();
+                work.running = None;
+                self.answer(id, answer);
+                continue;
+            }
+            match work.waiting.pop_front() {
+                Some(Output::Request { user, request, .. }) => {
+                    let context = Context {
+                        handle: Handle(self.shared.clone()),
+                        connection: self.id,
+                        user,
+                        claims: self.claims.clone(),
+                        id: request.id.clone(),
+                        room: request.room.clone(),
+                    };
+                    let id = request.id.clone();
+                    let handlers = &self.shared.handlers;
+                    let begun =
+                        catch_unwind(AssertUnwindSafe(|| handlers.handle(context, request)));
+                    match begun {
+                        Ok(Some(answer)) => {
+                            let timeout = Timer::after(self.shared.rules.handler_timeout);
+                            work.running = Some(Running { answer, id, timeout });
+                        }
+                        Ok(None) => {}
+                        Err(_) => self.answer(id, Err(panicked())),
+                    }
+                }
+                Some(_) => {}
+                None => self.work = None,
+            }
+        }
+        true
+    }
+
+    fn answer(&self, id: Option<MessageId>, answer: Answer) {
+        match (answer, id) {
+            (Ok(Some(payload)), Some(id)) => self.send(Message::Reply { id, payload }),
+            (Ok(None), Some(id)) => self.send(Message::Ack { id, position: None }),
+            (Ok(_), None) => {}
+            (Err(refusal), id) => self.send(Message::Error { id, refusal }),
+        }
+    }
+
+    fn send(&self, message: Message) {
+        let command = Command::Send { to: self.id, message };
+        // The connection may have ended meanwhile; then nobody waits for the answer.
+        let _ = self.shared.drive(|driver, now| driver.command(now, command));
+    }
+}
+
+impl Future for Connection {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Cx<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        let id = this.id;
+        this.link.register(cx.waker());
+        loop {
+            if this.link.is_ended() {
+                return Poll::Ready(());
+            }
+            if this.link.is_watched() && this.link.socket.poll_writable(cx).is_ready() {
+                this.link.unwatch();
+                this.shared.drive(|driver, now| driver.writable(now, id));
+                continue;
+            }
+            if !this.work(cx) {
+                return Poll::Pending;
+            }
+            if this.link.is_ended() {
+                return Poll::Ready(());
+            }
+            // The socket is asked before it is read, so that no read comes back empty; and however much there is,
+            // others have their turn before the next read.
+            if ready!(this.link.socket.poll_readable(cx)).and_then(|()| this.read()).is_err() {
+                this.shared.drive(|driver, now| driver.lost(now, id));
+                return Poll::Ready(());
+            }
+        }
+    }
+}
+
+impl Running {
+    fn poll(&mut self, cx: &mut Cx<'_>) -> Poll<Answer> {
+        match catch_unwind(AssertUnwindSafe(|| self.answer.as_mut().poll(cx))) {
+            Ok(Poll::Ready(answer)) => Poll::Ready(answer),
+            Ok(Poll::Pending) => {
+                ready!(Pin::new(&mut self.timeout).poll(cx));
+                Poll::Ready(Err(Refusal::new(ErrorCode::Timeout, "the handler took too long")))
+            }
+            Err(_) => Poll::Ready(Err(panicked())),
+        }
+    }
+}
+
+/// The panic's own message has gone to the log by the panic hook.
+fn panicked() -> Refusal {
+    Refusal::new(ErrorCode::Internal, "the handler failed")
+}
+
+fn reason_of(error: Error, max_message_size: Option<usize>) -> CloseReason {
+    if let Error::Capacity(CapacityError::MessageTooLong { .. }) = error {
+        CloseReason::TooBig(max_message_size.unwrap_or(usize::MAX))
+    } else if let Error::Utf8(_) = error {
+        CloseReason::InvalidText
+    } else {
+        CloseReason::Protocol(error.to_string().into())
+    }
+}
+
+/// Bytes that were read, as tungstenite wants them. What it wants to write are the answers to pings and close frames;
+/// the driver sends those itself, in their right place.
+struct Piece<'a>(&'a [u8]);
+
+impl Read for Piece<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.0.is_empty() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.0.read(buffer)
+    }
+}
+
+impl Write for Piece<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,244 @@
+//! The server: accepting, and bringing sockets in from elsewhere.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use smol::future::FutureExt;
+use smol::{Async, Timer};
+use switchboard_core::ConnectionId;
+use switchboard_core::http::{Request, Response, Upgrade};
+
+use crate::auth::Claims;
+use crate::builder::Builder;
+use crate::connection::Connection;
+use crate::handle::Handle;
+use crate::handshake;
+use crate::outlet::{Link, SocketOutlet};
+use crate::shared::Shared;
+use crate::turn;
+
+/// Sockets that wait to be accepted. The usual 128 would make a storm of reconnects wait for a second and more.
+const BACKLOG: i32 = 4_096;
+
+/// A listener for [`Server::serve`], with room for a storm of connects.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub fn bind(address: SocketAddr) -> io::Result<Async<TcpListener>> {
+    let domain = socket2::Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Async::new(socket.into())
+}
+
+/// A WebSocket server. It works while [`serve`](Self::serve) or [`run`](Self::run) is awaited.
+pub struct Server {
+    shared: Arc<Shared>,
+}
+
+impl Server {
+    /// Settings with their defaults, and no handlers.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The server in the hands of the rest of the application.
+    pub fn handle(&self) -> Handle {
+        Handle(self.shared.clone())
+    }
+
+    /// Accepts connections until the server has been drained ([`Handle::drain`]).
+    ///
+    /// # Errors
+    /// When the listener itself fails. A single connection that fails does not count, nor that there are too many open
+    /// files: accepting goes on when there are fewer.
+    pub async fn serve(&self, listener: Async<TcpListener>) -> io::Result<()> {
+        let accepting = async {
+            loop {
+                accept(&self.shared, &listener).await?;
+            }
+        };
+        self.until_drained(accepting).await
+    }
+
+    /// Runs without a listener, for sockets that come through [`adopt`](Self::adopt), until the server has been drained.
+    ///
+    /// # Errors
+    /// None at present.
+    pub async fn run(&self) -> io::Result<()> {
+        self.until_drained(std::future::pending()).await
+    }
+
+    async fn until_drained(
+        &self,
+        accepting: impl Future<Output = io::Result<()>>,
+    ) -> io::Result<()> {
+        let shared = &self.shared;
+        let service = async {
+            turn::flusher(shared).or(turn::time_keeper(shared)).await;
+            Ok(())
+        };
+        let drained = async {
+            shared.drained.wait().await;
+            Ok(())
+        };
+        // Ending comes first: after a drain there is nothing that others could wait for.
+        let all = drained.or(service).or(accepting);
+        self.shared.executor.run(all).await
+    }
+
+    /// Checks an upgrade request that another HTTP server has read, authenticates it and takes a seat. The answer to
+    /// send is [`Admission::upgrade`]; afterwards the socket goes to [`adopt`](Self::adopt).
+    ///
+    /// # Errors
+    /// The response to send instead. (Here a full server answers 503, whatever
+    /// [`Builder::capacity_answer`](crate::Builder::capacity_answer) says: the upgrade is not ours to accept.)
+    pub async fn admit(&self, request: Request) -> Result<Admission, Response> {
+        handshake::admit(&self.shared, request).await.map_err(handshake::Refused::into_response)
+    }
+
+    /// Takes over a socket whose upgrade has been answered, and what was already read of it after the request.
+    ///
+    /// # Errors
+    /// When the seat's time was over, so that the socket is closed.
+    pub fn adopt(
+        &self,
+        admission: Admission,
+        socket: Async<TcpStream>,
+        read_ahead: &[u8],
+    ) -> io::Result<()> {
+        tune(socket.get_ref(), self.shared.rules.send_buffer)?;
+        admission.open(socket, read_ahead)
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Server")
+    }
+}
+
+/// A seat, from the admission to the open connection. Dropped before that, it is given back.
+pub struct Admission {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) connection: ConnectionId,
+    pub(crate) claims: Claims,
+    pub(crate) upgrade: Upgrade,
+    pub(crate) used: bool,
+}
+
+impl Admission {
+    /// What the 101 has to say.
+    pub fn upgrade(&self) -> &Upgrade {
+        &self.upgrade
+    }
+
+    /// The connection that it will be.
+    pub fn connection(&self) -> ConnectionId {
+        self.connection
+    }
+
+    pub(crate) fn open(mut self, socket: Async<TcpStream>, read_ahead: &[u8]) -> io::Result<()> {
+        self.used = true;
+        let (shared, id) = (self.shared.clone(), self.connection);
+        let link = Arc::new(Link::new(socket));
+        let claims = std::mem::take(&mut self.claims);
+        let mut connection = Connection::new(shared.clone(), link.clone(), id, claims);
+        let codec = shared.rules.codec;
+        if !shared.drive(|driver, now| driver.open(now, id, codec, SocketOutlet(link))) {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the seat's time was over"));
+        }
+        if !read_ahead.is_empty() {
+            connection.read_ahead(read_ahead);
+        }
+        shared.executor.spawn(connection).detach();
+        Ok(())
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        if !self.used {
+            self.shared.drive(|driver, now| driver.abandon(now, self.connection));
+        }
+    }
+}
+
+impl std::fmt::Debug for Admission {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Admission({:?})", self.connection)
+    }
+}
+
+/// Accepts one socket, when there is room for its handshake.
+async fn accept(shared: &Arc<Shared>, listener: &Async<TcpListener>) -> io::Result<()> {
+    while shared.handshakes.load(Ordering::Acquire) >= shared.rules.max_handshakes {
+        shared.handshake_done.heard().await;
+    }
+    let (socket, peer) = match listener.accept().await {
+        Ok(accepted) => accepted,
+        Err(error) if concerns_one_socket(&error) => return Ok(()),
+        Err(error) if is_shortage(&error) => {
+            tracing::warn!(%error, "no socket can be accepted for now");
+            // Nothing tells when files are free again; until then the backlog keeps those who wait.
+            Timer::after(Duration::from_millis(100)).await;
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    shared.handshakes.fetch_add(1, Ordering::AcqRel);
+    let task = {
+        let shared = shared.clone();
+        async move {
+            let _counted = Counted(shared.clone());
+            if let Err(error) = handshake::serve(&shared, socket, peer).await {
+                tracing::debug!(%peer, %error, "the handshake ended early");
+            }
+        }
+    };
+    shared.executor.spawn(task).detach();
+    Ok(())
+}
+
+/// One of the handshakes under way.
+struct Counted(Arc<Shared>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.handshakes.fetch_sub(1, Ordering::AcqRel);
+        self.0.handshake_done.ring();
+    }
+}
+
+fn concerns_one_socket(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// EMFILE, ENFILE, ENOBUFS, ENOMEM: too many open files, or no memory for one more.
+fn is_shortage(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(23 | 24 | 105 | 12))
+}
+
+/// Small messages go at once, and a slow reader is noticed before it holds much.
+pub(crate) fn tune(socket: &TcpStream, send_buffer: usize) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    if send_buffer > 0 {
+        socket2::SockRef::from(socket).set_send_buffer_size(send_buffer)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! What all tasks of a server share.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use smol::Executor;
+use smol::channel::Sender;
+use switchboard_core::http::{Origins, Request, Response};
+use switchboard_core::{Codec, ConnectionId, Driver, Output, RawFrame, Ticket, Timestamp};
+
+use crate::auth::{Authenticator, BoxFuture};
+use crate::builder::Answer;
+use crate::handlers::Handlers;
+use crate::outlet::SocketOutlet;
+use crate::turn::{Alarm, Bell, Gate};
+
+pub(crate) type Answers = Vec<(ConnectionId, Option<Duration>)>;
+pub(crate) type Observer = Box<dyn Fn(&Output) + Send + Sync>;
+pub(crate) type HttpService = Arc<dyn Fn(Request) -> BoxFuture<Response> + Send + Sync>;
+pub(crate) type RawService = Box<dyn Fn(ConnectionId, RawFrame) -> Option<RawFrame> + Send + Sync>;
+
+/// Time since the start.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::ZERO + self.start.elapsed()
+    }
+
+    pub(crate) fn instant_of(&self, timestamp: Timestamp) -> Instant {
+        self.start + (timestamp - Timestamp::ZERO)
+    }
+}
+
+/// The wall clock, in milliseconds since the Unix epoch.
+pub(crate) fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How the server deals with upgrades.
+pub(crate) struct Rules {
+    pub(crate) path: String,
+    pub(crate) origins: Origins,
+    pub(crate) codec: Codec,
+    pub(crate) capacity_answer: Answer,
+    pub(crate) auth_answer: Answer,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) max_handshakes: usize,
+    pub(crate) handler_timeout: Duration,
+    pub(crate) send_buffer: usize,
+    pub(crate) framing: tungstenite::protocol::WebSocketConfig,
+}
+
+pub(crate) struct Shared {
+    driver: Mutex<Driver<SocketOutlet>>,
+    pub(crate) clock: Clock,
+    pub(crate) executor: Executor<'static>,
+    pub(crate) flush_bell: Bell,
+    pub(crate) alarm: Alarm,
+    pub(crate) rules: Rules,
+    pub(crate) authenticate: Authenticator,
+    pub(crate) http: HttpService,
+    pub(crate) handlers: Handlers,
+    pub(crate) raw: Option<RawService>,
+    pub(crate) observer: Observer,
+    pub(crate) probes: Mutex<HashMap<Ticket, Sender<Answers>>>,
+    pub(crate) drained: Gate,
+    pub(crate) handshakes: AtomicUsize,
+    pub(crate) handshake_done: Bell,
+    pub(crate) serial: AtomicU64,
+}
+
+/// Sockets that whoever caused the messages writes to itself; more are left to the flusher.
+const INLINE: usize = 8;
+
+impl Shared {
+    pub(crate) fn new(
+        driver: Driver<SocketOutlet>,
+        clock: Clock,
+        rules: Rules,
+        parts: crate::builder::Services,
+    ) -> Self {
+        Self {
+            driver: Mutex::new(driver),
+            clock,
+            executor: Executor::new(),
+            flush_bell: Bell::default(),
+            alarm: Alarm::default(),
+            rules,
+            authenticate: parts.authenticate,
+            http: parts.http,
+            handlers: parts.handlers,
+            raw: parts.raw,
+            observer: parts.observer,
+            probes: Mutex::default(),
+            drained: Gate::default(),
+            handshakes: AtomicUsize::new(0),
+            handshake_done: Bell::default(),
+            serial: AtomicU64::new(1),
+        }
+    }
+
+    /// Does something with the driver, and then what follows from it.
+    pub(crate) fn drive<T>(
+        &self,
+        work: impl FnOnce(&mut Driver<SocketOutlet>, Timestamp) -> T,
+    ) -> T {
+        self.drive_for(None, work).0
+    }
+
+    /// As [`drive`](Self::drive), for the task of a connection: messages of that connection for handlers are
+    /// answered to it, because it handles them one after the other.
+    pub(crate) fn drive_for<T>(
+        &self,
+        connection: Option<ConnectionId>,
+        work: impl FnOnce(&mut Driver<SocketOutlet>, Timestamp) -> T,
+    ) -> (T, Vec<Output>) {
+        let mut driver = self.lock();
+        let now = self.clock.now();
+        let result = work(&mut driver, now);
+        if (1..=INLINE).contains(&driver.unflushed()) {
+            driver.flush(now, INLINE);
+        }
+        let (mut own, mut others) = (Vec::new(), Vec::new());
+        while let Some(output) = driver.take_output() {
+            match &output {
+                Output::Request { connection: id, .. } | Output::Raw { connection: id, .. }
+                    if Some(*id) == connection =>
+                {
+                    own.push(output);
+                }
+                Output::Request { .. }
+                | Output::Raw { .. }
+                | Output::Probed { .. }
+                | Output::Notice(_)
+                | Output::Closed { .. }
+                | Output::Drained => others.push(output),
+            }
+        }
+        let unflushed = driver.unflushed();
+        let deadline = driver.next_deadline();
+        drop(driver);
+
+        if unflushed > 0 {
+            self.flush_bell.ring();
+        }
+        if let Some(deadline) = deadline {
+            self.alarm.set(deadline);
+        }
+        for output in others {
+            self.report(output);
+        }
+        (result, own)
+    }
+
+    /// Looks without touching.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Driver<SocketOutlet>) -> T) -> T {
+        look(&self.lock())
+    }
+
+    fn report(&self, output: Output) {
+        (self.observer)(&output);
+        match output {
+            Output::Probed { ticket, answers } => {
+                let waiting = lock(&self.probes).remove(&ticket);
+                if let Some(waiting) = waiting {
+                    // Whoever asked may not be interested any more.
+                    let _ = waiting.try_send(answers);
+                }
+            }
+            Output::Drained => self.drained.open(),
+            Output::Request { .. }
+            | Output::Raw { .. }
+            | Output::Notice(_)
+            | Output::Closed { .. } => {}
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Driver<SocketOutlet>> {
+        lock(&self.driver)
+    }
+}
+
+/// A panic in an observer or a view must not take the server along.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
