@@ -24,12 +24,13 @@ pub fn apply(model: &mut Model, event: &Event, c: Target) {
         }
         Event::Opened { .. } => model.opened(c),
         Event::Received { inbound, .. } => received(model, c, inbound),
-        Event::Alive { .. } => {
+        // It counts against the rate, but there is nothing to answer.
+        Event::Alive { .. } if model.is_open(c) => {
             let now = model.now;
-            if let Some(seat) = model.seats.get_mut(&c) {
-                seat.last_seen = now;
-            }
+            model.seats.entry(c).and_modify(|seat| seat.last_seen = now);
+            within_rate(model, c, None);
         }
+        Event::Alive { .. } => {}
         Event::Pong { nonce, .. } => nonce.iter().for_each(|nonce| model.answered(c, *nonce)),
         Event::Blocked { .. } | Event::Writable { .. } | Event::Tick => {}
         Event::Disconnected { how, .. } => {
@@ -149,8 +150,8 @@ pub fn publication_text(
     format!("{room} from {from:?} {} {kind} {key:?} {payload:?}", named(id))
 }
 
-/// Whether a message is within its connection's rate; if not, it has been answered.
-fn within_rate(model: &mut Model, c: usize, id: Option<&MessageId>) -> bool {
+/// Whether a message is within its connection's rate; if not, it has been answered if it can be.
+fn within_rate(model: &mut Model, c: usize, answer: Option<Option<&MessageId>>) -> bool {
     let (now, limits) = (model.now, model.setup.0.limits.clone());
     let rate = limits.messages;
     let Some(seat) = model.seats.get_mut(&c) else { return false };
@@ -169,7 +170,7 @@ fn within_rate(model: &mut Model, c: usize, id: Option<&MessageId>) -> bool {
     seat.strikes += 1;
     if seat.strikes > limits.rate_strikes {
         model.close(c, "rate_limited");
-    } else {
+    } else if let Some(id) = answer {
         model.tell(c, format!("error rate_limited for {}", named(id)));
     }
     false
@@ -202,7 +203,7 @@ fn received(model: &mut Model, c: usize, inbound: &Inbound) {
             | Inbound::Malformed { .. } => (seat.last_seen, seat.last_message) = (now, now),
         }
     }
-    if !within_rate(model, c, id) {
+    if !within_rate(model, c, Some(id)) {
         return;
     }
     let answer = match inbound {

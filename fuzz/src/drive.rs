@@ -133,9 +133,12 @@ pub fn event(op: Op, context: Context<'_>) -> Result<Option<Event>, NameError> {
                 payload: payload(),
             }))
         }
-        Op::Direct { user: to, id: asks, .. } => {
-            received(Inbound::Direct { id: id(asks)?, to: user(to)?, payload: payload() })
-        }
+        Op::Direct { user: to, id: asks, .. } => received(Inbound::Direct {
+            id: id(asks)?,
+            to: user(to)?,
+            kind: None,
+            payload: payload(),
+        }),
         Op::ClientPing { .. } => match Json::of(&serial) {
             Ok(timestamp) => received(Inbound::HealthPing { timestamp }),
             Err(_) => return Ok(None),

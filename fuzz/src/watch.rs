@@ -1,6 +1,7 @@
 //! An observer that knows nothing but the events and the actions, as a driver does.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use switchboard_core::{
     Action, ConnectionId, Event, Hub, Message, Notice, Position, RoomName, Stats, Timestamp,
@@ -284,8 +285,14 @@ impl Watch {
     pub fn check_queues(&self, hub: &Hub, made: &[ConnectionId]) -> Result<(), String> {
         let limits = &self.setup.0.limits;
         for id in made {
-            let (messages, bytes) = hub.connection(*id).map_or((0, 0), |view| view.waiting());
-            if messages > limits.outbox_messages || bytes > limits.outbox_bytes {
+            let Some(view) = hub.connection(*id) else { continue };
+            let (messages, bytes) = view.waiting();
+            // The last message of all, which says that the server goes away, always fits.
+            let last = usize::from(hub.is_draining() && view.is_closing());
+            let draining = Message::Draining { retry_after: Duration::ZERO };
+            if messages > limits.outbox_messages + last
+                || bytes > limits.outbox_bytes + last * draining.cost_bytes()
+            {
                 return Err(format!("{id} has {messages} messages, {bytes} bytes waiting"));
             }
         }
