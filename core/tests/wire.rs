@@ -22,7 +22,8 @@ fn protocol() -> String {
 fn blocks(text: &str, language: &str) -> Vec<Vec<String>> {
     let fence = format!("```{language}\n");
     let blocks = text.split(&fence).skip(1);
-    let block = |rest: &str| rest.split("```").next().map(|b| b.lines().map(String::from).collect());
+    let block =
+        |rest: &str| rest.split("```").next().map(|b| b.lines().map(String::from).collect());
     blocks.filter_map(block).collect()
 }
 
@@ -231,7 +232,9 @@ fn every_damaged_byte_of_a_binary_header_is_noticed() {
             damaged[at] = value;
             let read = Codec::Json.decode_binary(damaged.into());
             let is_direct = at == 1 && value == 1;
-            let expected = if value == example[at] || is_direct { None } else {
+            let expected = if value == example[at] || is_direct {
+                None
+            } else {
                 Some((ErrorCode::BadMessage, None))
             };
             assert_eq!(refusal(&read), expected, "byte {at} is {value}");

@@ -158,9 +158,12 @@ impl Play {
             "join" => Inbound::Join { id, room: room.expect("a room") },
             "leave" => Inbound::Leave { id, room },
             "members" => Inbound::Members { id, room },
-            "direct" => {
-                Inbound::Direct { id, to: named(words.plain[0]), payload: text(words.plain[1]) }
-            }
+            "direct" => Inbound::Direct {
+                id,
+                to: named(words.plain[0]),
+                kind: None,
+                payload: text(words.plain[1]),
+            },
             "say" => {
                 let (kind, key) = (words.kind(), words.named("key"));
                 let payload = text(words.plain[1]);
