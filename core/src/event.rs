@@ -113,6 +113,8 @@ pub enum Inbound {
         id: Option<MessageId>,
         /// The user.
         to: UserName,
+        /// What the payload is, where the message says so (only binary ones do).
+        kind: Option<Kind>,
         /// What it carries.
         payload: Payload,
     },

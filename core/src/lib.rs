@@ -1,4 +1,60 @@
-//! Switchboard core.
+//! Switchboard's core: WebSocket connections, rooms and delivery as a pure state machine.
+//!
+//! It does no IO, reads no clock, starts no thread and has no randomness but one seed; `#![no_std]` with `alloc`, no unsafe
+//! code. You bring sockets and time, it makes the decisions: who may connect, who is where, who gets what, who is dead, who is
+//! too slow. There are two ways to use it.
+//!
+//! * [`Driver`] is the whole middle of a server: it owns a [`Hub`], the codecs and the write queues. You implement
+//!   [`Outlet`] for your sockets (three methods) and call it from your event loop.
+//! * [`Hub`] alone, when frames and sockets are somebody else's: events in, actions out.
+//!
+//! [`http`] checks upgrade requests and makes the answers, so that every loop gives the same ones.
+//!
+//! # A hub by hand
+//!
+//! ```
+//! use switchboard_core::*;
+//!
+//! let mut hub = Hub::new(Config::default(), 42, Timestamp::ZERO)?;
+//! let lobby = RoomName::new("lobby")?;
+//!
+//! // Two people come in. The first answer to a `Connect` says whether there is a seat.
+//! let mut connect = |name: &str, ms: u64| -> Result<ConnectionId, NameError> {
+//!     let now = Timestamp::from_millis(ms);
+//!     let (ticket, rooms) = (Ticket(ms), vec![lobby.clone()]);
+//!     let connect = Event::Connect { ticket, user: UserName::new(name)?, rooms };
+//!     let Some(Action::Accept { connection, .. }) = hub.handle(now, connect).next() else {
+//!         panic!("the server is not full");
+//!     };
+//!     // Here the upgrade is answered. Then:
+//!     for action in hub.handle(now, Event::Opened { connection }) {
+//!         println!("{action:?}"); // Send to: connected … and, to those who were there, member_joined
+//!     }
+//!     Ok(connection)
+//! };
+//! let alice = connect("alice", 0)?;
+//! let bob = connect("bob", 10)?;
+//!
+//! // Alice says something. One action tells it to everybody in the room.
+//! let inbound = Codec::Json.decode_text(r#"{"type":"chat","room":"lobby","payload":"hi"}"#);
+//! let received = Event::Received { connection: alice, bytes: 46, inbound };
+//! let mut actions = hub.handle(Timestamp::from_millis(20), received);
+//! let Some(Action::Send { to, message: Message::Publication(hi) }) = actions.next() else {
+//!     panic!("it is published");
+//! };
+//! assert_eq!(to, [alice, bob]);
+//! assert_eq!(hi.position.offset, 1);
+//! drop(actions);
+//!
+//! // Nobody says anything for a while: the hub wants to ping.
+//! let due = hub.next_deadline().expect("there are connections to watch");
+//! assert!(hub.handle(due, Event::Tick).any(|action| matches!(action, Action::Ping { .. })));
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
+//! # Panics
+//!
+//! Nothing that a peer sends and no order of events makes the core panic; if it does, that is a bug in it.
 #![no_std]
 #![forbid(unsafe_code)]
 

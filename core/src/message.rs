@@ -139,6 +139,7 @@ impl Publication {
     /// Whether a member that waits for both would be content with the newer one alone.
     pub fn conflates_with(&self, other: &Self) -> bool {
         self.room == other.room
+            && self.position.epoch == other.position.epoch
             && match (&self.key, &other.key) {
                 (Some(a), Some(b)) => a == b,
                 (None, None) => self.kind == other.kind && self.from == other.from,
@@ -150,6 +151,8 @@ impl Publication {
 /// A message to one user, outside of any room.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Direct {
+    /// What the payload is, where the sender said so (only binary messages do).
+    pub kind: Option<Kind>,
     /// Who sent it; `None` when the server did.
     pub from: Option<UserName>,
     /// The sender's own id of it.

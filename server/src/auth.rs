@@ -16,7 +16,6 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde_json::{Map, Value};
 
 use crate::config::{Auth, Secret};
-#[allow(unused_imports, reason = "for `serve`, once the runtime is wired")]
 pub(crate) use names::anonymous_name;
 
 /// The longest user or room name in a token.
@@ -24,7 +23,6 @@ const MAX_NAME_BYTES: usize = 128;
 
 /// What a good token says.
 #[derive(Clone, Debug, PartialEq)]
-#[allow(dead_code, reason = "read by `serve`, once the runtime is wired")]
 pub(crate) struct Identity {
     pub(crate) user: String,
     /// Rooms to join at connect.

@@ -38,15 +38,6 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// The class of a room: the longest prefix that its name starts with.
-    #[allow(dead_code, reason = "for `serve`, once the runtime is wired")]
-    pub(crate) fn room_class(&self, room: &str) -> &RoomClass {
-        let mut classes = self.rooms.iter().filter(|(prefix, _)| room.starts_with(*prefix));
-        // All matching prefixes are prefixes of each other, so the last in order is the longest.
-        let longest = classes.next_back();
-        longest.map(|(_, class)| class).expect("the prefix \"\" is always there")
-    }
-
     /// The tables in the order in which they are documented; "" is the top of the file.
     fn sections(&mut self) -> [(&'static str, &mut dyn Section); 9] {
         [

@@ -4,9 +4,13 @@ mod auth;
 mod bind;
 mod cli;
 mod config;
+mod dashboard;
+mod journal;
 mod logging;
 mod os;
+mod page;
 mod serve;
+mod settings;
 
 use std::env;
 use std::error::Error;

@@ -1,19 +1,33 @@
 //! Runs the server.
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use async_signal::{Signal, Signals};
+use smol::future::FutureExt;
+use smol::stream::StreamExt;
+use switchboard_core::http::{Refusal, Request, Response, Status};
+use switchboard_core::{NameError, RoomName, UserName};
+use switchboard_smol::{BuildError, Claims, Credentials, Handle, Identity, Server};
+
+use crate::auth::{AuthError, Verifier, anonymous_name};
 use crate::config::Config;
-use crate::{bind, logging, os};
+use crate::{bind, dashboard, journal, logging, os, page, settings};
 
 /// Why the server does not run.
 #[derive(Debug)]
 pub(crate) enum Error {
     /// The configuration asks for what must not or cannot be done; the text says which.
     Refused(String),
-    NotWired,
+    /// The system does not let it.
+    Io(String, io::Error),
 }
 
-/// Serves until told to stop.
+/// Serves until told to stop, and then drains.
 pub(crate) fn serve(config: Config) -> Result<(), Error> {
     logging::init(&config.log).map_err(Error::Refused)?;
     let listen = &config.server.listen;
@@ -29,14 +43,140 @@ pub(crate) fn serve(config: Config) -> Result<(), Error> {
         }
         Err(error) => tracing::warn!("the limit on open files cannot be raised: {error}"),
     }
-    Err(Error::NotWired)
+
+    let started = Instant::now();
+    let server = build(&config, started)?;
+    let cannot = |error| Error::Io(format!("cannot listen on {listen}"), error);
+    let listener = addresses
+        .iter()
+        .map(|address| switchboard_smol::bind(*address))
+        .reduce(|first, next| first.or(next))
+        .unwrap_or_else(|| Err(io::ErrorKind::AddrNotAvailable.into()))
+        .map_err(cannot)?;
+    let address = listener.get_ref().local_addr().map_err(cannot)?;
+    announce(address);
+
+    let handle = server.handle();
+    let (timeout, spread) = (config.drain.timeout, config.drain.spread);
+    smol::block_on(async {
+        let stopping = stop_on_signal(&handle, timeout, spread);
+        let publishing = async {
+            if config.dashboard.enabled {
+                dashboard::publish(&handle, started).await;
+            }
+            std::future::pending().await
+        };
+        server.serve(listener).or(stopping).or(publishing).await
+    })
+    .map_err(|error| Error::Io("the server has failed".into(), error))?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn build(config: &Config, started: Instant) -> Result<Server, Error> {
+    let verifier =
+        config.secret.as_ref().map(|secret| Arc::new(Verifier::new(secret, &config.auth)));
+    let names = RandomState::new();
+    // The page asks for the numbers of a server that is only made further below.
+    let numbers: Arc<OnceLock<Handle>> = Arc::default();
+    let for_http = numbers.clone();
+    let server = settings::apply(config, Server::builder())
+        .map_err(|error| Error::Refused(format!("origins.allowed: {error}")))?
+        .authenticate(move |credentials| {
+            let identity = match &verifier {
+                Some(verifier) => by_token(verifier, &credentials),
+                None => by_name(&credentials, names.hash_one(credentials.serial)),
+            };
+            std::future::ready(identity)
+        })
+        .http(move |request| std::future::ready(answer(&request, for_http.get(), started)))
+        .observe(journal::record)
+        .build()
+        .map_err(|error: BuildError| Error::Refused(error.to_string()))?;
+    let _ = numbers.set(server.handle());
+    Ok(server)
+}
+
+/// The user is who the token says.
+fn by_token(verifier: &Verifier, credentials: &Credentials) -> Result<Identity, Refusal> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let verified = match &credentials.token {
+        Some(token) => verifier.verify(token.expose(), now),
+        None => Err(AuthError::Missing),
+    };
+    let found = verified.map_err(|error| Refusal::unauthorized(error.to_string()))?;
+    let bad = |error: NameError| Refusal::unauthorized(format!("a name in the token {error}"));
+    Ok(Identity {
+        user: UserName::new(&found.user).map_err(bad)?,
+        rooms: found
+            .rooms
+            .iter()
+            .map(|room| RoomName::new(room))
+            .collect::<Result<_, _>>()
+            .map_err(bad)?,
+        claims: Claims::new(found.claims),
+    })
+}
+
+/// The user is who it says, or somebody.
+fn by_name(credentials: &Credentials, random: u64) -> Result<Identity, Refusal> {
+    let name = match &credentials.claimed_user {
+        Some(name) => UserName::new(name),
+        None => UserName::new(&anonymous_name(random)),
+    };
+    name.map(Identity::new)
+        .map_err(|error| Refusal::bad_request("bad_user", format!("`user` {error}")))
+}
+
+fn answer(request: &Request, handle: Option<&Handle>, started: Instant) -> Response {
+    if !matches!(request.method(), "GET" | "HEAD") {
+        return Refusal::method_not_allowed("GET, HEAD").to_response();
+    }
+    let draining = handle.is_none_or(Handle::is_draining);
+    match (request.path(), handle) {
+        ("/healthz", _) => page::text(Status::Ok, "ok"),
+        ("/readyz", _) if draining => page::text(Status::Unavailable, "draining"),
+        ("/readyz", _) => page::text(Status::Ok, "ready"),
+        ("/api/stats", Some(handle)) => {
+            page::json(&dashboard::stats(&handle.stats(), started.elapsed(), draining))
+        }
+        _ => page::file(request),
+    }
+}
+
+/// The first signal drains, so that `serve` ends; a second one does not wait for that.
+async fn stop_on_signal(handle: &Handle, timeout: Duration, spread: Duration) -> io::Result<()> {
+    let mut signals = Signals::new([Signal::Term, Signal::Int])?;
+    let Some(signal) = signals.next().await.transpose()? else {
+        return std::future::pending().await;
+    };
+    let seconds = timeout.as_secs_f64();
+    tracing::info!(?signal, "draining, for at most {seconds} s; once more to stop at once");
+    let again = async {
+        let signal = signals.next().await;
+        tracing::warn!(?signal, "stopped without waiting");
+    };
+    handle.drain(timeout, spread).or(again).await;
+    Ok(())
+}
+
+fn announce(address: SocketAddr) {
+    let page = match address {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => (Ipv4Addr::LOCALHOST, v4.port()).into(),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => (Ipv6Addr::LOCALHOST, v6.port()).into(),
+        SocketAddr::V4(_) | SocketAddr::V6(_) => address,
+    };
+    let _ = writeln!(
+        io::stdout(),
+        "Switchboard is listening. Open http://{page}/ in two tabs; WebSockets go to ws://{page}/ws/ROOM. Ctrl-C stops it."
+    );
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(why) => f.write_str(why),
-            Self::NotWired => f.write_str("the runtime is not wired to this program yet"),
+            Self::Io(what, error) => write!(f, "{what}: {error}"),
         }
     }
 }

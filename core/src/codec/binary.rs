@@ -62,7 +62,12 @@ fn read(bytes: &Bytes) -> Result<Inbound, Refusal> {
             Ok(Inbound::Application(Request { kind, id: id.clone(), room, key: None, payload }))
         })(),
         DIRECT => match present("to", &target) {
-            Ok(Some(to)) => Ok(Inbound::Direct { id: id.clone(), to, payload }),
+            Ok(Some(to)) => present("type", &kind_name).map(|kind| Inbound::Direct {
+                id: id.clone(),
+                to,
+                kind,
+                payload,
+            }),
             Ok(None) => Err(Refusal::field("to", "is missing")),
             Err(refusal) => Err(refusal),
         },
@@ -95,7 +100,7 @@ pub(super) fn publication(publication: &Publication, payload: &Bytes) -> Frame {
 pub(super) fn direct(direct: &Direct, payload: &Bytes) -> Frame {
     let names = [
         "",
-        "",
+        direct.kind.as_deref().unwrap_or_default(),
         direct.id.as_deref().unwrap_or_default(),
         direct.from.as_deref().unwrap_or_default(),
     ];

@@ -72,7 +72,7 @@ fn read(envelope: &Envelope<'_>, id: Option<MessageId>) -> Result<Inbound, Refus
         "members" => Inbound::Members { id, room: optional("room", envelope.room)? },
         "direct" => {
             let to = name_of("to", required("to", envelope.to)?)?;
-            Inbound::Direct { id, to, payload: payload() }
+            Inbound::Direct { id, to, kind: None, payload: payload() }
         }
         "health_ping" => Inbound::HealthPing {
             timestamp: Json::from_raw(number(required("timestamp", envelope.timestamp)?)?),

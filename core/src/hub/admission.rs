@@ -40,16 +40,14 @@ impl Hub {
         if limits.max_rooms_per_connection.is_exceeded_by(rooms.len()) {
             return Err(Rejection::TooManyRooms);
         }
-        let full_user = self
-            .users
-            .find(user)
-            .map(|key| self.users.get(key))
-            .filter(|user| limits.max_per_user.is_exceeded_by(user.connections.len() + 1));
-        let evictee = match (full_user, limits.user_limit_policy) {
-            (Some(user), UserLimitPolicy::ReplaceOldest) => {
-                user.connections.iter().copied().min_by_key(|id| id.generation())
+        let key = self.users.find(user);
+        let connections = key.map_or(&[][..], |key| &self.users.get(key).connections);
+        let user_is_full = limits.max_per_user.is_exceeded_by(connections.len() + 1);
+        let evictee = match limits.user_limit_policy {
+            UserLimitPolicy::ReplaceOldest if user_is_full => {
+                connections.iter().copied().min_by_key(|id| id.generation())
             }
-            (Some(_), UserLimitPolicy::RejectNew) | (None, _) => None,
+            UserLimitPolicy::ReplaceOldest | UserLimitPolicy::RejectNew => None,
         };
         let seats = self.connections.len() + 1;
         let leaving = usize::from(evictee.is_some());
@@ -68,7 +66,7 @@ impl Hub {
                 return Err(Rejection::LobbyFull(room.clone()));
             }
         }
-        if full_user.is_some() && evictee.is_none() {
+        if user_is_full && evictee.is_none() {
             return Err(Rejection::UserLimit);
         }
         if let Some(evictee) = evictee {

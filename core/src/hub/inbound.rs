@@ -84,9 +84,9 @@ impl Hub {
                 }
                 Err(refusal) => self.refuse(from, id, refusal),
             },
-            Inbound::Direct { id, to, payload } => {
+            Inbound::Direct { id, to, kind, payload } => {
                 let sender = self.user_of(from);
-                match self.direct(&to, sender, id.clone(), payload) {
+                match self.direct(&to, sender, kind, id.clone(), payload) {
                     Ok(_) => self.acknowledge(from, id, None),
                     Err(refusal) => self.refuse(from, id, refusal),
                 }

@@ -201,7 +201,7 @@ impl Hub {
                     Ok(self.publish(&room, publication, except))
                 }
             }
-            Command::Direct { to, from, payload } => self.direct(&to, from, None, payload),
+            Command::Direct { to, from, payload } => self.direct(&to, from, None, None, payload),
             Command::Send { to, message } => {
                 if self.send(to, message) {
                     Ok(Outcome::Sent(1))

@@ -178,10 +178,11 @@ impl Hub {
         &mut self,
         to: &UserName,
         from: Option<UserName>,
+        kind: Option<Kind>,
         id: Option<MessageId>,
         payload: Payload,
     ) -> Result<Outcome, Refusal> {
-        let direct = Arc::new(Direct { from, id, unix_ms: self.unix_ms(), payload });
+        let direct = Arc::new(Direct { kind, from, id, unix_ms: self.unix_ms(), payload });
         let mut sent = 0;
         for connection in self.connections_of(to) {
             sent += usize::from(self.send(connection, Message::Direct(direct.clone())));

@@ -16,7 +16,6 @@ const ANIMALS: [&str; 32] = [
 
 /// A friendly name such as `guest-quiet-otter-417`, the same for the same number. Names are not
 /// unique and prove nothing.
-#[allow(dead_code, reason = "for `serve`, once the runtime is wired")]
 pub(crate) fn anonymous_name(random: u64) -> String {
     let mut rest = random;
     let mut pick = |count: u64| {

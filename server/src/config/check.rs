@@ -9,7 +9,7 @@ const MIN_SECRET_BYTES: usize = 32;
 
 /// Reports each problem with the keys to blame, the likeliest culprit first.
 pub(super) fn check(config: &Config, report: &mut dyn FnMut(&[&str], &str)) {
-    let Config { server, limits, heartbeat, origins, drain, log, .. } = config;
+    let Config { server, limits, heartbeat, origins, log, .. } = config;
 
     if let Err(what) = bind::check_address(&server.listen) {
         report(&["listen"], &what);
@@ -39,12 +39,6 @@ pub(super) fn check(config: &Config, report: &mut dyn FnMut(&[&str], &str)) {
     }
     if heartbeat.probe_timeout.is_zero() {
         report(&["heartbeat.probe_timeout"], "heartbeat.probe_timeout must be more than 0");
-    }
-    if drain.spread > drain.timeout {
-        report(
-            &["drain.spread", "drain.timeout"],
-            "drain.spread must not be more than drain.timeout, when every connection is closed",
-        );
     }
     for origin in &origins.allowed {
         if let Err(what) = check_origin(origin) {

@@ -93,7 +93,7 @@ fn every_table_is_read() {
     assert_eq!(config.drain.timeout, Duration::from_secs(90));
     assert_eq!(config.log.format, LogFormat::Json);
     assert!(!config.dashboard.enabled);
-    let class = config.room_class("lobby");
+    let class = &config.rooms[""];
     assert_eq!((class.overflow, class.publish), (Overflow::Conflate, Publish::Server));
 }
 
@@ -106,22 +106,22 @@ fn the_load_profile_is_valid() {
     );
     assert_eq!(config.limits.max_connections.get(), Some(20_000));
     assert_eq!(config.limits.messages_per_second.get(), None);
-    assert_eq!(config.room_class("r1").max_members.get(), Some(20_000));
-    assert!(!config.room_class("r1").presence);
+    assert_eq!(config.rooms[""].max_members.get(), Some(20_000));
+    assert!(!config.rooms[""].presence);
     assert_eq!(config.log.level, "warn");
 }
 
 #[test]
-fn the_longest_prefix_wins_and_a_class_inherits_what_it_leaves_out() {
+fn a_class_inherits_what_it_leaves_out() {
     let config = file(
         "[limits]\nmax_per_room = 7\n[rooms.\"game:chess:\"]\necho = true\n\
          [rooms.\"\"]\necho = false\npresence_grace = \"9s\"\n[rooms.\"game:\"]\nmax_members = 2",
     );
-    let lobby = config.room_class("lobby");
+    let lobby = &config.rooms[""];
     assert_eq!((lobby.max_members, lobby.echo), (Limit(7), false));
-    let game = config.room_class("game:1");
+    let game = &config.rooms["game:"];
     assert_eq!((game.max_members, game.echo), (Limit(2), false));
-    let chess = config.room_class("game:chess:1");
+    let chess = &config.rooms["game:chess:"];
     assert_eq!((chess.max_members, chess.echo), (Limit(7), true));
     assert_eq!(chess.presence_grace, Duration::from_secs(9));
 }
@@ -282,7 +282,6 @@ fn keys_that_contradict_each_other_are_blamed_at_their_line() {
         ("[heartbeat]\nprobe_timeout = 0", ["c.toml:2:17: ", "probe_timeout must be more than 0"]),
         ("[limits]\nmessage_burst = 0", ["c.toml:2:17: ", "message_burst must be at least 1"]),
         ("[limits]\noutbox_bytes = 9", ["c.toml:2:16: ", "at least limits.max_message_bytes"]),
-        ("[drain]\nspread = \"1m\"", ["c.toml:2:10: ", "must not be more than drain.timeout"]),
         ("listen = \":8080\"", ["c.toml:1:10: ", "expected host:port, such as \"127.0.0.1:8080\""]),
         ("[log]\nlevel = \"wran\"", ["c.toml:2:9: ", "did you mean \"warn\"?"]),
         (

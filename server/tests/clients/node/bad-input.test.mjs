@@ -99,13 +99,13 @@ test("a wrong version, key, method or path is refused with its own status", asyn
   const server = await Server.start(t);
   const head = (headers, rest) => upgradeHead("/ws/lobby", { headers, ...rest });
   const refusals = [
-    [426, "upgrade_required", head({ "Sec-WebSocket-Version": "12" })],
-    [426, "upgrade_required", head({ "Sec-WebSocket-Version": null })],
+    [426, "websocket_version", head({ "Sec-WebSocket-Version": "12" })],
+    [426, "websocket_version", head({ "Sec-WebSocket-Version": null })],
     [426, "upgrade_required", head({ Upgrade: null, Connection: null })],
     [426, "upgrade_required", head({ Upgrade: "h2c" })],
-    [400, "bad_request", head({ "Sec-WebSocket-Key": null })],
-    [400, "bad_request", head({ "Sec-WebSocket-Key": "dG9vIHNob3J0" })],
-    [400, "bad_request", head({ "Sec-WebSocket-Key": "!!!!!!!!!!!!!!!!!!!!!!==" })],
+    [400, "websocket_key", head({ "Sec-WebSocket-Key": null })],
+    [400, "websocket_key", head({ "Sec-WebSocket-Key": "dG9vIHNob3J0" })],
+    [400, "websocket_key", head({ "Sec-WebSocket-Key": "!!!!!!!!!!!!!!!!!!!!!!==" })],
     [405, "method_not_allowed", head({}, { method: "POST" })],
     [404, "not_found", upgradeHead("/nowhere")],
   ];

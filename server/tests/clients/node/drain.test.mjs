@@ -70,6 +70,9 @@ test("a client that never reads cannot hold the program, and nobody gets in mean
     assert.equal(late.refused.status, 503);
     assert.equal(refusal(late.refused), "draining");
     assert.match(late.refused.headers["retry-after"], /^[0-9]+$/);
+  } else if (late.closed?.code === 1001) {
+    // Accepted only to be told, in words that a browser can read.
+    assert.equal(late.closed.reason, "draining");
   } else {
     // The listener is gone already.
     assert.equal(late.closed?.code, 1006, JSON.stringify(late));

@@ -1,0 +1,481 @@
+//! Heartbeats, stale and idle connections, probes.
+
+mod transcript;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use switchboard_core::{
+    Action, Config, Event, Heartbeat, HeartbeatMode, Hub, Ticket, Timestamp, UserName,
+};
+use transcript::check;
+
+/// The defaults: a ping every 30 s, stale after 45 s.
+fn both(config: &mut Config) {
+    config.heartbeat = Heartbeat::default();
+}
+
+fn protocol(config: &mut Config) {
+    config.heartbeat = Heartbeat { mode: HeartbeatMode::Protocol, ..Heartbeat::default() };
+}
+
+fn application(config: &mut Config) {
+    config.heartbeat = Heartbeat { mode: HeartbeatMode::Application, ..Heartbeat::default() };
+}
+
+#[test]
+fn the_first_ping_comes_within_the_second_half_of_the_interval_and_then_each_interval() {
+    let user = UserName::new("alice").expect("a name");
+    let interval = Duration::from_secs(30);
+    let mut first = BTreeSet::new();
+    for seed in 0..200 {
+        let mut config = Config::default();
+        both(&mut config);
+        let start = Timestamp::from_millis(500);
+        let mut hub = Hub::new(config, seed, start).expect("sound");
+        let connect = Event::Connect { ticket: Ticket(1), user: user.clone(), rooms: Vec::new() };
+        let Some(Action::Accept { connection, .. }) = hub.handle(start, connect).next() else {
+            panic!("there is a seat");
+        };
+        let opened = Timestamp::from_millis(1_000);
+        hub.handle(opened, Event::Opened { connection }).for_each(drop);
+        let at = hub.next_deadline().expect("a ping");
+        assert!(opened + interval / 2 <= at && at <= opened + interval, "{at:?}");
+        first.insert(at);
+        let pings = hub.handle(at, Event::Tick).filter(|a| matches!(a, Action::Ping { .. }));
+        assert_eq!(pings.count(), 1);
+        hub.handle(at, Event::Alive { connection }).for_each(drop);
+        let mut next = hub.next_deadline().expect("a deadline");
+        if next < at + interval {
+            // The old time of staleness comes up first, and moves.
+            assert_eq!(hub.handle(next, Event::Tick).count(), 0);
+            next = hub.next_deadline().expect("a ping");
+        }
+        assert_eq!(next, at + interval);
+    }
+    assert!(first.len() > 190, "they are spread: {}", first.len());
+}
+
+#[test]
+fn in_mode_protocol_a_ping_is_a_frame() {
+    check(
+        protocol,
+        "
+        enter a alice / next
+          => a: ping n1
+        +20ms a pong n1
+        view a
+          => a is open in no room, latency 20ms, seen at 25457735us
+        +30s-21ms tick
+        +1ms tick
+          => a: ping n2
+        +5ms a pong n2
+        view a
+          => a is open in no room, latency 5ms, seen at 55442735us
+        ",
+    );
+}
+
+#[test]
+fn in_mode_application_a_ping_is_a_message() {
+    check(
+        application,
+        "
+        enter a alice / next
+          => a: health_ping n1
+        +20ms a health_pong n1
+        view a
+          => a is open in no room, latency 20ms, seen at 25457735us
+        ",
+    );
+}
+
+#[test]
+fn in_mode_both_the_first_answer_counts_and_the_second_changes_nothing() {
+    check(
+        both,
+        "
+        enter a alice / next
+          => a: ping n1
+          => a: health_ping n1
+        +20ms a pong n1
+        +20ms a health_pong n1
+        view a
+          => a is open in no room, latency 20ms, seen at 25457735us
+        ",
+    );
+}
+
+#[test]
+fn a_silent_connection_is_closed_at_45_s_and_gone_after_the_close_time_out() {
+    check(
+        both,
+        "
+        1s enter a alice / next
+          => a: ping n1
+          => a: health_ping n1
+        46s-1us tick
+        46s tick
+          => close a 4010 stale
+        51s-1us tick
+        51s tick
+          => closed a of alice: stale (4010), after 50s
+        stats
+          => accepted 1, out 2, ended stale 1
+        ",
+    );
+}
+
+#[test]
+fn one_that_answers_every_ping_stays() {
+    check(
+        protocol,
+        "
+        enter a alice
+        next / +1s a pong n1
+          => a: ping n1
+        +29s tick / +1s a pong n2
+          => a: ping n2
+        +29s tick / +1s a pong n3
+          => a: ping n3
+        +29s tick / +1s a pong n4
+          => a: ping n4
+        ",
+    );
+}
+
+#[test]
+fn any_frame_is_life() {
+    check(
+        |config| {
+            protocol(config);
+            config.heartbeat.interval = Duration::from_secs(44);
+        },
+        "
+        enter a alice lobby
+        40s a say lobby x / tick
+          => a: lobby@1 chat alice x
+          => a: ping n1
+        80s a alive / tick
+        120s a garbage / tick
+          => a: error bad_message
+          => a: ping n2
+        160s a health_ping 7 / tick
+          => a: health_pong 7
+        205s-1us tick
+          => a: ping n3
+        view a
+          => a is open in lobby, latency unknown, seen at 160s
+        205s tick
+          => close a 4010 stale
+        ",
+    );
+}
+
+#[test]
+fn a_pong_that_answers_nothing_is_no_life() {
+    check(
+        both,
+        "
+        enter a alice / next
+          => a: ping n1
+          => a: health_ping n1
+        40s a pong / a pong 5 / a health_pong 5 / a health_pong
+        view a
+          => a is open in no room, latency unknown, seen at 0
+        45s tick
+          => close a 4010 stale
+        ",
+    );
+}
+
+#[test]
+fn a_pong_counts_once() {
+    check(
+        protocol,
+        "
+        enter a alice / next
+          => a: ping n1
+        30s a pong n1
+        40s a pong n1
+        view a
+          => a is open in no room, latency 4562265us, seen at 30s
+        75s-1us tick
+          => a: ping n2
+        75s tick
+          => close a 4010 stale
+        ",
+    );
+}
+
+#[test]
+fn a_health_ping_is_answered_with_its_own_number() {
+    check(
+        |_| {},
+        "
+        enter a alice
+        a health_ping 1790000000000
+          => a: health_pong 1790000000000
+        a health_ping -1.50e3
+          => a: health_pong -1.50e3
+        ",
+    );
+}
+
+#[test]
+fn without_an_interval_nothing_is_pinged_and_nothing_goes_stale() {
+    check(
+        |_| {},
+        "
+        enter a alice
+        deadline
+          => deadline none
+        100000s tick
+        ",
+    );
+}
+
+#[test]
+fn one_without_messages_is_idle_and_pings_and_pongs_do_not_help() {
+    check(
+        |config| {
+            protocol(config);
+            config.limits.idle_timeout = Duration::from_secs(40);
+        },
+        "
+        enter a alice lobby
+        10s a say lobby x
+          => a: lobby@1 chat alice x
+        next
+          => a: ping n1
+        35s a pong n1 / a health_ping 1 / a alive
+          => a: health_pong 1
+        50s-1us tick
+        50s tick
+          => close a 1008 idle
+        stats
+          => closing 1, users 1, accepted 1, in 2, bytes in 200, out 3, published 1
+        ",
+    );
+}
+
+#[test]
+fn a_probe_asks_every_open_connection_and_says_how_long_each_took() {
+    check(
+        protocol,
+        "
+        enter a alice / enter b alice / connect c alice
+          => accept c
+        1s app probe alice 2s
+          => a: ping n1
+          => b: ping n1
+          => done: probing 2
+        +30ms b pong n1
+        +20ms a pong n1
+          => probed t1: a 50ms, b 30ms
+        view a
+          => a is open in no room, latency 50ms, seen at 1050ms
+        view b
+          => b is open in no room, latency 30ms, seen at 1030ms
+        ",
+    );
+}
+
+#[test]
+fn a_probe_without_an_answer_ends_on_time() {
+    check(
+        protocol,
+        "
+        enter a alice / enter b alice
+        1s app probe alice 2s
+          => a: ping n1
+          => b: ping n1
+          => done: probing 2
+        2s b pong n1
+        3s-1us tick
+        3s tick
+          => probed t1: a no answer, b 1s
+        // Too late: it answers nothing, and is no sign of life.
+        4s a pong n1
+        view a
+          => a is open in no room, latency unknown, seen at 0
+        45s tick
+          => b: ping n2
+          => close a 4010 stale
+        ",
+    );
+}
+
+#[test]
+fn an_answer_counts_once_and_for_its_own_connection() {
+    check(
+        both,
+        "
+        enter a alice / enter b alice
+        1s app probe alice 2s
+          => a: ping n1
+          => a: health_ping n1
+          => b: ping n1
+          => b: health_ping n1
+          => done: probing 2
+        1100ms a health_pong n1 / a pong n1 / a health_pong n1
+        view a
+          => a is open in no room, latency 100ms, seen at 1100ms
+        1300ms b pong n1
+          => probed t1: a 100ms, b 300ms
+        ",
+    );
+}
+
+#[test]
+fn two_probes_at_once_do_not_mix() {
+    check(
+        protocol,
+        "
+        enter a alice
+        1s app probe alice 2s
+          => a: ping n1
+          => done: probing 1
+        1s app probe alice 3s
+          => a: ping n2
+          => done: probing 1
+        1500ms a pong n2
+          => probed t2: a 500ms
+        2s a pong n1
+          => probed t1: a 1s
+        view a
+          => a is open in no room, latency 1s, seen at 2s
+        deadline
+          => deadline 25437735us
+        ",
+    );
+}
+
+#[test]
+fn a_probe_and_a_heartbeat_do_not_mix() {
+    check(
+        protocol,
+        "
+        enter a alice / next / app probe alice 2s
+          => a: ping n1
+          => a: ping n2
+          => done: probing 1
+        +10ms a pong n2
+          => probed t1: a 10ms
+        +10ms a pong n1
+        view a
+          => a is open in no room, latency 20ms, seen at 25457735us
+        ",
+    );
+}
+
+#[test]
+fn a_connection_that_ends_answers_its_probes() {
+    check(
+        protocol,
+        "
+        enter a alice / enter b alice / enter c alice
+        1s app probe alice 2s / app probe alice 5s
+          => a: ping n1
+          => b: ping n1
+          => c: ping n1
+          => done: probing 3
+          => a: ping n2
+          => b: ping n2
+          => c: ping n2
+          => done: probing 3
+        a lost
+          => closed a of alice: lost, after 1s
+        app close b normal
+          => close b 1000 normal
+          => done: closing 1
+        b pong n1
+        1200ms c pong n2
+          => probed t2: a no answer, b no answer, c 200ms
+        c lost
+          => probed t1: a no answer, b no answer, c no answer
+          => closed c of alice: lost, after 1200ms
+        deadline
+          => deadline 6s
+        stats
+          => closing 1, users 1, accepted 3, out 3, ended lost 2
+        ",
+    );
+}
+
+#[test]
+fn there_is_nobody_to_probe() {
+    check(
+        |config| config.limits.max_probes = 1,
+        "
+        app probe alice 2s
+          => done: user_offline
+        connect a alice
+          => accept a
+        app probe alice 2s
+          => done: user_offline
+        open a / app probe alice 2s / app probe alice 2s
+          => a: connected alice
+          => a: ping n1
+          => a: health_ping n1
+          => done: probing 1
+          => done: rate_limited
+        a pong n1
+          => probed t3: a 0
+        app close a normal
+          => close a 1000 normal
+          => done: closing 1
+        app probe alice 2s
+          => done: user_offline
+        ",
+    );
+}
+
+#[test]
+fn a_probe_of_no_time_is_over_at_once() {
+    check(
+        protocol,
+        "
+        enter a alice
+        1s app probe alice 0
+          => a: ping n1
+          => done: probing 1
+        deadline
+          => deadline 1s
+        tick
+          => probed t1: a no answer
+        a pong n1
+        view a
+          => a is open in no room, latency unknown, seen at 0
+        ",
+    );
+}
+
+#[test]
+fn a_tick_does_a_bounded_number_of_deadlines_and_says_that_more_are_due() {
+    check(
+        |config| config.limits.work_per_tick = 2,
+        "
+        connect a u1 / connect b u2 / connect c u3 / connect d u4 / connect e u5
+          => accept a
+          => accept b
+          => accept c
+          => accept d
+          => accept e
+        10s tick
+          => closed a of u1: the handshake failed, after 10s
+          => closed b of u2: the handshake failed, after 10s
+        deadline
+          => deadline 10s
+        tick
+          => closed c of u3: the handshake failed, after 10s
+          => closed d of u4: the handshake failed, after 10s
+        deadline
+          => deadline 10s
+        tick
+          => closed e of u5: the handshake failed, after 10s
+        deadline
+          => deadline none
+        ",
+    );
+}

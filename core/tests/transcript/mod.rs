@@ -1,0 +1,98 @@
+//! Scripts of events, with the hub's answers between them.
+//!
+//! A script has one command a line (or several, between ` / `), and below it, after `=>`, one line for each action
+//! that comes out. [`check`] plays the commands and compares the whole text. Notices are left out unless the
+//! script says `notices`. See `play.rs` for the commands and `render.rs` for the answers.
+//!
+//! Times stand before a command: `45s-1us` since the start, or `+5ms` since the last one. `TIME run` plays every
+//! deadline up to then, each at its own time; `next` plays the next one; other commands let no deadline pass.
+//!
+//! Whatever the script is about, after each event the hub's numbers are counted again from its views, and at the
+//! end everybody leaves, all deadlines pass, and nothing may be left.
+
+mod oracle;
+mod play;
+mod render;
+
+use std::fmt::Write;
+
+use switchboard_core::{Config, Heartbeat, RoomClass};
+
+use play::Play;
+
+/// Plays a script and compares. The configuration is the default with heartbeats and presence off, and without
+/// limits to the rate.
+#[track_caller]
+pub(crate) fn check(configure: impl FnOnce(&mut Config), script: &str) {
+    let mut config = Config {
+        rooms: vec![(String::new(), RoomClass { presence: false, ..RoomClass::default() })],
+        heartbeat: Heartbeat { interval: std::time::Duration::ZERO, ..Heartbeat::default() },
+        ..Config::default()
+    };
+    config.limits.messages = switchboard_core::Rate::NONE;
+    configure(&mut config);
+
+    let expected: Vec<String> = script.lines().map(tidy).filter(|line| !line.is_empty()).collect();
+    let mut actual = Vec::new();
+    let mut play = Play::new(config);
+    for line in expected.iter().filter(|line| !line.starts_with("=>")) {
+        actual.push(line.clone());
+        if line.starts_with("//") {
+            continue;
+        }
+        for command in line.split(" / ") {
+            play.command(command);
+        }
+        actual.extend(play.take_output().into_iter().map(|line| tidy(&format!("=> {line}"))));
+    }
+    assert!(
+        expected == actual,
+        "(-) is expected, (+) is what happened:\n{}",
+        diff(&expected, &actual)
+    );
+    play.everybody_leaves();
+}
+
+/// Changes the class of a prefix, or adds one that is like the default but for presence.
+#[allow(dead_code, reason = "not every file of tests has classes")]
+pub(crate) fn class(config: &mut Config, prefix: &str, change: impl FnOnce(&mut RoomClass)) {
+    if config.rooms.iter().all(|(other, _)| other != prefix) {
+        let plain = RoomClass { presence: false, ..RoomClass::default() };
+        config.rooms.push((prefix.to_owned(), plain));
+    }
+    let found = config.rooms.iter_mut().find(|(other, _)| other == prefix);
+    change(&mut found.expect("it was added").1);
+}
+
+fn tidy(line: &str) -> String {
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The longest common lines, with what differs marked.
+fn diff(old: &[String], new: &[String]) -> String {
+    let mut common = vec![vec![0; new.len() + 1]; old.len() + 1];
+    for i in (0..old.len()).rev() {
+        for j in (0..new.len()).rev() {
+            common[i][j] = if old[i] == new[j] {
+                common[i + 1][j + 1] + 1
+            } else {
+                common[i + 1][j].max(common[i][j + 1])
+            };
+        }
+    }
+    let (mut i, mut j, mut text) = (0, 0, String::new());
+    while i < old.len() || j < new.len() {
+        let (mark, line) = if i < old.len() && j < new.len() && old[i] == new[j] {
+            (i, j) = (i + 1, j + 1);
+            (' ', &old[i - 1])
+        } else if j == new.len() || (i < old.len() && common[i + 1][j] >= common[i][j + 1]) {
+            i += 1;
+            ('-', &old[i - 1])
+        } else {
+            j += 1;
+            ('+', &new[j - 1])
+        };
+        let _ = writeln!(text, "  {mark} {line}");
+    }
+    text
+}

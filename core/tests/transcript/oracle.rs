@@ -1,0 +1,128 @@
+//! What must be true whatever a script is about.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use switchboard_core::{Action, Config, ConnectionId, Hub, Limit};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    Reserved,
+    Open,
+    /// Its close frame has been sent.
+    Closed,
+}
+
+/// Sees every action, and counts the hub's numbers again from its views.
+pub(super) struct Oracle {
+    alive: BTreeMap<ConnectionId, Phase>,
+    max_connections: Limit,
+    max_per_user: Limit,
+    accepted: u64,
+    ended: u64,
+    messages_out: u64,
+    rejected: u64,
+}
+
+impl Oracle {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            alive: BTreeMap::new(),
+            max_connections: config.limits.max_connections,
+            max_per_user: config.limits.max_per_user,
+            accepted: 0,
+            ended: 0,
+            messages_out: 0,
+            rejected: 0,
+        }
+    }
+
+    pub(super) fn alive(&self) -> Vec<ConnectionId> {
+        self.alive.keys().copied().collect()
+    }
+
+    /// Nothing goes to a connection before it is open or after its close, and each ends once.
+    pub(super) fn see(&mut self, action: &Action<'_>, opened: Option<ConnectionId>) {
+        if let Some(id) = opened
+            && let Some(phase) = self.alive.get_mut(&id).filter(|phase| **phase == Phase::Reserved)
+        {
+            *phase = Phase::Open;
+        }
+        match action {
+            Action::Accept { connection, .. } => {
+                self.accepted += 1;
+                assert_eq!(self.alive.insert(*connection, Phase::Reserved), None);
+            }
+            Action::Reject { .. } => self.rejected += 1,
+            Action::Send { to, message } => {
+                assert_eq!(to.iter().collect::<BTreeSet<_>>().len(), to.len(), "twice the same");
+                self.messages_out += to.len() as u64;
+                for id in *to {
+                    assert_eq!(self.alive.get(id), Some(&Phase::Open), "{id} gets {message:?}");
+                }
+            }
+            Action::Ping { connection, .. } => {
+                assert_eq!(self.alive.get(connection), Some(&Phase::Open), "{connection}");
+            }
+            Action::Close { connection, .. } => {
+                assert_eq!(self.alive.insert(*connection, Phase::Closed), Some(Phase::Open));
+            }
+            Action::Closed { connection, .. } => {
+                self.ended += 1;
+                assert!(self.alive.remove(connection).is_some(), "{connection} ended twice");
+            }
+            Action::Request { connection, .. } | Action::Raw { connection, .. } => {
+                assert_eq!(self.alive.get(connection), Some(&Phase::Open), "{connection}");
+            }
+            Action::Done { .. } | Action::Probed { .. } | Action::Notice(_) | Action::Drained => {}
+        }
+    }
+
+    pub(super) fn count_again(&self, hub: &Hub) {
+        let stats = hub.stats();
+        let views: Vec<_> = self.alive.keys().map(|&id| (id, hub.connection(id))).collect();
+        let (mut open, mut closing, mut blocked) = (0, 0, 0);
+        let mut members: BTreeMap<_, BTreeSet<ConnectionId>> = BTreeMap::new();
+        let mut seats: BTreeMap<_, usize> = BTreeMap::new();
+        let mut users: BTreeMap<_, BTreeSet<ConnectionId>> = BTreeMap::new();
+        for (id, view) in views {
+            let view = view.expect("who was not said to be gone is there");
+            open += usize::from(view.is_open());
+            closing += usize::from(view.is_closing());
+            blocked += usize::from(view.is_blocked());
+            assert!(!view.is_closing() || view.rooms().next().is_none(), "{id} left its rooms");
+            for room in view.rooms() {
+                *seats.entry(room.clone()).or_default() += 1;
+                let members = members.entry(room.clone()).or_default();
+                if view.is_open() {
+                    assert!(members.insert(id), "{id} is in {room} twice");
+                }
+            }
+            let of_user = users.entry(view.user().clone()).or_default();
+            if !view.is_closing() {
+                of_user.insert(id);
+            }
+        }
+        let reserved = self.alive.len() - open - closing;
+        let counted =
+            (stats.connections, stats.reserved, stats.closing, stats.blocked, stats.rooms);
+        assert_eq!(counted, (open, reserved, closing, blocked, seats.len()), "{stats:?}");
+        assert!(!self.max_connections.is_exceeded_by(self.alive.len()));
+        for (room, seats) in &seats {
+            let view = hub.room(room).expect("it has members");
+            let listed: BTreeSet<_> = view.members().iter().copied().collect();
+            assert_eq!((listed.len(), view.seats()), (view.members().len(), *seats), "{room}");
+            assert_eq!(Some(&listed), members.get(room), "{room}");
+        }
+        for (user, connections) in &users {
+            let view = hub.user(user).expect("it has connections");
+            let listed: BTreeSet<_> = view.connections().iter().copied().collect();
+            assert_eq!(&listed, connections, "{user}");
+            assert!(!self.max_per_user.is_exceeded_by(listed.len()), "{user}");
+        }
+        assert!(stats.users >= users.len(), "{stats:?}");
+        let sums =
+            (stats.accepted, stats.endings().map(|(_, n)| n).sum::<u64>(), stats.messages_out);
+        assert_eq!(sums, (self.accepted, self.ended, self.messages_out), "{stats:?}");
+        assert_eq!(stats.rejections().map(|(_, n)| n).sum::<u64>(), self.rejected);
+    }
+}

@@ -1,0 +1,389 @@
+//! The commands of a script.
+
+use std::time::Duration;
+
+use switchboard_core::{
+    Action, CloseReason, Command, Config, ConnectionId, Disconnect, Event, Hub, Inbound, Json,
+    Kind, Message, Payload, RawFrame, Request, Ticket, Timestamp,
+};
+
+use super::oracle::Oracle;
+use super::render::{self, Names};
+
+/// Tickets of attempts start here, those of commands at 1.
+const ATTEMPTS: u64 = 1_000_000;
+
+pub(super) struct Play {
+    hub: Hub,
+    now: Timestamp,
+    names: Names,
+    oracle: Oracle,
+    /// Names of attempts to connect, in order.
+    attempts: Vec<String>,
+    commands: u64,
+    notices: bool,
+    quiet: bool,
+    output: Vec<String>,
+}
+
+/// What a command's words say: `#id`, `key=…` and such, and the others.
+struct Words<'a> {
+    plain: Vec<&'a str>,
+    options: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Words<'a> {
+    fn new(words: &[&'a str]) -> Self {
+        let (mut plain, mut options) = (Vec::new(), Vec::new());
+        for word in words {
+            match (word.strip_prefix('#'), word.split_once('=')) {
+                (Some(id), _) => options.push(("id", id)),
+                (None, Some(option)) => options.push(option),
+                (None, None) => plain.push(*word),
+            }
+        }
+        Self { plain, options }
+    }
+
+    fn option(&self, name: &str) -> Option<&'a str> {
+        self.options.iter().find(|(other, _)| *other == name).map(|(_, value)| *value)
+    }
+
+    /// An option that is a name.
+    fn named<T: for<'t> TryFrom<&'t str>>(&self, name: &str) -> Option<T> {
+        self.option(name).map(named)
+    }
+
+    fn kind(&self) -> Kind {
+        named(self.option("type").unwrap_or("chat"))
+    }
+}
+
+impl Play {
+    pub(super) fn new(config: Config) -> Self {
+        Self {
+            oracle: Oracle::new(&config),
+            hub: Hub::new(config, 7, Timestamp::ZERO).expect("the configuration is sound"),
+            now: Timestamp::ZERO,
+            names: Names::default(),
+            attempts: Vec::new(),
+            commands: 0,
+            notices: false,
+            quiet: false,
+            output: Vec::new(),
+        }
+    }
+
+    pub(super) fn take_output(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.output)
+    }
+
+    pub(super) fn command(&mut self, line: &str) {
+        let mut words: Vec<&str> = line.split_whitespace().collect();
+        let mut at = self.now;
+        if let Some(time) =
+            words.first().filter(|word| word.starts_with(|c: char| "+0123456789".contains(c)))
+        {
+            at = match time.strip_prefix('+') {
+                Some(time) => self.now + duration(time),
+                None => Timestamp::ZERO + duration(time),
+            };
+            words.remove(0);
+        }
+        if words[..] == ["run"] {
+            return self.run(at);
+        }
+        self.now = at;
+        match words[..] {
+            ["notices"] => self.notices = true,
+            ["connect", name, user, ref rooms @ ..] => self.connect(name, user, rooms),
+            ["enter", name, user, ref rooms @ ..] => {
+                self.quiet = true;
+                self.connect(name, user, rooms);
+                let connection = self.id(name);
+                self.feed(Event::Opened { connection });
+                self.quiet = false;
+            }
+            ["open", name] => {
+                let connection = self.id(name);
+                self.feed(Event::Opened { connection });
+            }
+            ["tick"] => self.feed(Event::Tick),
+            ["next"] => {
+                self.now = self.hub.next_deadline().expect("a deadline");
+                self.feed(Event::Tick);
+            }
+            ["deadline"] => {
+                let deadline = self.hub.next_deadline();
+                let text = deadline.map_or("none".into(), |at| render::span(at - Timestamp::ZERO));
+                self.output.push(format!("deadline {text}"));
+            }
+            ["stats"] => self.output.push(render::stats(&self.hub.stats())),
+            ["percent"] => self.output.push(format!("{} %", self.hub.stats().capacity_percent())),
+            ["view", name] => self.view(name),
+            ["room", name] => self.room(name),
+            ["online", user] => {
+                let is_online = self.hub.user(user).is_some_and(|user| user.is_online());
+                self.output
+                    .push(format!("{user} is {}", if is_online { "online" } else { "offline" }));
+            }
+            ["drain", timeout, spread] => {
+                let (timeout, spread) = (duration(timeout), duration(spread));
+                self.feed(Event::Drain { timeout, spread });
+            }
+            ["app", verb, ref words @ ..] => {
+                let command = self.application(verb, &Words::new(words));
+                self.commands += 1;
+                self.feed(Event::Command { ticket: Ticket(self.commands), command });
+            }
+            [name, verb, ref words @ ..] => {
+                let event = self.client(self.id(name), verb, &Words::new(words));
+                self.feed(event);
+            }
+            _ => panic!("no such command: {line}"),
+        }
+    }
+
+    fn connect(&mut self, name: &str, user: &str, rooms: &[&str]) {
+        let ticket = Ticket(ATTEMPTS + self.attempts.len() as u64);
+        self.attempts.push(name.to_owned());
+        let rooms = rooms.iter().map(|room| named(room)).collect();
+        self.feed(Event::Connect { ticket, user: named(user), rooms });
+    }
+
+    fn client(&self, connection: ConnectionId, verb: &str, words: &Words<'_>) -> Event {
+        let id = words.named("id");
+        let room = words.plain.first().filter(|room| **room != "-").map(|room| named(room));
+        let inbound = match verb {
+            "join" => Inbound::Join { id, room: room.expect("a room") },
+            "leave" => Inbound::Leave { id, room },
+            "members" => Inbound::Members { id, room },
+            "direct" => Inbound::Direct {
+                id,
+                to: named(words.plain[0]),
+                kind: None,
+                payload: text(words.plain[1]),
+            },
+            "say" => {
+                let (kind, key) = (words.kind(), words.named("key"));
+                let payload = text(words.plain[1]);
+                Inbound::Application(Request { kind, id, room, key, payload })
+            }
+            "frame" => Inbound::Raw(RawFrame::Binary(b"raw".to_vec().into())),
+            "garbage" => switchboard_core::Codec::Json.decode_text("garbage"),
+            "health_ping" => Inbound::HealthPing { timestamp: json(words.plain[0]) },
+            "health_pong" => Inbound::HealthPong { nonce: self.nonce(words) },
+            "pong" => return Event::Pong { connection, nonce: self.nonce(words) },
+            "alive" => return Event::Alive { connection },
+            "blocked" => return Event::Blocked { connection },
+            "writable" => return Event::Writable { connection },
+            "lost" => return Event::Disconnected { connection, how: Disconnect::Lost },
+            "closes" => {
+                return Event::Disconnected { connection, how: Disconnect::ByPeer(Some(1000)) };
+            }
+            "fails" => return Event::Disconnected { connection, how: Disconnect::HandshakeFailed },
+            _ => panic!("clients do not {verb}"),
+        };
+        let bytes = words.option("bytes").map_or(100, |n| n.parse().expect("a number"));
+        Event::Received { connection, bytes, inbound }
+    }
+
+    fn application(&self, verb: &str, words: &Words<'_>) -> Command {
+        let plain = &words.plain[..];
+        match (verb, plain) {
+            ("join", [name, room]) => {
+                Command::Join { connection: self.id(name), room: named(room) }
+            }
+            ("leave", [name, room]) => {
+                Command::Leave { connection: self.id(name), room: named(room) }
+            }
+            ("publish", [room, words_said]) => Command::Publish {
+                room: named(room),
+                kind: words.kind(),
+                from: words.named("from"),
+                id: words.named("id"),
+                key: words.named("key"),
+                payload: text(words_said),
+                except: words.option("except").map(|name| self.id(name)),
+            },
+            ("direct", [user, said]) => {
+                Command::Direct { to: named(user), from: words.named("from"), payload: text(said) }
+            }
+            ("reply", [name, said]) => {
+                let id = words.named("id").expect("an id");
+                Command::Send {
+                    to: self.id(name),
+                    message: Message::Reply { id, payload: text(said) },
+                }
+            }
+            ("gap", [name, room]) => {
+                let position = self.hub.room(room).expect("a room").position();
+                let room = named(room);
+                let message = Message::Gap { room, since: position, position, dropped: 0 };
+                Command::Send { to: self.id(name), message }
+            }
+            ("close", [name, why]) => {
+                Command::Close { connection: self.id(name), reason: reason(why) }
+            }
+            ("close_user", [user, why]) => {
+                Command::CloseUser { user: named(user), reason: reason(why) }
+            }
+            ("probe", [user, timeout]) => {
+                Command::Probe { user: named(user), timeout: duration(timeout) }
+            }
+            _ => panic!("the application does not {verb} {plain:?}"),
+        }
+    }
+
+    fn view(&mut self, name: &str) {
+        let line = match self.hub.connection(self.id(name)) {
+            None => format!("{name} is gone"),
+            Some(view) => {
+                let phase = match (view.is_open(), view.is_closing()) {
+                    (true, _) => "open",
+                    (false, true) => "closing",
+                    (false, false) => "reserved",
+                };
+                let rooms: Vec<_> = view.rooms().map(|room| format!(" {room}")).collect();
+                let (messages, bytes) = view.waiting();
+                let latency = view.latency().map_or("unknown".into(), render::span);
+                let seen = render::span(view.last_seen() - Timestamp::ZERO);
+                let rooms = if rooms.is_empty() { " no room".into() } else { rooms.concat() };
+                let blocked = if view.is_blocked() {
+                    format!(", {messages} messages of {bytes} bytes wait")
+                } else {
+                    String::new()
+                };
+                format!("{name} is {phase} in{rooms}{blocked}, latency {latency}, seen at {seen}")
+            }
+        };
+        self.output.push(line);
+    }
+
+    fn room(&mut self, name: &str) {
+        let line = match self.hub.room(name) {
+            None => format!("no {name}"),
+            Some(room) => {
+                let mut members: Vec<_> =
+                    room.members().iter().map(|&id| self.names.of(id)).collect();
+                members.sort();
+                let users: Vec<_> = room.users().iter().map(|user| format!(" {user}")).collect();
+                let (seats, position) = (room.seats(), self.names.position(name, room.position()));
+                format!(
+                    "{name}@{position}: {seats} seats, {}, users{}",
+                    members.join(" "),
+                    users.concat()
+                )
+            }
+        };
+        self.output.push(line);
+    }
+
+    fn nonce(&self, words: &Words<'_>) -> Option<u64> {
+        let word = words.plain.first()?;
+        Some(match word.strip_prefix('n') {
+            Some(index) => self.names.nonces[index.parse::<usize>().expect("n1, n2 …") - 1],
+            None => word.parse().expect("a number"),
+        })
+    }
+
+    fn id(&self, name: &str) -> ConnectionId {
+        let found = self.names.connections.iter().rfind(|(_, other)| other == name);
+        found.unwrap_or_else(|| panic!("no connection was called {name}")).0
+    }
+
+    /// Plays every deadline up to `until`, each at its time.
+    fn run(&mut self, until: Timestamp) {
+        for turn in 0.. {
+            assert!(
+                turn < 100_000,
+                "no progress: {:?} at {:?}",
+                self.hub.next_deadline(),
+                self.now
+            );
+            let Some(at) = self.hub.next_deadline().filter(|at| *at <= until) else { break };
+            self.now = self.now.max(at);
+            let before = self.output.len();
+            self.feed(Event::Tick);
+            let time = render::span(self.now - Timestamp::ZERO);
+            for line in &mut self.output[before..] {
+                *line = format!("{time} {line}");
+            }
+        }
+        self.now = until;
+    }
+
+    fn feed(&mut self, event: Event) {
+        let opened = match &event {
+            Event::Opened { connection } => Some(*connection),
+            _ => None,
+        };
+        for action in self.hub.handle(self.now, event) {
+            if let Action::Accept { ticket, connection } = action {
+                let name = &self.attempts[(ticket.0 - ATTEMPTS) as usize];
+                self.names.connections.push((connection, name.clone()));
+            }
+            self.oracle.see(&action, opened);
+            if self.quiet || (!self.notices && matches!(action, Action::Notice(_))) {
+                continue;
+            }
+            self.output.push(self.names.action(&action));
+        }
+        self.oracle.count_again(&self.hub);
+    }
+
+    /// The end of every script: nobody and nothing is left.
+    pub(super) fn everybody_leaves(mut self) {
+        for id in self.oracle.alive() {
+            self.feed(Event::Disconnected { connection: id, how: Disconnect::Lost });
+        }
+        self.run(Timestamp::MAX);
+        assert!(self.hub.is_empty(), "something is left: {:#?}", self.hub);
+        assert_eq!(self.hub.next_deadline(), None);
+    }
+}
+
+fn named<T: for<'t> TryFrom<&'t str>>(name: &str) -> T {
+    T::try_from(name).unwrap_or_else(|_| panic!("not a name: {name}"))
+}
+
+fn json(text: &str) -> Json {
+    Json::parse(text).expect("JSON")
+}
+
+/// A JSON string; `x*5` is `"xxxxx"`.
+fn text(word: &str) -> Payload {
+    let text = match word.split_once('*') {
+        Some((part, times)) => part.repeat(times.parse().expect("a number")),
+        None => word.to_owned(),
+    };
+    Payload::Json(Json::of(&text).expect("a string"))
+}
+
+fn reason(name: &str) -> CloseReason {
+    match name {
+        "normal" => CloseReason::Normal,
+        "forbidden" => CloseReason::Forbidden,
+        "unauthorized" => CloseReason::Unauthorized,
+        _ => panic!("no such reason: {name}"),
+    }
+}
+
+/// `5s`, `20ms`, `45s-1us`.
+fn duration(text: &str) -> Duration {
+    if let Some((long, short)) = text.split_once('-') {
+        return duration(long) - duration(short);
+    }
+    if let Some((long, short)) = text.split_once('+') {
+        return duration(long) + duration(short);
+    }
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number = text[..digits].parse().expect("a number");
+    match &text[digits..] {
+        "us" => Duration::from_micros(number),
+        "ms" => Duration::from_millis(number),
+        "s" => Duration::from_secs(number),
+        "" if number == 0 => Duration::ZERO,
+        unit => panic!("no such unit: {unit}"),
+    }
+}

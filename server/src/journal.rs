@@ -1,0 +1,30 @@
+//! What happens to connections, as log lines.
+
+use switchboard_core::{Notice, Output};
+
+/// Writes what is worth a line. A refused message is not, unless somebody looks for it: anybody can send those.
+pub(crate) fn record(output: &Output) {
+    match output {
+        Output::Notice(Notice::Opened { connection, user }) => {
+            tracing::info!(%connection, %user, "connected");
+        }
+        Output::Notice(Notice::Joined { connection, user, room }) => {
+            tracing::info!(%connection, %user, %room, "joined");
+        }
+        Output::Notice(Notice::Left { connection, user, room }) => {
+            tracing::info!(%connection, %user, %room, "left");
+        }
+        Output::Notice(Notice::Refused { connection, user, refusal }) => {
+            tracing::debug!(%connection, %user, code = refusal.code.as_str(), "refused: {}", refusal.message);
+        }
+        Output::Notice(Notice::Blocked { connection }) => {
+            tracing::debug!(%connection, "reads too slowly, messages wait");
+        }
+        Output::Closed { connection, user, ending, open_for } => {
+            let (reason, seconds) = (ending.as_str(), open_for.as_secs_f64());
+            tracing::info!(%connection, %user, reason, open_for_seconds = seconds, "disconnected: {ending}");
+        }
+        Output::Drained => tracing::info!("everybody is gone"),
+        Output::Request { .. } | Output::Raw { .. } | Output::Probed { .. } => {}
+    }
+}
