@@ -25,6 +25,9 @@ use outlets::Outlets;
 /// The longest header of a frame from a client (RFC 6455, 5.2).
 const FRAME_HEADER_MAX: usize = 14;
 
+/// The header of a control frame from a client.
+const CONTROL_HEADER: usize = 6;
+
 /// Where the driver puts bytes for one connection: a nonblocking socket, in short. Each runtime has one
 /// implementation. No method may block or panic.
 pub trait Outlet {
@@ -195,14 +198,14 @@ impl<O: Outlet> Driver<O> {
 
     /// A ping came in; it is answered past all data that waits.
     pub fn ping(&mut self, now: Timestamp, id: ConnectionId, payload: &[u8]) {
-        self.outlets.finished(id);
+        self.outlets.controlled(id, CONTROL_HEADER + payload.len());
         self.outlets.push_control(id, Frame::pong(payload));
         self.feed(now, Event::Alive { connection: id });
     }
 
     /// A pong came in.
     pub fn pong(&mut self, now: Timestamp, id: ConnectionId, payload: &[u8]) {
-        self.outlets.finished(id);
+        self.outlets.controlled(id, CONTROL_HEADER + payload.len());
         let nonce = core::str::from_utf8(payload).ok().and_then(|digits| digits.parse().ok());
         self.feed(now, Event::Pong { connection: id, nonce });
     }

@@ -32,6 +32,8 @@ struct Slot<O> {
     /// Bytes read since the last complete message, and whether there was one in the last piece.
     unfinished: usize,
     finished: bool,
+    /// Bytes of control frames in the last piece.
+    controlled: usize,
 }
 
 /// Outlets by connection, and what they and the hub want from the driver.
@@ -79,6 +81,7 @@ impl<O: Outlet> Outlets<O> {
             finished_writing: false,
             unfinished: 0,
             finished: false,
+            controlled: 0,
         });
     }
 
@@ -103,10 +106,19 @@ impl<O: Outlet> Outlets<O> {
         }
     }
 
+    /// So many bytes of a ping or pong belong to no message.
+    pub(super) fn controlled(&mut self, id: ConnectionId, bytes: usize) {
+        if let Some(slot) = self.slot(id) {
+            slot.controlled += bytes;
+        }
+    }
+
     /// Counts a piece of what was read. Answers how many bytes the message that is not complete has had so far.
     pub(super) fn unfinished(&mut self, id: ConnectionId, bytes: usize) -> usize {
         let Some(slot) = self.slot(id) else { return 0 };
-        slot.unfinished = if slot.finished { 0 } else { slot.unfinished + bytes };
+        let all = slot.unfinished + bytes;
+        slot.unfinished = if slot.finished { 0 } else { all.saturating_sub(slot.controlled) };
+        slot.controlled = 0;
         slot.finished = false;
         slot.unfinished
     }
