@@ -3,10 +3,12 @@
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use switchboard_core::http::{Refusal, Request, Token};
+use smol::future::FutureExt;
+use switchboard_core::http::{Refusal, Request, Status, Token};
 use switchboard_core::{RoomName, UserName};
 
 /// What an authenticator has to go by: the upgrade request, checked against RFC 6455 but not yet answered.
@@ -67,6 +69,14 @@ impl fmt::Debug for Claims {
 pub(crate) type Verdict = Result<Identity, Refusal>;
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub(crate) type Authenticator = Arc<dyn Fn(Credentials) -> BoxFuture<Verdict> + Send + Sync>;
+
+/// Runs the application's part of a handshake. A panic fails that handshake alone; its message has gone to the log by the
+/// panic hook.
+pub(crate) async fn guarded<T>(begin: impl FnOnce() -> BoxFuture<T>) -> Result<T, Refusal> {
+    let failed = |_| Refusal::new(Status::InternalError, "internal", "the server failed");
+    let future = catch_unwind(AssertUnwindSafe(begin)).map_err(failed)?;
+    AssertUnwindSafe(future).catch_unwind().await.map_err(failed)
+}
 
 /// Believes `?user=`, and makes a name up where there is none.
 pub(crate) async fn anonymous(credentials: Credentials) -> Verdict {

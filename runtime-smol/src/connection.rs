@@ -162,9 +162,14 @@ impl Connection {
 
     fn take(&mut self, output: Output) {
         if let Output::Raw { connection, frame } = output {
-            let reply = self.shared.raw.as_ref().and_then(|raw| raw(connection, frame));
-            if let Some(frame) = reply {
-                self.send(Message::Raw(frame));
+            let Some(raw) = &self.shared.raw else { return };
+            match catch_unwind(AssertUnwindSafe(|| raw(connection, frame))) {
+                Ok(Some(frame)) => self.send(Message::Raw(frame)),
+                Ok(None) => {}
+                Err(_) => {
+                    let reason = CloseReason::Internal;
+                    self.shared.drive(|driver, now| driver.fail(now, connection, reason));
+                }
             }
         } else {
             self.work.get_or_insert_default().waiting.push_back(output);

@@ -14,7 +14,7 @@ use switchboard_core::http::{
 };
 use switchboard_core::{CloseReason, Codec, Frame, Rejection, RoomName};
 
-use crate::auth::Credentials;
+use crate::auth::{Credentials, guarded};
 use crate::builder::Answer;
 use crate::server::{Admission, tune};
 use crate::shared::Shared;
@@ -29,7 +29,7 @@ pub(crate) enum Refused {
     /// The request is no good, or the authenticator refuses it.
     Http(Refusal),
     /// As above, but said after the upgrade.
-    Close(Upgrade, CloseReason),
+    Close(Upgrade, CloseReason, Refusal),
     /// There is no seat.
     Full(Upgrade, Rejection),
 }
@@ -37,10 +37,7 @@ pub(crate) enum Refused {
 impl Refused {
     pub(crate) fn into_response(self) -> Response {
         match self {
-            Self::Http(refusal) => refusal.to_response(),
-            Self::Close(..) => {
-                Refusal::unauthorized("the token is missing or refused").to_response()
-            }
+            Self::Http(refusal) | Self::Close(_, _, refusal) => refusal.to_response(),
             Self::Full(_, rejection) => unavailable(&rejection).to_response(),
         }
     }
@@ -91,11 +88,13 @@ async fn negotiate(shared: &Arc<Shared>, socket: &mut Async<TcpStream>) -> io::R
         Ok(read) => read,
         Err(refusal) => return Ok(Negotiated::Say(refusal.to_bytes())),
     };
+    let head_only = request.method() == "HEAD";
+    let to_bytes = |response: Response| {
+        Negotiated::Say(if head_only { response.head_to_bytes() } else { response.to_bytes() })
+    };
     if !concerns_us(&request, &shared.rules.path) {
-        let head_only = request.method() == "HEAD";
-        let response = (shared.http)(request).await;
-        let bytes = if head_only { response.head_to_bytes() } else { response.to_bytes() };
-        return Ok(Negotiated::Say(bytes));
+        let response = guarded(|| (shared.http)(request)).await;
+        return Ok(to_bytes(response.unwrap_or_else(|refusal| refusal.to_response())));
     }
     let refused = match admit(shared, request).await {
         Ok(admission) => {
@@ -104,20 +103,19 @@ async fn negotiate(shared: &Arc<Shared>, socket: &mut Async<TcpStream>) -> io::R
         }
         Err(refused) => refused,
     };
-    Ok(Negotiated::Say(match refused {
-        Refused::Http(refusal) => refusal.to_bytes(),
-        Refused::Full(_, rejection) if shared.rules.capacity_answer == Answer::Http => {
-            unavailable(&rejection).to_bytes()
+    Ok(match refused {
+        Refused::Full(upgrade, rejection) if shared.rules.capacity_answer == Answer::Close => {
+            accept_and_close(&upgrade, &rejection.close_reason())
         }
-        Refused::Full(upgrade, rejection) => accept_and_close(&upgrade, &rejection.close_reason()),
-        Refused::Close(upgrade, reason) => accept_and_close(&upgrade, &reason),
-    }))
+        Refused::Close(upgrade, reason, _) => accept_and_close(&upgrade, &reason),
+        refused @ (Refused::Http(_) | Refused::Full(..)) => to_bytes(refused.into_response()),
+    })
 }
 
-fn accept_and_close(upgrade: &Upgrade, reason: &CloseReason) -> Vec<u8> {
+fn accept_and_close(upgrade: &Upgrade, reason: &CloseReason) -> Negotiated {
     let mut bytes = upgrade.accept_response();
     bytes.extend(Frame::close(reason).parts().concat());
-    bytes
+    Negotiated::Say(bytes)
 }
 
 /// Whether the path is that of upgrades, or the request is an upgrade to anywhere.
@@ -167,7 +165,8 @@ pub(crate) async fn admit(shared: &Arc<Shared>, request: Request) -> Result<Admi
         room: room.clone(),
         serial: shared.serial.fetch_add(1, Ordering::Relaxed),
     };
-    let identity = match (shared.authenticate)(credentials).await {
+    let verdict = guarded(|| (shared.authenticate)(credentials)).await;
+    let identity = match verdict.and_then(|verdict| verdict) {
         Ok(identity) => identity,
         Err(refusal) => return Err(unauthorized(shared, upgrade, refusal)),
     };
@@ -190,8 +189,8 @@ pub(crate) async fn admit(shared: &Arc<Shared>, request: Request) -> Result<Admi
 fn unauthorized(shared: &Shared, upgrade: Upgrade, refusal: Refusal) -> Refused {
     tracing::info!(status = refusal.status.code(), "refused: {}", refusal.message);
     match (shared.rules.auth_answer, refusal.status.code()) {
-        (Answer::Close, 401) => Refused::Close(upgrade, CloseReason::Unauthorized),
-        (Answer::Close, 403) => Refused::Close(upgrade, CloseReason::Forbidden),
+        (Answer::Close, 401) => Refused::Close(upgrade, CloseReason::Unauthorized, refusal),
+        (Answer::Close, 403) => Refused::Close(upgrade, CloseReason::Forbidden, refusal),
         (Answer::Close | Answer::Http, _) => Refused::Http(refusal),
     }
 }
