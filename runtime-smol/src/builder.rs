@@ -232,7 +232,9 @@ impl Builder {
         self.config.unix_ms_at_start = unix_ms();
         let driver =
             Driver::new(self.config, seed(), Timestamp::ZERO).map_err(BuildError::Config)?;
-        Ok(Server::new(Shared::new(driver, clock, self.rules, self.services)))
+        let executor = Arc::new(smol::Executor::new());
+        let shared = Shared::new(driver, clock, self.rules, self.services, &executor);
+        Ok(Server::new(shared, executor))
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use smol::future::FutureExt;
-use smol::{Async, Timer};
+use smol::{Async, Executor, Timer};
 use switchboard_core::ConnectionId;
 use switchboard_core::http::{Request, Response, Upgrade};
 
@@ -36,9 +36,11 @@ pub fn bind(address: SocketAddr) -> io::Result<Async<TcpListener>> {
     Async::new(socket.into())
 }
 
-/// A WebSocket server. It works while [`serve`](Self::serve) or [`run`](Self::run) is awaited.
+/// A WebSocket server. It works while [`serve`](Self::serve) or [`run`](Self::run) is awaited. Dropped, it lets go of all
+/// its connections at once.
 pub struct Server {
     shared: Arc<Shared>,
+    executor: Arc<Executor<'static>>,
 }
 
 impl Server {
@@ -47,8 +49,8 @@ impl Server {
         Builder::new()
     }
 
-    pub(crate) fn new(shared: Shared) -> Self {
-        Self { shared: Arc::new(shared) }
+    pub(crate) fn new(shared: Shared, executor: Arc<Executor<'static>>) -> Self {
+        Self { shared: Arc::new(shared), executor }
     }
 
     /// The server in the hands of the rest of the application.
@@ -93,7 +95,10 @@ impl Server {
         };
         // Ending comes first: after a drain there is nothing that others could wait for.
         let all = drained.or(service).or(accepting);
-        self.shared.executor.run(all).await
+        let result = self.executor.run(all).await;
+        // Those that were cut off have been woken to let go of their sockets.
+        while self.executor.try_tick() {}
+        result
     }
 
     /// Checks an upgrade request that another HTTP server has read, authenticates it and takes a seat. The answer to
@@ -118,6 +123,17 @@ impl Server {
     ) -> io::Result<()> {
         tune(socket.get_ref(), self.shared.rules.send_buffer)?;
         admission.open(socket, read_ahead)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shared.drive(|driver, now| {
+            driver.drain(now, Duration::ZERO, Duration::ZERO);
+            while driver.next_deadline().is_some_and(|deadline| deadline <= now) {
+                driver.tick(now);
+            }
+        });
     }
 }
 
@@ -160,7 +176,7 @@ impl Admission {
         if !read_ahead.is_empty() {
             connection.read_ahead(read_ahead);
         }
-        shared.executor.spawn(connection).detach();
+        shared.spawn(connection);
         Ok(())
     }
 }
@@ -187,13 +203,14 @@ async fn accept(shared: &Arc<Shared>, listener: &Async<TcpListener>) -> io::Resu
     let (socket, peer) = match listener.accept().await {
         Ok(accepted) => accepted,
         Err(error) if concerns_one_socket(&error) => return Ok(()),
-        Err(error) if is_shortage(&error) => {
+        Err(error) if concerns_the_listener(&error) => return Err(error),
+        // Too many open files, no memory, the network's own errors that accept(2) passes on: they pass.
+        Err(error) => {
             tracing::warn!(%error, "no socket can be accepted for now");
-            // Nothing tells when files are free again; until then the backlog keeps those who wait.
+            // Nothing tells when; until then the backlog keeps those who wait.
             Timer::after(Duration::from_millis(100)).await;
             return Ok(());
         }
-        Err(error) => return Err(error),
     };
     shared.handshakes.fetch_add(1, Ordering::AcqRel);
     let task = {
@@ -205,7 +222,7 @@ async fn accept(shared: &Arc<Shared>, listener: &Async<TcpListener>) -> io::Resu
             }
         }
     };
-    shared.executor.spawn(task).detach();
+    shared.spawn(task);
     Ok(())
 }
 
@@ -229,9 +246,9 @@ fn concerns_one_socket(error: &io::Error) -> bool {
     )
 }
 
-/// EMFILE, ENFILE, ENOBUFS, ENOMEM: too many open files, or no memory for one more.
-fn is_shortage(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(23 | 24 | 105 | 12))
+/// EBADF, EINVAL, ENOTSOCK: it is closed, does not listen any more, or never did.
+fn concerns_the_listener(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(9 | 22 | 88))
 }
 
 /// Small messages go at once, and a slow reader is noticed before it holds much.

@@ -1,8 +1,9 @@
 //! What all tasks of a server share.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use smol::Executor;
@@ -64,7 +65,8 @@ pub(crate) struct Rules {
 pub(crate) struct Shared {
     driver: Mutex<Driver<SocketOutlet>>,
     pub(crate) clock: Clock,
-    pub(crate) executor: Executor<'static>,
+    /// The server's. Its tasks own this struct, so it must not own them.
+    executor: Weak<Executor<'static>>,
     pub(crate) flush_bell: Bell,
     pub(crate) alarm: Alarm,
     pub(crate) rules: Rules,
@@ -89,11 +91,12 @@ impl Shared {
         clock: Clock,
         rules: Rules,
         parts: crate::builder::Services,
+        executor: &Arc<Executor<'static>>,
     ) -> Self {
         Self {
             driver: Mutex::new(driver),
             clock,
-            executor: Executor::new(),
+            executor: Arc::downgrade(executor),
             flush_bell: Bell::default(),
             alarm: Alarm::default(),
             rules,
@@ -107,6 +110,13 @@ impl Shared {
             handshakes: AtomicUsize::new(0),
             handshake_done: Bell::default(),
             serial: AtomicU64::new(1),
+        }
+    }
+
+    /// Starts a task that ends, at the latest, with the server.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if let Some(executor) = self.executor.upgrade() {
+            executor.spawn(task).detach();
         }
     }
 
@@ -169,7 +179,10 @@ impl Shared {
     }
 
     fn report(&self, output: Output) {
-        (self.observer)(&output);
+        // The panic's own message has gone to the log by the panic hook.
+        if catch_unwind(AssertUnwindSafe(|| (self.observer)(&output))).is_err() {
+            tracing::error!("the observer failed");
+        }
         match output {
             Output::Probed { ticket, answers } => {
                 let waiting = lock(&self.probes).remove(&ticket);
