@@ -171,6 +171,33 @@ impl Client {
         }
     }
 
+    /// The next frame, which stays the next one.
+    pub(crate) fn peek(&mut self) -> Frame {
+        let frame = self.next();
+        // A server's frame has one possible encoding, so it can be put back.
+        let len = frame.payload.len();
+        assert!(len < 126 || u16::try_from(len).is_ok(), "too large to be put back: {len} bytes");
+        let mut bytes = vec![frame.head];
+        match u8::try_from(len) {
+            Ok(short @ 0..=125) => bytes.push(short),
+            Ok(_) | Err(_) => {
+                bytes.push(126);
+                bytes.extend((len as u16).to_be_bytes());
+            }
+        }
+        bytes.extend_from_slice(&frame.payload);
+        self.ahead.splice(..0, bytes);
+        frame
+    }
+
+    /// Nothing may come for a while.
+    pub(crate) fn expect_silence(&mut self) {
+        self.socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        let error = self.fill().expect_err("the server says nothing");
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        self.socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    }
+
     fn take_frame(&mut self) -> Option<Frame> {
         let [head, second, ..] = self.ahead[..] else { return None };
         assert_eq!(second & 0x80, 0, "a server masks nothing");

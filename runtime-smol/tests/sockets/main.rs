@@ -4,4 +4,19 @@
 mod client;
 mod harness;
 
+mod admission;
+mod auth;
+mod bad_input;
+mod drain;
+mod endings;
+mod files;
+mod handle;
+mod handlers;
+mod http;
+mod library;
+mod observer;
+mod panics;
 mod rfc6455;
+mod rooms;
+mod slow;
+mod streams;

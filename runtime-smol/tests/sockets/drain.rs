@@ -1,0 +1,123 @@
+//! Going away: everybody is told, the end comes by the deadline, and nothing is left.
+
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use switchboard_smol::core::{CloseReason, Ending};
+
+use crate::client::{CLOSE, Client, closing, request};
+use crate::harness::{Running, plain, within};
+
+#[test]
+fn everybody_is_told_and_serve_comes_back() {
+    let server = Running::start(plain());
+    let mut clients = [server.connect("/ws/lobby"), server.connect("/ws")];
+    let handle = server.handle.clone();
+    let draining = thread::spawn(move || {
+        within(handle.drain(Duration::from_secs(3_600), Duration::from_millis(500)));
+    });
+    for client in &mut clients {
+        let told = client.until("draining");
+        assert!(told["retry_after_ms"].as_u64().is_some_and(|ms| ms <= 500), "{told}");
+        assert_eq!(client.closed(), (1001, "draining".into()));
+    }
+    assert!(server.handle.is_draining() && server.is_serving());
+    for client in &mut clients {
+        client.send(CLOSE, closing(1001, ""));
+        client.ended();
+    }
+    draining.join().unwrap();
+    server.result().unwrap();
+}
+
+#[test]
+fn whoever_comes_during_a_drain_is_sent_elsewhere() {
+    let server = Running::start(plain());
+    let mut staying = server.connect("/ws");
+    let handle = server.handle.clone();
+    let draining =
+        thread::spawn(move || within(handle.drain(Duration::from_secs(3_600), Duration::ZERO)));
+    staying.until("draining");
+    let mut late = Client::open(server.address, "/ws");
+    assert_eq!(late.closed(), (1001, "draining".into()));
+    late.ended();
+    staying.closed();
+    staying.send(CLOSE, "");
+    draining.join().unwrap();
+}
+
+#[test]
+fn a_client_that_never_reads_does_not_hold_up_the_end() {
+    let server = Running::start(plain().send_buffer(4 * 1024));
+    let mut stuck = Client::dial_narrow(server.address);
+    stuck.upgrade("/ws/lobby");
+    server.opened();
+    let payload = "x".repeat(10_000);
+    while server.handle.stats().blocked == 0 {
+        server.handle.publish("lobby", "fill", &payload).unwrap();
+    }
+    let begun = Instant::now();
+    within(server.handle.drain(Duration::from_millis(300), Duration::ZERO));
+    assert!(begun.elapsed() >= Duration::from_millis(300));
+    server.result().unwrap();
+    assert_eq!(server.ending().1, Ending::Closed(CloseReason::Draining));
+    // The server is gone, and has let go of the socket: what had been sent comes, then the end.
+    stuck.rest();
+}
+
+#[test]
+fn a_drain_without_connections_is_over_at_once() {
+    let server = Running::start(plain());
+    within(server.handle.drain(Duration::from_secs(3_600), Duration::ZERO));
+    server.result().unwrap();
+}
+
+#[test]
+fn a_drain_can_be_asked_for_twice_and_before_serving() {
+    let built = plain().build().unwrap();
+    let handle = built.handle();
+    within(handle.drain(Duration::ZERO, Duration::ZERO));
+    within(handle.drain(Duration::ZERO, Duration::ZERO));
+    let (_sender, outputs) = channel();
+    Running::serve(built, outputs).result().unwrap();
+}
+
+#[test]
+fn a_server_that_is_dropped_lets_go_of_its_sockets() {
+    let built = plain().build().unwrap();
+    let handle = built.handle();
+    let listener = switchboard_smol::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.get_ref().local_addr().unwrap();
+    let (stop, stopped) = smol::channel::bounded::<()>(1);
+    let serving = thread::spawn(move || {
+        let stopped = async {
+            let _ = stopped.recv().await;
+            Ok(())
+        };
+        smol::block_on(smol::future::or(built.serve(listener), stopped))
+    });
+    let mut open = Client::open(address, "/ws/lobby");
+    open.expect("connected");
+    let mut half = Client::dial(address);
+    half.write(&request("/ws", "")[..20]);
+    drop(stop);
+    serving.join().unwrap().unwrap();
+    // The handle is still there; it must not keep the sockets open.
+    open.ended();
+    half.rest();
+    assert_eq!(handle.stats().connections, 0);
+}
+
+#[test]
+fn a_listener_that_ends_ends_serve_with_an_error() {
+    let built = plain().build().unwrap();
+    let listener = switchboard_smol::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let other = listener.get_ref().try_clone().unwrap();
+    let (sender, result) = channel();
+    thread::spawn(move || sender.send(smol::block_on(built.serve(listener))));
+    // On Linux this makes a waiting accept fail.
+    socket2::SockRef::from(&other).shutdown(std::net::Shutdown::Both).unwrap();
+    let error = result.recv_timeout(crate::harness::DEADLINE).unwrap().unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+}
