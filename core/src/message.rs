@@ -139,6 +139,7 @@ impl Publication {
     /// Whether a member that waits for both would be content with the newer one alone.
     pub fn conflates_with(&self, other: &Self) -> bool {
         self.room == other.room
+            && self.position.epoch == other.position.epoch
             && match (&self.key, &other.key) {
                 (Some(a), Some(b)) => a == b,
                 (None, None) => self.kind == other.kind && self.from == other.from,

@@ -1,1 +1,18 @@
-//! The naive model.
+//! The naive model of the hub, and what holds the hub against it.
+//!
+//! [`ops`] is what can happen, [`setup`] under which rules; both are read from bytes, so that property tests and
+//! fuzzers share them. [`check`] runs them: against the [`model`] in [`lockstep`], or against what an observer that
+//! only sees events and actions can tell ([`watch`]).
+
+pub mod apply;
+pub mod check;
+pub mod drive;
+pub mod hear;
+pub mod lockstep;
+pub mod model;
+pub mod ops;
+pub mod seats;
+pub mod setup;
+pub mod tracks;
+pub mod watch;
+pub mod words;

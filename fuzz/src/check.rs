@@ -1,0 +1,340 @@
+//! Runs operations against a hub, watches what comes out, and holds one invariant against it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use switchboard_core::{Action, ConnectionId, Event, Hub, Stats, Timestamp};
+
+use crate::drive::{self, Context};
+use crate::hear::Heard;
+use crate::lockstep::Lockstep;
+use crate::ops::Op;
+use crate::setup::{SETUP_BYTES, Setup};
+use crate::watch::Watch;
+use crate::words::{brief, is_refusal, note};
+
+/// What a run is held to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "the tests of these names say what they are")]
+pub enum Invariant {
+    CapacityIsNeverExceeded,
+    EveryAcceptGetsExactlyOneClosed,
+    EmptyHubHasEmptyTables,
+    StaleIdsChangeNothing,
+    NothingFollowsAClose,
+    DeliveryIsInOffsetOrder,
+    EveryQueueIsBounded,
+    ProgressIsMade,
+    SameLogSameActions,
+    DrainEndsByItsDeadline,
+    TheHubAgreesWithTheModel,
+}
+
+/// A configuration, a seed and what happens.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Scenario {
+    /// The rules.
+    pub setup: Setup,
+    /// The hub's seed.
+    pub seed: u64,
+    /// What happens.
+    pub ops: Vec<Op>,
+}
+
+impl Scenario {
+    /// Reads a scenario by position: the configuration, the seed, and the operations. Missing bytes are zeroes.
+    pub fn decode(bytes: &[u8]) -> Self {
+        let mut head = [0; SETUP_BYTES + 1];
+        let length = head.len().min(bytes.len());
+        head[..length].copy_from_slice(&bytes[..length]);
+        let [setup @ .., seed] = head;
+        let ops = Op::decode_all(&bytes[length..]);
+        Self { setup: Setup::decode(setup), seed: seed.into(), ops }
+    }
+}
+
+/// How often what happened.
+pub type Tally = BTreeMap<String, u64>;
+
+/// Runs a scenario.
+///
+/// # Errors
+/// What broke the invariant, under the transcript of the run.
+pub fn run(scenario: &Scenario, invariant: Invariant) -> Result<Tally, String> {
+    Run::new(scenario, invariant, false)?.play().or_else(|_| {
+        // Writing a transcript takes longer than the run, so only the run that failed has one.
+        let mut again = Run::new(scenario, invariant, true)?;
+        match again.play() {
+            Ok(_) => Err("the same run failed once, and then did not".to_owned()),
+            Err(why) => {
+                Err(format!("{:?}\n{}\n{invariant:?}: {why}", scenario.setup, again.transcript))
+            }
+        }
+    })
+}
+
+/// What came out in one step: an operation, and the ticks that were due after it.
+#[derive(Default, Debug)]
+pub struct Step {
+    /// To connections.
+    pub heard: Vec<(usize, Heard)>,
+    /// To the driver and the application, in the model's words.
+    pub said: Vec<String>,
+}
+
+/// A run under way.
+#[derive(Debug)]
+pub struct Run<'a> {
+    scenario: &'a Scenario,
+    invariant: Invariant,
+    /// The machine.
+    pub hub: Hub,
+    twin: Option<Hub>,
+    /// The driver's clock.
+    pub now: Timestamp,
+    /// How far the clock of the next event is behind.
+    behind: Duration,
+    /// Connections in the order of their admission.
+    pub made: Vec<ConnectionId>,
+    numbers: BTreeMap<ConnectionId, usize>,
+    pings: Vec<(Option<u64>, Option<u64>)>,
+    /// What came out in this step.
+    pub step: Step,
+    watch: Watch,
+    lockstep: Option<Lockstep>,
+    /// How often what happened.
+    pub tally: Tally,
+    transcript: String,
+    is_recorded: bool,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        scenario: &'a Scenario,
+        invariant: Invariant,
+        is_recorded: bool,
+    ) -> Result<Self, String> {
+        let hub = || {
+            Hub::new(scenario.setup.0.clone(), scenario.seed, Timestamp::ZERO)
+                .map_err(|error| error.to_string())
+        };
+        let has_twin =
+            matches!(invariant, Invariant::SameLogSameActions | Invariant::StaleIdsChangeNothing);
+        Ok(Self {
+            scenario,
+            invariant,
+            hub: hub()?,
+            twin: if has_twin { Some(hub()?) } else { None },
+            now: Timestamp::ZERO,
+            behind: Duration::ZERO,
+            made: Vec::new(),
+            numbers: BTreeMap::new(),
+            pings: Vec::new(),
+            step: Step::default(),
+            watch: Watch::new(scenario.setup.clone()),
+            lockstep: (invariant == Invariant::TheHubAgreesWithTheModel)
+                .then(|| Lockstep::new(scenario.setup.clone())),
+            tally: Tally::new(),
+            transcript: String::new(),
+            is_recorded,
+        })
+    }
+
+    fn is(&self, invariant: Invariant) -> bool {
+        self.invariant == invariant
+    }
+
+    fn play(&mut self) -> Result<Tally, String> {
+        for (serial, op) in self.scenario.ops.iter().enumerate() {
+            self.perform(*op, serial as u64 + 1)?;
+        }
+        self.finish()?;
+        Ok(std::mem::take(&mut self.tally))
+    }
+
+    fn perform(&mut self, op: Op, serial: u64) -> Result<(), String> {
+        let Some(op) = op.aimed(self.made.len()) else { return Ok(()) };
+        self.record(|| format!("{op:?}"));
+        if let Op::Drain { .. } = op {
+            // Only so that the model need not know whether a batch or a late deadline comes first.
+            self.settle(true)?;
+        }
+        #[allow(clippy::wildcard_enum_match_arm, reason = "all others are events")]
+        match op {
+            Op::Wait { ms } => return self.wait(Duration::from_millis(ms.into())),
+            Op::Late { ms } => self.now = self.now + Duration::from_millis(ms.into()),
+            Op::ClockBack { ms } => self.behind = Duration::from_millis(ms.into()),
+            _ => {
+                let context = Context { made: &self.made, pings: &self.pings, serial };
+                let event = drive::event(op, context).map_err(|error| error.to_string())?;
+                if let Some(event) = event {
+                    let target =
+                        drive::target(&event).and_then(|id| self.numbers.get(&id).copied());
+                    let behind = std::mem::take(&mut self.behind);
+                    let past = Timestamp::ZERO + (self.now - (Timestamp::ZERO + behind));
+                    // A twin that did not get the stale event would not have its time either, and a drain's
+                    // batches would be of two times.
+                    let is_exact = self.is(Invariant::StaleIdsChangeNothing)
+                        || matches!(event, Event::Drain { .. });
+                    let now = if is_exact { self.now } else { past };
+                    self.feed(now, event, target)?;
+                    return self.settle(false);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The driver sleeps, and wakes at each deadline.
+    fn wait(&mut self, pause: Duration) -> Result<(), String> {
+        let until = self.now + pause;
+        let mut wakes = 0;
+        while let Some(next) = self.hub.next_deadline().filter(|next| *next <= until) {
+            wakes += 1;
+            if wakes > 5_000 {
+                return Err("the driver wakes up again and again".to_owned());
+            }
+            self.now = self.now.max(next);
+            self.settle(true)?;
+        }
+        self.now = until;
+        self.settle(true)
+    }
+
+    /// Ticks until nothing is due, and compares.
+    fn settle(&mut self, only_ticks: bool) -> Result<(), String> {
+        let (live, probes) = (self.hub.stats(), self.scenario.ops.len());
+        let mut bound = 3 * (live.connections + live.reserved + live.closing) + probes + 32;
+        while self.hub.next_deadline().is_some_and(|next| next <= self.now) {
+            if bound == 0 {
+                return Err(format!("ticks at {:?} do not come to an end", self.now));
+            }
+            bound -= 1;
+            self.feed(self.now, Event::Tick, None)?;
+        }
+        if let Some(mut lockstep) = self.lockstep.take() {
+            let result = lockstep.compare(self, only_ticks);
+            self.lockstep = Some(lockstep);
+            result?;
+        }
+        self.step = Step::default();
+        match self.invariant {
+            Invariant::CapacityIsNeverExceeded => self.watch.check_capacity(&self.hub),
+            Invariant::EveryQueueIsBounded => self.watch.check_queues(&self.hub, &self.made),
+            Invariant::DrainEndsByItsDeadline => self.watch.check_drain(self.now),
+            Invariant::EveryAcceptGetsExactlyOneClosed => {
+                self.watch.check_gauges(&self.hub.stats())
+            }
+            Invariant::EmptyHubHasEmptyTables
+            | Invariant::StaleIdsChangeNothing
+            | Invariant::NothingFollowsAClose
+            | Invariant::DeliveryIsInOffsetOrder
+            | Invariant::ProgressIsMade
+            | Invariant::SameLogSameActions
+            | Invariant::TheHubAgreesWithTheModel => Ok(()),
+        }
+    }
+
+    /// One event into the hub, and what comes of it into the observers.
+    fn feed(&mut self, now: Timestamp, event: Event, target: Option<usize>) -> Result<(), String> {
+        let is_stale = target.is_some_and(|c| self.watch.is_gone(c));
+        if let Some(lockstep) = &mut self.lockstep {
+            let except = drive::except(&event).and_then(|id| self.numbers.get(&id).copied());
+            lockstep.apply(now, &event, target, target.or(except));
+        }
+        self.watch.before(now, &event, target);
+        let before = (is_stale && self.is(Invariant::StaleIdsChangeNothing))
+            .then(|| (self.hub.stats(), self.hub.next_deadline()));
+        let twin_event = self.twin.as_ref().filter(|_| before.is_none()).map(|_| event.clone());
+        let mut twin = match (&mut self.twin, twin_event) {
+            (Some(twin), Some(event)) => Some(twin.handle(now, event)),
+            (Some(_) | None, _) => None,
+        };
+        let is_tick = matches!(event, Event::Tick);
+        let mut count = 0;
+        for action in self.hub.handle(now, event.clone()) {
+            count += 1;
+            if let Action::Accept { connection, .. } = &action {
+                self.numbers.insert(*connection, self.made.len());
+                self.made.push(*connection);
+                self.pings.push((None, None));
+            }
+            if self.is_recorded {
+                let tick = if is_tick { "tick" } else { "" };
+                let _ = writeln!(self.transcript, "{:>14} {tick:>4}   => {}", "", brief(&action));
+            }
+            if let Some(twin) = &mut twin {
+                let other = twin.next();
+                if other.as_ref() != Some(&action)
+                    || format!("{other:?}") != format!("{:?}", Some(&action))
+                {
+                    return Err(format!("{action:?} here, {other:?} there"));
+                }
+            }
+            if is_stale
+                && !is_refusal(&action)
+                && self.invariant == Invariant::StaleIdsChangeNothing
+            {
+                return Err(format!("an id that is gone causes {action:?}"));
+            }
+            let ordered = self.watch.see(&action, &self.numbers, self.invariant, self.now);
+            ordered?;
+            note(&action, &self.numbers, &mut self.step, &mut self.pings, &mut self.tally)?;
+        }
+        if let Some(other) = twin.and_then(|mut twin| twin.next()) {
+            return Err(format!("nothing here, {other:?} there"));
+        }
+        *self.tally.entry("actions".to_owned()).or_default() += count;
+        if let Some((stats, deadline)) = before {
+            let same = Stats { stale_events: stats.stale_events + 1, ..stats };
+            if self.hub.stats() != same || self.hub.next_deadline() != deadline {
+                return Err(format!(
+                    "an id that is gone changed {same:?} to {:?}",
+                    self.hub.stats()
+                ));
+            }
+            *self.tally.entry("stale".to_owned()).or_default() += 1;
+        }
+        if let Some(lockstep) = &mut self.lockstep {
+            lockstep.after(&self.hub, &self.step.heard)?;
+        }
+        let except = drive::except(&event).and_then(|id| self.numbers.get(&id).copied());
+        self.watch.excuse(&self.hub, target, except);
+        self.watch.after(&event, self.invariant)
+    }
+
+    /// Everybody goes, and time passes until nothing waits for it.
+    fn finish(&mut self) -> Result<(), String> {
+        if self.is(Invariant::DrainEndsByItsDeadline) {
+            let timeout = Duration::from_secs(2);
+            self.feed(self.now, Event::Drain { timeout, spread: timeout }, None)?;
+            self.settle(false)?;
+            self.wait(Duration::from_secs(9))?;
+            return self.watch.check_drained();
+        }
+        let all = matches!(
+            self.invariant,
+            Invariant::EmptyHubHasEmptyTables | Invariant::EveryAcceptGetsExactlyOneClosed
+        );
+        if !all {
+            return Ok(());
+        }
+        for c in 0..self.made.len() {
+            let how = switchboard_core::Disconnect::Lost;
+            let event = Event::Disconnected { connection: self.made[c], how };
+            self.feed(self.now, event, Some(c))?;
+        }
+        self.wait(Duration::from_secs(60))?;
+        if !self.hub.is_empty() || self.hub.next_deadline().is_some() {
+            return Err(format!("nobody is left, but something of them is: {:#?}", self.hub));
+        }
+        self.watch.check_everybody_gone(&self.hub.stats())
+    }
+
+    fn record(&mut self, line: impl Fn() -> String) {
+        if self.is_recorded {
+            let _ = writeln!(self.transcript, "{:>12}ms  {}", self.now.as_millis(), line());
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! What can happen to a hub, in small operands.
+//!
+//! One decoder serves the property tests and the fuzzers: four bytes are one operation. Every byte string means
+//! something, fewer bytes mean fewer operations, and zeroes mean the simplest ones, so shrinking works.
+
+use std::fmt;
+
+/// At most so many operations are read from one input.
+pub const MAX_OPS: usize = 255;
+
+/// One thing that happens. Connections are numbered in the order of their admission (`c0`, `c1` …), and an operation
+/// can also hit one that is gone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the transcript line of each says what it is")]
+pub enum Op {
+    Connect {
+        user: u8,
+        rooms: u8,
+    },
+    Open {
+        c: u8,
+    },
+    Disconnect {
+        c: u8,
+        how: u8,
+    },
+    Join {
+        c: u8,
+        room: u8,
+        id: bool,
+    },
+    Leave {
+        c: u8,
+        room: Option<u8>,
+        id: bool,
+    },
+    Members {
+        c: u8,
+        room: Option<u8>,
+    },
+    Publish {
+        c: u8,
+        room: Option<u8>,
+        kind: u8,
+        key: u8,
+        id: bool,
+    },
+    Direct {
+        c: u8,
+        user: u8,
+        id: bool,
+    },
+    ClientPing {
+        c: u8,
+    },
+    Malformed {
+        c: u8,
+    },
+    Alive {
+        c: u8,
+    },
+    Pong {
+        c: u8,
+        right: bool,
+    },
+    HealthPong {
+        c: u8,
+        right: bool,
+    },
+    Block {
+        c: u8,
+    },
+    Writable {
+        c: u8,
+    },
+    CommandJoin {
+        c: u8,
+        room: u8,
+    },
+    CommandLeave {
+        c: u8,
+        room: u8,
+    },
+    CommandPublish {
+        room: u8,
+        except: Option<u8>,
+        key: u8,
+    },
+    CommandDirect {
+        user: u8,
+    },
+    CommandSend {
+        c: u8,
+    },
+    Close {
+        c: u8,
+    },
+    CloseUser {
+        user: u8,
+    },
+    Probe {
+        user: u8,
+        timeout_ms: u16,
+    },
+    Drain {
+        timeout_ms: u16,
+        spread_ms: u16,
+    },
+    /// The driver sleeps so long, and wakes at each deadline.
+    Wait {
+        ms: u32,
+    },
+    /// The driver was busy: so much time has passed when the next event comes, and no deadline was looked at.
+    Late {
+        ms: u32,
+    },
+    /// The clock of the next event runs behind.
+    ClockBack {
+        ms: u32,
+    },
+}
+
+/// Pauses that matter: within a burst, within a grace time, past each of the time-outs.
+const PAUSES_MS: [u32; 11] = [250, 1, 20, 500, 1_000, 1_000, 3_000, 5_000, 10_000, 31_000, 60_000];
+
+impl Op {
+    /// The same, with the number of the connection that it will hit of `made` ones; `None` before the first.
+    ///
+    /// A handshake is most often completed soon, so `Open` counts back from the newest.
+    pub fn aimed(mut self, made: usize) -> Option<Self> {
+        let newest = u8::try_from(made.min(MAX_OPS)).ok()?.checked_sub(1);
+        match &mut self {
+            Self::Open { c } => *c = newest?.saturating_sub(*c % 16 / 5),
+            Self::Disconnect { c, .. }
+            | Self::Join { c, .. }
+            | Self::Leave { c, .. }
+            | Self::Members { c, .. }
+            | Self::Publish { c, .. }
+            | Self::Direct { c, .. }
+            | Self::ClientPing { c }
+            | Self::Malformed { c }
+            | Self::Alive { c }
+            | Self::Pong { c, .. }
+            | Self::HealthPong { c, .. }
+            | Self::Block { c }
+            | Self::Writable { c }
+            | Self::CommandJoin { c, .. }
+            | Self::CommandLeave { c, .. }
+            | Self::CommandSend { c }
+            | Self::Close { c } => {
+                let among = newest?.saturating_add(1);
+                *c = if *c % 8 < 6 { newest?.saturating_sub(*c % 8) } else { *c % among };
+            }
+            Self::CommandPublish { except, .. } => {
+                *except = except.zip(newest).map(|(c, newest)| c % newest.saturating_add(1));
+            }
+            Self::Connect { .. }
+            | Self::CommandDirect { .. }
+            | Self::CloseUser { .. }
+            | Self::Probe { .. }
+            | Self::Drain { .. }
+            | Self::Wait { .. }
+            | Self::Late { .. }
+            | Self::ClockBack { .. } => {}
+        }
+        Some(self)
+    }
+
+    /// Reads one operation.
+    pub fn decode([what, a, b, c]: [u8; 4]) -> Self {
+        let maybe = |x: u8| (!x.is_multiple_of(4)).then_some([0, 1, 2, 0][usize::from(x / 4 % 4)]);
+        let id = c % 2 == 1;
+        let room = [0, 1, 2, 0][usize::from(b % 4)];
+        let user = a % 4;
+        match what % 68 {
+            0..=4 => Self::Connect { user, rooms: b },
+            5..=14 => Self::Open { c: a },
+            15..=16 => Self::Disconnect { c: a, how: b % 3 },
+            17..=20 => Self::Join { c: a, room, id },
+            21..=22 => Self::Leave { c: a, room: maybe(b), id },
+            23 => Self::Members { c: a, room: maybe(b) },
+            24..=33 => {
+                Self::Publish { c: a, room: maybe(b), kind: c / 2 % 16, key: c / 32 % 3, id }
+            }
+            34 => Self::Direct { c: a, user: b % 4, id },
+            35 => Self::ClientPing { c: a },
+            36 => match b % 2 {
+                0 => Self::Malformed { c: a },
+                _ => Self::Alive { c: a },
+            },
+            37 => Self::Pong { c: a, right: !b.is_multiple_of(4) },
+            38 => Self::HealthPong { c: a, right: !b.is_multiple_of(4) },
+            39..=43 => Self::Block { c: a },
+            44..=47 => Self::Writable { c: a },
+            48 => Self::CommandJoin { c: a, room },
+            49 => Self::CommandLeave { c: a, room },
+            50..=57 => Self::CommandPublish {
+                room,
+                except: c.is_multiple_of(4).then_some(a),
+                key: c / 4 % 3,
+            },
+            58 => Self::CommandDirect { user },
+            59 => Self::CommandSend { c: a },
+            60 => match b % 4 {
+                0 => Self::CloseUser { user },
+                _ => Self::Close { c: a },
+            },
+            61 => Self::Probe { user, timeout_ms: u16::from(b) * 16 },
+            62 => match a % 16 {
+                0 => Self::Drain { timeout_ms: u16::from(b) * 32, spread_ms: u16::from(c) * 8 },
+                _ => Self::ClockBack { ms: u32::from(b) * 16 },
+            },
+            63..=66 => Self::Wait { ms: PAUSES_MS[usize::from(a % 16 % 11)] },
+            _ => Self::Late { ms: PAUSES_MS[usize::from(a % 16 % 11)] },
+        }
+    }
+
+    /// Reads operations by position; what is left at the end and is too short is ignored.
+    pub fn decode_all(bytes: &[u8]) -> Vec<Self> {
+        bytes.as_chunks().0.iter().take(MAX_OPS).map(|four| Self::decode(*four)).collect()
+    }
+}
+
+/// The name of a user.
+pub fn user_name(user: u8) -> String {
+    format!("user{user}")
+}
+
+/// The name of a room. The rooms 0 and 1 are of one class, room 2 is of another.
+pub fn room_name(room: u8) -> String {
+    format!("room{room}")
+}
+
+/// The rooms of a connection attempt: few by themselves, and sometimes one of them twice.
+pub fn rooms_of(bits: u8) -> Vec<String> {
+    let mut rooms: Vec<u8> = (0..3).filter(|room| bits >> room & 1 == 1).collect();
+    if bits % 16 > 8 {
+        rooms.extend(rooms.first().copied());
+    }
+    rooms.into_iter().map(room_name).collect()
+}
+
+impl fmt::Debug for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |room: &Option<u8>| room.map_or_else(|| "its only room".into(), room_name);
+        let asks = |id: &bool| if *id { " (with id)" } else { "" };
+        match self {
+            Self::Connect { user, rooms } => {
+                write!(f, "connect    {} -> {:?}", user_name(*user), rooms_of(*rooms))
+            }
+            Self::Open { c } => write!(f, "opened     c{c}"),
+            Self::Disconnect { c, how: 0 } => write!(f, "lost       c{c}"),
+            Self::Disconnect { c, how: 1 } => write!(f, "peer close c{c}"),
+            Self::Disconnect { c, .. } => write!(f, "handshake  c{c} failed"),
+            Self::Join { c, room, id } => {
+                write!(f, "join       c{c} -> {}{}", room_name(*room), asks(id))
+            }
+            Self::Leave { c, room, id } => {
+                write!(f, "leave      c{c} -> {}{}", name(room), asks(id))
+            }
+            Self::Members { c, room } => write!(f, "members    c{c} -> {}", name(room)),
+            Self::Publish { c, room, kind, key, id } => {
+                write!(f, "publish    c{c} -> {} kind {kind} key {key}{}", name(room), asks(id))
+            }
+            Self::Direct { c, user, id } => {
+                write!(f, "direct     c{c} -> {}{}", user_name(*user), asks(id))
+            }
+            Self::ClientPing { c } => write!(f, "ping       c{c} -> server"),
+            Self::Malformed { c } => write!(f, "malformed  c{c}"),
+            Self::Alive { c } => write!(f, "alive      c{c}"),
+            Self::Pong { c, right } => write!(f, "pong       c{c} asked for: {right}"),
+            Self::HealthPong { c, right } => write!(f, "healthpong c{c} asked for: {right}"),
+            Self::Block { c } => write!(f, "blocked    c{c}"),
+            Self::Writable { c } => write!(f, "writable   c{c}"),
+            Self::CommandJoin { c, room } => {
+                write!(f, "command    join c{c} -> {}", room_name(*room))
+            }
+            Self::CommandLeave { c, room } => {
+                write!(f, "command    leave c{c} -> {}", room_name(*room))
+            }
+            Self::CommandPublish { room, except, key } => {
+                write!(f, "command    publish -> {} key {key}", room_name(*room))?;
+                except.map_or(Ok(()), |c| write!(f, " except c{c}"))
+            }
+            Self::CommandDirect { user } => write!(f, "command    direct -> {}", user_name(*user)),
+            Self::CommandSend { c } => write!(f, "command    send -> c{c}"),
+            Self::Close { c } => write!(f, "command    close c{c}"),
+            Self::CloseUser { user } => write!(f, "command    close {}", user_name(*user)),
+            Self::Probe { user, timeout_ms } => {
+                write!(f, "command    probe {} for {timeout_ms}ms", user_name(*user))
+            }
+            Self::Drain { timeout_ms, spread_ms } => {
+                write!(f, "drain      for {timeout_ms}ms, back within {spread_ms}ms")
+            }
+            Self::Wait { ms } => write!(f, "+{ms}ms"),
+            Self::Late { ms } => write!(f, "+{ms}ms    without a look at deadlines"),
+            Self::ClockBack { ms } => write!(f, "-{ms}ms    by the clock"),
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! An observer that knows nothing but the events and the actions, as a driver does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use switchboard_core::{
+    Action, ConnectionId, Event, Hub, Message, Notice, Position, RoomName, Stats, Timestamp,
+    UserName,
+};
+
+use crate::check::Invariant;
+use crate::setup::Setup;
+use crate::tracks::Tracks;
+
+/// A connection, by what came out about it.
+#[derive(Debug)]
+struct Seen {
+    user: UserName,
+    /// Asked for, until it is open.
+    reserved: BTreeSet<RoomName>,
+    /// Entered and not left.
+    rooms: BTreeSet<RoomName>,
+    is_open: bool,
+    is_closed: bool,
+    closed: u32,
+    tracks: Tracks,
+}
+
+/// Everything that was seen.
+#[derive(Debug)]
+pub struct Watch {
+    setup: Setup,
+    seen: Vec<Seen>,
+    connecting: Option<(UserName, BTreeSet<RoomName>)>,
+    positions: BTreeMap<String, Position>,
+    released: BTreeMap<usize, (usize, usize)>,
+    drain_deadline: Option<Timestamp>,
+    clock: Timestamp,
+    drained: u32,
+}
+
+impl Watch {
+    /// Nothing was seen.
+    pub fn new(setup: Setup) -> Self {
+        let (seen, released) = (Vec::new(), BTreeMap::new());
+        Self {
+            setup,
+            seen,
+            connecting: None,
+            positions: BTreeMap::new(),
+            released,
+            drain_deadline: None,
+            clock: Timestamp::ZERO,
+            drained: 0,
+        }
+    }
+
+    /// Whether the connection was said to be closed.
+    pub fn is_gone(&self, c: usize) -> bool {
+        self.seen.get(c).is_some_and(|seen| seen.closed > 0)
+    }
+
+    /// An event is about to go in.
+    pub fn before(&mut self, now: Timestamp, event: &Event, target: Option<usize>) {
+        self.clock = self.clock.max(now);
+        self.released.clear();
+        match event {
+            Event::Connect { user, rooms, .. } => {
+                self.connecting = Some((user.clone(), rooms.iter().cloned().collect()));
+            }
+            Event::Drain { timeout, .. } => {
+                self.drain_deadline.get_or_insert(self.clock + *timeout);
+            }
+            Event::Opened { .. } => {
+                if let Some(seen) = target.and_then(|c| self.seen.get_mut(c)) {
+                    seen.reserved.clear();
+                }
+            }
+            Event::Received { .. }
+            | Event::Alive { .. }
+            | Event::Pong { .. }
+            | Event::Blocked { .. }
+            | Event::Writable { .. }
+            | Event::Disconnected { .. }
+            | Event::Command { .. }
+            | Event::Tick => {}
+        }
+    }
+
+    /// An action came out.
+    pub fn see(
+        &mut self,
+        action: &Action<'_>,
+        numbers: &BTreeMap<ConnectionId, usize>,
+        invariant: Invariant,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        let strict = invariant == Invariant::NothingFollowsAClose;
+        match action {
+            Action::Accept { .. } => {
+                let (user, reserved) =
+                    self.connecting.take().ok_or("accepted, and nobody had asked")?;
+                self.seen.push(Seen {
+                    user,
+                    reserved,
+                    rooms: BTreeSet::new(),
+                    is_open: false,
+                    is_closed: false,
+                    closed: 0,
+                    tracks: Tracks::default(),
+                });
+            }
+            Action::Send { to, message } => {
+                for id in *to {
+                    let Some((c, seen)) = of(&mut self.seen, numbers, id) else { continue };
+                    if strict
+                        && (seen.closed > 0
+                            || seen.is_closed
+                            || !seen.is_open && !matches!(message, Message::Connected(_)))
+                    {
+                        return Err(format!(
+                            "c{c} is closed, or not yet open, and is sent {message:?}"
+                        ));
+                    }
+                    if let Message::Connected(_) = message {
+                        seen.is_open = true;
+                    }
+                    let cost = message.cost_bytes();
+                    if !matches!(message, Message::HealthPing { .. }) {
+                        let released = self.released.entry(c).or_default();
+                        (released.0, released.1) = (released.0 + cost, cost);
+                    }
+                    if invariant == Invariant::DeliveryIsInOffsetOrder {
+                        seen.tracks.follow(message).map_err(|why| format!("c{c} {why}"))?;
+                    }
+                }
+            }
+            Action::Ping { connection, .. } => {
+                if let Some((c, seen)) = of(&mut self.seen, numbers, connection)
+                    && strict
+                    && (seen.is_closed || seen.closed > 0 || !seen.is_open)
+                {
+                    return Err(format!("c{c} is pinged, and is not open"));
+                }
+            }
+            Action::Close { connection, .. } => {
+                if let Some((c, seen)) = of(&mut self.seen, numbers, connection) {
+                    if strict && (seen.is_closed || seen.closed > 0 || !seen.is_open) {
+                        return Err(format!("c{c} is closed twice, or before it is open"));
+                    }
+                    seen.is_closed = true;
+                }
+            }
+            Action::Closed { connection, user, .. } => {
+                if let Some((c, seen)) = of(&mut self.seen, numbers, connection) {
+                    seen.closed += 1;
+                    seen.rooms.clear();
+                    seen.reserved.clear();
+                    if seen.closed > 1 || seen.user != **user {
+                        return Err(format!("c{c} has ended {} times", seen.closed));
+                    }
+                }
+            }
+            Action::Request { connection, .. } | Action::Raw { connection, .. } => {
+                if let Some((c, seen)) = of(&mut self.seen, numbers, connection)
+                    && strict
+                    && seen.closed > 0
+                {
+                    return Err(format!("c{c} is gone and asks for something"));
+                }
+            }
+            Action::Notice(Notice::Joined { connection, room, .. }) => {
+                if let Some((_, seen)) = of(&mut self.seen, numbers, connection) {
+                    seen.rooms.insert(room.clone());
+                }
+            }
+            Action::Notice(Notice::Left { connection, room, .. }) => {
+                if let Some((_, seen)) = of(&mut self.seen, numbers, connection) {
+                    seen.rooms.remove(room);
+                }
+            }
+            Action::Drained => {
+                self.drained += 1;
+                let all_gone = self.seen.iter().all(|seen| seen.closed == 1);
+                if self.drained > 1 || !all_gone || self.drain_deadline.is_none() {
+                    return Err(format!(
+                        "drained at {now:?}, {} times, all gone: {all_gone}",
+                        self.drained
+                    ));
+                }
+            }
+            Action::Reject { .. }
+            | Action::Done { .. }
+            | Action::Probed { .. }
+            | Action::Notice(_) => {}
+        }
+        Ok(())
+    }
+
+    /// An event was handled.
+    pub fn after(&self, event: &Event, invariant: Invariant) -> Result<(), String> {
+        if invariant == Invariant::EveryQueueIsBounded && matches!(event, Event::Writable { .. }) {
+            let high_water = self.setup.0.limits.outlet_high_water;
+            for (c, (all, last)) in &self.released {
+                if all - last >= high_water {
+                    return Err(format!("c{c} takes {high_water} bytes and gets {all}"));
+                }
+            }
+        }
+        if invariant == Invariant::DeliveryIsInOffsetOrder {
+            for seen in &self.seen {
+                seen.tracks.check()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes for whom a publication was not meant: its sender where there is no echo, and whom the application
+    /// excepts.
+    pub fn excuse(&mut self, hub: &Hub, sender: Option<usize>, except: Option<usize>) {
+        for room in (0..3).map(crate::ops::room_name) {
+            let Some(at) = hub.room(&room).map(|view| view.position()) else { continue };
+            if self.positions.insert(room.clone(), at) == Some(at) || at.offset == 0 {
+                continue;
+            }
+            let silent = sender.filter(|_| !self.setup.class(&room).echo);
+            if let Some(seen) = except.or(silent).and_then(|c| self.seen.get_mut(c)) {
+                seen.tracks.excused.insert(at);
+            }
+        }
+    }
+
+    /// `capacity_is_never_exceeded`, by what was said and by what the hub shows.
+    pub fn check_capacity(&self, hub: &Hub) -> Result<(), String> {
+        let limits = &self.setup.0.limits;
+        let live = || self.seen.iter().filter(|seen| seen.closed == 0);
+        if limits.max_connections.is_exceeded_by(live().count()) {
+            return Err(format!("{} connections", live().count()));
+        }
+        for room in (0..3).map(crate::ops::room_name) {
+            let is_in = |seen: &&Seen| {
+                seen.rooms.contains(room.as_str()) || seen.reserved.contains(room.as_str())
+            };
+            let seats = live().filter(is_in).count();
+            let shown = hub.room(&room).map_or(0, |view| view.seats());
+            if self.setup.class(&room).max_members.is_exceeded_by(seats.max(shown))
+                || seats != shown
+            {
+                return Err(format!("{seats} in {room}, or {shown}"));
+            }
+        }
+        for user in (0..4).map(crate::ops::user_name) {
+            let shown = hub.user(&user).map_or(0, |view| view.connections().len());
+            let open = live().filter(|seen| *seen.user == *user && !seen.is_closed).count();
+            if limits.max_per_user.is_exceeded_by(shown) || shown > open {
+                return Err(format!("{shown} connections of {user}, {open} are not closed"));
+            }
+        }
+        self.check_gauges(&hub.stats())?;
+        self.check_rooms_per_connection()
+    }
+
+    fn check_rooms_per_connection(&self) -> Result<(), String> {
+        let max = self.setup.0.limits.max_rooms_per_connection;
+        let most = self.seen.iter().map(|seen| seen.rooms.len().max(seen.reserved.len())).max();
+        if max.is_exceeded_by(most.unwrap_or(0)) {
+            Err("too many rooms".to_owned())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The hub's gauges are what was seen.
+    pub fn check_gauges(&self, stats: &Stats) -> Result<(), String> {
+        let live = self.seen.iter().filter(|seen| seen.closed == 0).count();
+        let shown = stats.connections + stats.reserved + stats.closing;
+        if live == shown && stats.accepted == self.seen.len() as u64 {
+            Ok(())
+        } else {
+            Err(format!("{live} of {} accepted are live, and {stats:?}", self.seen.len()))
+        }
+    }
+
+    /// `every_queue_is_bounded`
+    pub fn check_queues(&self, hub: &Hub, made: &[ConnectionId]) -> Result<(), String> {
+        let limits = &self.setup.0.limits;
+        for id in made {
+            let Some(view) = hub.connection(*id) else { continue };
+            let (messages, bytes) = view.waiting();
+            // The last message of all, which says that the server goes away, always fits.
+            let last = usize::from(hub.is_draining() && view.is_closing());
+            let draining = Message::Draining { retry_after: Duration::ZERO };
+            if messages > limits.outbox_messages + last
+                || bytes > limits.outbox_bytes + last * draining.cost_bytes()
+            {
+                return Err(format!("{id} has {messages} messages, {bytes} bytes waiting"));
+            }
+        }
+        Ok(())
+    }
+
+    /// `drain_ends_by_its_deadline`
+    pub fn check_drain(&self, now: Timestamp) -> Result<(), String> {
+        match self.drain_deadline {
+            Some(deadline) if now >= deadline => self.check_drained(),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Everybody is gone, and it was said once.
+    pub fn check_drained(&self) -> Result<(), String> {
+        let left = self.seen.iter().filter(|seen| seen.closed != 1).count();
+        if left == 0 && self.drained == 1 {
+            Ok(())
+        } else {
+            Err(format!("after the deadline {left} are left; drained {} times", self.drained))
+        }
+    }
+
+    /// Each that was accepted ended once, and the statistics know it.
+    pub fn check_everybody_gone(&self, stats: &Stats) -> Result<(), String> {
+        let ended: u64 = stats.ended.iter().sum();
+        if self.seen.iter().all(|seen| seen.closed == 1) && ended == self.seen.len() as u64 {
+            self.check_gauges(stats)
+        } else {
+            Err(format!("{} accepted, {ended} ended", self.seen.len()))
+        }
+    }
+}
+
+fn of<'a>(
+    seen: &'a mut [Seen],
+    numbers: &BTreeMap<ConnectionId, usize>,
+    id: &ConnectionId,
+) -> Option<(usize, &'a mut Seen)> {
+    let c = *numbers.get(id)?;
+    Some((c, seen.get_mut(c)?))
+}
