@@ -84,6 +84,7 @@ fn what_clients_send_is_read_as_the_page_says() {
         Inbound::Direct {
             id: Some(named("3")),
             to: named("bob"),
+            kind: None,
             payload: text(r#"{"text":"psst"}"#),
         },
         Inbound::Members { id: Some(named("4")), room: Some(named("lobby")) },
@@ -101,10 +102,7 @@ fn what_clients_send_is_read_as_the_page_says() {
 
 #[test]
 fn what_clients_get_is_written_as_the_page_says_byte_for_byte() {
-    let mut generation = std::num::NonZeroU32::MIN;
-    let client = ConnectionId::from_parts(7, generation);
-    generation = generation.saturating_add(1);
-    assert_ne!(client, ConnectionId::from_parts(7, generation));
+    let client = ConnectionId::from_parts(7, std::num::NonZeroU32::MIN);
     let lobby = || named("lobby");
     let welcome = Welcome {
         client,
@@ -114,6 +112,7 @@ fn what_clients_get_is_written_as_the_page_says_byte_for_byte() {
         unix_ms: UNIX_MS,
     };
     let direct = Direct {
+        kind: None,
         from: Some(named("alice")),
         id: Some(named("3")),
         unix_ms: UNIX_MS,
@@ -184,18 +183,32 @@ fn the_binary_examples_are_read_and_written_as_the_page_says() {
 }
 
 #[test]
-fn a_binary_direct_message_names_no_room_and_has_no_position() {
+fn a_binary_direct_message_keeps_its_type_and_has_no_room_and_no_position() {
     let direct = Direct {
+        kind: Some(named("image")),
         from: Some(named("alice")),
         id: None,
         unix_ms: 1,
         payload: Payload::Binary(Bytes::from_static(b"x")),
     };
     let (_, written) = encoded(&Message::Direct(Arc::new(direct)));
-    let mut expected = vec![1, 129, 0, 0, 0, 5, 0, 0];
+    let mut expected = vec![1, 129, 0, 5, 0, 5, 0, 0];
     expected.extend([0; 23]);
-    expected.extend(b"\x01alicex");
+    expected.extend(b"\x01imagealicex");
     assert_eq!(written, expected);
+}
+
+#[test]
+fn a_binary_answer_of_a_handler_has_its_requests_id() {
+    let payload = Payload::Binary(Bytes::from_static(b"x"));
+    let (_, written) = encoded(&Message::Reply { id: named("7"), payload });
+    let mut expected = vec![1, 130, 0, 0, 1, 0, 0, 0];
+    expected.extend([0; 24]);
+    expected.extend(b"7x");
+    assert_eq!(written, expected);
+    let payload = Payload::Json(json("[1]"));
+    let (_, written) = encoded(&Message::Reply { id: named("7"), payload });
+    assert_eq!(written, br#"{"type":"ack","id":"7","payload":[1]}"#);
 }
 
 fn refusal(inbound: &Inbound) -> Option<(ErrorCode, Option<&str>)> {
@@ -226,6 +239,7 @@ fn a_binary_frame_may_end_in_its_payload_and_nowhere_before() {
 #[test]
 fn every_damaged_byte_of_a_binary_header_is_noticed() {
     let [example, _] = hex_examples();
+    let names = example.len() - 2;
     for at in [0, 1, 5, 6, 7] {
         for value in 0..=255 {
             let mut damaged = example.clone();
@@ -243,12 +257,12 @@ fn every_damaged_byte_of_a_binary_header_is_noticed() {
     // The names and the payload have 13 bytes between them.
     for (at, longest) in [(2, 7), (3, 7), (4, 3)] {
         let mut damaged = example.clone();
+        damaged.splice(names.., *b"ab");
         damaged[at] = longest;
         assert_eq!(refusal(&Codec::Json.decode_binary(damaged.clone().into())), None, "{at}");
         damaged[at] = longest + 1;
         let read = Codec::Json.decode_binary(damaged.into());
-        let is_utf8 = refusal(&read).is_none_or(|(code, _)| code == ErrorCode::BadMessage);
-        assert!(is_utf8, "{at}: {read:?}");
+        assert_eq!(refusal(&read), Some((ErrorCode::BadMessage, None)), "{at}");
     }
 }
 
