@@ -45,8 +45,16 @@ pub(crate) struct Connection {
     /// The peer broke a rule, and nothing it sends is looked at any more. It is still read, because closing a socket with
     /// unread bytes would destroy the close frame on its way.
     discarding: bool,
+    /// The peer said goodbye, with this code if it gave one. It hears the same when its messages have been handled.
+    goodbye: Option<Option<u16>>,
     /// There while handlers are busy.
     work: Option<Box<Work>>,
+}
+
+/// Why nothing more is parsed.
+enum Stop {
+    Goodbye(Option<u16>),
+    Violation(CloseReason),
 }
 
 /// A handler that runs, and the messages for the next ones.
@@ -72,13 +80,15 @@ impl Connection {
     ) -> Self {
         let framing =
             WebSocketContext::new(tungstenite::protocol::Role::Server, Some(shared.rules.framing));
-        Self { shared, link, id, claims, framing, discarding: false, work: None }
+        Self { shared, link, id, claims, framing, discarding: false, goodbye: None, work: None }
     }
 
     /// What came in together with the upgrade request.
     pub(crate) fn read_ahead(&mut self, bytes: &[u8]) {
         for piece in bytes.chunks(TURN_BYTES) {
-            self.parse(piece);
+            if !self.discarding {
+                self.parse(piece);
+            }
         }
     }
 
@@ -113,34 +123,40 @@ impl Connection {
         let id = *id;
         let max_message_size = shared.rules.framing.max_message_size;
         let mut piece = Piece(bytes);
-        let (result, requests) = shared.drive_for(Some(id), |driver, now| {
-            let result = loop {
+        let (stop, requests) = shared.drive_for(Some(id), |driver, now| {
+            let stop = loop {
                 match framing.read(&mut piece) {
                     Ok(WsMessage::Text(text)) => driver.text(now, id, &text),
                     Ok(WsMessage::Binary(bytes)) => driver.binary(now, id, bytes),
                     Ok(WsMessage::Ping(payload)) => driver.ping(now, id, &payload),
                     Ok(WsMessage::Pong(payload)) => driver.pong(now, id, &payload),
                     Ok(WsMessage::Close(frame)) => {
-                        driver.peer_closed(now, id, frame.map(|frame| frame.code.into()));
-                        break Ok(());
+                        break Some(Stop::Goodbye(frame.map(|frame| frame.code.into())));
                     }
                     // Only what is written has this kind.
                     Ok(WsMessage::Frame(_)) => {}
                     Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                        break Ok(());
+                        break None;
                     }
-                    Err(error) => break Err(reason_of(error, max_message_size)),
+                    Err(error) => {
+                        break Some(Stop::Violation(reason_of(error, max_message_size)));
+                    }
                 }
             };
-            if let Err(reason) = &result {
-                driver.fail(now, id, reason.clone());
-            }
             driver.after_read(now, id, bytes.len());
-            result
+            stop
         });
-        self.discarding = result.is_err();
+        self.discarding = stop.is_some();
         for request in requests {
             self.take(request);
+        }
+        // What came before the end counts: it is answered first.
+        match stop {
+            Some(Stop::Goodbye(code)) => self.goodbye = Some(code),
+            Some(Stop::Violation(reason)) => {
+                self.shared.drive(|driver, now| driver.fail(now, id, reason));
+            }
+            None => {}
         }
     }
 
@@ -233,6 +249,13 @@ impl Future for Connection {
                 return Poll::Pending;
             }
             if this.link.is_ended() {
+                return Poll::Ready(());
+            }
+            if let Some(code) = this.goodbye {
+                if this.work.is_some() {
+                    return Poll::Pending;
+                }
+                this.shared.drive(|driver, now| driver.peer_closed(now, id, code));
                 return Poll::Ready(());
             }
             // The socket is asked before it is read, so that no read comes back empty; and however much there is,

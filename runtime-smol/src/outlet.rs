@@ -1,7 +1,7 @@
 //! The driver's side of a socket.
 
 use std::io::{self, IoSlice, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -82,6 +82,11 @@ impl Outlet for SocketOutlet {
 
     fn watch(&mut self) {
         self.0.raise(WATCH);
+    }
+
+    fn finish(&mut self) {
+        // If it fails, the peer is gone already.
+        let _ = self.0.socket.get_ref().shutdown(Shutdown::Write);
     }
 
     fn end(&mut self) {

@@ -37,6 +37,11 @@ pub trait Outlet {
     /// The socket was full: see to it that [`Driver::writable`] is called when it is not any more.
     fn watch(&mut self);
 
+    /// The close frame has been written, and nothing comes after it: let the peer know, by ending this direction of the
+    /// socket. Without that, a peer that broke the protocol, whose bytes are not looked at any more, would wait for the
+    /// end of the connection until the close time-out.
+    fn finish(&mut self);
+
     /// The connection is gone: let the socket end, and whoever reads from it.
     fn end(&mut self);
 }

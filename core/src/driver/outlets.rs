@@ -27,6 +27,8 @@ struct Slot<O> {
     /// The hub has been told that it is blocked.
     blocked: bool,
     broken: bool,
+    /// The close frame is written.
+    finished_writing: bool,
     /// Bytes read since the last complete message, and whether there was one in the last piece.
     unfinished: usize,
     finished: bool,
@@ -74,6 +76,7 @@ impl<O: Outlet> Outlets<O> {
             stalled: false,
             blocked: false,
             broken: false,
+            finished_writing: false,
             unfinished: 0,
             finished: false,
         });
@@ -173,6 +176,10 @@ impl<O: Outlet> Outlets<O> {
     }
 
     pub(super) fn push_control(&mut self, id: ConnectionId, frame: Frame) {
+        // A pong is only left out when the peer does not read, and not because several pings came at once.
+        if self.slot(id).is_some_and(|slot| slot.queue.is_crowded() && !slot.stalled) {
+            self.write(id);
+        }
         if let Some(slot) = self.slot(id) {
             slot.queue.push_control(frame);
             self.mark_dirty(id);
@@ -242,6 +249,10 @@ impl<O: Outlet> Outlets<O> {
                     slot.outlet.watch();
                 }
             }
+        }
+        if slot.queue.is_closed() && slot.queue.is_empty() && !slot.finished_writing {
+            slot.finished_writing = true;
+            slot.outlet.finish();
         }
         let waiting = slot.queue.bytes();
         if waiting > water.end && !slot.blocked {

@@ -7,9 +7,12 @@ use crate::codec::{Frame, Opcode};
 /// Pieces handed to the socket in one call.
 pub(super) const PARTS: usize = 64;
 
-/// Control frames that wait at once. A pong replaces the one that waits (RFC 6455, 5.5.3 allows it), and the hub
-/// sends few pings, so that more can only be there because the peer reads nothing.
+/// Control frames that wait at once. The hub sends few pings, so that more can only be there because the peer reads
+/// nothing.
 const CONTROLS_MAX: usize = 8;
+
+/// Pongs among them. One more replaces the last that waits, which RFC 6455, 5.5.3 allows.
+const PONGS_MAX: usize = 4;
 
 /// Room that an emptied queue keeps.
 const KEEP: usize = 8;
@@ -51,9 +54,11 @@ impl WriteQueue {
         let first = half_written * usize::from(!self.front_is_control());
         let waiting = first..first + self.controls;
         if frame.opcode() == Opcode::Pong {
-            let replaced = waiting.clone().filter(|&at| at >= half_written).find(|&at| {
-                self.frames.get(at).is_some_and(|frame| frame.opcode() == Opcode::Pong)
+            let mut pongs = waiting.clone().filter(|&at| {
+                let waiting = self.frames.get(at).filter(|_| at >= half_written);
+                waiting.is_some_and(|frame| frame.opcode() == Opcode::Pong)
             });
+            let replaced = pongs.by_ref().nth(PONGS_MAX - 1);
             if let Some(old) = replaced.and_then(|at| self.frames.get_mut(at)) {
                 self.bytes = self.bytes - old.len() + frame.len();
                 *old = frame;
@@ -117,6 +122,11 @@ impl WriteQueue {
         self.frames.is_empty()
     }
 
+    /// Whether the next pong could replace another.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.controls >= PONGS_MAX
+    }
+
     /// Whether the close frame is in it, or was.
     pub(super) fn is_closed(&self) -> bool {
         self.closed
@@ -172,7 +182,6 @@ mod tests {
             queue.push(data("second"));
             queue.advance(3);
             queue.push_control(Frame::ping(1));
-            queue.push_control(Frame::pong(b"a"));
             queue.push_control(Frame::pong(b"b"));
             queue.push_close(Frame::close(&CloseReason::Normal));
             queue.push(data("late"));
@@ -194,16 +203,18 @@ mod tests {
     }
 
     #[test]
-    fn a_half_written_pong_is_not_replaced() {
+    fn pongs_wait_in_order_until_there_are_too_many() {
         let mut queue = WriteQueue::default();
         queue.push_control(Frame::pong(b"aa"));
         queue.advance(3);
-        queue.push_control(Frame::pong(b"bb"));
-        queue.push_control(Frame::pong(b"cc"));
+        for payload in [b"b", b"c", b"d", b"e", b"f", b"g"] {
+            queue.push_control(Frame::pong(payload));
+        }
         queue.push(data("x"));
         let mut parts = [&[][..]; PARTS];
         let count = queue.fill(&mut parts);
-        assert_eq!(parts[..count].concat(), b"a\x8a\x02cc\x81\x01x");
+        let pongs = b"a\x8a\x01b\x8a\x01c\x8a\x01d\x8a\x01g";
+        assert_eq!(parts[..count].concat(), [&pongs[..], b"\x81\x01x"].concat());
     }
 
     #[test]

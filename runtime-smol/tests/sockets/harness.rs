@@ -1,0 +1,150 @@
+//! A server for one test, on a port of its own, that is always stopped.
+
+use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+use std::{io, thread};
+
+use smol::future::FutureExt;
+use switchboard_smol::core::{
+    ConnectionId, Ending, Heartbeat, Limit, Limits, Notice, Output, Rate, RoomClass, Stats,
+};
+use switchboard_smol::{Builder, Handle, Server};
+
+use crate::client::Client;
+
+/// Nothing that a test waits for takes longer on a busy machine, and nothing waits longer.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A running server. Dropping it drains it, and checks that nothing of its connections is left.
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) handle: Handle,
+    outputs: Receiver<Output>,
+    ended: Receiver<io::Result<()>>,
+}
+
+impl Running {
+    /// Serves what the builder makes; the builder's observer is the harness's.
+    pub(crate) fn start(builder: Builder) -> Self {
+        let (sender, outputs) = channel();
+        let observer = move |output: &Output| {
+            let _ = sender.send(output.clone());
+        };
+        Self::serve(builder.observe(observer).build().unwrap(), outputs)
+    }
+
+    /// Serves a server that is observed by the test itself.
+    pub(crate) fn serve(server: Server, outputs: Receiver<Output>) -> Self {
+        let listener = switchboard_smol::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.get_ref().local_addr().unwrap();
+        let handle = server.handle();
+        let (sender, ended) = channel();
+        thread::spawn(move || {
+            let result = smol::block_on(server.serve(listener));
+            drop(server);
+            let _ = sender.send(result);
+        });
+        Self { address, handle, outputs, ended }
+    }
+
+    /// The next thing that the observer hears of.
+    pub(crate) fn output(&self) -> Output {
+        self.outputs.recv_timeout(DEADLINE).expect("the observer hears of something")
+    }
+
+    /// The ending of the next connection that ends, whatever else the observer hears of before.
+    pub(crate) fn ending(&self) -> (ConnectionId, Ending) {
+        loop {
+            if let Output::Closed { connection, ending, .. } = self.output() {
+                return (connection, ending);
+            }
+        }
+    }
+
+    /// The next connection that opens.
+    pub(crate) fn opened(&self) -> ConnectionId {
+        loop {
+            if let Output::Notice(Notice::Opened { connection, .. }) = self.output() {
+                return connection;
+            }
+        }
+    }
+
+    /// Waits until the server's numbers are as described.
+    pub(crate) fn until(&self, what: &str, is: impl Fn(&Stats) -> bool) {
+        eventually(what, || is(&self.handle.stats()));
+    }
+
+    /// The result of `serve`, which must be over.
+    pub(crate) fn result(&self) -> io::Result<()> {
+        self.ended.recv_timeout(DEADLINE).expect("`serve` comes back")
+    }
+
+    /// Whether `serve` is still going on.
+    pub(crate) fn is_serving(&self) -> bool {
+        self.ended.try_recv().is_err()
+    }
+
+    /// Opens a connection and takes its `connected`.
+    pub(crate) fn connect(&self, target: &str) -> Client {
+        let mut client = Client::open(self.address, target);
+        client.expect("connected");
+        client
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            // The test has said what is wrong; the server ends with the process.
+            return;
+        }
+        within(self.handle.drain(Duration::ZERO, Duration::ZERO));
+        let stats = self.handle.stats();
+        assert_eq!((stats.connections, stats.reserved, stats.closing), (0, 0, 0), "{stats:?}");
+    }
+}
+
+/// Waits for a condition of which nothing tells when it comes true.
+pub(crate) fn eventually(what: &str, is: impl Fn() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !is() {
+        assert!(Instant::now() < deadline, "in vain: {what}");
+        thread::park_timeout(Duration::from_millis(1));
+    }
+}
+
+/// Awaits, but not for ever.
+pub(crate) fn within<T>(future: impl Future<Output = T>) -> T {
+    let timeout = async {
+        smol::Timer::after(DEADLINE).await;
+        panic!("it takes too long");
+    };
+    smol::block_on(future.or(timeout))
+}
+
+/// Limits that do not get in the way.
+pub(crate) fn roomy() -> Limits {
+    Limits {
+        max_connections: Limit::NONE,
+        max_per_user: Limit::NONE,
+        messages: Rate::NONE,
+        ..Limits::default()
+    }
+}
+
+/// No heartbeats: nothing comes between the messages of a test.
+pub(crate) fn silent() -> Heartbeat {
+    Heartbeat { interval: Duration::ZERO, ..Heartbeat::default() }
+}
+
+/// A room class that holds everybody and keeps no presence.
+pub(crate) fn crowd() -> RoomClass {
+    RoomClass { max_members: Limit::NONE, presence: false, ..RoomClass::default() }
+}
+
+/// A server without limits that matter and without heartbeats.
+pub(crate) fn plain() -> Builder {
+    Server::builder().limits(roomy()).heartbeat(silent()).rooms("", crowd())
+}
