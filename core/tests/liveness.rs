@@ -162,8 +162,9 @@ fn any_frame_is_life() {
           => a: ping n2
         160s a health_ping 7 / tick
           => a: health_pong 7
-        205s-1us tick
+        190s tick
           => a: ping n3
+        205s-1us tick
         view a
           => a is open in lobby, latency unknown, seen at 160s
         205s tick
@@ -200,8 +201,9 @@ fn a_pong_counts_once() {
         40s a pong n1
         view a
           => a is open in no room, latency 4562265us, seen at 30s
-        75s-1us tick
+        60s tick
           => a: ping n2
+        75s-1us tick
         75s tick
           => close a 4010 stale
         ",
@@ -284,6 +286,45 @@ fn a_tick_does_a_bounded_number_of_deadlines_and_says_that_more_are_due() {
           => closed e of u5: the handshake failed, after 10s
         deadline
           => deadline none
+        ",
+    );
+}
+
+#[test]
+fn after_a_long_sleep_everybody_is_asked_before_anybody_is_stale() {
+    check(
+        protocol,
+        "
+        enter a alice / enter b bob
+        1000s tick
+          => b: ping n1
+          => a: ping n1
+        // The time between the ping and the end of the patience: 15 s.
+        1001s b pong n1
+        1015s-1us tick
+        1015s tick
+          => close a 4010 stale
+        1046s run
+          => 1020s closed a of alice: stale (4010), after 1020s
+          => 1030s b: ping n2
+          => 1046s close b 4010 stale
+        ",
+    );
+}
+
+#[test]
+fn a_sleep_between_the_ping_and_its_answer_takes_no_one_along_who_answers_first() {
+    check(
+        protocol,
+        "
+        enter a alice / enter b bob
+        30s tick
+          => b: ping n1
+          => a: ping n1
+        // Both were asked; what b said in time is read first.
+        1000s b pong n1 / tick
+          => close a 4010 stale
+          => b: ping n2
         ",
     );
 }

@@ -53,9 +53,14 @@ fn a_probe_without_an_answer_ends_on_time() {
         4s a pong n1
         view a
           => a is open in no room, latency unknown, seen at 0
+        // The driver comes late: who was not asked yet gets the usual time to answer.
         45s tick
           => b: ping n2
+          => a: ping n2
+        60s-1us tick
+        60s tick
           => close a 4010 stale
+          => close b 4010 stale
         ",
     );
 }
