@@ -1,9 +1,113 @@
-//! A socket that does what a test says.
+//! A driver, and sockets that do what a test says.
+
+#![allow(dead_code, reason = "not every file of tests needs everything")]
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
-use switchboard_core::{Outlet, Stall};
+use bytes::Bytes;
+use switchboard_core::{
+    Codec, Command, Config, ConnectionId, Driver, Ending, Limit, Message, Outlet, Output, Payload,
+    RawFrame, RoomClass, Stall, Timestamp,
+};
+
+pub(crate) const NOW: Timestamp = Timestamp::ZERO;
+
+pub(crate) const BINARY: u8 = 2;
+pub(crate) const CLOSE: u8 = 8;
+pub(crate) const PING: u8 = 9;
+pub(crate) const PONG: u8 = 10;
+
+pub(crate) fn named<T: for<'t> TryFrom<&'t str>>(name: &str) -> T {
+    T::try_from(name).unwrap_or_else(|_| panic!("not a name: {name}"))
+}
+
+pub(crate) fn config() -> Config {
+    let class = RoomClass { presence: false, ..RoomClass::default() };
+    let mut config = Config { rooms: vec![(String::new(), class)], ..Config::default() };
+    config.limits.max_connections = Limit::NONE;
+    config.limits.max_per_user = Limit::NONE;
+    config.limits.messages = switchboard_core::Rate::NONE;
+    config.heartbeat.interval = Duration::ZERO;
+    config
+}
+
+/// The marks at 1,000 and 100 bytes.
+pub(crate) fn low_marks() -> Config {
+    let mut config = config();
+    config.limits.outlet_high_water = 1_000;
+    config.limits.outlet_low_water = 100;
+    config
+}
+
+pub(crate) fn driver(config: Config) -> Driver<Fake> {
+    Driver::new(config, 1, NOW).expect("sound")
+}
+
+/// A connection without the protocol: what it is sent is what arrives.
+pub(crate) fn open(
+    driver: &mut Driver<Fake>,
+    codec: Codec,
+    rooms: &[&str],
+) -> (ConnectionId, Socket) {
+    let rooms = rooms.iter().map(|room| named(room)).collect();
+    let id = driver.connect(NOW, named("alice"), rooms).expect("a seat");
+    let (fake, socket) = Fake::new();
+    assert!(driver.open(NOW, id, codec, fake));
+    (id, socket)
+}
+
+pub(crate) fn raw(driver: &mut Driver<Fake>) -> (ConnectionId, Socket) {
+    open(driver, Codec::Raw, &[])
+}
+
+pub(crate) fn send(driver: &mut Driver<Fake>, to: ConnectionId, payload: impl Into<Bytes>) {
+    let message = Message::Raw(RawFrame::Binary(payload.into()));
+    driver.command(NOW, Command::Send { to, message }).expect("it is open");
+}
+
+pub(crate) fn publish(driver: &mut Driver<Fake>, room: &str, payload: Payload) {
+    let publish = Command::Publish {
+        room: named(room),
+        kind: named("chat"),
+        from: None,
+        id: None,
+        key: None,
+        payload,
+        except: None,
+    };
+    driver.command(NOW, publish).expect("anybody's");
+}
+
+/// Flushes and wakes up the socket until nothing moves any more.
+pub(crate) fn settle(driver: &mut Driver<Fake>, id: ConnectionId, socket: &Socket) {
+    for _ in 0..100_000 {
+        let before = socket.bytes().len();
+        while driver.flush(NOW, 1) {}
+        if socket.is_watched() {
+            driver.writable(NOW, id);
+        }
+        if socket.bytes().len() == before && driver.unflushed() == 0 {
+            return;
+        }
+    }
+    panic!("it never settles");
+}
+
+pub(crate) fn endings(driver: &mut Driver<Fake>) -> Vec<Ending> {
+    let mut endings = Vec::new();
+    while let Some(output) = driver.take_output() {
+        if let Output::Closed { ending, .. } = output {
+            endings.push(ending);
+        }
+    }
+    endings
+}
+
+pub(crate) fn payloads(socket: &Socket) -> Vec<Vec<u8>> {
+    socket.frames().into_iter().map(|(_, payload)| payload).collect()
+}
 
 #[derive(Default, Debug)]
 struct State {
