@@ -1,4 +1,4 @@
-//! Heartbeats, stale and idle connections, probes.
+//! Heartbeats, stale and idle connections.
 
 mod transcript;
 
@@ -162,8 +162,9 @@ fn any_frame_is_life() {
           => a: ping n2
         160s a health_ping 7 / tick
           => a: health_pong 7
-        205s-1us tick
+        190s tick
           => a: ping n3
+        205s-1us tick
         view a
           => a is open in lobby, latency unknown, seen at 160s
         205s tick
@@ -200,8 +201,9 @@ fn a_pong_counts_once() {
         40s a pong n1
         view a
           => a is open in no room, latency 4562265us, seen at 30s
-        75s-1us tick
+        60s tick
           => a: ping n2
+        75s-1us tick
         75s tick
           => close a 4010 stale
         ",
@@ -260,198 +262,6 @@ fn one_without_messages_is_idle_and_pings_and_pongs_do_not_help() {
 }
 
 #[test]
-fn a_probe_asks_every_open_connection_and_says_how_long_each_took() {
-    check(
-        protocol,
-        "
-        enter a alice / enter b alice / connect c alice
-          => accept c
-        1s app probe alice 2s
-          => a: ping n1
-          => b: ping n1
-          => done: probing 2
-        +30ms b pong n1
-        +20ms a pong n1
-          => probed t1: a 50ms, b 30ms
-        view a
-          => a is open in no room, latency 50ms, seen at 1050ms
-        view b
-          => b is open in no room, latency 30ms, seen at 1030ms
-        ",
-    );
-}
-
-#[test]
-fn a_probe_without_an_answer_ends_on_time() {
-    check(
-        protocol,
-        "
-        enter a alice / enter b alice
-        1s app probe alice 2s
-          => a: ping n1
-          => b: ping n1
-          => done: probing 2
-        2s b pong n1
-        3s-1us tick
-        3s tick
-          => probed t1: a no answer, b 1s
-        // Too late: it answers nothing, and is no sign of life.
-        4s a pong n1
-        view a
-          => a is open in no room, latency unknown, seen at 0
-        45s tick
-          => b: ping n2
-          => close a 4010 stale
-        ",
-    );
-}
-
-#[test]
-fn an_answer_counts_once_and_for_its_own_connection() {
-    check(
-        both,
-        "
-        enter a alice / enter b alice
-        1s app probe alice 2s
-          => a: ping n1
-          => a: health_ping n1
-          => b: ping n1
-          => b: health_ping n1
-          => done: probing 2
-        1100ms a health_pong n1 / a pong n1 / a health_pong n1
-        view a
-          => a is open in no room, latency 100ms, seen at 1100ms
-        1300ms b pong n1
-          => probed t1: a 100ms, b 300ms
-        ",
-    );
-}
-
-#[test]
-fn two_probes_at_once_do_not_mix() {
-    check(
-        protocol,
-        "
-        enter a alice
-        1s app probe alice 2s
-          => a: ping n1
-          => done: probing 1
-        1s app probe alice 3s
-          => a: ping n2
-          => done: probing 1
-        1500ms a pong n2
-          => probed t2: a 500ms
-        2s a pong n1
-          => probed t1: a 1s
-        view a
-          => a is open in no room, latency 1s, seen at 2s
-        deadline
-          => deadline 25437735us
-        ",
-    );
-}
-
-#[test]
-fn a_probe_and_a_heartbeat_do_not_mix() {
-    check(
-        protocol,
-        "
-        enter a alice / next / app probe alice 2s
-          => a: ping n1
-          => a: ping n2
-          => done: probing 1
-        +10ms a pong n2
-          => probed t1: a 10ms
-        +10ms a pong n1
-        view a
-          => a is open in no room, latency 20ms, seen at 25457735us
-        ",
-    );
-}
-
-#[test]
-fn a_connection_that_ends_answers_its_probes() {
-    check(
-        protocol,
-        "
-        enter a alice / enter b alice / enter c alice
-        1s app probe alice 2s / app probe alice 5s
-          => a: ping n1
-          => b: ping n1
-          => c: ping n1
-          => done: probing 3
-          => a: ping n2
-          => b: ping n2
-          => c: ping n2
-          => done: probing 3
-        a lost
-          => closed a of alice: lost, after 1s
-        app close b normal
-          => close b 1000 normal
-          => done: closing 1
-        b pong n1
-        1200ms c pong n2
-          => probed t2: a no answer, b no answer, c 200ms
-        c lost
-          => probed t1: a no answer, b no answer, c no answer
-          => closed c of alice: lost, after 1200ms
-        deadline
-          => deadline 6s
-        stats
-          => closing 1, users 1, accepted 3, out 3, ended lost 2
-        ",
-    );
-}
-
-#[test]
-fn there_is_nobody_to_probe() {
-    check(
-        |config| config.limits.max_probes = 1,
-        "
-        app probe alice 2s
-          => done: user_offline
-        connect a alice
-          => accept a
-        app probe alice 2s
-          => done: user_offline
-        open a / app probe alice 2s / app probe alice 2s
-          => a: connected alice
-          => a: ping n1
-          => a: health_ping n1
-          => done: probing 1
-          => done: rate_limited
-        a pong n1
-          => probed t3: a 0
-        app close a normal
-          => close a 1000 normal
-          => done: closing 1
-        app probe alice 2s
-          => done: user_offline
-        ",
-    );
-}
-
-#[test]
-fn a_probe_of_no_time_is_over_at_once() {
-    check(
-        protocol,
-        "
-        enter a alice
-        1s app probe alice 0
-          => a: ping n1
-          => done: probing 1
-        deadline
-          => deadline 1s
-        tick
-          => probed t1: a no answer
-        a pong n1
-        view a
-          => a is open in no room, latency unknown, seen at 0
-        ",
-    );
-}
-
-#[test]
 fn a_tick_does_a_bounded_number_of_deadlines_and_says_that_more_are_due() {
     check(
         |config| config.limits.work_per_tick = 2,
@@ -476,6 +286,45 @@ fn a_tick_does_a_bounded_number_of_deadlines_and_says_that_more_are_due() {
           => closed e of u5: the handshake failed, after 10s
         deadline
           => deadline none
+        ",
+    );
+}
+
+#[test]
+fn after_a_long_sleep_everybody_is_asked_before_anybody_is_stale() {
+    check(
+        protocol,
+        "
+        enter a alice / enter b bob
+        1000s tick
+          => b: ping n1
+          => a: ping n1
+        // The time between the ping and the end of the patience: 15 s.
+        1001s b pong n1
+        1015s-1us tick
+        1015s tick
+          => close a 4010 stale
+        1046s run
+          => 1020s closed a of alice: stale (4010), after 1020s
+          => 1030s b: ping n2
+          => 1046s close b 4010 stale
+        ",
+    );
+}
+
+#[test]
+fn a_sleep_between_the_ping_and_its_answer_takes_no_one_along_who_answers_first() {
+    check(
+        protocol,
+        "
+        enter a alice / enter b bob
+        30s tick
+          => b: ping n1
+          => a: ping n1
+        // Both were asked; what b said in time is read first.
+        1000s b pong n1 / tick
+          => close a 4010 stale
+          => b: ping n2
         ",
     );
 }

@@ -167,6 +167,7 @@ impl Lockstep {
                 continue;
             }
             seat.ping = Some(nonce);
+            seat.asked = seat.asked.filter(|&at| at >= seat.last_seen).or(Some(run.now));
             let (count, at) = self.last_ping.entry(*c).or_insert((0, seat.since));
             let earliest = seat.since + heartbeat.interval / 2 + heartbeat.interval * *count as u32;
             if heartbeat.interval == Duration::ZERO || run.now < earliest {
@@ -176,10 +177,8 @@ impl Lockstep {
         }
         for (c, seat) in &self.model.seats {
             let last = self.last_ping.get(c).map_or(seat.since, |(_, at)| *at);
-            let is_stale = run.now >= seat.last_seen + heartbeat.stale_after;
             if heartbeat.interval != Duration::ZERO
                 && seat.phase == Phase::Open
-                && !is_stale
                 && run.hub.connection(run.made[*c]).is_some_and(|view| view.is_open())
                 && run.now >= last + heartbeat.interval
             {

@@ -119,6 +119,7 @@ impl Model {
             bucket_full_at: Timestamp::ZERO,
             strikes: 0,
             ping: None,
+            asked: None,
         };
         self.seats.insert(self.admitted, seat);
         self.admitted += 1;
@@ -306,8 +307,11 @@ impl Model {
                     self.gone(c, reason);
                 }
                 Phase::Open
-                    if heartbeat.interval != never
-                        && past(seat.last_seen, heartbeat.stale_after) =>
+                    if past(seat.last_seen, heartbeat.stale_after)
+                        && seat.asked.is_some_and(|asked| {
+                            asked >= seat.last_seen
+                                && past(asked, heartbeat.stale_after - heartbeat.interval)
+                        }) =>
                 {
                     self.close(c, "stale");
                 }
@@ -337,7 +341,7 @@ impl Model {
             return;
         };
         if seat.ping == Some(nonce) {
-            (seat.ping, seat.last_seen) = (None, now);
+            (seat.ping, seat.asked, seat.last_seen) = (None, None, now);
             return;
         }
         for probe in &mut self.probes {

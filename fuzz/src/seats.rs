@@ -39,6 +39,8 @@ pub struct Seat {
     pub strikes: u32,
     /// The ping that waits for its pong.
     pub ping: Option<u64>,
+    /// When it was first asked without an answer since its last sign of life.
+    pub asked: Option<Timestamp>,
 }
 
 /// Reserved, open, closing, and then no seat at all.

@@ -14,9 +14,9 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
     (setup, any::<u64>(), ops).prop_map(|(setup, seed, ops)| Scenario { setup, seed, ops })
 }
 
-/// 1,000 scenarios, or as many as `SWITCHBOARD_CASES` says.
+/// 5,000 scenarios each, or as many as `SWITCHBOARD_CASES` says.
 fn cases() -> u32 {
-    std::env::var("SWITCHBOARD_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1_000)
+    std::env::var("SWITCHBOARD_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(5_000)
 }
 
 fn holds(invariant: Invariant) {

@@ -52,3 +52,7 @@ pub use context::Context;
 pub use handle::{Handle, Published};
 pub use server::{Admission, Server, bind};
 pub use switchboard_core as core;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

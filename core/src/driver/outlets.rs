@@ -93,9 +93,14 @@ impl<O: Outlet> Outlets<O> {
         self.slot(id).map(|slot| slot.codec)
     }
 
+    /// What the hub made of a report. If messages still wait, it is asked again after the next flush, even if this
+    /// time it had nothing that could be said to this connection.
     pub(super) fn set_blocked(&mut self, id: ConnectionId, blocked: bool) {
         if let Some(slot) = self.slot(id) {
             slot.blocked = blocked;
+            if blocked {
+                self.mark_dirty(id);
+            }
         }
     }
 
@@ -234,57 +239,62 @@ impl<O: Outlet> Outlets<O> {
         }
     }
 
-    /// Writes until nothing waits or the socket is full, and reports what that means for the hub.
+    /// Writes what waits, and reports what came of it to the hub.
     fn write(&mut self, id: ConnectionId) {
-        let water = self.water.clone();
         let Some(slot) = self.slots.get_mut(id.index()).and_then(Option::as_mut) else { return };
         if slot.id != id || slot.broken {
             return;
         }
-        while !slot.stalled && !slot.queue.is_empty() {
-            let mut parts: [&[u8]; PARTS] = [&[]; PARTS];
-            let count = slot.queue.fill(&mut parts);
-            match slot.outlet.write(&parts[..count]) {
-                // A socket that takes nothing and says nothing will not take anything later either.
-                Ok(0) | Err(Stall::Broken) => {
-                    slot.broken = true;
-                    let how = Disconnect::Lost;
-                    self.reports.push_back(Event::Disconnected { connection: id, how });
-                    return;
-                }
-                Ok(taken) => {
-                    self.bytes_out += taken as u64;
-                    slot.queue.advance(taken);
-                }
-                Err(Stall::Full) => {
-                    slot.stalled = true;
-                    slot.outlet.watch();
-                }
-            }
-        }
-        if slot.queue.is_closed() && slot.queue.is_empty() && !slot.finished_writing {
-            slot.finished_writing = true;
-            slot.outlet.finish();
-        }
+        self.bytes_out += slot.pump();
         let waiting = slot.queue.bytes();
-        if waiting > water.end && !slot.blocked {
+        if slot.broken {
+            let how = Disconnect::Lost;
+            self.reports.push_back(Event::Disconnected { connection: id, how });
+        } else if waiting > self.water.end && !slot.blocked {
             slot.blocked = true;
             self.reports.push_back(Event::Blocked { connection: id });
-        } else if waiting <= water.start && slot.blocked {
+        } else if waiting <= self.water.start && slot.blocked {
             self.reports.push_back(Event::Writable { connection: id });
         }
     }
 
-    /// Forgets a connection. What waits for it goes out as far as its socket takes it now.
+    /// Forgets a connection. What waits for it goes out as far as its socket takes it now; the hub, which has
+    /// forgotten it already, hears nothing of that.
     fn remove(&mut self, id: ConnectionId) {
-        if self.slot(id).is_some_and(|slot| !slot.stalled) {
-            self.write(id);
-        }
         let slot = self.slots.get_mut(id.index());
         if let Some(slot) = slot.filter(|slot| slot.as_ref().is_some_and(|slot| slot.id == id))
             && let Some(mut slot) = slot.take()
         {
+            self.bytes_out += slot.pump();
             slot.outlet.end();
         }
+    }
+}
+
+impl<O: Outlet> Slot<O> {
+    /// Writes until nothing waits or the socket takes no more. Answers how many bytes it took.
+    fn pump(&mut self) -> u64 {
+        let mut written = 0;
+        while !self.stalled && !self.broken && !self.queue.is_empty() {
+            let mut parts: [&[u8]; PARTS] = [&[]; PARTS];
+            let count = self.queue.fill(&mut parts);
+            match self.outlet.write(&parts[..count]) {
+                // A socket that takes nothing and says nothing will not take anything later either.
+                Ok(0) | Err(Stall::Broken) => self.broken = true,
+                Ok(taken) => {
+                    written += taken as u64;
+                    self.queue.advance(taken);
+                }
+                Err(Stall::Full) => {
+                    self.stalled = true;
+                    self.outlet.watch();
+                }
+            }
+        }
+        if self.queue.is_closed() && self.queue.is_empty() && !self.finished_writing {
+            self.finished_writing = true;
+            self.outlet.finish();
+        }
+        written
     }
 }

@@ -48,6 +48,8 @@ pub(crate) struct Membership {
 pub(crate) struct Ping {
     pub(crate) nonce: u64,
     pub(crate) sent: Timestamp,
+    /// When the first of those was sent that have had no answer since the last sign of life.
+    pub(crate) asking_since: Timestamp,
 }
 
 /// A connection.

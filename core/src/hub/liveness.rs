@@ -67,7 +67,7 @@ impl Hub {
         if mode != HeartbeatMode::Protocol {
             self.send_now(id, Message::HealthPing { timestamp: nonce });
         }
-        Some(Ping { nonce, sent: now })
+        Some(Ping { nonce, sent: now, asking_since: now })
     }
 
     /// What this connection waits for first.
@@ -82,12 +82,17 @@ impl Hub {
         }
     }
 
+    /// Only who was asked, and given the usual time to answer, can be stale: a driver that slept past the time of the
+    /// ping (a suspended machine) must not take everybody for dead when it wakes up.
     fn stale_at(&self, connection: &Connection) -> Timestamp {
         let heartbeat = &self.config.heartbeat;
-        if heartbeat.interval.is_zero() {
-            return Timestamp::MAX;
+        match connection.ping.filter(|ping| ping.asking_since >= connection.last_seen) {
+            Some(ping) => {
+                let answer_in = heartbeat.stale_after.saturating_sub(heartbeat.interval);
+                (connection.last_seen + heartbeat.stale_after).max(ping.asking_since + answer_in)
+            }
+            None => Timestamp::MAX,
         }
-        connection.last_seen + heartbeat.stale_after
     }
 
     fn idle_at(&self, connection: &Connection) -> Timestamp {
@@ -143,7 +148,10 @@ impl Hub {
                 let ping = self.ping(id);
                 let next_ping = now + self.config.heartbeat.interval;
                 if let Some(connection) = self.connections.get_mut(id) {
-                    connection.ping = ping;
+                    let asking = connection.ping.map(|ping| ping.asking_since);
+                    let asking = asking.filter(|&since| since >= connection.last_seen);
+                    let asking_since = asking.unwrap_or(now);
+                    connection.ping = ping.map(|ping| Ping { asking_since, ..ping });
                     connection.next_ping = next_ping;
                 }
                 self.rearm(id);

@@ -115,7 +115,8 @@ impl Play {
             }
             ["deadline"] => {
                 let deadline = self.hub.next_deadline();
-                let text = deadline.map_or("none".into(), |at| render::span(at - Timestamp::ZERO));
+                let text =
+                    deadline.map_or_else(|| "none".into(), |at| render::span(at - Timestamp::ZERO));
                 self.output.push(format!("deadline {text}"));
             }
             ["stats"] => self.output.push(render::stats(&self.hub.stats())),
@@ -246,7 +247,7 @@ impl Play {
                 };
                 let rooms: Vec<_> = view.rooms().map(|room| format!(" {room}")).collect();
                 let (messages, bytes) = view.waiting();
-                let latency = view.latency().map_or("unknown".into(), render::span);
+                let latency = view.latency().map_or_else(|| "unknown".into(), render::span);
                 let seen = render::span(view.last_seen() - Timestamp::ZERO);
                 let rooms = if rooms.is_empty() { " no room".into() } else { rooms.concat() };
                 let blocked = if view.is_blocked() {
@@ -314,10 +315,8 @@ impl Play {
     }
 
     fn feed(&mut self, event: Event) {
-        let opened = match &event {
-            Event::Opened { connection } => Some(*connection),
-            _ => None,
-        };
+        let opened =
+            if let Event::Opened { connection } = &event { Some(*connection) } else { None };
         for action in self.hub.handle(self.now, event) {
             if let Action::Accept { ticket, connection } = action {
                 let name = &self.attempts[(ticket.0 - ATTEMPTS) as usize];

@@ -48,7 +48,7 @@ impl Names {
             Action::Accept { connection, .. } => format!("accept {}", self.of(*connection)),
             Action::Reject { rejection, .. } => {
                 let close = rejection.close_reason();
-                let retry = rejection.retry_after().map_or("never".into(), span);
+                let retry = rejection.retry_after().map_or_else(|| "never".into(), span);
                 let (name, status) = (rejection.as_str(), rejection.http_status());
                 format!(
                     "reject {name}, {status} or {} {}, retry {retry}",
@@ -81,11 +81,11 @@ impl Names {
             Action::Raw { connection, frame } => {
                 format!("raw from {}: {} bytes", self.of(*connection), frame.as_bytes().len())
             }
-            Action::Done { result: Ok(outcome), .. } => self.outcome(outcome),
+            Action::Done { result: Ok(outcome), .. } => Self::outcome(outcome),
             Action::Done { result: Err(refusal), .. } => format!("done: {}", refused(refusal)),
             Action::Probed { ticket, answers } => {
                 let answers = answers.iter().map(|(id, latency)| {
-                    format!("{} {}", self.of(*id), latency.map_or("no answer".into(), span))
+                    format!("{} {}", self.of(*id), latency.map_or_else(|| "no answer".into(), span))
                 });
                 format!("probed t{}: {}", ticket.0, answers.collect::<Vec<_>>().join(", "))
             }
@@ -94,7 +94,7 @@ impl Names {
         }
     }
 
-    fn outcome(&mut self, outcome: &Outcome) -> String {
+    fn outcome(outcome: &Outcome) -> String {
         match outcome {
             Outcome::Joined(_) => "done: joined".into(),
             Outcome::Left => "done: left".into(),

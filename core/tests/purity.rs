@@ -1,0 +1,135 @@
+//! The core is pure: time, randomness and the order of things come from outside.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every source file of the core, with its text.
+fn sources() -> Vec<(PathBuf, String)> {
+    fn collect(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                collect(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).expect("text");
+                found.push((path, text));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    collect(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut found);
+    assert!(found.len() > 20, "the scan finds the sources");
+    found
+}
+
+/// The code without comments and without spaces, but for those between words.
+fn tight(text: &str) -> String {
+    let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+    let mut tight = String::new();
+    for word in lines.flat_map(str::split_whitespace) {
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        if tight.ends_with(is_word) && word.starts_with(is_word) {
+            tight.push(' ');
+        }
+        tight.push_str(word);
+    }
+    tight
+}
+
+/// Whether the name stands in the code as a whole.
+fn has_name(code: &str, name: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    code.match_indices(name).any(|(at, _)| {
+        !code[..at].ends_with(is_part) && !code[at + name.len()..].starts_with(is_part)
+    })
+}
+
+/// What of this code would make the same log give other actions.
+fn impurities(text: &str) -> Vec<&'static str> {
+    let code = tight(text);
+    let names = ["std", "Instant", "SystemTime", "thread", "rand", "getrandom", "RandomState"];
+    names.into_iter().filter(|name| has_name(&code, name)).collect()
+}
+
+/// Fields that are hash maps or sets.
+fn hashed_fields(text: &str) -> Vec<String> {
+    let code = tight(text);
+    let declarations =
+        ["HashMap<", "HashSet<"].into_iter().flat_map(|kind| code.match_indices(kind));
+    let field = |(at, _)| {
+        let before = code[..at].strip_suffix(':')?;
+        before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().map(str::to_owned)
+    };
+    declarations.filter_map(field).collect()
+}
+
+/// Where one of these fields is gone through, so that its order could show.
+fn walks(text: &str, fields: &[String]) -> Vec<String> {
+    let code = tight(text);
+    let methods =
+        ["iter", "iter_mut", "keys", "values", "values_mut", "drain", "retain", "extract_if"];
+    let owning = ["into_iter", "into_keys", "into_values"];
+    let mut found = Vec::new();
+    for field in fields {
+        for method in methods.into_iter().chain(owning) {
+            found.push(format!(".{field}.{method}("));
+        }
+        // for … in &mut self.field {
+        found.push(format!(".{field}{{"));
+    }
+    found.retain(|walk| code.contains(walk.as_str()));
+    found
+}
+
+#[test]
+fn core_reads_no_clock() {
+    for (path, text) in sources() {
+        let found = impurities(&text);
+        assert!(found.is_empty(), "{} uses {found:?}", path.display());
+    }
+}
+
+#[test]
+fn core_iterates_no_hash_map() {
+    let sources = sources();
+    let mut fields: Vec<_> = sources.iter().flat_map(|(_, text)| hashed_fields(text)).collect();
+    fields.sort();
+    fields.dedup();
+    // Both rooms and users are found by `names`, and presence counts `users`.
+    assert_eq!(fields, ["names", "users"], "another one: is its order hidden, too?");
+    for (path, text) in &sources {
+        let found = walks(text, &fields);
+        assert!(found.is_empty(), "{} goes through {found:?}", path.display());
+    }
+}
+
+#[test]
+fn core_is_no_std_and_has_no_unsafe_code() {
+    let (_, text) =
+        sources().into_iter().find(|(path, _)| path.ends_with("src/lib.rs")).expect("lib.rs");
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    for attribute in ["#![no_std]", "#![forbid(unsafe_code)]"] {
+        assert!(lines.contains(&attribute), "{attribute}");
+    }
+}
+
+/// A scan that finds nothing anywhere would be of no use.
+#[test]
+fn the_scan_finds_what_it_looks_for() {
+    assert_eq!(impurities("let now = std::time::Instant::now();"), ["std", "Instant"]);
+    assert_eq!(impurities("#![no_std]\n// std::thread\nlet random = operand;"), [""; 0]);
+    let text = "struct A { names: HashMap<K, V>, seen: HashSet<K>, x: Vec<HashMap<K, V>> }";
+    assert_eq!(hashed_fields(text), ["names", "seen"]);
+    let fields = ["names".to_owned()];
+    for walk in [
+        "self.names.iter().next()",
+        "self.names\n    .values()",
+        "for (k, v) in &mut self.names {}",
+        "self.rooms.names.into_iter()",
+    ] {
+        assert_eq!(walks(walk, &fields).len(), 1, "{walk}");
+    }
+    for fine in ["self.names.get(k)", "self.usernames.iter()", "for name in names {}"] {
+        assert_eq!(walks(fine, &fields), [""; 0], "{fine}");
+    }
+}

@@ -1,0 +1,89 @@
+"""Holds many idle connections on a server and tells what each costs it in memory.
+
+    python3 server/tests/clients/python/idle.py [COUNT]
+
+Needs nothing but Python and a built program (SWITCHBOARD_BIN, else target/release/switchboard). Linux only: it reads the
+server's private memory from /proc. Every connection is in a room of ten, and still answers when all are there.
+"""
+
+import os
+import re
+import resource
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOM_SIZE = 10
+CONFIG = f"""
+listen = "127.0.0.1:0"
+[limits]
+max_connections = 0
+max_per_room = {ROOM_SIZE}
+max_per_user = 0
+[rooms.""]
+presence = false
+[log]
+level = "warn"
+"""
+MASK = b"\0\0\0\0"
+
+
+def private_bytes(pid):
+    """What is this process's alone, and would be given back if it ended."""
+    smaps = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    kilobytes = re.findall(r"^Private_(?:Clean|Dirty): +(\d+) kB", smaps, re.MULTILINE)
+    return sum(map(int, kilobytes)) * 1024
+
+
+def connect(port, number):
+    client = socket.create_connection(("127.0.0.1", port), timeout=10)
+    client.sendall(
+        f"GET /ws/room-{number // ROOM_SIZE}?user=user-{number} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+    )
+    wait_for(client, b'"type":"connected"')
+    return client
+
+
+def wait_for(client, text):
+    got = b""
+    while text not in got:
+        piece = client.recv(4096)
+        if not piece:
+            raise SystemExit(f"the server ended a connection: {got!r}")
+        got += piece
+
+
+def main():
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 15_000
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    program = os.environ.get("SWITCHBOARD_BIN", "target/release/switchboard")
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as config:
+        config.write(CONFIG)
+        config.flush()
+        server = subprocess.Popen([program, "--config", config.name], stdout=subprocess.PIPE, text=True)
+        try:
+            port = int(re.search(r"http://127\.0\.0\.1:(\d+)/", server.stdout.readline())[1])
+            # The first ones bring what is there once: thread-local buffers, tables.
+            clients = [connect(port, number) for number in range(100)]
+            before = private_bytes(server.pid)
+            clients += [connect(port, number) for number in range(100, count)]
+            each = (private_bytes(server.pid) - before) / (count - 100)
+            ping = b'{"type":"health_ping","timestamp":1}'
+            for client in clients:
+                client.sendall(bytes([0x81, 0x80 | len(ping)]) + MASK + ping)
+            for client in clients:
+                wait_for(client, b'"type":"health_pong"')
+            answered = (private_bytes(server.pid) - before) / (count - 100)
+            print(f"{count} connections, all answering: {each:.0f} bytes each, {answered:.0f} after one message each")
+        finally:
+            server.terminate()
+            server.wait(timeout=60)
+
+
+if __name__ == "__main__":
+    main()
