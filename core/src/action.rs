@@ -58,7 +58,7 @@ pub enum Action<'a> {
         user: &'a UserName,
         /// How it ended.
         ending: &'a Ending,
-        /// How long it had been open.
+        /// How long it had been open; if it never was, the time since its admission.
         open_for: Duration,
     },
     /// A message for the application's handler of its type.

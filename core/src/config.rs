@@ -89,7 +89,7 @@ pub struct Limits {
     pub outbox_messages: usize,
     /// Bytes that wait so, as [`Message::cost_bytes`](crate::Message::cost_bytes) counts them.
     pub outbox_bytes: usize,
-    /// When this many bytes wait in a connection's write queue, it is blocked, and the rest waits in the hub.
+    /// When more bytes than this wait in a connection's write queue, it is blocked, and the rest waits in the hub.
     pub outlet_high_water: usize,
     /// When no more than this many are left there, it is writable again.
     pub outlet_low_water: usize,

@@ -113,8 +113,9 @@ pub enum Output {
 ///    bytes again, and [`tick`](Self::tick) when [`next_deadline`](Self::next_deadline) has come;
 /// 5. takes what is left to do from [`take_output`](Self::take_output) after each of these.
 ///
-/// Messages are encoded once for each codec, however many get them, and shared down to the socket. Nothing is
-/// written before [`flush`](Self::flush), so that what a round has for one socket goes out in one call.
+/// Messages are encoded once for each codec, however many get them, and shared down to the socket. They are written by
+/// [`flush`](Self::flush), so that what a round has for one socket goes out in one call; only a socket for which more than
+/// the high-water mark waits, or whose connection ends, is written to at once.
 #[derive(Debug)]
 pub struct Driver<O> {
     hub: Hub,

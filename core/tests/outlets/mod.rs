@@ -175,6 +175,8 @@ impl Outlet for Fake {
         state.is_watched = true;
     }
 
+    fn finish(&mut self) {}
+
     fn end(&mut self) {
         self.0.borrow_mut().ends += 1;
     }
