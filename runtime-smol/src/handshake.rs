@@ -1,5 +1,6 @@
 //! From an accepted socket to an open connection, or a refusal that can be read.
 
+use std::borrow::Cow;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -10,11 +11,11 @@ use smol::future::FutureExt;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::{Async, Timer};
 use switchboard_core::http::{
-    self, DEFAULT_MAX_HEAD_BYTES, Parsed, Refusal, Request, Response, Upgrade,
+    self, DEFAULT_MAX_HEAD_BYTES, Parsed, Refusal, Request, Response, Status, Token, Upgrade,
 };
 use switchboard_core::{CloseReason, Codec, Frame, Rejection, RoomName};
 
-use crate::auth::{Credentials, guarded};
+use crate::auth::{Credentials, Verdict, guarded};
 use crate::builder::Answer;
 use crate::server::{Admission, tune};
 use crate::shared::Shared;
@@ -149,7 +150,13 @@ async fn read_request(
 /// Checks the request, finds out whose it is, and takes a seat.
 pub(crate) async fn admit(shared: &Arc<Shared>, request: Request) -> Result<Admission, Refused> {
     let rules = &shared.rules;
-    let upgrade = http::check(&request, &rules.origins, &rules.path).map_err(Refused::Http)?;
+    let upgrade = match http::check(&request, &rules.origins, &rules.path) {
+        Ok(upgrade) => upgrade,
+        Err(refusal) if refusal.status == Status::UpgradeRequired => {
+            return Err(Refused::Http(look_in(shared, request).await.err().unwrap_or(refusal)));
+        }
+        Err(refusal) => return Err(Refused::Http(refusal)),
+    };
     let room = upgrade
         .room
         .as_deref()
@@ -158,15 +165,8 @@ pub(crate) async fn admit(shared: &Arc<Shared>, request: Request) -> Result<Admi
         .transpose()
         .map_err(|error| Refusal::bad_request("bad_room", format!("the room in the path {error}")))
         .map_err(Refused::Http)?;
-    let credentials = Credentials {
-        request,
-        token: upgrade.token.clone(),
-        claimed_user: upgrade.user.clone(),
-        room: room.clone(),
-        serial: shared.serial.fetch_add(1, Ordering::Relaxed),
-    };
-    let verdict = guarded(|| (shared.authenticate)(credentials)).await;
-    let identity = match verdict.and_then(|verdict| verdict) {
+    let (token, user) = (upgrade.token.clone(), upgrade.user.clone());
+    let identity = match authenticate(shared, request, token, user, room.clone()).await {
         Ok(identity) => identity,
         Err(refusal) => return Err(unauthorized(shared, upgrade, refusal)),
     };
@@ -184,6 +184,26 @@ pub(crate) async fn admit(shared: &Arc<Shared>, request: Request) -> Result<Admi
             Err(Refused::Full(upgrade, rejection))
         }
     }
+}
+
+/// A plain request for the path of upgrades, as `curl` sends it: whoever would not be let in hears that rather than how
+/// to ask.
+async fn look_in(shared: &Shared, request: Request) -> Verdict {
+    let token = Token::find(&request)?;
+    let user = request.query("user").map(Cow::into_owned);
+    authenticate(shared, request, token, user, None).await
+}
+
+async fn authenticate(
+    shared: &Shared,
+    request: Request,
+    token: Option<Token>,
+    claimed_user: Option<String>,
+    room: Option<RoomName>,
+) -> Verdict {
+    let serial = shared.serial.fetch_add(1, Ordering::Relaxed);
+    let credentials = Credentials { request, token, claimed_user, room, serial };
+    guarded(|| (shared.authenticate)(credentials)).await.and_then(|verdict| verdict)
 }
 
 fn unauthorized(shared: &Shared, upgrade: Upgrade, refusal: Refusal) -> Refused {
