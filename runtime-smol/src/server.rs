@@ -128,6 +128,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        let stats = self.handle().stats();
+        if stats.connections + stats.reserved + stats.closing == 0 {
+            return;
+        }
         self.shared.drive(|driver, now| {
             driver.drain(now, Duration::ZERO, Duration::ZERO);
             while driver.next_deadline().is_some_and(|deadline| deadline <= now) {
@@ -197,8 +201,13 @@ impl std::fmt::Debug for Admission {
 
 /// Accepts one socket, when there is room for its handshake.
 async fn accept(shared: &Arc<Shared>, listener: &Async<TcpListener>) -> io::Result<()> {
-    while shared.handshakes.load(Ordering::Acquire) >= shared.rules.max_handshakes {
-        shared.handshake_done.heard().await;
+    let is_full = || shared.handshakes.load(Ordering::Acquire) >= shared.rules.max_handshakes;
+    while is_full() {
+        let done = shared.handshake_done.listen();
+        // One may have ended just before it was listened to.
+        if is_full() {
+            done.await;
+        }
     }
     let (socket, peer) = match listener.accept().await {
         Ok(accepted) => accepted,
@@ -232,7 +241,7 @@ struct Counted(Arc<Shared>);
 impl Drop for Counted {
     fn drop(&mut self) {
         self.0.handshakes.fetch_sub(1, Ordering::AcqRel);
-        self.0.handshake_done.ring();
+        self.0.handshake_done.notify(usize::MAX);
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
+use event_listener::Event;
 use smol::Executor;
 use smol::channel::Sender;
 use switchboard_core::http::{Origins, Request, Response};
@@ -78,7 +79,8 @@ pub(crate) struct Shared {
     pub(crate) probes: Mutex<HashMap<Ticket, Sender<Answers>>>,
     pub(crate) drained: Gate,
     pub(crate) handshakes: AtomicUsize,
-    pub(crate) handshake_done: Bell,
+    /// Every listener that waits for room hears it.
+    pub(crate) handshake_done: Event,
     pub(crate) serial: AtomicU64,
 }
 
@@ -108,7 +110,7 @@ impl Shared {
             probes: Mutex::default(),
             drained: Gate::default(),
             handshakes: AtomicUsize::new(0),
-            handshake_done: Bell::default(),
+            handshake_done: Event::new(),
             serial: AtomicU64::new(1),
         }
     }

@@ -67,6 +67,7 @@ fn it_is_closed_with_4008_while_the_others_go_on() {
     assert!(got < published);
     assert_eq!(last.payload, [&4008u16.to_be_bytes()[..], b"slow_consumer"].concat());
     slow.ended();
+    drop(slow);
     assert_eq!(server.ending().1, Ending::Closed(CloseReason::SlowConsumer));
     quick.bye();
 }

@@ -142,3 +142,32 @@ fn a_refusal_is_a_response_for_the_other_server_to_send() {
         |handle| assert_eq!(handle.stats().accepted, 0),
     );
 }
+
+#[test]
+fn one_server_can_serve_two_listeners() {
+    let server = plain().max_handshakes(1).build().unwrap();
+    let handle = server.handle();
+    let listeners = [(); 2].map(|()| {
+        let listener = switchboard_smol::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        (listener.get_ref().local_addr().unwrap(), listener)
+    });
+    let [(one, first), (other, second)] = listeners;
+    let (sender, ended) = channel();
+    thread::spawn(move || {
+        let both = smol::future::zip(server.serve(first), server.serve(second));
+        let _ = sender.send(smol::block_on(both));
+    });
+    for n in 0..20 {
+        let mut clients = [one, other].map(|address| {
+            let mut client = Client::open(address, &format!("/ws/lobby?user=u{n}"));
+            client.expect("connected");
+            client
+        });
+        clients[0].json(&json!({"type": "chat", "payload": n}));
+        assert!(clients.iter_mut().all(|client| client.expect("chat")["payload"] == n));
+        clients.into_iter().for_each(Client::bye);
+    }
+    within(handle.drain(Duration::ZERO, Duration::ZERO));
+    let (one, other) = ended.recv_timeout(DEADLINE).expect("both come back");
+    one.and(other).unwrap();
+}
