@@ -323,8 +323,16 @@ impl Server {
             }
             Stage::Open(id, framing) => {
                 let id = *id;
-                if !deliver(&mut self.driver, self.now, id, framing, bytes) {
+                let end = deliver(&mut self.driver, self.now, id, framing, bytes);
+                if end.is_some() {
                     peer.stage = Stage::Deaf(Some(id));
+                }
+                // What came before the end counts: it is answered first.
+                self.perform();
+                match end {
+                    Some(End::Goodbye(code)) => self.driver.peer_closed(self.now, id, code),
+                    Some(End::Broken(reason)) => self.driver.fail(self.now, id, reason),
+                    None => {}
                 }
             }
             Stage::Deaf(_) => {}
@@ -426,37 +434,41 @@ impl Stage {
     }
 }
 
-/// Gives every message that is complete to the driver. Answers whether any more will be looked at.
+/// Why nothing more of a peer is looked at.
+enum End {
+    Goodbye(Option<u16>),
+    Broken(CloseReason),
+}
+
+/// Gives every message that is complete to the driver, up to the end if there is one.
 fn deliver(
     driver: &mut Driver<SocketOutlet>,
     now: Timestamp,
     id: ConnectionId,
     framing: &mut WebSocketContext,
     bytes: &[u8],
-) -> bool {
+) -> Option<End> {
     let max_message = framing.get_config().max_message_size.unwrap_or(usize::MAX);
     let mut piece = Piece(bytes);
-    let goes_on = loop {
+    let end = loop {
         match framing.read(&mut piece) {
             Ok(tungstenite::Message::Text(text)) => driver.text(now, id, &text),
             Ok(tungstenite::Message::Binary(bytes)) => driver.binary(now, id, bytes),
             Ok(tungstenite::Message::Ping(payload)) => driver.ping(now, id, &payload),
             Ok(tungstenite::Message::Pong(payload)) => driver.pong(now, id, &payload),
             Ok(tungstenite::Message::Close(frame)) => {
-                driver.peer_closed(now, id, frame.map(|frame| frame.code.into()));
-                break false;
+                break Some(End::Goodbye(frame.map(|frame| frame.code.into())));
             }
             // Only what is written has this kind.
             Ok(tungstenite::Message::Frame(_)) => {}
-            Err(WsError::Io(error)) if error.kind() == ErrorKind::WouldBlock => break true,
+            Err(WsError::Io(error)) if error.kind() == ErrorKind::WouldBlock => break None,
             Err(error) => {
-                driver.fail(now, id, reason_of(&error, max_message));
-                break false;
+                break Some(End::Broken(reason_of(&error, max_message)));
             }
         }
     };
     driver.after_read(now, id, bytes.len());
-    goes_on
+    end
 }
 
 fn reason_of(error: &WsError, max_message: usize) -> CloseReason {

@@ -166,6 +166,12 @@ fn raw_frames_are_echoed() {
     }
     assert_eq!(client.0.read().expect("an echo"), Message::text("piece piece piece "));
 
+    // What was said before goodbye is answered before it, even if both came at once.
+    let mut hasty = server.connect("/");
+    hasty.0.write("last words".into()).expect("it is queued");
+    hasty.0.close(None).expect("both are sent");
+    assert_eq!(hasty.0.read().expect("an echo"), Message::text("last words"));
+
     server.terminate();
     assert_eq!(client.closed(), (1001, "draining".to_owned()));
     assert!(server.wait().success());
