@@ -102,9 +102,10 @@ test("without a good token there is a 401 with a JSON body, for a plain HTTP cli
 test("curl shows the 401", async (t) => {
   const { server, bad } = await prepare(t);
   const upgrade = Object.entries(UPGRADE).flatMap(([name, value]) => ["-H", `${name}: ${value}`]);
-  for (const token of [undefined, bad["another secret"]]) {
-    const extra = token === undefined ? [] : ["-H", `Authorization: Bearer ${token}`];
-    const args = ["-i", "-sS", "--noproxy", "*", "--http1.1", "--max-time", "10", ...upgrade, ...extra];
+  // Also to somebody who only looks at the address, without an upgrade.
+  const withToken = (token) => ["-H", `Authorization: Bearer ${token}`];
+  for (const extra of [upgrade, [], [...upgrade, ...withToken(bad["another secret"])], withToken(bad["another secret"])]) {
+    const args = ["-i", "-sS", "--noproxy", "*", "--http1.1", "--max-time", "10", ...extra];
     const { stdout } = await promisify(execFile)("curl", [...args, `${server.url}ws/lobby`]);
     const [head, body] = stdout.split("\r\n\r\n");
     assert.match(head, /^HTTP\/1\.1 401 /);
