@@ -115,11 +115,12 @@ impl Shared {
 
     /// Lets all threads end.
     pub(crate) fn stop(&self) {
-        self.drained.open();
+        // First, while all of them can still be found: whoever waits for the drain takes them away to join them.
+        self.threads.close();
         self.handshakes.stop();
+        self.drained.open();
         self.alarm.stop();
         self.writer.wake();
-        self.threads.close();
     }
 
     /// Does something with the driver, and then what follows from it.
