@@ -5,7 +5,7 @@
 //! too slow. There are two ways to use it.
 //!
 //! * [`Driver`] is the whole middle of a server: it owns a [`Hub`], the codecs and the write queues. You implement
-//!   [`Outlet`] for your sockets (three methods) and call it from your event loop.
+//!   [`Outlet`] for your sockets (four methods) and call it from your event loop, as `examples/event_loop.rs` does.
 //! * [`Hub`] alone, when frames and sockets are somebody else's: events in, actions out.
 //!
 //! [`http`] checks upgrade requests and makes the answers, so that every loop gives the same ones.
@@ -57,6 +57,7 @@
 //! Nothing that a peer sends and no order of events makes the core panic; if it does, that is a bug in it.
 #![no_std]
 #![forbid(unsafe_code)]
+#![warn(clippy::std_instead_of_core, clippy::std_instead_of_alloc, clippy::alloc_instead_of_core)]
 
 extern crate alloc;
 

@@ -49,7 +49,8 @@ impl Handle {
     }
 
     /// Goes away: no new connections, everybody told, sent what is theirs, and closed. Comes back when nobody is left, at
-    /// the latest after the time-out. Clients are told to come back at a random moment within `spread`.
+    /// the latest after the time-out; a time-out of zero cuts everybody off without a word. Clients are told to come back at a
+    /// random moment within `spread`.
     pub async fn drain(&self, timeout: Duration, spread: Duration) {
         self.shared.drive(|driver, now| driver.drain(now, timeout, spread));
         self.shared.drained.wait().await;

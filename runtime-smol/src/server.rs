@@ -58,7 +58,8 @@ impl Server {
         Handle::new(self.shared.clone())
     }
 
-    /// Accepts connections until the server has been drained ([`Handle::drain`]).
+    /// Accepts connections until the server has been drained ([`Handle::drain`]). Several listeners can be served at once, as
+    /// long as one task awaits them all (an IPv4 and an IPv6 address, say).
     ///
     /// # Errors
     /// When the listener itself fails. A single connection that fails does not count, nor that there are too many open

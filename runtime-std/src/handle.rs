@@ -47,7 +47,8 @@ impl Handle {
     }
 
     /// Goes away: no new connections, everybody told, sent what is theirs, and closed. Comes back when nobody is left, at
-    /// the latest after the time-out, and all threads of the server have ended; handlers and authenticators that run then
+    /// the latest after the time-out, and all threads of the server have ended; a time-out of zero cuts everybody off
+    /// without a word. Handlers and authenticators that run then
     /// are waited for. Called from a handler, it comes back without waiting for threads. Clients are told to come back at
     /// a random moment within `spread`.
     pub fn drain(&self, timeout: Duration, spread: Duration) {
