@@ -73,6 +73,8 @@ mod id;
 mod message;
 mod name;
 mod random;
+#[cfg(feature = "serving")]
+pub mod serving;
 mod stats;
 mod time;
 

@@ -1,89 +1,20 @@
 //! Who is it?
 
-use std::any::Any;
-use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 
 use smol::future::FutureExt;
-use switchboard_core::http::{Refusal, Request, Status, Token};
-use switchboard_core::{RoomName, UserName};
+use switchboard_core::http::Refusal;
+use switchboard_core::serving::{Credentials, Verdict, failed};
 
-/// What an authenticator has to go by: the upgrade request, checked against RFC 6455 but not yet answered.
-#[derive(Debug)]
-pub struct Credentials {
-    /// The whole request.
-    pub request: Request,
-    /// The token, from whichever place it was in.
-    pub token: Option<Token>,
-    /// `?user=`, which anybody can write.
-    pub claimed_user: Option<String>,
-    /// The room of the path.
-    pub room: Option<RoomName>,
-    /// Differs from one upgrade to the next: to make up names with.
-    pub serial: u64,
-}
-
-/// What an authenticator has found out.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    /// Whose connection it is.
-    pub user: UserName,
-    /// Rooms to be in from the start, in addition to that of the path.
-    pub rooms: Vec<RoomName>,
-    /// Whatever handlers want to know about the user; see [`Context::claims`](crate::Context::claims).
-    pub claims: Claims,
-}
-
-impl Identity {
-    /// A user without rooms and claims.
-    pub fn new(user: UserName) -> Self {
-        Self { user, rooms: Vec::new(), claims: Claims::default() }
-    }
-}
-
-/// A value of the application's own, kept with the connection and shared with its handlers.
-#[derive(Clone, Default)]
-pub struct Claims(Option<Arc<dyn Any + Send + Sync>>);
-
-impl Claims {
-    /// Keeps a value.
-    pub fn new<T: Any + Send + Sync>(value: T) -> Self {
-        Self(Some(Arc::new(value)))
-    }
-
-    /// The value, if it is of this type.
-    pub fn get<T: Any + Send + Sync>(&self) -> Option<&T> {
-        self.0.as_deref()?.downcast_ref()
-    }
-}
-
-impl fmt::Debug for Claims {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Claims(..)" } else { "Claims" })
-    }
-}
-
-pub(crate) type Verdict = Result<Identity, Refusal>;
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub(crate) type Authenticator = Arc<dyn Fn(Credentials) -> BoxFuture<Verdict> + Send + Sync>;
 
 /// Runs the application's part of a handshake. A panic fails that handshake alone; its message has gone to the log by the
 /// panic hook.
 pub(crate) async fn guarded<T>(begin: impl FnOnce() -> BoxFuture<T>) -> Result<T, Refusal> {
-    let failed = |_| Refusal::new(Status::InternalError, "internal", "the server failed");
-    let future = catch_unwind(AssertUnwindSafe(begin)).map_err(failed)?;
-    AssertUnwindSafe(future).catch_unwind().await.map_err(failed)
-}
-
-/// Believes `?user=`, and makes a name up where there is none.
-pub(crate) async fn anonymous(credentials: Credentials) -> Verdict {
-    let name = match &credentials.claimed_user {
-        Some(name) => UserName::new(name),
-        None => UserName::new(&format!("guest-{}", credentials.serial)),
-    };
-    name.map(Identity::new)
-        .map_err(|error| Refusal::bad_request("bad_user", format!("`user` {error}")))
+    let future = catch_unwind(AssertUnwindSafe(begin)).map_err(|_| failed())?;
+    AssertUnwindSafe(future).catch_unwind().await.map_err(|_| failed())
 }

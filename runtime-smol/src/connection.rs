@@ -3,24 +3,21 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::Future;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as Cx, Poll, ready};
 
 use smol::Timer;
+use switchboard_core::serving::{Claims, Framing, Reply, Stop, panicked, reply_to};
 use switchboard_core::{
     CloseReason, Command, ConnectionId, ErrorCode, Message, MessageId, Output, Refusal,
 };
-use tungstenite::Message as WsMessage;
-use tungstenite::error::{CapacityError, Error};
-use tungstenite::protocol::WebSocketContext;
 
-use crate::auth::{BoxFuture, Claims};
+use crate::auth::BoxFuture;
 use crate::context::Context;
 use crate::handle::Handle;
-use crate::handlers::Answer;
 use crate::outlet::Link;
 use crate::shared::Shared;
 
@@ -41,7 +38,7 @@ pub(crate) struct Connection {
     link: Arc<Link>,
     id: ConnectionId,
     claims: Claims,
-    framing: WebSocketContext,
+    framing: Framing,
     /// The peer broke a rule, and nothing it sends is looked at any more. It is still read, because closing a socket with
     /// unread bytes would destroy the close frame on its way.
     discarding: bool,
@@ -49,12 +46,6 @@ pub(crate) struct Connection {
     goodbye: Option<Option<u16>>,
     /// There while handlers are busy.
     work: Option<Box<Work>>,
-}
-
-/// Why nothing more is parsed.
-enum Stop {
-    Goodbye(Option<u16>),
-    Violation(CloseReason),
 }
 
 /// A handler that runs, and the messages for the next ones.
@@ -65,7 +56,7 @@ struct Work {
 }
 
 struct Running {
-    answer: BoxFuture<Answer>,
+    answer: BoxFuture<Reply>,
     id: Option<MessageId>,
     timeout: Timer,
 }
@@ -78,8 +69,7 @@ impl Connection {
         id: ConnectionId,
         claims: Claims,
     ) -> Self {
-        let framing =
-            WebSocketContext::new(tungstenite::protocol::Role::Server, Some(shared.rules.framing));
+        let framing = Framing::new(shared.settings.max_message_bytes());
         Self { shared, link, id, claims, framing, discarding: false, goodbye: None, work: None }
     }
 
@@ -121,31 +111,8 @@ impl Connection {
     fn parse(&mut self, bytes: &[u8]) {
         let Self { shared, framing, id, .. } = self;
         let id = *id;
-        let max_message_size = shared.rules.framing.max_message_size;
-        let mut piece = Piece(bytes);
-        let (stop, requests) = shared.drive_for(Some(id), |driver, now| {
-            let stop = loop {
-                match framing.read(&mut piece) {
-                    Ok(WsMessage::Text(text)) => driver.text(now, id, &text),
-                    Ok(WsMessage::Binary(bytes)) => driver.binary(now, id, bytes),
-                    Ok(WsMessage::Ping(payload)) => driver.ping(now, id, &payload),
-                    Ok(WsMessage::Pong(payload)) => driver.pong(now, id, &payload),
-                    Ok(WsMessage::Close(frame)) => {
-                        break Some(Stop::Goodbye(frame.map(|frame| frame.code.into())));
-                    }
-                    // Only what is written has this kind.
-                    Ok(WsMessage::Frame(_)) => {}
-                    Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                        break None;
-                    }
-                    Err(error) => {
-                        break Some(Stop::Violation(reason_of(error, max_message_size)));
-                    }
-                }
-            };
-            driver.after_read(now, id, bytes.len());
-            stop
-        });
+        let (stop, requests) =
+            shared.drive_for(Some(id), |driver, now| framing.feed(driver, now, id, bytes));
         self.discarding = stop.is_some();
         for request in requests {
             self.take(request);
@@ -162,7 +129,7 @@ impl Connection {
 
     fn take(&mut self, output: Output) {
         if let Output::Raw { connection, frame } = output {
-            let Some(raw) = &self.shared.raw else { return };
+            let Some(raw) = &self.shared.settings.raw else { return };
             match catch_unwind(AssertUnwindSafe(|| raw(connection, frame))) {
                 Ok(Some(frame)) => self.send(Message::Raw(frame)),
                 Ok(None) => {}
@@ -190,21 +157,15 @@ impl Connection {
             }
             match work.waiting.pop_front() {
                 Some(Output::Request { user, request, .. }) => {
-                    let context = Context {
-                        handle: Handle(self.shared.clone()),
-                        connection: self.id,
-                        user,
-                        claims: self.claims.clone(),
-                        id: request.id.clone(),
-                        room: request.room.clone(),
-                    };
+                    let (handle, claims) = (Handle::new(self.shared.clone()), self.claims.clone());
+                    let context = Context::new(handle, self.id, user, claims, &request);
                     let id = request.id.clone();
                     let handlers = &self.shared.handlers;
                     let begun =
                         catch_unwind(AssertUnwindSafe(|| handlers.handle(context, request)));
                     match begun {
                         Ok(Some(answer)) => {
-                            let timeout = Timer::after(self.shared.rules.handler_timeout);
+                            let timeout = Timer::after(self.shared.handler_timeout);
                             work.running = Some(Running { answer, id, timeout });
                         }
                         Ok(None) => {}
@@ -218,12 +179,9 @@ impl Connection {
         true
     }
 
-    fn answer(&self, id: Option<MessageId>, answer: Answer) {
-        match (answer, id) {
-            (Ok(Some(payload)), Some(id)) => self.send(Message::Reply { id, payload }),
-            (Ok(None), Some(id)) => self.send(Message::Ack { id, position: None }),
-            (Ok(_), None) => {}
-            (Err(refusal), id) => self.send(Message::Error { id, refusal }),
+    fn answer(&self, id: Option<MessageId>, answer: Reply) {
+        if let Some(message) = reply_to(id, answer) {
+            self.send(message);
         }
     }
 
@@ -274,7 +232,7 @@ impl Future for Connection {
 }
 
 impl Running {
-    fn poll(&mut self, cx: &mut Cx<'_>) -> Poll<Answer> {
+    fn poll(&mut self, cx: &mut Cx<'_>) -> Poll<Reply> {
         match catch_unwind(AssertUnwindSafe(|| self.answer.as_mut().poll(cx))) {
             Ok(Poll::Ready(answer)) => Poll::Ready(answer),
             Ok(Poll::Pending) => {
@@ -283,43 +241,5 @@ impl Running {
             }
             Err(_) => Poll::Ready(Err(panicked())),
         }
-    }
-}
-
-/// The panic's own message has gone to the log by the panic hook.
-fn panicked() -> Refusal {
-    Refusal::new(ErrorCode::Internal, "the handler failed")
-}
-
-fn reason_of(error: Error, max_message_size: Option<usize>) -> CloseReason {
-    if let Error::Capacity(CapacityError::MessageTooLong { .. }) = error {
-        CloseReason::TooBig(max_message_size.unwrap_or(usize::MAX))
-    } else if let Error::Utf8(_) = error {
-        CloseReason::InvalidText
-    } else {
-        CloseReason::Protocol(error.to_string().into())
-    }
-}
-
-/// Bytes that were read, as tungstenite wants them. What it wants to write are the answers to pings and close frames;
-/// the driver sends those itself, in their right place.
-struct Piece<'a>(&'a [u8]);
-
-impl Read for Piece<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.0.is_empty() {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        self.0.read(buffer)
-    }
-}
-
-impl Write for Piece<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -46,12 +46,14 @@ mod server;
 mod shared;
 mod turn;
 
-pub use auth::{Claims, Credentials, Identity};
-pub use builder::{Answer, BuildError, Builder};
+pub use builder::Builder;
 pub use context::Context;
-pub use handle::{Handle, Published};
+pub use handle::Handle;
 pub use server::{Admission, Server, bind};
 pub use switchboard_core as core;
+pub use switchboard_core::serving::{
+    Answer, BuildError, Claims, Control, Credentials, Identity, Published,
+};
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -10,8 +10,8 @@ use smol::future::FutureExt;
 use smol::{Async, Executor, Timer};
 use switchboard_core::ConnectionId;
 use switchboard_core::http::{Request, Response, Upgrade};
+use switchboard_core::serving::{AcceptFailure, Claims};
 
-use crate::auth::Claims;
 use crate::builder::Builder;
 use crate::connection::Connection;
 use crate::handle::Handle;
@@ -55,7 +55,7 @@ impl Server {
 
     /// The server in the hands of the rest of the application.
     pub fn handle(&self) -> Handle {
-        Handle(self.shared.clone())
+        Handle::new(self.shared.clone())
     }
 
     /// Accepts connections until the server has been drained ([`Handle::drain`]). Several listeners can be served at once, as
@@ -109,7 +109,7 @@ impl Server {
     /// The response to send instead. (Here a full server answers 503, whatever
     /// [`Builder::capacity_answer`](crate::Builder::capacity_answer) says: the upgrade is not ours to accept.)
     pub async fn admit(&self, request: Request) -> Result<Admission, Response> {
-        handshake::admit(&self.shared, request).await.map_err(handshake::Refused::into_response)
+        handshake::admit(&self.shared, request).await.map_err(|refused| refused.into_response())
     }
 
     /// Takes over a socket whose upgrade has been answered, and what was already read of it after the request.
@@ -122,7 +122,7 @@ impl Server {
         socket: Async<TcpStream>,
         read_ahead: &[u8],
     ) -> io::Result<()> {
-        tune(socket.get_ref(), self.shared.rules.send_buffer)?;
+        tune(socket.get_ref(), self.shared.settings.send_buffer)?;
         admission.open(socket, read_ahead)
     }
 }
@@ -133,12 +133,7 @@ impl Drop for Server {
         if stats.connections + stats.reserved + stats.closing == 0 {
             return;
         }
-        self.shared.drive(|driver, now| {
-            driver.drain(now, Duration::ZERO, Duration::ZERO);
-            while driver.next_deadline().is_some_and(|deadline| deadline <= now) {
-                driver.tick(now);
-            }
-        });
+        self.shared.drive(|driver, now| driver.cut_off(now));
     }
 }
 
@@ -174,7 +169,7 @@ impl Admission {
         let link = Arc::new(Link::new(socket));
         let claims = std::mem::take(&mut self.claims);
         let mut connection = Connection::new(shared.clone(), link.clone(), id, claims);
-        let codec = shared.rules.codec;
+        let codec = shared.settings.entrance.codec;
         if !shared.drive(|driver, now| driver.open(now, id, codec, SocketOutlet(link))) {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "the seat's time was over"));
         }
@@ -202,7 +197,7 @@ impl std::fmt::Debug for Admission {
 
 /// Accepts one socket, when there is room for its handshake.
 async fn accept(shared: &Arc<Shared>, listener: &Async<TcpListener>) -> io::Result<()> {
-    let is_full = || shared.handshakes.load(Ordering::Acquire) >= shared.rules.max_handshakes;
+    let is_full = || shared.handshakes.load(Ordering::Acquire) >= shared.settings.max_handshakes;
     while is_full() {
         let done = shared.handshake_done.listen();
         // One may have ended just before it was listened to.
@@ -212,15 +207,15 @@ async fn accept(shared: &Arc<Shared>, listener: &Async<TcpListener>) -> io::Resu
     }
     let (socket, peer) = match listener.accept().await {
         Ok(accepted) => accepted,
-        Err(error) if concerns_one_socket(&error) => return Ok(()),
-        Err(error) if concerns_the_listener(&error) => return Err(error),
-        // Too many open files, no memory, the network's own errors that accept(2) passes on: they pass.
-        Err(error) => {
-            tracing::warn!(%error, "no socket can be accepted for now");
-            // Nothing tells when; until then the backlog keeps those who wait.
-            Timer::after(Duration::from_millis(100)).await;
-            return Ok(());
-        }
+        Err(error) => match AcceptFailure::of(&error) {
+            AcceptFailure::OneSocket => return Ok(()),
+            AcceptFailure::ForNow => {
+                tracing::warn!(%error, "no socket can be accepted for now");
+                Timer::after(Duration::from_millis(100)).await;
+                return Ok(());
+            }
+            AcceptFailure::Listener => return Err(error),
+        },
     };
     shared.handshakes.fetch_add(1, Ordering::AcqRel);
     let task = {
@@ -244,21 +239,6 @@ impl Drop for Counted {
         self.0.handshakes.fetch_sub(1, Ordering::AcqRel);
         self.0.handshake_done.notify(usize::MAX);
     }
-}
-
-fn concerns_one_socket(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::Interrupted
-    )
-}
-
-/// EBADF, EINVAL, ENOTSOCK: it is closed, does not listen any more, or never did.
-fn concerns_the_listener(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(9 | 22 | 88))
 }
 
 /// Small messages go at once, and a slow reader is noticed before it holds much.

@@ -1,27 +1,26 @@
 //! What all tasks of a server share.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use event_listener::Event;
 use smol::Executor;
 use smol::channel::Sender;
-use switchboard_core::http::{Origins, Request, Response};
-use switchboard_core::{Codec, ConnectionId, Driver, Output, RawFrame, Ticket, Timestamp};
+use switchboard_core::http::{Request, Response};
+use switchboard_core::serving::{Hosted, Settings};
+use switchboard_core::{
+    Command, ConnectionId, Driver, Hub, Outcome, Output, Refusal, Stats, Ticket, Timestamp,
+};
 
 use crate::auth::{Authenticator, BoxFuture};
-use crate::builder::Answer;
 use crate::handlers::Handlers;
 use crate::outlet::SocketOutlet;
 use crate::turn::{Alarm, Bell, Gate};
 
 pub(crate) type Answers = Vec<(ConnectionId, Option<Duration>)>;
-pub(crate) type Observer = Box<dyn Fn(&Output) + Send + Sync>;
 pub(crate) type HttpService = Arc<dyn Fn(Request) -> BoxFuture<Response> + Send + Sync>;
-pub(crate) type RawService = Box<dyn Fn(ConnectionId, RawFrame) -> Option<RawFrame> + Send + Sync>;
 
 /// Time since the start.
 #[derive(Debug)]
@@ -49,20 +48,6 @@ pub(crate) fn unix_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// How the server deals with upgrades.
-pub(crate) struct Rules {
-    pub(crate) path: String,
-    pub(crate) origins: Origins,
-    pub(crate) codec: Codec,
-    pub(crate) capacity_answer: Answer,
-    pub(crate) auth_answer: Answer,
-    pub(crate) handshake_timeout: Duration,
-    pub(crate) max_handshakes: usize,
-    pub(crate) handler_timeout: Duration,
-    pub(crate) send_buffer: usize,
-    pub(crate) framing: tungstenite::protocol::WebSocketConfig,
-}
-
 pub(crate) struct Shared {
     driver: Mutex<Driver<SocketOutlet>>,
     pub(crate) clock: Clock,
@@ -70,18 +55,16 @@ pub(crate) struct Shared {
     executor: Weak<Executor<'static>>,
     pub(crate) flush_bell: Bell,
     pub(crate) alarm: Alarm,
-    pub(crate) rules: Rules,
+    pub(crate) settings: Settings,
+    pub(crate) handler_timeout: Duration,
     pub(crate) authenticate: Authenticator,
     pub(crate) http: HttpService,
     pub(crate) handlers: Handlers,
-    pub(crate) raw: Option<RawService>,
-    pub(crate) observer: Observer,
     pub(crate) probes: Mutex<HashMap<Ticket, Sender<Answers>>>,
     pub(crate) drained: Gate,
     pub(crate) handshakes: AtomicUsize,
     /// Every listener that waits for room hears it.
     pub(crate) handshake_done: Event,
-    pub(crate) serial: AtomicU64,
 }
 
 /// Sockets that whoever caused the messages writes to itself; more are left to the flusher.
@@ -91,7 +74,7 @@ impl Shared {
     pub(crate) fn new(
         driver: Driver<SocketOutlet>,
         clock: Clock,
-        rules: Rules,
+        settings: Settings,
         parts: crate::builder::Services,
         executor: &Arc<Executor<'static>>,
     ) -> Self {
@@ -101,17 +84,15 @@ impl Shared {
             executor: Arc::downgrade(executor),
             flush_bell: Bell::default(),
             alarm: Alarm::default(),
-            rules,
+            settings,
+            handler_timeout: parts.handler_timeout,
             authenticate: parts.authenticate,
             http: parts.http,
             handlers: parts.handlers,
-            raw: parts.raw,
-            observer: parts.observer,
             probes: Mutex::default(),
             drained: Gate::default(),
             handshakes: AtomicUsize::new(0),
             handshake_done: Event::new(),
-            serial: AtomicU64::new(1),
         }
     }
 
@@ -175,16 +156,8 @@ impl Shared {
         (result, own)
     }
 
-    /// Looks without touching.
-    pub(crate) fn look<T>(&self, look: impl FnOnce(&Driver<SocketOutlet>) -> T) -> T {
-        look(&self.lock())
-    }
-
     fn report(&self, output: Output) {
-        // The panic's own message has gone to the log by the panic hook.
-        if catch_unwind(AssertUnwindSafe(|| (self.observer)(&output))).is_err() {
-            tracing::error!("the observer failed");
-        }
+        self.settings.observe(&output);
         match output {
             Output::Probed { ticket, answers } => {
                 let waiting = lock(&self.probes).remove(&ticket);
@@ -203,6 +176,20 @@ impl Shared {
 
     fn lock(&self) -> MutexGuard<'_, Driver<SocketOutlet>> {
         lock(&self.driver)
+    }
+}
+
+impl Hosted for Shared {
+    fn command(&self, command: Command) -> Result<Outcome, Refusal> {
+        self.drive(|driver, now| driver.command(now, command))
+    }
+
+    fn look(&self, look: &mut dyn FnMut(&Hub)) {
+        look(self.lock().hub());
+    }
+
+    fn stats(&self) -> Stats {
+        self.lock().stats()
     }
 }
 

@@ -279,6 +279,14 @@ impl<O: Outlet> Driver<O> {
         self.feed(now, Event::Drain { timeout, spread });
     }
 
+    /// Ends every connection at once; nothing is said but what sockets take now.
+    pub fn cut_off(&mut self, now: Timestamp) {
+        self.drain(now, Duration::ZERO, Duration::ZERO);
+        while self.next_deadline().is_some_and(|deadline| deadline <= now) {
+            self.tick(now);
+        }
+    }
+
     /// Handles what is due.
     pub fn tick(&mut self, now: Timestamp) {
         self.feed(now, Event::Tick);

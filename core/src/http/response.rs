@@ -143,6 +143,11 @@ impl Response {
         bytes
     }
 
+    /// The answer as bytes, without its body if the request was a `HEAD`.
+    pub fn bytes_for(&self, head_only: bool) -> Vec<u8> {
+        if head_only { self.head_to_bytes() } else { self.to_bytes() }
+    }
+
     /// The answer without its body, for a HEAD request. `Content-Length` still tells the length that a GET
     /// would get (RFC 9110 section 9.3.2).
     pub fn head_to_bytes(&self) -> Vec<u8> {

@@ -5,8 +5,8 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
-use switchboard_smol::core::{Limit, Limits, RoomClass};
-use switchboard_smol::{Answer, Builder};
+use crate::runtime::core::{Limit, Limits, RoomClass};
+use crate::runtime::{Answer, Builder};
 
 use crate::client::{Client, request};
 use crate::harness::{Running, plain, roomy};

@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
+use crate::runtime::core::http::Refusal as HttpRefusal;
+use crate::runtime::core::{RoomName, UserName};
+use crate::runtime::{
+    Answer, Builder, Claims, Context, Credentials, Identity, later, take_too_long,
+};
 use serde_json::json;
-use switchboard_smol::core::http::Refusal as HttpRefusal;
-use switchboard_smol::core::{RoomName, UserName};
-use switchboard_smol::{Answer, Builder, Claims, Context, Credentials, Identity};
 
 use crate::client::{Client, request};
 use crate::harness::{Running, plain};
 
 struct Tier(&'static str);
 
-async fn check(credentials: Credentials) -> Result<Identity, HttpRefusal> {
+fn check(credentials: &Credentials) -> Result<Identity, HttpRefusal> {
     match credentials.token.as_ref().map(|token| token.expose()) {
         Some("good") => Ok(Identity {
             user: UserName::new("alice").unwrap(),
@@ -20,13 +22,19 @@ async fn check(credentials: Credentials) -> Result<Identity, HttpRefusal> {
             claims: Claims::new(Tier("gold")),
         }),
         Some("banned") => Err(HttpRefusal::forbidden("forbidden", "not you")),
-        Some("slow") => std::future::pending().await,
         Some(_) | None => Err(HttpRefusal::unauthorized("no good token")),
     }
 }
 
 fn guarded() -> Builder {
-    plain().authenticate(check)
+    plain().authenticate(|credentials| {
+        later! {
+            if credentials.token.as_ref().is_some_and(|token| token.expose() == "slow") {
+                take_too_long!();
+            }
+            check(&credentials)
+        }
+    })
 }
 
 #[test]
@@ -58,10 +66,12 @@ fn a_refusal_can_be_a_close_code_that_a_page_sees() {
 
 #[test]
 fn an_identity_brings_its_name_rooms_and_claims() {
-    let server = Running::start(guarded().on("tier", |context: Context, (): ()| async move {
-        let tier = context.claims().get::<Tier>().map(|tier| tier.0);
-        let mistaken = context.claims().get::<String>().is_some();
-        Ok(json!({"tier": tier, "mistaken": mistaken, "user": context.user().as_str()}))
+    let server = Running::start(guarded().on("tier", |context: Context, (): ()| {
+        later! {
+            let tier = context.claims().get::<Tier>().map(|tier| tier.0);
+            let mistaken = context.claims().get::<String>().is_some();
+            Ok(json!({"tier": tier, "mistaken": mistaken, "user": context.user().as_str()}))
+        }
     }));
     let header = "Authorization: Bearer good\r\n";
     let mut client = Client::dial(server.address);

@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::time::Duration;
 
+use crate::runtime::Server;
+use crate::runtime::core::{Limits, Rate};
 use serde_json::json;
-use switchboard_smol::Server;
-use switchboard_smol::core::{Limits, Rate};
 
 use crate::client::{BINARY, Client, PING, PONG, TEXT, frame, header, request};
 use crate::harness::{Running, crowd, plain, roomy, silent};

@@ -4,10 +4,11 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use switchboard_smol::core::{CloseReason, Ending};
+use crate::runtime::core::{CloseReason, Ending};
 
-use crate::client::{CLOSE, Client, closing, request};
-use crate::harness::{Running, plain, within};
+use crate::client::{CLOSE, Client, closing};
+use crate::harness::{Running, plain};
+use crate::runtime::{listen, serve, within};
 
 #[test]
 fn everybody_is_told_and_serve_comes_back() {
@@ -84,40 +85,14 @@ fn a_drain_can_be_asked_for_twice_and_before_serving() {
 }
 
 #[test]
-fn a_server_that_is_dropped_lets_go_of_its_sockets() {
-    let built = plain().build().unwrap();
-    let handle = built.handle();
-    let listener = switchboard_smol::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let address = listener.get_ref().local_addr().unwrap();
-    let (stop, stopped) = smol::channel::bounded::<()>(1);
-    let serving = thread::spawn(move || {
-        let stopped = async {
-            let _ = stopped.recv().await;
-            Ok(())
-        };
-        smol::block_on(smol::future::or(built.serve(listener), stopped))
-    });
-    let mut open = Client::open(address, "/ws/lobby");
-    open.expect("connected");
-    let mut half = Client::dial(address);
-    half.write(&request("/ws", "")[..20]);
-    drop(stop);
-    serving.join().unwrap().unwrap();
-    // The handle is still there; it must not keep the sockets open.
-    open.ended();
-    half.rest();
-    assert_eq!(handle.stats().connections, 0);
-}
-
-#[test]
 fn a_listener_that_ends_ends_serve_with_an_error() {
     let built = plain().build().unwrap();
-    let listener = switchboard_smol::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let other = listener.get_ref().try_clone().unwrap();
+    let (_, listener) = listen();
+    let other = socket2::SockRef::from(&listener).try_clone().unwrap();
     let (sender, result) = channel();
-    thread::spawn(move || sender.send(smol::block_on(built.serve(listener))));
+    thread::spawn(move || sender.send(serve(&built, listener)));
     // On Linux this makes a waiting accept fail.
-    socket2::SockRef::from(&other).shutdown(std::net::Shutdown::Both).unwrap();
+    other.shutdown(std::net::Shutdown::Both).unwrap();
     let error = result.recv_timeout(crate::harness::DEADLINE).unwrap().unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-use switchboard_smol::core::{
+use crate::runtime::core::{
     CloseReason, Ending, Heartbeat, HeartbeatMode, Limit, Limits, UserLimitPolicy,
 };
+use serde_json::json;
 
 use crate::client::{CLOSE, PING, PONG, closing};
 use crate::harness::{Running, plain, roomy};

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::client::{Client, request};
 use crate::harness::{DEADLINE, plain};
+use crate::runtime::{listen, serve};
 
 const MARK: &str = "SWITCHBOARD_TEST_SERVER_WITH_FEW_FILES";
 
@@ -59,9 +60,9 @@ fn the_server_of_the_other_test() {
         return;
     }
     let server = plain().build().unwrap();
-    let listener = switchboard_smol::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    println!("listening on {}", listener.get_ref().local_addr().unwrap());
-    smol::block_on(server.serve(listener)).unwrap();
+    let (address, listener) = listen();
+    println!("listening on {address}");
+    serve(&server, listener).unwrap();
 }
 
 #[test]

@@ -3,11 +3,12 @@
 use std::thread;
 use std::time::Duration;
 
+use crate::runtime::core::{CloseReason, ErrorCode};
 use serde_json::json;
-use switchboard_smol::core::{CloseReason, ErrorCode};
 
 use crate::client::{CLOSE, PING, PONG, closing};
-use crate::harness::{DEADLINE, Running, plain, within};
+use crate::harness::{DEADLINE, Running, plain};
+use crate::runtime::within;
 
 #[test]
 fn a_publication_counts_its_recipients() {

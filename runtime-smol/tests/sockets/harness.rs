@@ -5,11 +5,10 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
-use smol::future::FutureExt;
-use switchboard_smol::core::{
+use crate::runtime::core::{
     ConnectionId, Ending, Heartbeat, Limit, Limits, Notice, Output, Rate, RoomClass, Stats,
 };
-use switchboard_smol::{Builder, Handle, Server};
+use crate::runtime::{Builder, Handle, Server, listen, serve, within};
 
 use crate::client::Client;
 
@@ -36,12 +35,11 @@ impl Running {
 
     /// Serves a server that is observed by the test itself.
     pub(crate) fn serve(server: Server, outputs: Receiver<Output>) -> Self {
-        let listener = switchboard_smol::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let address = listener.get_ref().local_addr().unwrap();
+        let (address, listener) = listen();
         let handle = server.handle();
         let (sender, ended) = channel();
         thread::spawn(move || {
-            let result = smol::block_on(server.serve(listener));
+            let result = serve(&server, listener);
             drop(server);
             let _ = sender.send(result);
         });
@@ -113,15 +111,6 @@ pub(crate) fn eventually(what: &str, is: impl Fn() -> bool) {
         assert!(Instant::now() < deadline, "in vain: {what}");
         thread::park_timeout(Duration::from_millis(1));
     }
-}
-
-/// Awaits, but not for ever.
-pub(crate) fn within<T>(future: impl Future<Output = T>) -> T {
-    let timeout = async {
-        smol::Timer::after(DEADLINE).await;
-        panic!("it takes too long");
-    };
-    smol::block_on(future.or(timeout))
 }
 
 /// Limits that do not get in the way.

@@ -1,9 +1,10 @@
 //! Plain requests on the same port.
 
-use switchboard_smol::core::http::{Refusal, Response, Status};
+use crate::runtime::core::http::{Refusal, Response, Status};
 
 use crate::client::Client;
 use crate::harness::{Running, plain};
+use crate::runtime::later;
 
 fn body(text: &str) -> &str {
     text.split_once("\r\n\r\n").unwrap().1
@@ -11,10 +12,12 @@ fn body(text: &str) -> &str {
 
 #[test]
 fn the_application_answers_what_is_no_upgrade() {
-    let server = Running::start(plain().http(|request| async move {
-        match (request.method(), request.path()) {
-            ("GET" | "HEAD", "/healthz") => Response::new(Status::Ok, "text/plain", "ok\n"),
-            _ => Refusal::not_found().to_response(),
+    let server = Running::start(plain().http(|request| {
+        later! {
+            match (request.method(), request.path()) {
+                ("GET" | "HEAD", "/healthz") => Response::new(Status::Ok, "text/plain", "ok\n"),
+                _ => Refusal::not_found().to_response(),
+            }
         }
     }));
     let get = |method: &str, path: &str| {

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use smol::Async;
 use smol::stream::StreamExt;
 
-use crate::harness::{Running, plain, within};
+use crate::harness::{Running, plain};
+use crate::runtime::within;
 
 type Socket = WebSocketStream<Async<TcpStream>>;
 

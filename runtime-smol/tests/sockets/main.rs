@@ -3,9 +3,11 @@
 
 mod client;
 mod harness;
+mod runtime;
 
 mod admission;
 mod auth;
+mod awaits;
 mod bad_input;
 mod drain;
 mod endings;

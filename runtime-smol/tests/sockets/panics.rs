@@ -3,18 +3,21 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 
-use switchboard_smol::Identity;
-use switchboard_smol::core::UserName;
-use switchboard_smol::core::http::{Refusal, Response, Status};
+use crate::runtime::Identity;
+use crate::runtime::core::UserName;
+use crate::runtime::core::http::{Refusal, Response, Status};
 
 use crate::client::{Client, TEXT, request};
 use crate::harness::{Running, plain};
+use crate::runtime::later;
 
 #[test]
 fn an_authenticator_that_panics_refuses_that_one() {
-    let server = Running::start(plain().authenticate(|credentials| async move {
-        let name = credentials.claimed_user.as_deref().expect("a name, on purpose");
-        UserName::new(name).map(Identity::new).map_err(|_| Refusal::not_found())
+    let server = Running::start(plain().authenticate(|credentials| {
+        later! {
+            let name = credentials.claimed_user.as_deref().expect("a name, on purpose");
+            UserName::new(name).map(Identity::new).map_err(|_| Refusal::not_found())
+        }
     }));
     let (status, text) = Client::ask(server.address, request("/ws", ""));
     assert_eq!(status, 500, "{text}");
@@ -24,9 +27,11 @@ fn an_authenticator_that_panics_refuses_that_one() {
 
 #[test]
 fn an_http_service_that_panics_answers_500() {
-    let server = Running::start(plain().http(|request| async move {
-        assert_ne!(request.path(), "/bad", "on purpose");
-        Response::new(Status::Ok, "text/plain", "fine")
+    let server = Running::start(plain().http(|request| {
+        later! {
+            assert_ne!(request.path(), "/bad", "on purpose");
+            Response::new(Status::Ok, "text/plain", "fine")
+        }
     }));
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_eq!(Client::ask(server.address, get("/bad")).0, 500);

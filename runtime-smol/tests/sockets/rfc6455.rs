@@ -1,8 +1,8 @@
 //! RFC 6455 by the letter, as the Autobahn cases 1 to 10 ask for it, against a raw echo.
 
-use switchboard_smol::Server;
-use switchboard_smol::core::http::Origins;
-use switchboard_smol::core::{Limits, Rate};
+use crate::runtime::Server;
+use crate::runtime::core::http::Origins;
+use crate::runtime::core::{Limits, Rate};
 
 use crate::client::{BINARY, CLOSE, Client, Frame, PING, PONG, TEXT, closing, frame, header};
 use crate::harness::{Running, roomy, silent};

@@ -1,7 +1,7 @@
 //! Rooms and users as their members see them.
 
+use crate::runtime::core::{Limits, RoomClass};
 use serde_json::{Value, json};
-use switchboard_smol::core::{Limits, RoomClass};
 
 use crate::client::{BINARY, Client};
 use crate::harness::{Running, plain, roomy};

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use crate::runtime::Builder;
+use crate::runtime::core::{CloseReason, Ending, Limits, Overflow, RoomClass};
 use serde_json::Value;
-use switchboard_smol::Builder;
-use switchboard_smol::core::{CloseReason, Ending, Limits, Overflow, RoomClass};
 
 use crate::client::{Client, PING, PONG, TEXT};
 use crate::harness::{Running, crowd, plain, roomy};

@@ -5,14 +5,15 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
+use crate::runtime::core::http::{Refusal, Request, Status};
+use crate::runtime::core::{Limit, Limits};
+use crate::runtime::{Answer, Builder, Handle, Server};
 use serde_json::json;
 use smol::Async;
-use switchboard_smol::core::http::{Refusal, Request, Status};
-use switchboard_smol::core::{Limit, Limits};
-use switchboard_smol::{Answer, Builder, Handle, Server};
 
-use crate::client::{Client, TEXT, frame};
-use crate::harness::{DEADLINE, plain, roomy, within};
+use crate::client::{Client, TEXT, frame, request};
+use crate::harness::{DEADLINE, plain, roomy};
+use crate::runtime::{listen, within};
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
@@ -147,11 +148,7 @@ fn a_refusal_is_a_response_for_the_other_server_to_send() {
 fn one_server_can_serve_two_listeners() {
     let server = plain().max_handshakes(1).build().unwrap();
     let handle = server.handle();
-    let listeners = [(); 2].map(|()| {
-        let listener = switchboard_smol::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        (listener.get_ref().local_addr().unwrap(), listener)
-    });
-    let [(one, first), (other, second)] = listeners;
+    let [(one, first), (other, second)] = [(); 2].map(|()| listen());
     let (sender, ended) = channel();
     thread::spawn(move || {
         let both = smol::future::zip(server.serve(first), server.serve(second));
@@ -170,4 +167,29 @@ fn one_server_can_serve_two_listeners() {
     within(handle.drain(Duration::ZERO, Duration::ZERO));
     let (one, other) = ended.recv_timeout(DEADLINE).expect("both come back");
     one.and(other).unwrap();
+}
+
+#[test]
+fn a_server_that_is_dropped_lets_go_of_its_sockets() {
+    let built = plain().build().unwrap();
+    let handle = built.handle();
+    let (address, listener) = listen();
+    let (stop, stopped) = smol::channel::bounded::<()>(1);
+    let serving = thread::spawn(move || {
+        let stopped = async {
+            let _ = stopped.recv().await;
+            Ok(())
+        };
+        smol::block_on(smol::future::or(built.serve(listener), stopped))
+    });
+    let mut open = Client::open(address, "/ws/lobby");
+    open.expect("connected");
+    let mut half = Client::dial(address);
+    half.write(&request("/ws", "")[..20]);
+    drop(stop);
+    serving.join().unwrap().unwrap();
+    // The handle is still there; it must not keep the sockets open.
+    open.ended();
+    half.rest();
+    assert_eq!(handle.stats().connections, 0);
 }

@@ -1,0 +1,210 @@
+//! The settings of a server, and how they are put into a builder.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use super::entrance::Entrance;
+use super::std::panic::{AssertUnwindSafe, catch_unwind};
+use crate::{
+    Config, ConfigError, ConnectionId, Driver, Handled, Kind, NameError, Outlet, Output, RawFrame,
+    Timestamp,
+};
+
+/// What hears of everything that happens to connections.
+pub type Observer = Box<dyn Fn(&Output) + Send + Sync>;
+
+/// What answers the frames of connections without a protocol.
+pub type RawService = Box<dyn Fn(ConnectionId, RawFrame) -> Option<RawFrame> + Send + Sync>;
+
+/// What every runtime's builder sets.
+pub struct Settings {
+    /// The hub's.
+    pub config: Config,
+    /// How upgrades are dealt with.
+    pub entrance: Entrance,
+    /// From the accepted socket to the answered upgrade.
+    pub handshake_timeout: Duration,
+    /// Handshakes at once.
+    pub max_handshakes: usize,
+    /// Bytes of a socket's send buffer; 0 leaves it to the kernel.
+    pub send_buffer: usize,
+    /// Hears of everything.
+    pub observer: Observer,
+    /// There when every frame is handled by itself.
+    pub raw: Option<RawService>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            config: Config::default(),
+            entrance: Entrance::default(),
+            handshake_timeout: Duration::from_secs(10),
+            max_handshakes: 1_024,
+            send_buffer: 64 * 1024,
+            observer: Box::new(|_| {}),
+            raw: None,
+        }
+    }
+}
+
+impl Settings {
+    /// The driver of a server that has handlers for these types of messages.
+    ///
+    /// # Errors
+    /// When the settings contradict each other.
+    pub fn driver<O: Outlet>(
+        &self,
+        handled: Vec<Kind>,
+        seed: u64,
+        unix_ms: u64,
+    ) -> Result<Driver<O>, BuildError> {
+        if let Some(kind) = handled.iter().find(|kind| kind.is_reserved()) {
+            return Err(BuildError::ReservedKind(kind.clone()));
+        }
+        let mut config = self.config.clone();
+        config.handled = Handled::Kinds(handled.into_iter().collect());
+        config.limits.handshake_timeout = self.handshake_timeout;
+        config.unix_ms_at_start = unix_ms;
+        Driver::new(config, seed, Timestamp::ZERO).map_err(BuildError::Config)
+    }
+
+    /// Lets the observer hear of something. Its panic harms nobody else, and its message has gone to the log by the panic
+    /// hook.
+    pub fn observe(&self, output: &Output) {
+        if catch_unwind(AssertUnwindSafe(|| (self.observer)(output))).is_err() {
+            tracing::error!("the observer failed");
+        }
+    }
+
+    /// The largest message that is read.
+    pub fn max_message_bytes(&self) -> usize {
+        self.config.limits.max_message_bytes
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// The methods of a builder that has its [`Settings`] in a field `settings`: to be called within its `impl`. So every
+/// runtime has the same ones, described once.
+#[macro_export]
+macro_rules! builder_settings {
+    () => {
+        /// The bounds. Their defaults are those of [`Limits`](switchboard_core::Limits).
+        pub fn limits(mut self, limits: $crate::Limits) -> Self {
+            self.settings.config.limits = limits;
+            self
+        }
+
+        /// The rules of liveness. Their defaults are those of [`Heartbeat`](switchboard_core::Heartbeat).
+        pub fn heartbeat(mut self, heartbeat: $crate::Heartbeat) -> Self {
+            self.settings.config.heartbeat = heartbeat;
+            self
+        }
+
+        /// The rules of the rooms whose names begin with this prefix; the longest prefix wins, and `""` is every room.
+        pub fn rooms(mut self, prefix: &str, class: $crate::RoomClass) -> Self {
+            self.settings.config.rooms.push((prefix.into(), class));
+            self
+        }
+
+        /// The path of upgrades, `/ws` unless set; `/ws/{room}` joins that room at once.
+        pub fn path(mut self, path: &str) -> Self {
+            self.settings.entrance.path = path.trim_end_matches('/').into();
+            self
+        }
+
+        /// Which web pages may connect; by default only those from the server's own host. A client that is no browser
+        /// sends no origin and is let through.
+        pub fn origins(mut self, origins: $crate::http::Origins) -> Self {
+            self.settings.entrance.origins = origins;
+            self
+        }
+
+        /// Hears of everything that happens to connections: opened, joined, left, refused, closed. Called in the middle of the
+        /// server's work: keep it short.
+        pub fn observe(
+            mut self,
+            observer: impl Fn(&$crate::Output) + Send + Sync + 'static,
+        ) -> Self {
+            self.settings.observer = ::std::boxed::Box::new(observer);
+            self
+        }
+
+        /// No rooms and no protocol: every frame goes to this function, and what it returns goes back.
+        pub fn raw(
+            mut self,
+            service: impl Fn($crate::ConnectionId, $crate::RawFrame) -> Option<$crate::RawFrame>
+            + Send
+            + Sync
+            + 'static,
+        ) -> Self {
+            self.settings.entrance.codec = $crate::Codec::Raw;
+            self.settings.raw = Some(::std::boxed::Box::new(service));
+            self
+        }
+
+        /// How an upgrade without a free seat is answered: by default accepted and closed with 4002.
+        pub fn capacity_answer(mut self, answer: $crate::serving::Answer) -> Self {
+            self.settings.entrance.capacity_answer = answer;
+            self
+        }
+
+        /// How an upgrade that the authenticator refused is answered: by default by HTTP.
+        pub fn auth_answer(mut self, answer: $crate::serving::Answer) -> Self {
+            self.settings.entrance.auth_answer = answer;
+            self
+        }
+
+        /// Time from the accepted socket to the answered upgrade, the authenticator's included. 10 s unless set.
+        pub fn handshake_timeout(mut self, timeout: ::core::time::Duration) -> Self {
+            self.settings.handshake_timeout = timeout;
+            self
+        }
+
+        /// Upgrades under way at once; while there are so many, further sockets wait to be accepted. 1,024 unless set.
+        pub fn max_handshakes(mut self, max: usize) -> Self {
+            self.settings.max_handshakes = max.max(1);
+            self
+        }
+
+        /// Size of each socket's send buffer in the kernel, which doubles it. The smaller, the sooner a slow client is noticed
+        /// and the less memory it holds; the larger, the faster a far one can be. 64 KiB unless set; 0 leaves it to the
+        /// kernel.
+        pub fn send_buffer(mut self, bytes: usize) -> Self {
+            self.settings.send_buffer = bytes;
+            self
+        }
+    };
+}
+
+/// Why a server could not be made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The settings contradict each other.
+    Config(ConfigError),
+    /// A handler's type is no good as a name.
+    Kind(String, NameError),
+    /// A handler's type belongs to the protocol.
+    ReservedKind(Kind),
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::Kind(kind, error) => write!(f, "the type {kind:?} of a handler {error}"),
+            Self::ReservedKind(kind) => write!(f, "the type {kind:?} belongs to the protocol"),
+        }
+    }
+}
+
+impl core::error::Error for BuildError {}

@@ -1,0 +1,14 @@
+//! Who is it?
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use switchboard_core::http::Refusal;
+use switchboard_core::serving::{Credentials, Verdict, failed};
+
+pub(crate) type Authenticator = Box<dyn Fn(Credentials) -> Verdict + Send + Sync>;
+
+/// Runs the application's part of a handshake. A panic fails that handshake alone; its message has gone to the log by the
+/// panic hook.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Refusal> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| failed())
+}

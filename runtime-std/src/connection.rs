@@ -1,0 +1,136 @@
+//! One thread for each connection: it reads, and runs the application's handlers.
+
+use std::io::{self, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use switchboard_core::serving::{Claims, Framing, Stop, reply_to};
+use switchboard_core::{CloseReason, Command, ConnectionId, Message, Output};
+
+use crate::context::Context;
+use crate::handle::Handle;
+use crate::outlet::Link;
+use crate::shared::Shared;
+
+/// Bytes read at once, into the thread's stack.
+const READ_BYTES: usize = 4 * 1024;
+
+/// What the thread works with.
+pub(crate) struct Connection {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) link: Arc<Link>,
+    pub(crate) claims: Claims,
+    pub(crate) framing: Framing,
+    /// The peer broke a rule, and nothing it sends is looked at any more. It is still read, because closing a socket with
+    /// unread bytes would destroy the close frame on its way.
+    discarding: bool,
+}
+
+/// The connection is over.
+struct Over;
+
+impl Connection {
+    pub(crate) fn new(shared: Arc<Shared>, link: Arc<Link>, claims: Claims) -> Self {
+        let framing = Framing::new(shared.settings.max_message_bytes());
+        Self { shared, link, claims, framing, discarding: false }
+    }
+
+    fn id(&self) -> ConnectionId {
+        self.link.id
+    }
+
+    /// Serves the connection until it is over.
+    pub(crate) fn run(mut self, read_ahead: &[u8]) {
+        let served = catch_unwind(AssertUnwindSafe(|| self.serve(read_ahead)));
+        // If the connection is over already, this is an event about nobody.
+        if served.is_err() || !self.link.is_ended() {
+            let id = self.id();
+            self.shared.drive(|driver, now| driver.lost(now, id));
+        }
+    }
+
+    fn serve(&mut self, read_ahead: &[u8]) {
+        for piece in read_ahead.chunks(READ_BYTES) {
+            if self.parse(piece).is_err() {
+                return;
+            }
+        }
+        let mut buffer = [0; READ_BYTES];
+        while !self.link.is_ended() {
+            match (&*self.link.socket).read(&mut buffer) {
+                Ok(0) => return,
+                Ok(taken) => {
+                    if self.parse(&buffer[..taken]).is_err() {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Gives everything that is complete to the driver, and runs the handlers that follow from it.
+    fn parse(&mut self, bytes: &[u8]) -> Result<(), Over> {
+        if self.discarding {
+            return Ok(());
+        }
+        let id = self.id();
+        let framing = &mut self.framing;
+        let (stop, requests) =
+            self.shared.drive_for(Some(id), |driver, now| framing.feed(driver, now, id, bytes));
+        for request in requests {
+            if self.link.is_ended() {
+                return Err(Over);
+            }
+            self.handle(request);
+        }
+        // What came before the end counts: it is answered first.
+        match stop {
+            Some(Stop::Goodbye(code)) => {
+                self.shared.drive(|driver, now| driver.peer_closed(now, id, code));
+                return Err(Over);
+            }
+            Some(Stop::Violation(reason)) => {
+                self.discarding = true;
+                self.shared.drive(|driver, now| driver.fail(now, id, reason));
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn handle(&self, output: Output) {
+        let services = &self.shared.services;
+        match output {
+            Output::Raw { connection, frame } => {
+                let Some(raw) = &self.shared.settings.raw else { return };
+                match catch_unwind(AssertUnwindSafe(|| raw(connection, frame))) {
+                    Ok(Some(frame)) => self.send(Message::Raw(frame)),
+                    Ok(None) => {}
+                    Err(_) => {
+                        let reason = CloseReason::Internal;
+                        self.shared.drive(|driver, now| driver.fail(now, connection, reason));
+                    }
+                }
+            }
+            Output::Request { connection, user, request } => {
+                let (handle, claims) = (Handle::new(self.shared.clone()), self.claims.clone());
+                let context = Context::new(handle, connection, user, claims, &request);
+                let id = request.id.clone();
+                let reply = services.handlers.handle(context, request);
+                if let Some(message) = reply.and_then(|reply| reply_to(id, reply)) {
+                    self.send(message);
+                }
+            }
+            Output::Probed { .. } | Output::Notice(_) | Output::Closed { .. } | Output::Drained => {
+            }
+        }
+    }
+
+    fn send(&self, message: Message) {
+        let command = Command::Send { to: self.id(), message };
+        // The connection may have ended meanwhile; then nobody waits for the answer.
+        let _ = self.shared.drive(|driver, now| driver.command(now, command));
+    }
+}

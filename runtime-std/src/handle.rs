@@ -1,0 +1,73 @@
+//! The server in the hands of the rest of the application.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use switchboard_core::serving::{Control, name};
+use switchboard_core::{ConnectionId, ErrorCode, Refusal, UserName};
+
+use crate::shared::{Shared, lock};
+
+/// A server from outside: cheap to clone, usable from any thread. No method of [`Control`], which it has too, waits for a
+/// client: what is sent goes into the sockets or waits, bounded, for those that are slow. Only the two methods here wait;
+/// an observer must not call them, because what they wait for is reported to it first.
+#[derive(Clone)]
+pub struct Handle {
+    control: Control,
+    shared: Arc<Shared>,
+}
+
+impl Handle {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { control: Control::new(shared.clone()), shared }
+    }
+
+    /// Asks every connection of a user whether it is alive, and waits for the answers, at most so long: for each
+    /// connection its latency, `None` when there was no answer. A handler that probes its own user gets no answer from
+    /// its own connection, which is not read meanwhile.
+    ///
+    /// # Errors
+    /// When the user has no connection, or too many probes are under way.
+    pub fn probe(
+        &self,
+        user: &str,
+        timeout: Duration,
+    ) -> Result<Vec<(ConnectionId, Option<Duration>)>, Refusal> {
+        let user: UserName = name("user", user)?;
+        let (sender, receiver) = channel();
+        self.shared.drive(|driver, now| {
+            let ticket = driver.probe(now, user, timeout)?;
+            // Still under the driver's lock, so the answer cannot come first.
+            lock(&self.shared.probes).insert(ticket, sender);
+            Ok::<(), Refusal>(())
+        })?;
+        receiver.recv().map_err(|_| Refusal::new(ErrorCode::Internal, "the server has ended"))
+    }
+
+    /// Goes away: no new connections, everybody told, sent what is theirs, and closed. Comes back when nobody is left, at
+    /// the latest after the time-out, and all threads of the server have ended; a time-out of zero cuts everybody off
+    /// without a word. Handlers and authenticators that run then
+    /// are waited for. Called from a handler, it comes back without waiting for threads. Clients are told to come back at
+    /// a random moment within `spread`.
+    pub fn drain(&self, timeout: Duration, spread: Duration) {
+        self.shared.drive(|driver, now| driver.drain(now, timeout, spread));
+        self.shared.drained.wait();
+        self.shared.threads.join_all();
+    }
+}
+
+impl Deref for Handle {
+    type Target = Control;
+
+    fn deref(&self) -> &Control {
+        &self.control
+    }
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Handle")
+    }
+}

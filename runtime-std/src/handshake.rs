@@ -1,0 +1,170 @@
+//! From an accepted socket to an open connection, or a refusal that can be read.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use switchboard_core::http::{self, DEFAULT_MAX_HEAD_BYTES, Parsed, Refusal, Request};
+use switchboard_core::serving::Refused;
+
+use crate::auth::guarded;
+use crate::connection::Connection;
+use crate::server::{Admission, tune};
+use crate::shared::Shared;
+
+/// How long a refused peer may take to hear why.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// How much of what it still sends is read meanwhile, so that the answer is not destroyed by a reset.
+const FAREWELL_BYTES: usize = 4 * 1024 * 1024;
+
+/// A blocking socket of which no call lasts longer than until the deadline.
+struct Timed<'a> {
+    socket: &'a TcpStream,
+    deadline: Instant,
+}
+
+impl Timed<'_> {
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(Some(left)) }
+    }
+}
+
+/// A socket with a time-out says that it would block.
+fn timed_out(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::WouldBlock { io::ErrorKind::TimedOut.into() } else { error }
+}
+
+impl Read for Timed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.socket.set_read_timeout(self.left()?)?;
+        let mut socket = self.socket;
+        socket.read(buffer).map_err(timed_out)
+    }
+}
+
+impl Write for Timed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.socket.set_write_timeout(self.left()?)?;
+        let mut socket = self.socket;
+        socket.write(bytes).map_err(timed_out)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Everything between the accepted socket and the open connection, within the handshake time-out. `None` when there is
+/// no connection.
+pub(crate) fn open(
+    shared: &Arc<Shared>,
+    socket: &Arc<TcpStream>,
+    peer: SocketAddr,
+) -> io::Result<Option<(Connection, Vec<u8>)>> {
+    tune(socket, shared.settings.send_buffer)?;
+    let deadline = Instant::now() + shared.settings.handshake_timeout;
+    let answer = match negotiate(shared, &mut Timed { socket, deadline }) {
+        Ok(Negotiated::Open(admission, read_ahead)) => {
+            return Ok(Some((admission.open(socket.clone())?, read_ahead)));
+        }
+        Ok(Negotiated::Say(answer)) => answer,
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+            tracing::debug!(%peer, "the handshake took too long");
+            Refusal::request_timeout().to_bytes()
+        }
+        Err(error) => return Err(error),
+    };
+    say(socket, &answer)?;
+    Ok(None)
+}
+
+enum Negotiated {
+    /// The upgrade has been answered with 101; these bytes came behind the request.
+    Open(Admission, Vec<u8>),
+    /// Send this, and that is all.
+    Say(Vec<u8>),
+}
+
+fn negotiate(shared: &Arc<Shared>, socket: &mut Timed<'_>) -> io::Result<Negotiated> {
+    let (request, read_ahead) = match read_request(socket)? {
+        Ok(read) => read,
+        Err(refusal) => return Ok(Negotiated::Say(refusal.to_bytes())),
+    };
+    let head_only = request.method() == "HEAD";
+    let entrance = &shared.settings.entrance;
+    if !entrance.concerns(&request) {
+        let response = guarded(|| (shared.services.http)(request));
+        let response = response.unwrap_or_else(|refusal| refusal.to_response());
+        return Ok(Negotiated::Say(response.bytes_for(head_only)));
+    }
+    let admitted = admit(shared, request);
+    // The authenticator cannot be interrupted; but who was let in too late is not let in.
+    socket.left()?;
+    match admitted {
+        Ok(admission) => {
+            socket.write_all(&admission.upgrade().accept_response())?;
+            Ok(Negotiated::Open(admission, read_ahead))
+        }
+        Err(refused) => Ok(Negotiated::Say(entrance.farewell(*refused, head_only))),
+    }
+}
+
+fn read_request(socket: &mut Timed<'_>) -> io::Result<Result<(Request, Vec<u8>), Refusal>> {
+    let mut head = Vec::new();
+    let mut piece = [0; 1024];
+    loop {
+        let taken = match socket.read(&mut piece) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            taken => taken?,
+        };
+        if taken == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        head.extend_from_slice(&piece[..taken]);
+        match http::parse(&head, DEFAULT_MAX_HEAD_BYTES) {
+            Ok(Parsed::Incomplete) => {}
+            Ok(Parsed::Complete { request, head_len }) => {
+                return Ok(Ok((request, head.split_off(head_len))));
+            }
+            Err(refusal) => return Ok(Err(refusal)),
+        }
+    }
+}
+
+/// Checks the request, finds out whose it is, and takes a seat.
+pub(crate) fn admit(shared: &Arc<Shared>, request: Request) -> Result<Admission, Box<Refused>> {
+    let entrance = &shared.settings.entrance;
+    let (visitor, credentials) = entrance.check(request)?;
+    let verdict = guarded(|| (shared.services.authenticate)(credentials));
+    let guest = entrance.judge(visitor, verdict.and_then(|verdict| verdict))?;
+    match shared.drive(|driver, now| driver.connect(now, guest.user, guest.rooms)) {
+        Ok(connection) => Ok(Admission {
+            shared: shared.clone(),
+            connection,
+            claims: guest.claims,
+            upgrade: guest.upgrade,
+            used: false,
+        }),
+        Err(rejection) => Err(Refused::full(guest.upgrade, rejection)),
+    }
+}
+
+/// Sends an answer and lets the peer read it: closing at once would destroy it, if the peer is still sending.
+fn say(socket: &TcpStream, answer: &[u8]) -> io::Result<()> {
+    let mut timed = Timed { socket, deadline: Instant::now() + FAREWELL };
+    timed.write_all(answer)?;
+    socket.shutdown(Shutdown::Write)?;
+    let mut piece = [0; 4096];
+    let mut left = FAREWELL_BYTES;
+    while left > 0 {
+        match timed.read(&mut piece) {
+            Ok(0) => break,
+            Ok(taken) => left = left.saturating_sub(taken),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

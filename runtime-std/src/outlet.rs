@@ -1,0 +1,88 @@
+//! The driver's side of a socket.
+
+use std::io::{self, IoSlice};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use socket2::SockRef;
+use switchboard_core::{ConnectionId, Outlet, Stall};
+
+use crate::turn::Writer;
+
+/// A blocking socket, and what the driver tells the connection's thread about it. The driver writes without waiting, and
+/// the thread reads; they share no lock.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) socket: Arc<TcpStream>,
+    pub(crate) id: ConnectionId,
+    ended: AtomicBool,
+}
+
+impl Link {
+    pub(crate) fn new(socket: Arc<TcpStream>, id: ConnectionId) -> Self {
+        Self { socket, id, ended: AtomicBool::new(false) }
+    }
+
+    /// Whether the driver has let go of the socket.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// Ends both directions, so that nobody waits for the socket any more.
+    pub(crate) fn cut(&self) {
+        // If it fails, the peer is gone already.
+        let _ = self.socket.shutdown(Shutdown::Both);
+    }
+}
+
+/// What the driver has of a connection.
+#[derive(Debug)]
+pub(crate) struct SocketOutlet {
+    pub(crate) link: Arc<Link>,
+    pub(crate) writer: Arc<Writer>,
+}
+
+impl Outlet for SocketOutlet {
+    fn write(&mut self, parts: &[&[u8]]) -> Result<usize, Stall> {
+        const FLAGS: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        let socket = SockRef::from(&*self.link.socket);
+        loop {
+            let result = match parts {
+                [one] => socket.send_with_flags(one, FLAGS),
+                many => {
+                    let mut slices = [IoSlice::new(&[]); 64];
+                    let count = many.len().min(slices.len());
+                    for (slice, part) in slices.iter_mut().zip(many) {
+                        *slice = IoSlice::new(part);
+                    }
+                    socket.send_vectored_with_flags(&slices[..count], FLAGS)
+                }
+            };
+            return match result {
+                Ok(taken) => Ok(taken),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(Stall::Full),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) => Err(Stall::Broken),
+            };
+        }
+    }
+
+    fn watch(&mut self) {
+        if let Err(error) = self.writer.watch(&self.link) {
+            tracing::warn!(%error, "a full socket cannot be watched, and is closed");
+            self.link.cut();
+        }
+    }
+
+    fn finish(&mut self) {
+        // If it fails, the peer is gone already.
+        let _ = self.link.socket.shutdown(Shutdown::Write);
+    }
+
+    fn end(&mut self) {
+        self.link.ended.store(true, Ordering::Release);
+        self.writer.forget(&self.link);
+        self.link.cut();
+    }
+}

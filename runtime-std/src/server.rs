@@ -1,0 +1,275 @@
+//! The server: accepting, and bringing sockets in from elsewhere.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use polling::{Event, Events, Poller};
+use switchboard_core::ConnectionId;
+use switchboard_core::http::{Request, Response, Upgrade};
+use switchboard_core::serving::{AcceptFailure, Claims};
+
+use crate::builder::Builder;
+use crate::connection::Connection;
+use crate::handle::Handle;
+use crate::handshake;
+use crate::outlet::{Link, SocketOutlet};
+use crate::shared::Shared;
+
+/// Sockets that wait to be accepted. The usual 128 would make a storm of reconnects wait for a second and more.
+const BACKLOG: i32 = 4_096;
+
+/// How long those who wait are left to the kernel when no socket can be accepted.
+const SHORTAGE: Duration = Duration::from_millis(100);
+
+/// A listener for [`Server::serve`], with room for a storm of connects.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let domain = socket2::Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// A WebSocket server. It works from the first call of [`serve`](Self::serve), [`run`](Self::run) or
+/// [`adopt`](Self::adopt). Dropped, it lets go of all its connections at once, and waits for the handlers that run.
+pub struct Server {
+    shared: Arc<Shared>,
+}
+
+impl Server {
+    /// Settings with their defaults, and no handlers.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The server in the hands of the rest of the application.
+    pub fn handle(&self) -> Handle {
+        Handle::new(self.shared.clone())
+    }
+
+    /// Accepts connections until the server has been drained ([`Handle::drain`]) and all its threads have ended. It can
+    /// be called from several threads, for a listener each. The listener becomes non-blocking.
+    ///
+    /// # Errors
+    /// When the listener itself fails, or the server's threads cannot be started. A single connection that fails does not
+    /// count, nor that there are too many open files or threads: accepting goes on when there are fewer.
+    pub fn serve(&self, listener: TcpListener) -> io::Result<()> {
+        self.shared.start()?;
+        let poller = Arc::new(Poller::new()?);
+        self.shared.drained.wakes(&poller);
+        listener.set_nonblocking(true)?;
+        // SAFETY: the listener is taken out of the poller below, before it is closed.
+        #[expect(unsafe_code, reason = "the poller cannot know how long the listener lives")]
+        unsafe {
+            poller.add(&listener, Event::none(0))?;
+        }
+        let result = self.accept_all(&listener, &poller);
+        let deleted = poller.delete(&listener);
+        result.and(deleted)?;
+        self.shared.threads.join_all();
+        Ok(())
+    }
+
+    /// Runs without a listener, for sockets that come through [`adopt`](Self::adopt), until the server has been drained
+    /// and all its threads have ended.
+    ///
+    /// # Errors
+    /// When the server's threads cannot be started.
+    pub fn run(&self) -> io::Result<()> {
+        self.shared.start()?;
+        self.shared.drained.wait();
+        self.shared.threads.join_all();
+        Ok(())
+    }
+
+    /// Checks an upgrade request that another HTTP server has read, authenticates it and takes a seat. The answer to
+    /// send is [`Admission::upgrade`]; afterwards the socket goes to [`adopt`](Self::adopt).
+    ///
+    /// # Errors
+    /// The response to send instead. (Here a full server answers 503, whatever
+    /// [`Builder::capacity_answer`](crate::Builder::capacity_answer) says: the upgrade is not ours to accept.)
+    pub fn admit(&self, request: Request) -> Result<Admission, Response> {
+        handshake::admit(&self.shared, request).map_err(|refused| refused.into_response())
+    }
+
+    /// Takes over a socket whose upgrade has been answered, and what was already read of it after the request. From here
+    /// on a thread of the server reads it.
+    ///
+    /// # Errors
+    /// When the seat's time was over, or there can be no more threads; the socket is closed.
+    pub fn adopt(
+        &self,
+        admission: Admission,
+        socket: TcpStream,
+        read_ahead: &[u8],
+    ) -> io::Result<()> {
+        self.shared.start()?;
+        socket.set_nonblocking(false)?;
+        tune(&socket, self.shared.settings.send_buffer)?;
+        let socket = Arc::new(socket);
+        let connection = admission.open(socket.clone())?;
+        let (link, read_ahead) = (connection.link.clone(), read_ahead.to_vec());
+        let started = start(&self.shared, socket, move || connection.run(&read_ahead));
+        if started.is_err() {
+            self.shared.drive(|driver, now| driver.lost(now, link.id));
+        }
+        started
+    }
+
+    fn accept_all(&self, listener: &TcpListener, poller: &Poller) -> io::Result<()> {
+        let shared = &self.shared;
+        let mut events = Events::new();
+        while !shared.drained.is_open() {
+            if !shared.handshakes.begin(shared.settings.max_handshakes) {
+                break;
+            }
+            let counted = Counted(shared.clone());
+            let failure = match accept(counted, listener) {
+                Ok(()) => continue,
+                Err(error) => error,
+            };
+            events.clear();
+            if failure.kind() == io::ErrorKind::WouldBlock {
+                poller.modify(listener, Event::readable(0))?;
+                poller.wait(&mut events, None)?;
+                continue;
+            }
+            match AcceptFailure::of(&failure) {
+                AcceptFailure::OneSocket => {}
+                AcceptFailure::ForNow => {
+                    tracing::warn!(error = %failure, "no socket can be accepted for now");
+                    // The listener is not asked; only the end of the server makes this shorter.
+                    poller.modify(listener, Event::none(0))?;
+                    poller.wait(&mut events, Some(SHORTAGE))?;
+                }
+                AcceptFailure::Listener => return Err(failure),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if !self.shared.drained.is_open() {
+            self.shared.drive(|driver, now| driver.cut_off(now));
+        }
+        // A connection that could not be cut off does not keep the threads.
+        self.shared.stop();
+        self.shared.threads.join_all();
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Server")
+    }
+}
+
+/// A seat, from the admission to the open connection. Dropped before that, it is given back.
+pub struct Admission {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) connection: ConnectionId,
+    pub(crate) claims: Claims,
+    pub(crate) upgrade: Upgrade,
+    pub(crate) used: bool,
+}
+
+impl Admission {
+    /// What the 101 has to say.
+    pub fn upgrade(&self) -> &Upgrade {
+        &self.upgrade
+    }
+
+    /// The connection that it will be.
+    pub fn connection(&self) -> ConnectionId {
+        self.connection
+    }
+
+    pub(crate) fn open(mut self, socket: Arc<TcpStream>) -> io::Result<Connection> {
+        // From here on reads wait as long as it takes, and no write waits.
+        socket.set_read_timeout(None)?;
+        self.used = true;
+        let (shared, id) = (self.shared.clone(), self.connection);
+        let link = Arc::new(Link::new(socket, id));
+        let outlet = SocketOutlet { link: link.clone(), writer: shared.writer.clone() };
+        let codec = shared.settings.entrance.codec;
+        if !shared.drive(|driver, now| driver.open(now, id, codec, outlet)) {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the seat's time was over"));
+        }
+        Ok(Connection::new(shared, link, std::mem::take(&mut self.claims)))
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        if !self.used {
+            self.shared.drive(|driver, now| driver.abandon(now, self.connection));
+        }
+    }
+}
+
+impl std::fmt::Debug for Admission {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Admission({:?})", self.connection)
+    }
+}
+
+/// Accepts one socket; its handshake and its connection have a thread of their own.
+fn accept(counted: Counted, listener: &TcpListener) -> io::Result<()> {
+    let (socket, peer) = listener.accept()?;
+    // Some systems hand the listener's way of waiting on.
+    socket.set_nonblocking(false)?;
+    let socket = Arc::new(socket);
+    let shared = counted.0.clone();
+    start(&shared, socket.clone(), move || {
+        let opened = handshake::open(&counted.0, &socket, peer);
+        // The handshake is over, and from here on only the connection's own share of the socket counts.
+        drop(counted);
+        drop(socket);
+        match opened {
+            Ok(Some((connection, read_ahead))) => connection.run(&read_ahead),
+            Ok(None) => {}
+            Err(error) => tracing::debug!(%peer, %error, "the handshake ended early"),
+        }
+    })
+    // That there can be no more threads must not look as if there was no socket.
+    .map_err(io::Error::other)
+}
+
+fn start(
+    shared: &Arc<Shared>,
+    socket: Arc<TcpStream>,
+    work: impl FnOnce() + Send + 'static,
+) -> io::Result<()> {
+    let stack = shared.services.thread_stack_bytes;
+    shared.threads.start("switchboard-conn", stack, Some(socket), work)
+}
+
+/// One of the handshakes under way.
+struct Counted(Arc<Shared>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.handshakes.end();
+    }
+}
+
+/// Small messages go at once, and a slow reader is noticed before it holds much.
+pub(crate) fn tune(socket: &TcpStream, send_buffer: usize) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    if send_buffer > 0 {
+        socket2::SockRef::from(socket).set_send_buffer_size(send_buffer)?;
+    }
+    Ok(())
+}

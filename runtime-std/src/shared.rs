@@ -1,0 +1,269 @@
+//! What all threads of a server share.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use switchboard_core::serving::{Hosted, Settings};
+use switchboard_core::{
+    Command, ConnectionId, Driver, Hub, Outcome, Output, Refusal, Stats, Ticket, Timestamp,
+};
+
+use crate::builder::Services;
+use crate::outlet::SocketOutlet;
+use crate::threads::Threads;
+use crate::turn::{self, Alarm, Gate, Writer};
+
+pub(crate) type Answers = Vec<(ConnectionId, Option<Duration>)>;
+
+/// Sockets written to before others get at the driver: about a millisecond's worth.
+const SLICE: usize = 256;
+
+/// Time since the start.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::ZERO + self.start.elapsed()
+    }
+
+    pub(crate) fn instant_of(&self, timestamp: Timestamp) -> Instant {
+        self.start + (timestamp - Timestamp::ZERO)
+    }
+}
+
+/// The wall clock, in milliseconds since the Unix epoch.
+pub(crate) fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+pub(crate) struct Shared {
+    driver: Mutex<Driver<SocketOutlet>>,
+    pub(crate) clock: Clock,
+    pub(crate) settings: Settings,
+    pub(crate) services: Services,
+    pub(crate) alarm: Alarm,
+    pub(crate) writer: Arc<Writer>,
+    pub(crate) threads: Arc<Threads>,
+    pub(crate) probes: Mutex<HashMap<Ticket, Sender<Answers>>>,
+    pub(crate) drained: Gate,
+    pub(crate) handshakes: Handshakes,
+    reports: Mutex<Reports>,
+    is_started: Mutex<bool>,
+}
+
+/// What is to be reported, in order. Whoever finds nobody at it reports for all.
+#[derive(Default)]
+struct Reports {
+    waiting: VecDeque<Output>,
+    is_busy: bool,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        driver: Driver<SocketOutlet>,
+        clock: Clock,
+        settings: Settings,
+        services: Services,
+    ) -> Self {
+        Self {
+            driver: Mutex::new(driver),
+            clock,
+            settings,
+            services,
+            alarm: Alarm::default(),
+            writer: Arc::default(),
+            threads: Arc::default(),
+            probes: Mutex::default(),
+            drained: Gate::default(),
+            handshakes: Handshakes::default(),
+            reports: Mutex::default(),
+            is_started: Mutex::default(),
+        }
+    }
+
+    /// Starts the two threads that serve all connections, unless they have been started.
+    pub(crate) fn start(self: &Arc<Self>) -> io::Result<()> {
+        let mut is_started = lock(&self.is_started);
+        if *is_started || self.drained.is_open() {
+            return Ok(());
+        }
+        self.writer.prepare()?;
+        let stack = self.services.thread_stack_bytes;
+        let shared = self.clone();
+        self.threads.start("switchboard-time", stack, None, move || turn::time_keeper(&shared))?;
+        let shared = self.clone();
+        let writer =
+            self.threads.start("switchboard-write", stack, None, move || turn::writer(&shared));
+        if writer.is_err() {
+            self.stop();
+        }
+        *is_started = true;
+        writer
+    }
+
+    /// Lets all threads end.
+    pub(crate) fn stop(&self) {
+        // First, while all of them can still be found: whoever waits for the drain takes them away to join them.
+        self.threads.close();
+        self.handshakes.stop();
+        self.drained.open();
+        self.alarm.stop();
+        self.writer.wake();
+    }
+
+    /// Does something with the driver, and then what follows from it.
+    pub(crate) fn drive<T>(
+        &self,
+        work: impl FnOnce(&mut Driver<SocketOutlet>, Timestamp) -> T,
+    ) -> T {
+        self.drive_for(None, work).0
+    }
+
+    /// As [`drive`](Self::drive), for the thread of a connection: messages of that connection for handlers are
+    /// answered to it, because it handles them one after the other.
+    pub(crate) fn drive_for<T>(
+        &self,
+        connection: Option<ConnectionId>,
+        work: impl FnOnce(&mut Driver<SocketOutlet>, Timestamp) -> T,
+    ) -> (T, Vec<Output>) {
+        let mut own = Vec::new();
+        let mut driver = self.lock();
+        let result = work(&mut driver, self.clock.now());
+        while driver.unflushed() > SLICE {
+            driver.flush(self.clock.now(), SLICE);
+            self.gather(&mut driver, connection, &mut own);
+            drop(driver);
+            // Others may have waited for the driver.
+            thread::yield_now();
+            driver = self.lock();
+        }
+        driver.flush(self.clock.now(), SLICE);
+        self.gather(&mut driver, connection, &mut own);
+        let deadline = driver.next_deadline();
+        drop(driver);
+        if let Some(deadline) = deadline {
+            self.alarm.set(deadline);
+        }
+        self.report();
+        (result, own)
+    }
+
+    /// Takes what the driver has left to do: the connection's own, and reports, while their order is known.
+    fn gather(
+        &self,
+        driver: &mut Driver<SocketOutlet>,
+        connection: Option<ConnectionId>,
+        own: &mut Vec<Output>,
+    ) {
+        while let Some(output) = driver.take_output() {
+            match &output {
+                Output::Request { connection: id, .. } | Output::Raw { connection: id, .. }
+                    if Some(*id) == connection =>
+                {
+                    own.push(output);
+                }
+                Output::Request { .. }
+                | Output::Raw { .. }
+                | Output::Probed { .. }
+                | Output::Notice(_)
+                | Output::Closed { .. }
+                | Output::Drained => lock(&self.reports).waiting.push_back(output),
+            }
+        }
+    }
+
+    fn report(&self) {
+        let mut reports = lock(&self.reports);
+        if reports.is_busy {
+            return;
+        }
+        reports.is_busy = true;
+        while let Some(output) = reports.waiting.pop_front() {
+            drop(reports);
+            self.report_one(output);
+            reports = lock(&self.reports);
+        }
+        reports.is_busy = false;
+    }
+
+    fn report_one(&self, output: Output) {
+        self.settings.observe(&output);
+        match output {
+            Output::Probed { ticket, answers } => {
+                let waiting = lock(&self.probes).remove(&ticket);
+                if let Some(waiting) = waiting {
+                    // Whoever asked may not be interested any more.
+                    let _ = waiting.send(answers);
+                }
+            }
+            Output::Drained => self.stop(),
+            Output::Request { .. }
+            | Output::Raw { .. }
+            | Output::Notice(_)
+            | Output::Closed { .. } => {}
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Driver<SocketOutlet>> {
+        lock(&self.driver)
+    }
+}
+
+impl Hosted for Shared {
+    fn command(&self, command: Command) -> Result<Outcome, Refusal> {
+        self.drive(|driver, now| driver.command(now, command))
+    }
+
+    fn look(&self, look: &mut dyn FnMut(&Hub)) {
+        look(self.lock().hub());
+    }
+
+    fn stats(&self) -> Stats {
+        self.lock().stats()
+    }
+}
+
+/// The handshakes under way.
+#[derive(Default)]
+pub(crate) struct Handshakes {
+    state: Mutex<(usize, bool)>,
+    changed: Condvar,
+}
+
+impl Handshakes {
+    /// Waits until there is room for one more, and takes it. `false` when the server has ended.
+    pub(crate) fn begin(&self, max: usize) -> bool {
+        let state = lock(&self.state);
+        let room = self.changed.wait_while(state, |(count, ended)| *count >= max && !*ended);
+        let mut state = room.unwrap_or_else(PoisonError::into_inner);
+        state.0 += 1;
+        !state.1
+    }
+
+    pub(crate) fn end(&self) {
+        lock(&self.state).0 -= 1;
+        self.changed.notify_one();
+    }
+
+    fn stop(&self) {
+        lock(&self.state).1 = true;
+        self.changed.notify_all();
+    }
+}
+
+/// A panic in an observer or a view must not take the server along.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
