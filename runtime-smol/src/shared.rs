@@ -126,18 +126,10 @@ impl Shared {
         }
         let (mut own, mut others) = (Vec::new(), Vec::new());
         while let Some(output) = driver.take_output() {
-            match &output {
-                Output::Request { connection: id, .. } | Output::Raw { connection: id, .. }
-                    if Some(*id) == connection =>
-                {
-                    own.push(output);
-                }
-                Output::Request { .. }
-                | Output::Raw { .. }
-                | Output::Probed { .. }
-                | Output::Notice(_)
-                | Output::Closed { .. }
-                | Output::Drained => others.push(output),
+            if connection.is_some_and(|id| output.is_message_of(id)) {
+                own.push(output);
+            } else {
+                others.push(output);
             }
         }
         let unflushed = driver.unflushed();

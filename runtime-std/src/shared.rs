@@ -168,18 +168,10 @@ impl Shared {
         own: &mut Vec<Output>,
     ) {
         while let Some(output) = driver.take_output() {
-            match &output {
-                Output::Request { connection: id, .. } | Output::Raw { connection: id, .. }
-                    if Some(*id) == connection =>
-                {
-                    own.push(output);
-                }
-                Output::Request { .. }
-                | Output::Raw { .. }
-                | Output::Probed { .. }
-                | Output::Notice(_)
-                | Output::Closed { .. }
-                | Output::Drained => lock(&self.reports).waiting.push_back(output),
+            if connection.is_some_and(|id| output.is_message_of(id)) {
+                own.push(output);
+            } else {
+                lock(&self.reports).waiting.push_back(output);
             }
         }
     }

@@ -85,7 +85,10 @@ fn build(config: &Config, started: Instant) -> Result<Server, Error> {
         .authenticate(move |credentials| {
             let identity = match &verifier {
                 Some(verifier) => by_token(verifier, &credentials),
-                None => by_name(&credentials, names.hash_one(credentials.serial)),
+                None => {
+                    let random = names.hash_one(credentials.serial);
+                    Identity::claimed(&credentials, || anonymous_name(random))
+                }
             };
             std::future::ready(identity)
         })
@@ -116,16 +119,6 @@ fn by_token(verifier: &Verifier, credentials: &Credentials) -> Result<Identity, 
             .map_err(bad)?,
         claims: Claims::new(found.claims),
     })
-}
-
-/// The user is who it says, or somebody.
-fn by_name(credentials: &Credentials, random: u64) -> Result<Identity, Refusal> {
-    let name = match &credentials.claimed_user {
-        Some(name) => UserName::new(name),
-        None => UserName::new(&anonymous_name(random)),
-    };
-    name.map(Identity::new)
-        .map_err(|error| Refusal::bad_request("bad_user", format!("`user` {error}")))
 }
 
 fn answer(request: &Request, handle: Option<&Handle>, started: Instant) -> Response {

@@ -1,7 +1,5 @@
 //! From the configuration file's terms to those of the core.
 
-use std::time::Duration;
-
 use switchboard_core::http::{InvalidOrigin, Origins};
 use switchboard_core::{
     self as core, Heartbeat, HeartbeatMode, Limit, Limits, Publishers, Rate, UserLimitPolicy,
@@ -66,7 +64,7 @@ fn limits(config: &Config) -> Limits {
 fn heartbeat(heartbeat: &config::Heartbeat) -> Heartbeat {
     Heartbeat {
         interval: heartbeat.interval,
-        stale_after: heartbeat.stale_after.max(Duration::from_micros(1)),
+        stale_after: heartbeat.stale_after,
         mode: match heartbeat.mode {
             config::HeartbeatMode::Protocol => HeartbeatMode::Protocol,
             config::HeartbeatMode::Application => HeartbeatMode::Application,

@@ -101,6 +101,16 @@ pub enum Output {
     Drained,
 }
 
+impl Output {
+    /// Whether it is a message of this connection, which whoever reads from it handles after the one before.
+    pub fn is_message_of(&self, id: ConnectionId) -> bool {
+        match self {
+            Self::Request { connection, .. } | Self::Raw { connection, .. } => *connection == id,
+            Self::Probed { .. } | Self::Notice(_) | Self::Closed { .. } | Self::Drained => false,
+        }
+    }
+}
+
 /// A [`Hub`] with its sockets: feeds it what comes in, performs its actions, and reports back what the sockets do.
 ///
 /// A runtime

@@ -56,13 +56,13 @@ impl Hub {
         }
         for room in rooms {
             let key = self.rooms.find(room);
-            let class = key.map_or_else(|| self.class_of(room), |key| self.rooms.get(key).class);
             let taken = key.map_or(0, |key| self.rooms.get(key).seats());
             let leaves = evictee
                 .and_then(|id| self.connections.get(id))
                 .zip(key)
                 .is_some_and(|(connection, key)| connection.slot_of(key).is_some());
-            if self.class(class).max_members.is_exceeded_by(taken + 1 - usize::from(leaves)) {
+            if self.rules_of(room, key).max_members.is_exceeded_by(taken + 1 - usize::from(leaves))
+            {
                 return Err(Rejection::LobbyFull(room.clone()));
             }
         }

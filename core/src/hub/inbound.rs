@@ -123,8 +123,7 @@ impl Hub {
     fn publish_from(&mut self, from: ConnectionId, request: Request) -> Result<Outcome, Refusal> {
         let room = self.room_of(from, request.room)?;
         let key = self.rooms.find(&room);
-        let class = key.map_or_else(|| self.class_of(&room), |key| self.rooms.get(key).class);
-        let class = self.class(class);
+        let class = self.rules_of(&room, key);
         let is_member = || {
             let connection = self.connections.get(from)?;
             connection.slot_of(key?)

@@ -37,7 +37,7 @@ use connection::Connections;
 use deadlines::{Deadlines, Timer};
 use drain::Drain;
 use probe::Probes;
-use room::Rooms;
+use room::{RoomKey, Rooms};
 use user::Users;
 
 pub use view::{ConnectionView, RoomView, UserView};
@@ -259,6 +259,11 @@ impl Hub {
     fn class_of(&self, name: &str) -> u16 {
         let found = self.classes.iter().position(|(prefix, _)| name.starts_with(prefix.as_str()));
         found.unwrap_or(self.classes.len() - 1) as u16
+    }
+
+    /// The rules of a room, whether it exists or would be made now.
+    fn rules_of(&self, name: &str, key: Option<RoomKey>) -> &RoomClass {
+        self.class(key.map_or_else(|| self.class_of(name), |key| self.rooms.get(key).class))
     }
 
     fn class(&self, index: u16) -> &RoomClass {

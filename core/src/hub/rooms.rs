@@ -51,9 +51,8 @@ impl Hub {
                 alloc::format!("the connection is in {slot} rooms, which is as many as it may be"),
             ));
         }
-        let class = key.map_or_else(|| self.class_of(name), |key| self.rooms.get(key).class);
         let seats = key.map_or(0, |key| self.rooms.get(key).seats());
-        if self.class(class).max_members.is_exceeded_by(seats + 1) {
+        if self.rules_of(name, key).max_members.is_exceeded_by(seats + 1) {
             return Err(Refusal::new(
                 ErrorCode::LobbyFull,
                 alloc::format!("the room is full: {seats} of {seats} seats are taken"),

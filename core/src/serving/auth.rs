@@ -41,6 +41,19 @@ impl Identity {
     pub fn new(user: UserName) -> Self {
         Self { user, rooms: Vec::new(), claims: Claims::default() }
     }
+
+    /// Believes `?user=`, and takes a made-up name where there is none.
+    ///
+    /// # Errors
+    /// When the name is no good.
+    pub fn claimed(credentials: &Credentials, made_up: impl FnOnce() -> String) -> Verdict {
+        let name = match &credentials.claimed_user {
+            Some(name) => UserName::new(name),
+            None => UserName::new(&made_up()),
+        };
+        name.map(Self::new)
+            .map_err(|error| Refusal::bad_request("bad_user", format!("`user` {error}")))
+    }
 }
 
 /// A value of the application's own, kept with the connection and shared with its handlers.
@@ -73,10 +86,5 @@ pub type Verdict = Result<Identity, Refusal>;
 /// # Errors
 /// When the name is no good.
 pub fn anonymous(credentials: &Credentials) -> Verdict {
-    let name = match &credentials.claimed_user {
-        Some(name) => UserName::new(name),
-        None => UserName::new(&format!("guest-{}", credentials.serial)),
-    };
-    name.map(Identity::new)
-        .map_err(|error| Refusal::bad_request("bad_user", format!("`user` {error}")))
+    Identity::claimed(credentials, || format!("guest-{}", credentials.serial))
 }
