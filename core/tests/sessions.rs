@@ -378,9 +378,8 @@ fn a_thousand_times_back_over_half_open_ones_and_never_closed_by_its_own_past() 
         let now = Timestamp::from_millis(n);
         let rooms = vec![(lobby.clone(), None)];
         let connect = Event::Connect { ticket: Ticket(n), user: user.clone(), rooms, session };
-        let accepted = hub.handle(now, connect).find_map(|action| match action {
-            Action::Accept { connection, .. } => Some(connection),
-            _ => None,
+        let accepted = hub.handle(now, connect).find_map(|action| {
+            if let Action::Accept { connection, .. } = action { Some(connection) } else { None }
         });
         let id = accepted.expect("its own past leaves it a seat");
         for action in hub.handle(now, Event::Opened { connection: id }) {
