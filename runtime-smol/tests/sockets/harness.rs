@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{io, thread};
 
 use crate::runtime::core::{
@@ -11,9 +11,7 @@ use crate::runtime::core::{
 use crate::runtime::{Builder, Handle, Server, listen, serve, within};
 
 use crate::client::Client;
-
-/// Nothing that a test waits for takes longer on a busy machine, and nothing waits longer.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) use switchboard_conformance::{DEADLINE, eventually};
 
 /// A running server. Dropping it drains it, and checks that nothing of its connections is left.
 pub(crate) struct Running {
@@ -101,15 +99,6 @@ impl Drop for Running {
         within(self.handle.drain(Duration::ZERO, Duration::ZERO));
         let stats = self.handle.stats();
         assert_eq!((stats.connections, stats.reserved, stats.closing), (0, 0, 0), "{stats:?}");
-    }
-}
-
-/// Waits for a condition of which nothing tells when it comes true.
-pub(crate) fn eventually(what: &str, is: impl Fn() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !is() {
-        assert!(Instant::now() < deadline, "in vain: {what}");
-        thread::park_timeout(Duration::from_millis(1));
     }
 }
 

@@ -64,7 +64,7 @@ fn those_who_do_not_read_do_not_slow_down_the_others() {
     stuck[0].send(PING, "well?");
     let mut data = 0;
     loop {
-        let frame = stuck[0].next();
+        let frame = stuck[0].next_frame();
         if frame.head == PONG {
             break;
         }
