@@ -145,6 +145,14 @@ impl Client {
         self.socket.write_all(bytes.as_ref()).unwrap();
     }
 
+    /// As [`write`](Self::write), to a server that may have ended the connection.
+    ///
+    /// # Errors
+    /// When it has.
+    pub fn try_write(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        self.socket.write_all(bytes.as_ref())
+    }
+
     /// Sends a frame.
     pub fn send(&mut self, head: u8, payload: impl AsRef<[u8]>) {
         self.write(frame(head, payload.as_ref()));

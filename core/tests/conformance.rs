@@ -20,7 +20,10 @@ fn start(setup: Setup) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     let address = listener.local_addr().expect("it has an address");
     let (signals, mut signalled) = UnixStream::pair().expect("there are files");
+    let kept = signalled.try_clone().expect("there are files");
     let serve = move || -> Result<(), Box<dyn Error>> {
+        // A process that serves does not lose its signal handler before it ends.
+        let _kept = kept;
         let mut event_loop = EventLoop::new(listener, signals, setup.settings)?;
         event_loop.drain = setup.drain;
         Ok(event_loop.run()?)

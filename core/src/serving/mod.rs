@@ -12,6 +12,7 @@ mod accept;
 mod auth;
 mod context;
 mod control;
+mod early_text;
 mod engine;
 mod entrance;
 mod framing;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::runtime::core::{CloseReason, Ending};
 
-use crate::client::{CLOSE, Client, closing};
+use crate::client::Client;
 use crate::harness::{Running, plain};
 use crate::runtime::{listen, serve, within};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use std::{io, thread};
 
 use crate::runtime::core::{
-    ConnectionId, Ending, Heartbeat, Limit, Limits, Notice, Output, Rate, RoomClass, Stats,
+    ConnectionId, Ending, Heartbeat, Limit, Limits, Notice, Output, Rate, RoomClass,
 };
 use crate::runtime::{Builder, Handle, Server, listen, serve, within};
 
@@ -65,11 +65,6 @@ impl Running {
                 return connection;
             }
         }
-    }
-
-    /// Waits until the server's numbers are as described.
-    pub(crate) fn until(&self, what: &str, is: impl Fn(&Stats) -> bool) {
-        eventually(what, || is(&self.handle.stats()));
     }
 
     /// The result of `serve`, which must be over.

@@ -39,11 +39,11 @@ fn it_can_chat_ping_and_leave() {
             assert_eq!(message(socket).await["payload"], "hello");
         }
         alice.send(Message::Ping("you".into())).await.unwrap();
-        assert_eq!(alice.next_frame().await.unwrap().unwrap(), Message::Pong("you".into()));
+        assert_eq!(alice.next().await.unwrap().unwrap(), Message::Pong("you".into()));
         alice.close(None).await.unwrap();
-        assert!(matches!(alice.next_frame().await, Some(Ok(Message::Close(_))) | None));
+        assert!(matches!(alice.next().await, Some(Ok(Message::Close(_))) | None));
         bob.close(None).await.unwrap();
-        while let Some(message) = bob.next_frame().await {
+        while let Some(message) = bob.next().await {
             assert!(message.unwrap().is_close());
         }
     });

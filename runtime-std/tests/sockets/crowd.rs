@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::client::{Client, PING, PONG};
-use crate::harness::{Running, crowd, plain, roomy};
+use crate::harness::{Running, crowd, eventually, plain, roomy};
 use crate::runtime::core::{Limits, Overflow, RoomClass};
 
 const ALL: usize = 500;
@@ -46,7 +46,7 @@ fn those_who_do_not_read_do_not_slow_down_the_others() {
             client
         })
         .collect();
-    server.until("all are there", |stats| stats.connections == ALL);
+    eventually("all are there", || server.handle.stats().connections == ALL);
     while server.handle.stats().blocked < STUCK {
         server.handle.publish("narrow:a", "fill", &"x".repeat(1_000)).unwrap();
     }
