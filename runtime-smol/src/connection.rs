@@ -11,9 +11,7 @@ use std::task::{Context as Cx, Poll, ready};
 
 use smol::Timer;
 use switchboard_core::serving::{Claims, Framing, Reply, Stop, panicked, reply_to};
-use switchboard_core::{
-    CloseReason, Command, ConnectionId, ErrorCode, Message, MessageId, Output, Refusal,
-};
+use switchboard_core::{Command, ConnectionId, ErrorCode, MessageId, Output, Refusal};
 
 use crate::auth::BoxFuture;
 use crate::context::Context;
@@ -120,8 +118,8 @@ impl Connection {
         // What came before the end counts: it is answered first.
         match stop {
             Some(Stop::Goodbye(code)) => self.goodbye = Some(code),
-            Some(Stop::Violation(reason)) => {
-                self.shared.drive(|driver, now| driver.fail(now, id, reason));
+            Some(stop @ Stop::Violation(_)) => {
+                self.shared.drive(|driver, now| stop.tell(driver, now, id));
             }
             None => {}
         }
@@ -129,14 +127,8 @@ impl Connection {
 
     fn take(&mut self, output: Output) {
         if let Output::Raw { connection, frame } = output {
-            let Some(raw) = &self.shared.settings.raw else { return };
-            match catch_unwind(AssertUnwindSafe(|| raw(connection, frame))) {
-                Ok(Some(frame)) => self.send(Message::Raw(frame)),
-                Ok(None) => {}
-                Err(_) => {
-                    let reason = CloseReason::Internal;
-                    self.shared.drive(|driver, now| driver.fail(now, connection, reason));
-                }
+            if let Some(command) = self.shared.settings.answer_raw(connection, frame) {
+                self.command(command);
             }
         } else {
             self.work.get_or_insert_default().waiting.push_back(output);
@@ -181,12 +173,11 @@ impl Connection {
 
     fn answer(&self, id: Option<MessageId>, answer: Reply) {
         if let Some(message) = reply_to(id, answer) {
-            self.send(message);
+            self.command(Command::Send { to: self.id, message });
         }
     }
 
-    fn send(&self, message: Message) {
-        let command = Command::Send { to: self.id, message };
+    fn command(&self, command: Command) {
         // The connection may have ended meanwhile; then nobody waits for the answer.
         let _ = self.shared.drive(|driver, now| driver.command(now, command));
     }

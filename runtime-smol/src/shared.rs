@@ -11,7 +11,8 @@ use smol::channel::Sender;
 use switchboard_core::http::{Request, Response};
 use switchboard_core::serving::{Hosted, Settings};
 use switchboard_core::{
-    Command, ConnectionId, Driver, Hub, Outcome, Output, Refusal, Stats, Ticket, Timestamp,
+    Command, ConnectionId, Driver, Hub, Outcome, Output, Refusal, Rejection, RoomName, Stats,
+    Ticket, Timestamp, UserName,
 };
 
 use crate::auth::{Authenticator, BoxFuture};
@@ -174,6 +175,14 @@ impl Shared {
 impl Hosted for Shared {
     fn command(&self, command: Command) -> Result<Outcome, Refusal> {
         self.drive(|driver, now| driver.command(now, command))
+    }
+
+    fn connect(&self, user: UserName, rooms: Vec<RoomName>) -> Result<ConnectionId, Rejection> {
+        self.drive(|driver, now| driver.connect(now, user, rooms))
+    }
+
+    fn abandon(&self, connection: ConnectionId) {
+        self.drive(|driver, now| driver.abandon(now, connection));
     }
 
     fn look(&self, look: &mut dyn FnMut(&Hub)) {

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use switchboard_core::serving::{Hosted, Settings};
 use switchboard_core::{
-    Command, ConnectionId, Driver, Hub, Outcome, Output, Refusal, Stats, Ticket, Timestamp,
+    Command, ConnectionId, Driver, Hub, Outcome, Output, Refusal, Rejection, RoomName, Stats,
+    Ticket, Timestamp, UserName,
 };
 
 use crate::builder::Services;
@@ -216,6 +217,14 @@ impl Shared {
 impl Hosted for Shared {
     fn command(&self, command: Command) -> Result<Outcome, Refusal> {
         self.drive(|driver, now| driver.command(now, command))
+    }
+
+    fn connect(&self, user: UserName, rooms: Vec<RoomName>) -> Result<ConnectionId, Rejection> {
+        self.drive(|driver, now| driver.connect(now, user, rooms))
+    }
+
+    fn abandon(&self, connection: ConnectionId) {
+        self.drive(|driver, now| driver.abandon(now, connection));
     }
 
     fn look(&self, look: &mut dyn FnMut(&Hub)) {

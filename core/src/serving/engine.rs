@@ -17,7 +17,7 @@ use super::std::io;
 use super::std::sync::{Mutex, PoisonError};
 use super::{FAREWELL, FAREWELL_BYTES, SHORTAGE};
 use crate::http::{Refusal, Request, Upgrade};
-use crate::{Command, ConnectionId, Driver, Message, Outlet, Output, Stall, Timestamp};
+use crate::{ConnectionId, Driver, Outlet, Output, Stall, Timestamp};
 
 /// A [`Driver`] with everything that lies between its connections and sockets: request heads, refusals, time-outs, the
 /// parser, and the farewell that lets the last bytes arrive.
@@ -221,9 +221,7 @@ impl<O: Outlet> Engine<O> {
     /// Does what is due.
     pub fn tick(&mut self, now: Timestamp) {
         self.shortage_until = self.shortage_until.filter(|at| *at > now);
-        if self.driver.next_deadline().is_some_and(|deadline| deadline <= now) {
-            self.driver.tick(now);
-        }
+        self.driver.tick_if_due(now);
         while let Some(&(_, key)) = self.due.first().filter(|(at, _)| *at <= now) {
             if let Some(Stage::Head(..)) = self.stage(key) {
                 self.dismiss(now, key, &Refusal::request_timeout().to_bytes());
@@ -271,11 +269,10 @@ impl<O: Outlet> Engine<O> {
         while let Some(output) = self.driver.take_output() {
             self.settings.observe(&output);
             match (output, &self.settings.raw) {
-                (Output::Raw { connection, frame }, Some(raw)) => {
-                    if let Some(frame) = raw(connection, frame) {
-                        let message = Message::Raw(frame);
-                        // If it has ended meanwhile, nobody waits for it.
-                        let _ = self.driver.command(now, Command::Send { to: connection, message });
+                (Output::Raw { connection, frame }, Some(_)) => {
+                    if let Some(command) = self.settings.answer_raw(connection, frame) {
+                        // If it has ended meanwhile, nobody waits for the answer.
+                        let _ = self.driver.command(now, command);
                     }
                 }
                 (output, _) => {

@@ -9,6 +9,7 @@ extern crate std;
 use core::time::Duration;
 
 mod accept;
+mod admission;
 mod auth;
 mod context;
 mod control;
@@ -22,6 +23,7 @@ mod payload;
 mod settings;
 
 pub use accept::AcceptFailure;
+pub use admission::Admission;
 pub use auth::{Claims, Credentials, Identity, Verdict, anonymous};
 pub use context::Context;
 pub use control::{Control, Hosted, Published, name};

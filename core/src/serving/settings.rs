@@ -10,8 +10,8 @@ use super::entrance::Entrance;
 use super::std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::http::Origins;
 use crate::{
-    Codec, Config, ConfigError, ConnectionId, Driver, Handled, Heartbeat, Kind, Limit, Limits,
-    NameError, Outlet, Output, Rate, RawFrame, Timestamp,
+    CloseReason, Codec, Command, Config, ConfigError, ConnectionId, Driver, Handled, Heartbeat,
+    Kind, Limit, Limits, Message, NameError, Outlet, Output, Rate, RawFrame, Timestamp,
 };
 
 /// What hears of everything that happens to connections.
@@ -106,6 +106,18 @@ impl Settings {
     pub fn observe(&self, output: &Output) {
         if catch_unwind(AssertUnwindSafe(|| (self.observer)(output))).is_err() {
             tracing::error!("the observer failed");
+        }
+    }
+
+    /// What [`raw`](Self::raw) makes of a frame: something to be sent, or the end of the connection if it panics.
+    pub fn answer_raw(&self, connection: ConnectionId, frame: RawFrame) -> Option<Command> {
+        let raw = self.raw.as_ref()?;
+        match catch_unwind(AssertUnwindSafe(|| raw(connection, frame))) {
+            Ok(answer) => answer.map(|frame| {
+                let message = Message::Raw(frame);
+                Command::Send { to: connection, message }
+            }),
+            Err(_) => Some(Command::Close { connection, reason: CloseReason::Internal }),
         }
     }
 
