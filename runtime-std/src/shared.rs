@@ -100,18 +100,25 @@ impl Shared {
         if *is_started || self.drained.is_open() {
             return Ok(());
         }
+        match self.start_threads() {
+            Ok(()) => *is_started = true,
+            // It has been drained meanwhile: there is nothing to be started any more.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
+            Err(error) => {
+                self.stop();
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn start_threads(self: &Arc<Self>) -> io::Result<()> {
         self.writer.prepare()?;
         let stack = self.services.thread_stack_bytes;
         let shared = self.clone();
         self.threads.start("switchboard-time", stack, None, move || turn::time_keeper(&shared))?;
         let shared = self.clone();
-        let writer =
-            self.threads.start("switchboard-write", stack, None, move || turn::writer(&shared));
-        if writer.is_err() {
-            self.stop();
-        }
-        *is_started = true;
-        writer
+        self.threads.start("switchboard-write", stack, None, move || turn::writer(&shared))
     }
 
     /// Lets all threads end.
