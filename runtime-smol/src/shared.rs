@@ -11,8 +11,8 @@ use smol::channel::Sender;
 use switchboard_core::http::{Request, Response};
 use switchboard_core::serving::{Hosted, Settings};
 use switchboard_core::{
-    Command, ConnectionId, Driver, Hub, Outcome, Output, Refusal, Rejection, RoomName, Stats,
-    Ticket, Timestamp, UserName,
+    Command, ConnectionId, Driver, Hub, Outcome, Output, Position, Refusal, Rejection, RoomName,
+    Session, Stats, Ticket, Timestamp, UserName,
 };
 
 use crate::auth::{Authenticator, BoxFuture};
@@ -162,6 +162,8 @@ impl Shared {
             Output::Drained => self.drained.open(),
             Output::Request { .. }
             | Output::Raw { .. }
+            | Output::Answered { .. }
+            | Output::StateWanted { .. }
             | Output::Notice(_)
             | Output::Closed { .. } => {}
         }
@@ -177,8 +179,13 @@ impl Hosted for Shared {
         self.drive(|driver, now| driver.command(now, command))
     }
 
-    fn connect(&self, user: UserName, rooms: Vec<RoomName>) -> Result<ConnectionId, Rejection> {
-        self.drive(|driver, now| driver.connect(now, user, rooms))
+    fn connect(
+        &self,
+        user: UserName,
+        rooms: Vec<(RoomName, Option<Position>)>,
+        session: Option<Session>,
+    ) -> Result<ConnectionId, Rejection> {
+        self.drive(|driver, now| driver.connect(now, user, rooms, session))
     }
 
     fn abandon(&self, connection: ConnectionId) {

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use switchboard_core::serving::{Claims, Framing, Stop, reply_to};
+use switchboard_core::serving::{Claims, Framing, Stop, answer};
 use switchboard_core::{Command, ConnectionId, Output};
 
 use crate::context::Context;
@@ -103,15 +103,19 @@ impl Connection {
             }
             Output::Request { connection, user, request } => {
                 let (handle, claims) = (Handle::new(self.shared.clone()), self.claims.clone());
-                let context = Context::new(handle, connection, user, claims, &request);
+                let context = Context::new(handle, connection, user.clone(), claims, &request);
                 let id = request.id.clone();
                 let reply = services.handlers.handle(context, request);
-                if let Some(message) = reply.and_then(|reply| reply_to(id, reply)) {
-                    self.command(Command::Send { to: connection, message });
+                if let Some(command) = reply.and_then(|reply| answer(connection, user, id, reply)) {
+                    self.command(command);
                 }
             }
-            Output::Probed { .. } | Output::Notice(_) | Output::Closed { .. } | Output::Drained => {
-            }
+            Output::Probed { .. }
+            | Output::Answered { .. }
+            | Output::StateWanted { .. }
+            | Output::Notice(_)
+            | Output::Closed { .. }
+            | Output::Drained => {}
         }
     }
 

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use switchboard_core::serving::{Hosted, Settings};
 use switchboard_core::{
-    Command, ConnectionId, Driver, Hub, Outcome, Output, Refusal, Rejection, RoomName, Stats,
-    Ticket, Timestamp, UserName,
+    Command, ConnectionId, Driver, Hub, Outcome, Output, Position, Refusal, Rejection, RoomName,
+    Session, Stats, Ticket, Timestamp, UserName,
 };
 
 use crate::builder::Services;
@@ -211,6 +211,8 @@ impl Shared {
             Output::Drained => self.stop(),
             Output::Request { .. }
             | Output::Raw { .. }
+            | Output::Answered { .. }
+            | Output::StateWanted { .. }
             | Output::Notice(_)
             | Output::Closed { .. } => {}
         }
@@ -226,8 +228,13 @@ impl Hosted for Shared {
         self.drive(|driver, now| driver.command(now, command))
     }
 
-    fn connect(&self, user: UserName, rooms: Vec<RoomName>) -> Result<ConnectionId, Rejection> {
-        self.drive(|driver, now| driver.connect(now, user, rooms))
+    fn connect(
+        &self,
+        user: UserName,
+        rooms: Vec<(RoomName, Option<Position>)>,
+        session: Option<Session>,
+    ) -> Result<ConnectionId, Rejection> {
+        self.drive(|driver, now| driver.connect(now, user, rooms, session))
     }
 
     fn abandon(&self, connection: ConnectionId) {

@@ -26,7 +26,7 @@ impl Admission {
     /// When there is none.
     pub fn new(server: Arc<dyn Hosted>, guest: Guest) -> Result<Self, Box<Refused>> {
         let Guest { upgrade, user, rooms, claims } = guest;
-        match server.connect(user, rooms) {
+        match server.connect(user, rooms, upgrade.session) {
             Ok(connection) => Ok(Self { server, connection, claims, upgrade, is_taken: false }),
             Err(rejection) => Err(Refused::full(upgrade, rejection)),
         }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     CloseReason, Command, ConnectionId, ErrorCode, Hub, Json, Kind, NameError, Outcome, Payload,
-    Position, Refusal, Rejection, RoomName, Stats, UserName,
+    Position, Refusal, Rejection, RoomName, Session, Stats, UserName,
 };
 
 /// A server as its runtime keeps it: the driver behind a lock.
@@ -24,7 +24,12 @@ pub trait Hosted: Send + Sync {
     ///
     /// # Errors
     /// When there is none.
-    fn connect(&self, user: UserName, rooms: Vec<RoomName>) -> Result<ConnectionId, Rejection>;
+    fn connect(
+        &self,
+        user: UserName,
+        rooms: Vec<(RoomName, Option<Position>)>,
+        session: Option<Session>,
+    ) -> Result<ConnectionId, Rejection>;
 
     /// Gives a seat back that nobody took.
     fn abandon(&self, connection: ConnectionId);
@@ -98,6 +103,8 @@ impl Control {
         match outcome {
             Outcome::Published { position, recipients } => Ok(Published { position, recipients }),
             Outcome::Joined(_)
+            | Outcome::Refreshed(_)
+            | Outcome::Asked
             | Outcome::Left
             | Outcome::Sent(_)
             | Outcome::Closing(_)
@@ -198,9 +205,9 @@ impl fmt::Debug for Control {
 
 fn count(outcome: Outcome) -> usize {
     match outcome {
-        Outcome::Sent(n) | Outcome::Closing(n) | Outcome::Probing(n) => n,
+        Outcome::Sent(n) | Outcome::Refreshed(n) | Outcome::Closing(n) | Outcome::Probing(n) => n,
         Outcome::Published { recipients, .. } => recipients,
-        Outcome::Joined(_) | Outcome::Left => 0,
+        Outcome::Joined(_) | Outcome::Left | Outcome::Asked => 0,
     }
 }
 

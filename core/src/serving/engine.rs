@@ -327,7 +327,8 @@ impl<O: Outlet> Engine<O> {
         }
         let (visitor, credentials) = entrance.check(request)?;
         let guest = entrance.judge(visitor, (self.authenticate)(credentials))?;
-        match self.driver.connect(now, guest.user, guest.rooms) {
+        let session = guest.upgrade.session;
+        match self.driver.connect(now, guest.user, guest.rooms, session) {
             Ok(id) => Ok((id, guest.upgrade)),
             Err(rejection) => Err(Refused::full(guest.upgrade, rejection)),
         }

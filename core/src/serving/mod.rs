@@ -32,7 +32,7 @@ pub use entrance::{Answer, Entrance, Guest, Refused, Visitor, failed};
 pub use framing::{Framing, Stop};
 pub use head::Head;
 pub use outlet::write_parts;
-pub use payload::{Reply, panicked, read, reply_to, write};
+pub use payload::{Reply, answer, panicked, read, write};
 pub use settings::{BuildError, Observer, RawService, Settings};
 
 /// How long a peer that has heard our last word may take to read it.
