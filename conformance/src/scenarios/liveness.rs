@@ -1,5 +1,6 @@
 //! Who is alive, and what becomes of those who are not.
 
+use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
@@ -8,7 +9,7 @@ use switchboard_core::{Heartbeat, HeartbeatMode};
 
 use super::scenarios;
 use crate::Start;
-use crate::client::{Client, PING, PONG, TEXT};
+use crate::client::{PING, PONG, TEXT};
 use crate::harness::{Server, limited, plain};
 
 scenarios![
@@ -28,38 +29,27 @@ fn beating(mode: HeartbeatMode) -> Settings {
     settings
 }
 
-/// Whether the user still has a connection.
-fn is_online(asker: &mut Client, user: &str) -> bool {
-    asker.json(&json!({"type": "direct", "id": "online?", "to": user}));
-    loop {
-        let frame = asker.next_frame();
-        if frame.head == PING {
-            asker.send(PONG, frame.payload);
-            continue;
-        }
-        let answer: serde_json::Value = serde_json::from_slice(&frame.payload).unwrap();
-        if answer["id"] == "online?" {
-            return answer["type"] == "ack";
-        }
-    }
-}
-
 fn a_client_that_shows_no_life_is_closed_and_one_that_answers_is_not(start: Start) {
     let server = Server::start(start, beating(HeartbeatMode::Protocol));
     let mut lively = server.connect("/ws?user=lively");
-    let mut asker = server.connect("/ws?user=asker");
     let mut stale = server.connect("/ws?user=stale");
+    let closed = thread::spawn(move || {
+        while stale.peek().head == PING {
+            stale.next_frame();
+            // Pongs that answer nothing are no sign of life.
+            stale.send(PONG, "unasked");
+        }
+        stale.closed()
+    });
     let mut answered = 0;
-    while is_online(&mut asker, "stale") {
+    while !closed.is_finished() {
         let ping = lively.next_frame();
         assert_eq!(ping.head, PING);
         lively.send(PONG, ping.payload);
-        // Pongs that answer nothing are no sign of life.
-        stale.send(PONG, "unasked");
         answered += 1;
     }
     assert!(answered >= 3, "{answered}");
-    assert_eq!(stale.closed(), (4010, "stale".into()));
+    assert_eq!(closed.join().unwrap(), (4010, "stale".into()));
     assert_eq!(lively.next_frame().head, PING, "it is still served");
 }
 
