@@ -74,8 +74,8 @@ mod turn;
 pub use builder::Builder;
 pub use context::Context;
 pub use handle::Handle;
-pub use server::{Admission, Server, bind};
+pub use server::{Server, bind};
 pub use switchboard_core as core;
 pub use switchboard_core::serving::{
-    Answer, BuildError, Claims, Control, Credentials, Identity, Published, RequestError,
+    Admission, Answer, BuildError, Claims, Control, Credentials, Identity, Published, RequestError,
 };
