@@ -22,7 +22,7 @@ fn vectors() -> Vec<(String, Vec<Value>)> {
             (path.file_stem().expect("a name").to_string_lossy().into_owned(), cases)
         })
         .collect();
-    files.sort();
+    files.sort_by(|(a, _), (b, _)| a.cmp(b));
     files
 }
 
@@ -82,8 +82,8 @@ fn the_machine_does_what_the_vectors_say() {
             }
         }
     }
-    assert!(names.len() > 100, "there are {} cases", names.len());
     assert!(failures.is_empty(), "{} differ\n\n{}\n", failures.len(), failures.join("\n\n"));
+    assert!(names.len() > 150, "there are only {} cases", names.len());
 }
 
 /// Every word of docs/client-machine.md is in at least one vector, with every state.

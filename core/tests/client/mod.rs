@@ -3,7 +3,7 @@
 mod read;
 mod write;
 
-pub(crate) use read::{config, event, frame};
+pub(crate) use read::{config, event};
 pub(crate) use write::{action, deadline};
 
 use switchboard_core::Position;

@@ -200,7 +200,7 @@ fn message(value: &Value) -> ServerMessage {
 }
 
 /// The binary frame of a server's message.
-pub(crate) fn frame(fields: &Object, payload: &[u8]) -> Vec<u8> {
+fn frame(fields: &Object, payload: &[u8]) -> Vec<u8> {
     only(fields, &["type", "room", "from", "id", "event_id", "timestamp", "binary"]);
     let get = |field: &str| fields.get(field).map_or("", text);
     let position = fields.get("event_id").map(|id| position(text(id)));
