@@ -90,9 +90,11 @@ fn the_machine_does_what_the_vectors_say() {
 #[test]
 fn the_vectors_use_every_event_and_action() {
     let mut seen = BTreeSet::new();
-    for step in vectors().iter().flat_map(|(_, cases)| cases).flat_map(|case| {
-        case["steps"].as_array().expect("steps")
-    }) {
+    for step in vectors()
+        .iter()
+        .flat_map(|(_, cases)| cases)
+        .flat_map(|case| case["steps"].as_array().expect("steps"))
+    {
         seen.extend(step["event"].as_object().expect("an event").keys().cloned());
         for action in step["actions"].as_array().expect("actions") {
             seen.extend(action.as_object().expect("an action").keys().cloned());
@@ -103,8 +105,8 @@ fn the_vectors_use_every_event_and_action() {
     }
     let words = "connect stop token opened received alive ended refused join leave send direct request ask cancel \
         reply wake tick ask_token dial transmit drop state settled deliver room requested";
-    let states = ["idle", "connecting", "open", "waiting", "closed"].map(|state| format!("state {state}"));
-    let expected: BTreeSet<_> =
-        words.split_whitespace().map(str::to_owned).chain(states).collect();
+    let states =
+        ["idle", "connecting", "open", "waiting", "closed"].map(|state| format!("state {state}"));
+    let expected: BTreeSet<_> = words.split_whitespace().map(str::to_owned).chain(states).collect();
     assert_eq!(seen, expected);
 }

@@ -5,10 +5,10 @@ use core::time::Duration;
 
 use crate::time::Timestamp;
 
+use super::Client;
 use super::action::{Action, Cause, ComesBack, Failure, State};
 use super::event::{CloseFrame, Token};
 use super::wire::{self, Greeting};
-use super::Client;
 
 /// How long the answer to a wake-up's `health_ping` may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -228,5 +228,6 @@ impl Client {
             }
         }
         self.transmit_limited();
+        self.transmit_waiting();
     }
 }

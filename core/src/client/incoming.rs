@@ -2,11 +2,11 @@
 
 use crate::name::MessageId;
 
+use super::Client;
 use super::action::{Action, Delivery, Failure, Joined, Refused, Settled};
 use super::connection::Phase;
 use super::outgoing::{Awaits, Entry};
 use super::wire::{self, ServerMessage};
-use super::Client;
 
 impl Client {
     pub(super) fn received(&mut self, message: ServerMessage) {
@@ -135,9 +135,7 @@ impl Client {
                     None => false,
                 }
             }
-            Delivery::Gap { room, position, .. } => {
-                self.rooms.published(room, *position).is_some()
-            }
+            Delivery::Gap { room, position, .. } => self.rooms.published(room, *position).is_some(),
             Delivery::Refresh { room, position, .. } if self.rooms.is_in(room) => {
                 self.rooms.refreshed(room, *position);
                 true

@@ -8,10 +8,10 @@ use crate::message::{Json, Payload};
 use crate::name::{ConflationKey, Kind, MessageId, RoomName, UserName};
 use crate::time::Timestamp;
 
+use super::Client;
 use super::action::{Action, Failure, Outbound, Queue};
 use super::event::{Question, ReplyError};
 use super::wire;
-use super::Client;
 
 /// How long a message that came too fast waits.
 const LIMITED_FOR: Duration = Duration::from_secs(1);
@@ -238,7 +238,6 @@ impl Client {
                 self.queue.push(Action::Transmit(entry.message.clone()));
             }
         }
-        self.transmit_waiting();
     }
 
     /// An `error` says that the message came too fast. Answers whether it is kept.

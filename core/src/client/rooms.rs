@@ -8,9 +8,9 @@ use crate::id::Ticket;
 use crate::message::Position;
 use crate::name::RoomName;
 
+use super::Client;
 use super::action::{Action, Failure, Joined, Queue, Refused, RoomChange, Settled};
 use super::wire;
-use super::Client;
 
 /// Between the client and one room, on the current connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -112,7 +112,8 @@ impl Rooms {
         for room in self.rooms.values_mut() {
             room.standing = Standing::Out;
         }
-        for ticket in mem::take(&mut self.leaving).into_iter().filter_map(|leaving| leaving.ticket) {
+        for ticket in mem::take(&mut self.leaving).into_iter().filter_map(|leaving| leaving.ticket)
+        {
             queue.settle(ticket, Ok(Settled::Left));
         }
     }
@@ -126,7 +127,8 @@ impl Rooms {
             }
             room.entered || !failed
         });
-        for ticket in mem::take(&mut self.leaving).into_iter().filter_map(|leaving| leaving.ticket) {
+        for ticket in mem::take(&mut self.leaving).into_iter().filter_map(|leaving| leaving.ticket)
+        {
             queue.settle(ticket, Err(failure.clone()));
         }
     }
@@ -161,7 +163,8 @@ impl Rooms {
 
     /// Answers whether it was there.
     fn cancel(&mut self, ticket: Ticket) -> bool {
-        if let Some(leaving) = self.leaving.iter_mut().find(|leaving| leaving.ticket == Some(ticket))
+        if let Some(leaving) =
+            self.leaving.iter_mut().find(|leaving| leaving.ticket == Some(ticket))
         {
             leaving.ticket = None;
             return true;

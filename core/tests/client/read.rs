@@ -108,8 +108,9 @@ pub(crate) fn event(value: &Value) -> Event {
         "alive" => (Event::Alive, &[]),
         "ended" => {
             let reason = || optional(fields.get("reason"), |reason| Arc::from(text(reason)));
-            let close = fields.get("code").map(|code| {
-                CloseFrame { code: number(code).try_into().expect("16 bits"), reason: reason() }
+            let close = fields.get("code").map(|code| CloseFrame {
+                code: number(code).try_into().expect("16 bits"),
+                reason: reason(),
             });
             (Event::Ended(close), &["code", "reason"])
         }
@@ -138,7 +139,10 @@ pub(crate) fn event(value: &Value) -> Event {
         }
         "direct" => {
             let (to, payload) = (name(get("to")), payload(fields));
-            (Event::Direct { ticket: ticket(), to, payload }, &["ticket", "to", "payload", "binary"])
+            (
+                Event::Direct { ticket: ticket(), to, payload },
+                &["ticket", "to", "payload", "binary"],
+            )
         }
         "request" => {
             let event = Event::Request {

@@ -27,9 +27,8 @@ pub(super) fn decode(bytes: &Bytes) -> Option<ServerMessage> {
         return None;
     };
     let numbers = bytes.get(HEADER..HEADER + NUMBERS)?;
-    let number = |at: usize| {
-        numbers[at..].first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
-    };
+    let number =
+        |at: usize| numbers[at..].first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes));
     let mut rest = bytes.slice(HEADER + NUMBERS..);
     let mut text = |len: u8| {
         let len = usize::from(len);

@@ -196,9 +196,8 @@ fn events(room: &RoomName, raw: Option<&RawValue>) -> Option<Vec<Publication>> {
 
 fn greeting(fields: &Fields<'_>) -> Option<Greeting> {
     let rooms: Option<Vec<InRoom>> = read_optional(fields.rooms)?;
-    let in_room = |room: InRoom| {
-        Some((RoomName::new(&room.room).ok()?, super::position(&room.position)?))
-    };
+    let in_room =
+        |room: InRoom| Some((RoomName::new(&room.room).ok()?, super::position(&room.position)?));
     let heartbeat: Option<Heartbeat> = read_optional(fields.heartbeat)?;
     let limits: Option<Limits> = read_optional(fields.limits)?;
     let session: Option<String> = read_optional(fields.session)?;
