@@ -6,8 +6,9 @@ use core::time::Duration;
 use crate::time::Timestamp;
 
 use super::Client;
-use super::action::{Action, Cause, ComesBack, Failure, State};
+use super::action::{Action, Failure};
 use super::event::{CloseFrame, Token};
+use super::state::{Cause, ComesBack, State};
 use super::wire::{self, Greeting};
 
 /// How long the answer to a wake-up's `health_ping` may take.

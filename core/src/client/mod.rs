@@ -46,6 +46,7 @@ mod event;
 mod incoming;
 mod outgoing;
 mod rooms;
+mod state;
 mod wire;
 
 use alloc::format;
@@ -63,11 +64,11 @@ use outgoing::Outgoing;
 use rooms::Rooms;
 
 pub use action::{
-    Action, Actions, Cause, ComesBack, Delivery, Failure, Joined, Outbound, Refused, RoomChange,
-    Settled, State,
+    Action, Actions, Delivery, Failure, Joined, Outbound, Refused, RoomChange, Settled,
 };
 pub use config::Config;
 pub use event::{CloseFrame, Event, Question, ReplyError, Token};
+pub use state::{Cause, ComesBack, State};
 pub use wire::{Greeting, ServerMessage, Session};
 
 /// What stands between an application and its socket.

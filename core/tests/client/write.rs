@@ -11,10 +11,8 @@ use switchboard_core::{Payload, Publication};
 
 /// An object without the fields that are null.
 fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(fields) => fields.into_iter().filter(|(_, value)| !value.is_null()).collect(),
-        other => panic!("{other} is no object"),
-    }
+    let Value::Object(fields) = value else { panic!("{value} is no object") };
+    fields.into_iter().filter(|(_, value)| !value.is_null()).collect()
 }
 
 fn with_payload(value: Value, payload: Option<&Payload>) -> Value {
