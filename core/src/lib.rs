@@ -8,6 +8,8 @@
 //!   [`Outlet`] for your sockets (four methods) and call it from your event loop, as `examples/event_loop.rs` does.
 //! * [`Hub`] alone, when frames and sockets are somebody else's: events in, actions out.
 //!
+//! [`client`] is the other side: when to dial, what to send again, what was seen already.
+//!
 //! [`http`] checks upgrade requests and makes the answers, so that every loop gives the same ones.
 //!
 //! # A hub by hand
