@@ -376,7 +376,10 @@ impl Watch {
             }
             Action::Deliver(_) | Action::Requested { .. } => assert_eq!(self.state, State::Open),
             Action::Room { room, change } => match change {
-                RoomChange::Joined(joined) if joined.recovered == Some(true) => {}
+                RoomChange::Joined(joined) if joined.recovered == Some(true) => {
+                    self.seen
+                        .retain(|seen, last| *seen != room || last.epoch == joined.position.epoch);
+                }
                 RoomChange::Joined(_) | RoomChange::Left(_) => {
                     self.seen.remove(&room);
                 }
