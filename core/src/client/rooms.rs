@@ -224,7 +224,7 @@ impl Client {
             return self.queue.settle(ticket, Err(Failure::Closed));
         }
         if self.rooms.leaving.len() >= self.config.max_rooms {
-            return self.queue.settle(ticket, Err(Failure::BufferFull));
+            return self.queue.settle(ticket, Err(Failure::TooManyRooms));
         }
         let Some(room) = self.rooms.rooms.remove(name) else {
             return self.queue.settle(ticket, Ok(Settled::Left));

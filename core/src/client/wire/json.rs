@@ -180,11 +180,11 @@ fn publication(fields: &Fields<'_>, room: &RoomName) -> Option<Publication> {
         key: None,
         unix_ms: read(fields.timestamp)?,
         payload: match fields.binary {
-            Some(raw) if fields.payload.is_none() => {
+            Some(raw) => {
                 let text: String = read(Some(raw))?;
                 Payload::Binary(STANDARD.decode(text).ok()?.into())
             }
-            Some(_) | None => payload(fields),
+            None => payload(fields),
         },
     })
 }
