@@ -10,6 +10,8 @@
 //!   and the parser are yours.
 //! * [`Hub`] alone, when frames and sockets are somebody else's: events in, actions out.
 //!
+//! [`client`] is the other side: when to dial, what to send again, what was seen already.
+//!
 //! [`http`] checks upgrade requests and makes the answers, so that every loop gives the same ones.
 //!
 //! # A hub by hand
@@ -64,6 +66,7 @@
 extern crate alloc;
 
 mod action;
+pub mod client;
 mod close;
 mod codec;
 mod config;
