@@ -62,6 +62,7 @@
 extern crate alloc;
 
 mod action;
+pub mod client;
 mod close;
 mod codec;
 mod config;
