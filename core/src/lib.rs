@@ -66,6 +66,8 @@
 extern crate alloc;
 
 mod action;
+#[cfg(feature = "calling")]
+pub mod calling;
 pub mod client;
 mod close;
 mod codec;

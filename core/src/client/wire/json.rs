@@ -10,8 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::message::{Direct, Json, Payload, Position, Publication};
+use crate::message::{Direct, Json, Payload, Publication};
 use crate::name::{NameError, RoomName, UserName};
+use crate::position::Position;
 
 use super::super::action::{Delivery, Refused};
 use super::{Greeting, ServerMessage, Session};

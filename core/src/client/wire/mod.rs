@@ -11,8 +11,9 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use crate::message::{Epoch, Json, Payload, Position};
+use crate::message::{Json, Payload};
 use crate::name::{MessageId, RoomName, UserName};
+use crate::position::{Epoch, Position};
 use crate::{Direct, Publication};
 
 use super::action::{Delivery, Refused};
