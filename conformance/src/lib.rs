@@ -2,7 +2,7 @@
 //!
 //! A driver says how it is started, and runs all of them in a test of its own with `harness = false`:
 //!
-//! ```ignore
+//! ```text
 //! fn start(setup: Setup) -> Running { … }
 //!
 //! fn main() -> ExitCode {

@@ -2,6 +2,7 @@
 
 mod admission;
 mod bad_input;
+mod comeback;
 mod drain;
 mod endings;
 pub(crate) mod files;
@@ -34,6 +35,7 @@ pub(crate) fn all() -> impl Iterator<Item = (&'static str, &'static Scenario)> {
     [
         ("admission", admission::ALL),
         ("bad_input", bad_input::ALL),
+        ("comeback", comeback::ALL),
         ("drain", drain::ALL),
         ("endings", endings::ALL),
         ("files", files::ALL),
