@@ -8,8 +8,9 @@ use core::fmt;
 use bytes::Bytes;
 
 use crate::id::Ticket;
-use crate::message::{Direct, Payload, Position, Publication};
+use crate::message::{Direct, Payload, Publication};
 use crate::name::{MessageId, RoomName, UserName};
+use crate::position::Position;
 
 use super::event::Token;
 use super::state::{Cause, State};

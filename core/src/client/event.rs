@@ -5,8 +5,9 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::id::Ticket;
-use crate::message::{Json, Payload, Position};
+use crate::message::{Json, Payload};
 use crate::name::{ConflationKey, Kind, MessageId, RoomName, UserName};
+use crate::position::Position;
 
 use super::wire::ServerMessage;
 

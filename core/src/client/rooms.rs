@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use core::mem;
 
 use crate::id::Ticket;
-use crate::message::Position;
 use crate::name::RoomName;
+use crate::position::Position;
 
 use super::Client;
 use super::action::{Action, Failure, Joined, Queue, Refused, RoomChange, Settled};

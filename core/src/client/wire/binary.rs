@@ -4,8 +4,9 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use crate::message::{Direct, Epoch, Payload, Position, Publication};
+use crate::message::{Direct, Payload, Publication};
 use crate::name::{Kind, NameError};
+use crate::position::{Epoch, Position};
 
 use super::super::action::Outbound;
 use super::ServerMessage;
