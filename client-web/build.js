@@ -1,0 +1,26 @@
+// Builds dist/ (ES modules with types, and one plain script), and the module that the server's own page uses.
+
+import { execFileSync } from "node:child_process";
+import { rmSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+export const PAGE_MODULE = here("page/switchboard-client.js");
+
+const common = { entryPoints: [here("src/index.ts")], bundle: true, target: "es2022", logLevel: "warning" };
+
+/** The page's module is committed and embedded by the server, so it stays readable. */
+export async function buildPageModule(outfile) {
+  const banner = { js: "// Built from client-web/src by `npm run build`: change it there." };
+  await build({ ...common, format: "esm", charset: "utf8", banner, outfile });
+}
+
+if (process.argv[1] === here("build.js")) {
+  rmSync(here("dist"), { recursive: true, force: true });
+  const tsc = fileURLToPath(import.meta.resolve("typescript/package.json").replace("package.json", "bin/tsc"));
+  execFileSync(process.execPath, [tsc, "--project", here("tsconfig.json")], { stdio: "inherit" });
+  await build({ ...common, format: "iife", globalName: "Switchboard", minify: true, outfile: here("dist/switchboard-client.global.js") });
+  await buildPageModule(PAGE_MODULE);
+}
