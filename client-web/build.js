@@ -21,6 +21,6 @@ if (process.argv[1] === here("build.js")) {
   rmSync(here("dist"), { recursive: true, force: true });
   const tsc = fileURLToPath(import.meta.resolve("typescript/package.json").replace("package.json", "bin/tsc"));
   execFileSync(process.execPath, [tsc, "--project", here("tsconfig.json")], { stdio: "inherit" });
-  await build({ ...common, format: "iife", globalName: "Switchboard", minify: true, outfile: here("dist/switchboard-client.global.js") });
+  await build({ ...common, entryPoints: [here("src/global.ts")], format: "iife", minify: true, outfile: here("dist/switchboard-client.global.js") });
   await buildPageModule(PAGE_MODULE);
 }

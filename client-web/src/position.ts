@@ -1,22 +1,7 @@
-// Positions, "epoch:offset". An offset may be beyond what a number holds exactly, so it is compared as text.
-
-function split(position: string): [epoch: string, offset: string] {
-  const colon = position.lastIndexOf(":");
-  return [position.slice(0, colon), position.slice(colon + 1)];
-}
-
-/** Whether `position` tells something new to somebody who is at `known`. Another epoch always does. */
-export function isBeyond(position: string, known: string | undefined): boolean {
-  if (known === undefined) {
-    return true;
-  }
-  const [epoch, offset] = split(position);
-  const [knownEpoch, knownOffset] = split(known);
-  return epoch !== knownEpoch || offset.length > knownOffset.length || (offset.length === knownOffset.length && offset > knownOffset);
-}
-
-/** The position that follows. */
-export function following(position: string): string {
-  const [epoch, offset] = split(position);
-  return `${epoch}:${BigInt(offset) + 1n}`;
+/** How far `to` is beyond `from`, both "epoch:offset"; undefined if that means nothing, because an epoch is another. */
+export function distance(from: string, to: string): bigint | undefined {
+  const [epoch, offset] = from.split(":");
+  const [otherEpoch, otherOffset] = to.split(":");
+  // An offset may be more than a number holds exactly.
+  return epoch === otherEpoch ? BigInt(otherOffset as string) - BigInt(offset as string) : undefined;
 }

@@ -1,6 +1,6 @@
 import { SwitchboardError } from "./error.js";
 import { Listeners } from "./listeners.js";
-import type { Entered, Event, Message, Problem } from "./vocabulary.js";
+import type { Entered, Events, Message, Problem } from "./vocabulary.js";
 import { fromHistory } from "./wire.js";
 
 /** A message that was published in a room. */
@@ -67,151 +67,138 @@ export interface Members {
 export interface History {
   readonly events: Publication[];
   readonly position: string;
+  /** Whether there are newer ones than these. */
   readonly more: boolean;
 }
 
 export interface Abortable {
-  /** Stops the waiting; what is under way is then not sent again. */
+  /** Ends the waiting; what is still without an answer then is not sent again. */
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface JoinOptions extends Abortable {
+  /** A position: what was published after it comes first. */
+  readonly since?: string | undefined;
 }
 
 export interface SendOptions extends Abortable {
   /** In a room that conflates, what this replaces. */
-  readonly key?: string;
+  readonly key?: string | undefined;
+}
+
+export interface HistoryOptions extends Abortable {
+  readonly since?: string | undefined;
+  readonly limit?: number | undefined;
+}
+
+export interface MessagesOptions extends Abortable {
+  /** How many may wait unread. */
+  readonly limit?: number | undefined;
 }
 
 /** What a room needs of its client. */
 export interface Link {
-  call<T>(event: (ticket: number) => Event, options: Abortable, done?: (result: T) => void): Promise<T>;
-  send(room: string, type: string, payload: unknown, options: SendOptions): Promise<Sent>;
-  onEnd(listener: () => void): () => void;
+  call<T>(event: keyof Events, fields: object, signal?: AbortSignal, done?: (result: T) => void): Promise<T>;
+  publish(event: keyof Events, fields: object, payload: unknown, signal?: AbortSignal): Promise<Sent>;
   publication(message: Message): Publication;
+  onEnd(listener: () => void): () => void;
+  report(error: unknown): void;
 }
-
-/** What a room and its client share: whether the connection is in it, and who listens. */
-export class Seat {
-  readonly events: Listeners<RoomEvents>;
-  joined = false;
-
-  constructor(report: (error: unknown) => void) {
-    this.events = new Listeners(report);
-  }
-
-  enter(entered: Entered): void {
-    if (!this.joined) {
-      this.joined = true;
-      this.events.emit("joined", entered);
-    }
-  }
-
-  exit(problem: Partial<Problem>): void {
-    this.joined = false;
-    this.events.emit("left", problem);
-  }
-}
-
-const UNREAD = 1_000;
 
 /** A room as one client sees it. Get it from `client.room(name)`; the same name gives the same room. */
 export class Room implements AsyncIterable<Publication> {
   readonly name: string;
   readonly #link: Link;
-  readonly #seat: Seat;
+  readonly #events: Listeners<RoomEvents>;
+  #joined = false;
 
   /** @internal */
-  constructor(name: string, link: Link, seat: Seat) {
+  constructor(name: string, link: Link) {
     this.name = name;
     this.#link = link;
-    this.#seat = seat;
+    this.#events = new Listeners(link.report);
   }
 
   /** Whether the connection is in the room now. */
   get joined(): boolean {
-    return this.#seat.joined;
+    return this.#joined;
   }
 
   /** Gives a function that takes the listener off again. */
   on<Name extends keyof RoomEvents>(name: Name, listener: (value: RoomEvents[Name]) => void): () => void {
-    return this.#seat.events.add(name, listener);
+    return this.#events.add(name, listener);
   }
 
-  /** Enters the room, and enters it again after each reconnect. With `since`, what was published after that comes first. */
-  join({ since, signal }: Abortable & { readonly since?: string } = {}): Promise<Entered> {
-    const join = { room: this.name, ...(since !== undefined && { since }) };
-    return this.#link.call<Entered>((ticket) => ({ join: { ticket, ...join } }), { signal }, (entered) => this.#seat.enter(entered));
+  /** Enters the room, and enters it again after each reconnect. */
+  join({ since, signal }: JoinOptions = {}): Promise<Entered> {
+    return this.#link.call<Entered>("join", { room: this.name, since }, signal, (entered) => this.tell("joined", entered));
   }
 
-  async leave(options: Abortable = {}): Promise<void> {
-    await this.#link.call((ticket) => ({ leave: { ticket, room: this.name } }), options, () => this.#seat.exit({}));
+  async leave({ signal }: Abortable = {}): Promise<void> {
+    await this.#link.call("leave", { room: this.name }, signal, () => this.tell("left", {}));
   }
 
   /**
    * Publishes, or hands it to the application's handler for this type. Settles when the server has answered; until then it
    * survives reconnects, and is published once. `payload` is a JSON value, or bytes: Uint8Array, ArrayBuffer, Blob.
    */
-  send(type: string, payload?: unknown, options: SendOptions = {}): Promise<Sent> {
-    return this.#link.send(this.name, type, payload, options);
+  send(type: string, payload?: unknown, { key, signal }: SendOptions = {}): Promise<Sent> {
+    return this.#link.publish("send", { room: this.name, type, key }, payload, signal);
   }
 
   /** Who is in the room: at most 1,000 names, and how many there are. */
-  members(options: Abortable = {}): Promise<Members> {
-    return this.#ask("members", {}, options);
+  members({ signal }: Abortable = {}): Promise<Members> {
+    return this.#link.call("ask", { message: { type: "members", room: this.name } }, signal);
   }
 
   /** What the room keeps: publications after `since`, oldest first, or the last ones. */
-  async history({ since, limit, signal }: Abortable & { readonly since?: string; readonly limit?: number } = {}): Promise<History> {
-    const history = await this.#ask<History>("history", { since, limit }, { signal });
-    const events = history.events.map((event) => this.#link.publication({ ...fromHistory({ ...event }), room: this.name }));
-    return { ...history, events };
-  }
-
-  #ask<T>(type: string, fields: Record<string, unknown>, options: Abortable): Promise<T> {
-    return this.#link.call<T>((ticket) => ({ ask: { ticket, message: { type, room: this.name, ...fields } } }), options);
+  async history({ since, limit, signal }: HistoryOptions = {}): Promise<History> {
+    const { name, link } = { name: this.name, link: this.#link };
+    const history = await link.call<History>("ask", { message: { type: "history", room: name, since, limit } }, signal);
+    return { ...history, events: history.events.map((event) => link.publication({ ...fromHistory({ ...event }), room: name })) };
   }
 
   /**
    * The messages from now on, until the room is left or the client is closed. Whoever lets more than `limit` wait unread
    * gets the error `overflow` instead of a stream with a hole in it.
    */
-  messages({ limit = UNREAD, signal }: Abortable & { readonly limit?: number } = {}): AsyncGenerator<Publication, void, void> {
+  messages({ limit = 1_000, signal }: MessagesOptions = {}): AsyncGenerator<Publication, void, void> {
     const unread: Publication[] = [];
-    let ended = signal?.aborted ?? false;
-    let error: unknown = signal?.reason;
-    let wake = () => {};
-    const end = (why?: unknown) => {
-      ended = true;
-      error = why;
-      for (const off of offs) {
-        off();
-      }
-      wake();
+    let ended: { error?: unknown } | undefined;
+    let wake: (() => void) | undefined;
+    const end = (error?: unknown) => {
+      ended ??= { error };
+      offs.forEach((off) => off());
+      wake?.();
     };
-    const aborted = () => end(signal?.reason);
+    const abort = () => end(signal?.reason);
     const offs = [
       this.on("message", (message) => {
         if (unread.push(message) > limit) {
           end(new SwitchboardError("overflow", `more than ${limit} messages were not read`));
         }
-        wake();
+        wake?.();
       }),
       this.on("left", () => end()),
       this.#link.onEnd(() => end()),
-      () => signal?.removeEventListener("abort", aborted),
+      () => signal?.removeEventListener("abort", abort),
     ];
-    signal?.addEventListener("abort", aborted);
+    signal?.addEventListener("abort", abort);
+    if (signal?.aborted) {
+      abort();
+    }
     return (async function* () {
       try {
-        for (;;) {
-          for (let next = unread.shift(); next; next = unread.shift()) {
+        while (unread.length > 0 || !ended) {
+          const next = unread.shift();
+          if (next) {
             yield next;
+          } else {
+            await new Promise<void>((resolve) => (wake = resolve));
           }
-          if (ended) {
-            break;
-          }
-          await new Promise<void>((resolve) => (wake = resolve));
         }
-        if (error !== undefined) {
-          throw error;
+        if (ended.error !== undefined) {
+          throw ended.error;
         }
       } finally {
         end();
@@ -221,5 +208,22 @@ export class Room implements AsyncIterable<Publication> {
 
   [Symbol.asyncIterator](): AsyncGenerator<Publication, void, void> {
     return this.messages();
+  }
+
+  /** @internal */
+  tell<Name extends keyof RoomEvents>(name: Name, value: RoomEvents[Name]): void {
+    // Two joins at a time are one entry.
+    if (name === "joined" && this.#joined) {
+      return;
+    }
+    if (name === "joined" || name === "left") {
+      this.#joined = name === "joined";
+    }
+    this.#events.emit(name, value);
+  }
+
+  /** @internal */
+  disconnected(): void {
+    this.#joined = false;
   }
 }

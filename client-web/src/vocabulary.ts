@@ -3,8 +3,8 @@
 /** A message as it travels; in a binary one, `payload` is a `Uint8Array`. */
 export interface Message {
   readonly type: string;
-  readonly id?: string;
-  readonly room?: string;
+  readonly id?: string | undefined;
+  readonly room?: string | undefined;
   readonly [field: string]: unknown;
 }
 
@@ -34,13 +34,13 @@ export type State = "idle" | "connecting" | "open" | "waiting" | "closed";
 
 /** Why a connection ended. */
 export interface Cause {
-  readonly code?: number;
-  readonly reason?: string;
+  readonly code?: number | undefined;
+  readonly reason?: string | undefined;
 }
 
 export interface StateChange extends Cause {
   readonly state: State;
-  readonly retry_in_ms?: number;
+  readonly retry_in_ms?: number | undefined;
 }
 
 type Nothing = Record<never, never>;
@@ -58,9 +58,9 @@ export interface Events {
   refused: { status: number; retry_after_ms?: number };
   join: Ticket & { room: string; since?: string };
   leave: Ticket & { room: string };
-  send: Ticket & Payload & { room?: string; type: string; key?: string };
+  send: Ticket & Payload & { room?: string | undefined; type: string; key?: string };
   direct: Ticket & Payload & { to: string };
-  request: Ticket & Payload & { room?: string; type: string; timeout_ms?: number };
+  request: Ticket & Payload & { room?: string | undefined; type: string; timeout_ms?: number };
   ask: Ticket & { message: Message };
   cancel: Ticket;
   reply: Payload & { id: string; error?: Problem };
@@ -72,7 +72,7 @@ export type Outcome = { ok: Record<string, unknown> } | { error: Problem };
 
 export interface Actions {
   ask_token: Nothing;
-  dial: { token?: string; session?: string };
+  dial: { token?: string | undefined; session?: string };
   transmit: Message;
   drop: { code?: number };
   state: StateChange;
@@ -85,7 +85,7 @@ export interface Actions {
 export interface Entered {
   readonly position: string;
   /** Only there when the room was entered from a position: whether nothing was missed since. */
-  readonly recovered?: boolean;
+  readonly recovered?: boolean | undefined;
 }
 
 /** One of the entries, as an object with that only key. */

@@ -2,6 +2,7 @@
 
 import type { Message } from "./vocabulary.js";
 
+const VERSION = 1;
 const PUBLISH = 0;
 const DIRECT = 1;
 const PUBLICATION = 128;
@@ -25,13 +26,12 @@ export function encode(message: Message): string | Uint8Array<ArrayBuffer> {
   if (!(payload instanceof Uint8Array)) {
     return JSON.stringify(message);
   }
-  const direct = to !== undefined;
-  const names = [direct ? to : room, direct ? "" : type, id].map((name) => encoder.encode((name as string | undefined) ?? ""));
-  const lengths = names.map(({ length }) => length);
-  if (lengths.some((length) => length > MAX_NAME_BYTES)) {
-    throw new RangeError("a name is too long for a binary message");
+  const names = (to === undefined ? [room, type, id] : [to, "", id]).map((name) => encoder.encode((name ?? "") as string));
+  const head = [VERSION, to === undefined ? PUBLISH : DIRECT, ...names.map(({ length }) => length), 0, 0, 0];
+  if (Math.max(...head) > MAX_NAME_BYTES) {
+    throw new RangeError("a name is too long");
   }
-  const parts = [Uint8Array.of(1, direct ? DIRECT : PUBLISH, ...lengths, 0, 0, 0), ...names, payload];
+  const parts = [head, ...names, payload];
   const frame = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const part of parts) {
@@ -43,43 +43,48 @@ export function encode(message: Message): string | Uint8Array<ArrayBuffer> {
 
 /** A message from what the socket gave; throws if it cannot be read. */
 export function decode(data: string | ArrayBuffer): Message {
-  const message: unknown = typeof data === "string" ? JSON.parse(data) : decodeFrame(new Uint8Array(data));
-  if (typeof (message as Message | null)?.type !== "string") {
-    throw new SyntaxError("a message without a type");
+  const message: Message | null = typeof data === "string" ? JSON.parse(data) : decodeFrame(new Uint8Array(data));
+  if (typeof message?.type !== "string") {
+    throw new SyntaxError("no type");
   }
-  return message as Message;
+  return message;
 }
 
 function decodeFrame(bytes: Uint8Array): Message {
   const [version, kind, ...lengths] = bytes.subarray(0, 6);
-  const payloadAt = lengths.reduce((sum, length) => sum + length, RECEIVED_HEADER);
-  if (version !== 1 || bytes.length < payloadAt) {
-    throw new SyntaxError("a binary message with a bad header");
-  }
   let at = RECEIVED_HEADER;
-  const [room, type, id, from] = lengths.map((length) => decoder.decode(bytes.subarray(at, (at += length))));
-  const head = new DataView(bytes.buffer, bytes.byteOffset);
-  const message = {
-    ...(id && { id }),
-    ...(from && { from }),
-    timestamp: Number(head.getBigUint64(24)),
-    payload: bytes.subarray(payloadAt),
-  };
+  const [room, type, id, from] = lengths.map((length) => decoder.decode(bytes.subarray(at, (at += length))) || undefined);
+  if (version !== VERSION || bytes.length < at) {
+    throw new SyntaxError("a bad header");
+  }
+  const head = new DataView(bytes.buffer);
+  const message = { id, from, timestamp: Number(head.getBigUint64(24)), payload: bytes.subarray(at) };
   switch (kind) {
     case PUBLICATION: {
       const epoch = head.getBigUint64(8).toString(16).padStart(16, "0");
-      return { ...message, type: type || "binary", room: room as string, event_id: `${epoch}:${head.getBigUint64(16)}` };
+      return { ...message, type: type ?? "binary", room: room ?? "", event_id: `${epoch}:${head.getBigUint64(16)}` };
     }
     case DIRECT_TO_CLIENT:
       return { ...message, type: "direct" };
     case ANSWER:
-      return { type: "ack", id: id as string, payload: message.payload };
+      return { type: "ack", id, payload: message.payload };
     default:
-      throw new SyntaxError("a kind of binary message that does not go to a client");
+      throw new SyntaxError("an unknown kind");
   }
 }
 
 /** The events of a `history`: there, bytes come as base64. */
 export function fromHistory({ binary, ...event }: Message): Message {
   return typeof binary === "string" ? { ...event, payload: Uint8Array.from(atob(binary), (char) => char.charCodeAt(0)) } : (event as Message);
+}
+
+/** A JSON value or bytes, as it is now: what the application does with the original later must not change what is sent. */
+export function snapshot(payload: unknown): unknown {
+  if (payload instanceof ArrayBuffer) {
+    return new Uint8Array(payload.slice(0));
+  }
+  if (ArrayBuffer.isView(payload)) {
+    return new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength).slice();
+  }
+  return payload === undefined ? payload : JSON.parse(JSON.stringify(payload));
 }
