@@ -397,8 +397,8 @@ function createMachine(settings = {}) {
     }
   }
   function enqueue(kind, ticket, message, due) {
-    outgoing.add(kind, ticket, message, due);
-    outgoing.take(isTooBig).forEach(failTooBig);
+    const added = outgoing.add(kind, ticket, message, due);
+    outgoing.take((pending) => pending === added && isTooBig(added)).forEach(failTooBig);
     pump();
     for (const pending of outgoing.list(isWaiting).slice(config.buffer)) {
       outgoing.take((one) => one === pending);

@@ -264,8 +264,8 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
   }
 
   function enqueue(kind: Kind, ticket: number, message: Message, due?: number): void {
-    outgoing.add(kind, ticket, message, due);
-    outgoing.take(isTooBig).forEach(failTooBig);
+    const added = outgoing.add(kind, ticket, message, due);
+    outgoing.take((pending) => pending === added && isTooBig(added)).forEach(failTooBig);
     pump();
     // Whatever else waits was let in before this one.
     for (const pending of outgoing.list(isWaiting).slice(config.buffer)) {
