@@ -318,13 +318,14 @@ function createMachine(settings = {}) {
         fail(ticket, code, code);
       }
     }
-    for (const room of rooms.values()) {
-      for (const ticket of room.tickets.splice(0)) {
+    for (const [name, { tickets }] of rooms) {
+      for (const ticket of tickets) {
         fail(ticket, code, code);
+        rooms.delete(name);
       }
     }
     forgetConnection();
-    wait = void 0;
+    wait = token = void 0;
     enter(next, cause);
   }
   function greeted(greeting) {
@@ -500,7 +501,7 @@ function createMachine(settings = {}) {
       }
     },
     stop() {
-      if (state !== "idle" && state !== "closed") {
+      if (state !== "closed") {
         drop(1e3);
         end("idle");
         rooms.clear();
@@ -510,7 +511,7 @@ function createMachine(settings = {}) {
     token(answer) {
       if (state === "connecting" && !dialled) {
         if ("error" in answer) {
-          pause();
+          pause({ reason: answer.error });
         } else {
           token = answer.token;
           dial();
@@ -526,7 +527,7 @@ function createMachine(settings = {}) {
       }
     },
     refused({ status, retry_after_ms }) {
-      if (dialled) {
+      if (dialled && state !== "open") {
         wait = retry_after_ms ?? wait;
         over(status, { code: status });
       }

@@ -170,13 +170,14 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
         fail(ticket, code, code);
       }
     }
-    for (const room of rooms.values()) {
-      for (const ticket of room.tickets.splice(0)) {
+    for (const [name, { tickets }] of rooms) {
+      for (const ticket of tickets) {
         fail(ticket, code, code);
+        rooms.delete(name);
       }
     }
     forgetConnection();
-    wait = undefined;
+    wait = token = undefined;
     enter(next, cause);
   }
 
@@ -379,7 +380,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     },
 
     stop() {
-      if (state !== "idle" && state !== "closed") {
+      if (state !== "closed") {
         drop(1000);
         end("idle");
         rooms.clear();
@@ -390,7 +391,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     token(answer) {
       if (state === "connecting" && !dialled) {
         if ("error" in answer) {
-          pause();
+          pause({ reason: answer.error });
         } else {
           token = answer.token;
           dial();
@@ -409,7 +410,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     },
 
     refused({ status, retry_after_ms }) {
-      if (dialled) {
+      if (dialled && state !== "open") {
         wait = retry_after_ms ?? wait;
         over(status, { code: status });
       }

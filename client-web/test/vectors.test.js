@@ -39,14 +39,24 @@ function toFile(value) {
   return copy;
 }
 
+/** What the machine says in its own words is not compared, only its codes. */
+function withoutOwnWords(actions, expected) {
+  for (const [index, { settled }] of actions.entries()) {
+    if (settled?.error && expected[index]?.settled?.error?.message === undefined) {
+      delete settled.error.message;
+    }
+  }
+  return actions;
+}
+
 for (const folder of FOLDERS.filter((one) => existsSync(one))) {
   for (const file of readdirSync(folder).filter((name) => name.endsWith(".json"))) {
     for (const { name, config, steps } of JSON.parse(readFileSync(new URL(file, folder), "utf8"))) {
       test(`${file}: ${name}`, () => {
-        const machine = createMachine(config);
+        const machine = createMachine({ id_prefix: "v", ...config });
         for (const [index, { at, event, actions, deadline }] of steps.entries()) {
           const where = `step ${index + 1}, at ${at}: ${JSON.stringify(event)}`;
-          assert.deepEqual(toFile(machine.handle(at, fromFile(event))), actions, where);
+          assert.deepEqual(withoutOwnWords(toFile(machine.handle(at, fromFile(event))), actions), actions, where);
           if (deadline !== undefined) {
             assert.equal(machine.nextDeadline(), deadline, `${where}: the deadline`);
           }
