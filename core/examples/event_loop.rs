@@ -371,7 +371,8 @@ impl Server {
             .map(RoomName::new)
             .transpose()
             .map_err(|error| no(Refusal::bad_request("bad_room", format!("the room {error}"))))?;
-        match self.driver.connect(self.now, user, room.into_iter().collect()) {
+        let rooms = room.map(|room| (room, upgrade.since)).into_iter().collect();
+        match self.driver.connect(self.now, user, rooms, upgrade.session) {
             Ok(id) => Ok((id, upgrade.accept_response())),
             // A page only learns the reason if the upgrade succeeds and a close frame follows.
             Err(rejection) => {

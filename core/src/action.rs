@@ -1,13 +1,16 @@
 //! What comes out of the hub.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::close::{CloseReason, Ending, Rejection};
 use crate::event::Request;
 use crate::id::{ConnectionId, Ticket};
-use crate::message::{Message, Position, RawFrame, Refusal};
+use crate::message::{Message, Payload, RawFrame};
 use crate::name::{RoomName, UserName};
+use crate::position::Position;
+use crate::refusal::Refusal;
 
 /// Something for the driver to do or to know, in order.
 ///
@@ -91,10 +94,43 @@ pub enum Action<'a> {
         /// Each connection that was asked, and how long its answer took, `None` when there was none in time.
         answers: &'a [(ConnectionId, Option<Duration>)],
     },
+    /// What came of [`Command::Request`](crate::Command::Request).
+    Answered {
+        /// The command's.
+        ticket: Ticket,
+        /// The client's answer, or why there is none.
+        answer: &'a Answer,
+    },
+    /// Somebody came back to a room that does not keep what they missed, and is to get the full state instead. Answer
+    /// with [`Command::State`](crate::Command::State), within [`Limits::state_timeout`](crate::Limits::state_timeout).
+    StateWanted {
+        /// The question's.
+        ticket: Ticket,
+        /// The room.
+        room: &'a RoomName,
+    },
     /// Something worth a line in the log.
     Notice(&'a Notice),
     /// The drain is over: no connection is left.
     Drained,
+}
+
+/// What came of a request to a client.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// It answered.
+    Ok(Payload),
+    /// It refused, with a code and words of its own.
+    Refused {
+        /// For programs.
+        code: String,
+        /// For people.
+        message: String,
+    },
+    /// It did not answer in time.
+    TimedOut,
+    /// Its connection ended.
+    Gone,
 }
 
 /// What came of a command.
@@ -111,6 +147,10 @@ pub enum Outcome {
         /// How many connections get it.
         recipients: usize,
     },
+    /// The state is on its way to so many connections.
+    Refreshed(usize),
+    /// The client has been asked.
+    Asked,
     /// The message is on its way to so many connections.
     Sent(usize),
     /// So many connections are being closed.
@@ -157,6 +197,11 @@ pub enum Notice {
         /// Why.
         refusal: Refusal,
     },
+    /// Its seats were held after it was lost, and are free again, because it did not come back.
+    Expired {
+        /// Whose they were.
+        user: UserName,
+    },
     /// Its socket takes no more for now.
     Blocked {
         /// Which.
@@ -177,6 +222,8 @@ pub(crate) enum Queued {
     Raw { connection: ConnectionId, frame: RawFrame },
     Done { ticket: Ticket, result: Result<Outcome, Refusal> },
     Probed { ticket: Ticket, answers: Vec<(ConnectionId, Option<Duration>)> },
+    Answered { ticket: Ticket, answer: Answer },
+    StateWanted { ticket: Ticket, room: RoomName },
     Notice(Notice),
     Drained,
 }
@@ -276,6 +323,8 @@ impl<'a> Iterator for Actions<'a> {
             Queued::Raw { connection, frame } => Action::Raw { connection: *connection, frame },
             Queued::Done { ticket, result } => Action::Done { ticket: *ticket, result },
             Queued::Probed { ticket, answers } => Action::Probed { ticket: *ticket, answers },
+            Queued::Answered { ticket, answer } => Action::Answered { ticket: *ticket, answer },
+            Queued::StateWanted { ticket, room } => Action::StateWanted { ticket: *ticket, room },
             Queued::Notice(notice) => Action::Notice(notice),
             Queued::Drained => Action::Drained,
         })

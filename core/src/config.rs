@@ -95,6 +95,27 @@ pub struct Limits {
     pub outlet_low_water: usize,
     /// Names in one answer to `members`.
     pub members_listed: usize,
+    /// Publications in one answer to `history`.
+    pub history_listed: usize,
+    /// Bytes that the rooms keep of what was published, all together. When it is more, rooms that nobody is in are given up,
+    /// those first that have been so for longest, and then the oldest publications of the room that would keep one more.
+    pub history_bytes: usize,
+    /// Rooms that nobody is in, and that are kept for those who may come back. One more gives up the one that has been so
+    /// for longest.
+    pub max_kept_rooms: usize,
+    /// How long the seats of a lost connection are held for its session to come back. Meanwhile nobody hears that the user
+    /// left. Zero: not at all.
+    pub session_window: Duration,
+    /// How long the `id` of a message is remembered for its user, so that the same message sent again is handled once.
+    pub remember_for: Duration,
+    /// How many are remembered for one user; one more forgets the oldest. 0: none.
+    pub remembered: usize,
+    /// How many are remembered for all users together; one more is not remembered.
+    pub remembered_in_all: usize,
+    /// How long to wait for the application's state of a room.
+    pub state_timeout: Duration,
+    /// Requests to clients that are under way at once.
+    pub max_requests: usize,
     /// Probes of users that are under way at once.
     pub max_probes: usize,
     /// Deadlines handled in one [`Event::Tick`](crate::Event::Tick), so that no tick is long.
@@ -124,6 +145,15 @@ impl Default for Limits {
             outlet_high_water: 64 * 1024,
             outlet_low_water: 16 * 1024,
             members_listed: 1_000,
+            history_listed: 100,
+            history_bytes: 64 * 1024 * 1024,
+            max_kept_rooms: 10_000,
+            session_window: Duration::ZERO,
+            remember_for: Duration::from_secs(120),
+            remembered: 256,
+            remembered_in_all: 1_000_000,
+            state_timeout: Duration::from_secs(2),
+            max_requests: 10_000,
             max_probes: 1_024,
             work_per_tick: 1_024,
             handshake_timeout: Duration::from_secs(10),
@@ -192,6 +222,33 @@ pub enum Overflow {
     Conflate,
 }
 
+/// What a room keeps of its publications, for those who come back and for `history`: the newest, within all three bounds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct History {
+    /// How many; 0: none.
+    pub events: usize,
+    /// How old they may be. A room that nobody is in is kept for as long.
+    pub age: Duration,
+    /// How many bytes, payloads and names.
+    pub bytes: usize,
+}
+
+impl History {
+    /// Nothing is kept.
+    pub const NONE: Self = Self { events: 0, age: Duration::ZERO, bytes: 0 };
+
+    /// Whether anything is.
+    pub const fn is_kept(&self) -> bool {
+        self.events > 0
+    }
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self { events: 100, age: Duration::from_secs(3_600), bytes: 1024 * 1024 }
+    }
+}
+
 /// The rules of the rooms whose names begin with a prefix. The longest prefix wins.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RoomClass {
@@ -207,6 +264,10 @@ pub struct RoomClass {
     pub echo: bool,
     /// What happens to publications for slow members.
     pub overflow: Overflow,
+    /// What the room keeps.
+    pub history: History,
+    /// Whether the application gives the full state of a room to members who cannot get all that they missed.
+    pub provides_state: bool,
 }
 
 impl Default for RoomClass {
@@ -218,6 +279,8 @@ impl Default for RoomClass {
             publish: Publishers::Members,
             echo: true,
             overflow: Overflow::Close,
+            history: History::default(),
+            provides_state: false,
         }
     }
 }
@@ -292,6 +355,12 @@ impl Config {
         if limits.max_rooms_per_connection.get().is_none_or(|n| n > 65_535) {
             return Err(ConfigError::TooManyRooms);
         }
+        for (prefix, class) in &self.rooms {
+            let History { age, bytes, .. } = class.history;
+            if class.history.is_kept() && (age.is_zero() || bytes == 0) {
+                return Err(ConfigError::EmptyHistory(prefix.clone()));
+            }
+        }
         for (i, (prefix, _)) in self.rooms.iter().enumerate() {
             if self.rooms[..i].iter().any(|(other, _)| other == prefix) {
                 return Err(ConfigError::DuplicatePrefix(prefix.clone()));
@@ -317,6 +386,8 @@ pub enum ConfigError {
     Zero(&'static str),
     /// More than 65,535 rooms for one connection, or no bound at all.
     TooManyRooms,
+    /// The rooms with this prefix are to keep publications that are of no age or have no bytes.
+    EmptyHistory(String),
     /// Two room classes have this prefix.
     DuplicatePrefix(String),
 }
@@ -335,6 +406,9 @@ impl fmt::Display for ConfigError {
             Self::Zero(what) => write!(f, "{what} must be at least 1"),
             Self::TooManyRooms => {
                 write!(f, "max_rooms_per_connection must be between 1 and 65535")
+            }
+            Self::EmptyHistory(prefix) => {
+                write!(f, "the history of rooms {prefix:?} has no age or no bytes")
             }
             Self::DuplicatePrefix(prefix) => {
                 write!(f, "two room classes have the prefix {prefix:?}")

@@ -1,12 +1,15 @@
 //! What goes into the hub.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::close::{CloseReason, Disconnect};
 use crate::id::{ConnectionId, Ticket};
-use crate::message::{Json, Message, Payload, RawFrame, Refusal};
+use crate::message::{Json, Message, Payload, RawFrame};
 use crate::name::{ConflationKey, Kind, MessageId, RoomName, UserName};
+use crate::position::{Position, Session};
+use crate::refusal::Refusal;
 
 /// Something that happened. Events about a connection that is gone are counted and otherwise ignored.
 #[derive(Clone, Debug)]
@@ -19,8 +22,12 @@ pub enum Event {
         ticket: Ticket,
         /// Whose connection it will be.
         user: UserName,
-        /// Rooms to be in from the start; a name that is there twice counts once.
-        rooms: Vec<RoomName>,
+        /// Rooms to be in from the start, each with the position from which to go on, if there is one. Of a name that is there twice,
+        /// the first counts.
+        rooms: Vec<(RoomName, Option<Position>)>,
+        /// Which client it was before. If an older connection of this session and user is there, open or held, the new one
+        /// takes its seats, and it ends.
+        session: Option<Session>,
     },
     /// The upgrade is complete: frames can be sent.
     Opened {
@@ -92,6 +99,15 @@ pub enum Inbound {
         id: Option<MessageId>,
         /// The room.
         room: RoomName,
+        /// Where the client has been in it.
+        since: Option<Position>,
+    },
+    /// `resume`
+    Resume {
+        /// The message's id.
+        id: Option<MessageId>,
+        /// Rooms, each with the position where the client has been.
+        rooms: Vec<(RoomName, Option<Position>)>,
     },
     /// `leave`
     Leave {
@@ -106,6 +122,24 @@ pub enum Inbound {
         id: Option<MessageId>,
         /// The room; `None` is the only one.
         room: Option<RoomName>,
+    },
+    /// `history`
+    History {
+        /// The message's id.
+        id: Option<MessageId>,
+        /// The room; `None` is the only one.
+        room: Option<RoomName>,
+        /// What comes after this; `None`: the last ones.
+        since: Option<Position>,
+        /// How many at most; `None`: as many as are given.
+        limit: Option<usize>,
+    },
+    /// `reply`: the answer to a request of the application's.
+    Reply {
+        /// The request's.
+        id: MessageId,
+        /// The answer, or the client's own code and words of an error.
+        result: Result<Payload, (String, String)>,
     },
     /// `direct`
     Direct {
@@ -205,6 +239,38 @@ pub enum Command {
         to: ConnectionId,
         /// What.
         message: Message,
+    },
+    /// Answers a message that was handed to the application ([`Action::Request`](crate::Action::Request)). The same message may have
+    /// come again meanwhile over another connection; then that one gets the answer.
+    Answer {
+        /// Which connection it came from.
+        connection: ConnectionId,
+        /// Whose that is.
+        user: UserName,
+        /// The message's id.
+        id: MessageId,
+        /// The answer; `None` is a plain acknowledgement.
+        result: Result<Option<Payload>, Refusal>,
+    },
+    /// Asks a client something; [`Action::Answered`](crate::Action::Answered) follows.
+    Request {
+        /// Which.
+        to: ConnectionId,
+        /// What.
+        method: Kind,
+        /// With this.
+        payload: Payload,
+        /// How long to wait for the answer.
+        timeout: Duration,
+    },
+    /// The full state of a room, as [`Action::StateWanted`](crate::Action::StateWanted) asked for it.
+    State {
+        /// The question's.
+        ticket: Ticket,
+        /// The room.
+        room: RoomName,
+        /// Its state; `None` when there is none to be had.
+        payload: Option<Payload>,
     },
     /// Closes a connection.
     Close {

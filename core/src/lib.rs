@@ -21,8 +21,8 @@
 //! // Two people come in. The first answer to a `Connect` says whether there is a seat.
 //! let mut connect = |name: &str, ms: u64| -> Result<ConnectionId, NameError> {
 //!     let now = Timestamp::from_millis(ms);
-//!     let (ticket, rooms) = (Ticket(ms), vec![lobby.clone()]);
-//!     let connect = Event::Connect { ticket, user: UserName::new(name)?, rooms };
+//!     let (ticket, rooms) = (Ticket(ms), vec![(lobby.clone(), None)]);
+//!     let connect = Event::Connect { ticket, user: UserName::new(name)?, rooms, session: None };
 //!     let Some(Action::Accept { connection, .. }) = hub.handle(now, connect).next() else {
 //!         panic!("the server is not full");
 //!     };
@@ -72,27 +72,28 @@ mod hub;
 mod id;
 mod message;
 mod name;
+mod position;
 mod random;
+mod refusal;
 #[cfg(feature = "serving")]
 pub mod serving;
 mod stats;
 mod time;
 
-pub use action::{Action, Actions, Notice, Outcome};
+pub use action::{Action, Actions, Answer, Notice, Outcome};
 pub use close::{CloseReason, Disconnect, Ending, Rejection};
 pub use codec::{Codec, Frame, Opcode};
 pub use config::{
-    Config, ConfigError, Handled, Heartbeat, HeartbeatMode, Limit, Limits, Overflow, Publishers,
-    Rate, RoomClass, UserLimitPolicy,
+    Config, ConfigError, Handled, Heartbeat, HeartbeatMode, History, Limit, Limits, Overflow,
+    Publishers, Rate, RoomClass, UserLimitPolicy,
 };
 pub use driver::{Driver, Outlet, Output, Stall};
 pub use event::{Command, Event, Inbound, Request};
 pub use hub::{ConnectionView, Hub, RoomView, UserView};
 pub use id::{ConnectionId, Ticket};
-pub use message::{
-    Direct, Epoch, ErrorCode, Json, Message, Payload, Position, Publication, RawFrame, Refusal,
-    Welcome,
-};
+pub use message::{Direct, Json, Message, Payload, Publication, RawFrame, Welcome};
 pub use name::{ConflationKey, Kind, MessageId, NameError, RoomName, UserName};
+pub use position::{Beginning, Broken, Epoch, NoPosition, NoSession, Position, Session};
+pub use refusal::{ErrorCode, Refusal};
 pub use stats::Stats;
 pub use time::Timestamp;

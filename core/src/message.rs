@@ -1,6 +1,5 @@
 //! What the hub says to clients, before a codec makes frames of it.
 
-use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -11,6 +10,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::name::{ConflationKey, Kind, MessageId, RoomName, UserName};
+use crate::position::{Beginning, Broken, Position, Session};
+use crate::refusal::Refusal;
 use crate::{Config, ConnectionId};
 
 /// A JSON text that has been checked, and is forwarded byte for byte from there on.
@@ -82,38 +83,6 @@ impl Payload {
     }
 }
 
-/// The identity of a room's numbering. A room that was emptied and made anew has another.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Epoch(pub u64);
-
-impl fmt::Debug for Epoch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-/// A place in a room's stream of publications: an epoch and an offset, always together, because an
-/// offset of another epoch means nothing. On the wire `00c9f1b2a4d07e35:42`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Position {
-    /// Which numbering.
-    pub epoch: Epoch,
-    /// Which publication in it, from 1. 0 is the place before the first.
-    pub offset: u64,
-}
-
-impl fmt::Display for Position {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}:{}", self.epoch.0, self.offset)
-    }
-}
-
-impl fmt::Debug for Position {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 /// A message that was accepted into a room.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Publication {
@@ -136,6 +105,15 @@ pub struct Publication {
 }
 
 impl Publication {
+    /// Its payload and names, in bytes.
+    pub(crate) fn cost_bytes(&self) -> usize {
+        self.payload.len()
+            + self.room.len()
+            + self.kind.len()
+            + self.from.as_ref().map_or(0, |user| user.len())
+            + self.id.as_ref().map_or(0, |id| id.len())
+    }
+
     /// Whether a member that waits for both would be content with the newer one alone.
     pub fn conflates_with(&self, other: &Self) -> bool {
         self.room == other.room
@@ -170,101 +148,17 @@ pub struct Welcome {
     pub client: ConnectionId,
     /// Whose it is.
     pub user: UserName,
-    /// The rooms it was put into, each with the position after which its stream begins.
-    pub rooms: Vec<(RoomName, Position)>,
+    /// What to present when it is lost, to come back as the same client.
+    pub session: Session,
+    /// Rooms in which it has seats that wait for it to join them.
+    pub held: Vec<RoomName>,
+    /// The rooms it was put into, and where their streams begin.
+    pub rooms: Vec<(RoomName, Beginning)>,
     /// The hub's rules, of which the client is told those that concern it.
     pub config: Arc<Config>,
     /// The server's time, in milliseconds since the Unix epoch.
     pub unix_ms: u64,
 }
-
-/// Why a message was refused. Clients see these names, see PROTOCOL.md.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
-pub enum ErrorCode {
-    /// Not JSON, not an object, or a binary frame with a bad header.
-    BadMessage,
-    /// A field is missing, of the wrong type, or out of bounds.
-    InvalidField,
-    /// A handler wants another payload.
-    InvalidPayload,
-    /// The type belongs to the protocol.
-    ReservedType,
-    /// No room was named, and the connection is not in exactly one.
-    RoomRequired,
-    /// The connection is not in that room.
-    NotAMember,
-    /// The room is full.
-    LobbyFull,
-    /// The connection is in as many rooms as it may be.
-    TooManyRooms,
-    /// Not allowed here.
-    Forbidden,
-    /// The user has no connection.
-    UserOffline,
-    /// The connection does not exist (any more).
-    NoSuchConnection,
-    /// Too many messages or bytes.
-    RateLimited,
-    /// A handler took too long.
-    Timeout,
-    /// A handler failed.
-    Internal,
-}
-
-impl ErrorCode {
-    /// The name on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::BadMessage => "bad_message",
-            Self::InvalidField => "invalid_field",
-            Self::InvalidPayload => "invalid_payload",
-            Self::ReservedType => "reserved_type",
-            Self::RoomRequired => "room_required",
-            Self::NotAMember => "not_a_member",
-            Self::LobbyFull => "lobby_full",
-            Self::TooManyRooms => "too_many_rooms",
-            Self::Forbidden => "forbidden",
-            Self::UserOffline => "user_offline",
-            Self::NoSuchConnection => "no_such_connection",
-            Self::RateLimited => "rate_limited",
-            Self::Timeout => "timeout",
-            Self::Internal => "internal",
-        }
-    }
-}
-
-/// A refused command, with words for a person.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Refusal {
-    /// What went wrong, for programs.
-    pub code: ErrorCode,
-    /// What went wrong, for people.
-    pub message: Cow<'static, str>,
-    /// The field that is to blame.
-    pub field: Option<Cow<'static, str>>,
-}
-
-impl Refusal {
-    /// A refusal that blames no field.
-    pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), field: None }
-    }
-
-    /// A field that is missing, of the wrong type, or out of bounds.
-    pub fn field(field: impl Into<Cow<'static, str>>, message: impl fmt::Display) -> Self {
-        let field = field.into();
-        let message = alloc::format!("`{field}` {message}");
-        Self { code: ErrorCode::InvalidField, message: message.into(), field: Some(field) }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code.as_str(), self.message)
-    }
-}
-
-impl core::error::Error for Refusal {}
 
 /// A frame of a connection that does not speak the protocol ([`Codec::Raw`](crate::Codec::Raw)).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -295,8 +189,8 @@ pub enum Message {
         id: Option<MessageId>,
         /// The room.
         room: RoomName,
-        /// The stream goes on after this.
-        position: Position,
+        /// Where its stream begins.
+        beginning: Beginning,
         /// How many users are in it, where the room keeps presence.
         members: Option<usize>,
     },
@@ -354,8 +248,43 @@ pub enum Message {
     Error {
         /// The sender's id of it.
         id: Option<MessageId>,
+        /// Which of the rooms of a `resume`.
+        room: Option<RoomName>,
         /// Why.
         refusal: Refusal,
+    },
+    /// Publications that the room keeps.
+    History {
+        /// The request's id.
+        id: Option<MessageId>,
+        /// The room.
+        room: RoomName,
+        /// The publications, oldest first.
+        events: Vec<Arc<Publication>>,
+        /// The room's position.
+        position: Position,
+        /// Whether there are newer ones than these.
+        more: bool,
+    },
+    /// The application asks the client.
+    Request {
+        /// Comes back with the answer.
+        id: MessageId,
+        /// What.
+        method: Kind,
+        /// With this.
+        payload: Payload,
+    },
+    /// The stream of a room was broken off.
+    Refresh {
+        /// The room.
+        room: RoomName,
+        /// Why.
+        reason: Broken,
+        /// It goes on after this.
+        position: Position,
+        /// The room's full state, where the application provides it.
+        payload: Option<Payload>,
     },
     /// Is the client alive? It answers with the same number.
     HealthPing {
@@ -394,7 +323,8 @@ impl Message {
         FIXED
             + match self {
                 Self::Connected(welcome) => {
-                    welcome.rooms.iter().map(|(room, _)| room.len() + 48).sum::<usize>() + 256
+                    let rooms = welcome.rooms.iter().map(|(room, _)| room).chain(&welcome.held);
+                    rooms.map(|room| room.len() + 48).sum::<usize>() + 256
                 }
                 Self::Joined { room, .. } | Self::Left { room, .. } | Self::Gap { room, .. } => {
                     room.len()
@@ -402,17 +332,18 @@ impl Message {
                 Self::MemberJoined { room, user } | Self::MemberLeft { room, user } => {
                     room.len() + user.len()
                 }
-                Self::Publication(publication) => {
-                    publication.payload.len()
-                        + publication.room.len()
-                        + publication.kind.len()
-                        + publication.from.as_ref().map_or(0, |user| user.len())
-                        + publication.id.as_ref().map_or(0, |id| id.len())
-                }
+                Self::Publication(publication) => publication.cost_bytes(),
                 Self::Direct(direct) => direct.payload.len(),
                 Self::Members { members, .. } => members.iter().map(|user| user.len() + 3).sum(),
                 Self::Reply { payload, .. } => payload.len(),
                 Self::Error { refusal, .. } => refusal.message.len(),
+                Self::History { events, .. } => {
+                    events.iter().map(|event| FIXED + event.cost_bytes()).sum()
+                }
+                Self::Request { method, payload, .. } => method.len() + payload.len(),
+                Self::Refresh { room, payload, .. } => {
+                    room.len() + payload.as_ref().map_or(0, Payload::len)
+                }
                 Self::Raw(frame) => frame.as_bytes().len(),
                 Self::Ack { .. }
                 | Self::HealthPing { .. }

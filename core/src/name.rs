@@ -126,8 +126,9 @@ name! {
 }
 
 /// Every `type` of PROTOCOL.md, in both directions: the one list of them.
-const RESERVED: [&str; 18] = [
+const RESERVED: [&str; 20] = [
     "join",
+    "resume",
     "leave",
     "direct",
     "members",
@@ -145,6 +146,7 @@ const RESERVED: [&str; 18] = [
     "refresh",
     "draining",
     "request",
+    "reply",
 ];
 
 impl Kind {

@@ -5,21 +5,34 @@ use core::time::Duration;
 
 use siphasher::sip::SipHasher13;
 
-/// SplitMix64 (Steele, Lea and Flood, 2014): small, fast, and good enough for jitter and epochs. Not for secrets.
+/// SplitMix64 (Steele, Lea and Flood, 2014): small, fast, and good enough for jitter. Whoever sees one number knows all
+/// others, so strangers get to see them only in [disguise](Random::disguise).
 #[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
+pub(crate) struct Random {
+    state: u64,
+    secret: Keyed,
+}
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
+        // Of another sequence, so that no number that is drawn later tells of these.
+        let mut other = !seed;
+        let secret = Keyed(split_mix(&mut other), split_mix(&mut other));
+        Self { state: seed, secret }
     }
 
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        split_mix(&mut self.state)
+    }
+
+    /// What strangers get to see in place of a number: it tells of no other.
+    pub(crate) fn disguise(&self, number: u64) -> u64 {
+        self.secret.hash_one(number)
+    }
+
+    /// Keys that nobody knows.
+    pub(crate) fn secret(&self) -> Keyed {
+        self.secret.clone()
     }
 
     /// A duration from zero up to and including `max`.
@@ -31,6 +44,14 @@ impl Random {
             self.next() % (micros + 1)
         })
     }
+}
+
+fn split_mix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 /// Hashes with keys that strangers do not know: they choose the names of rooms and users.

@@ -14,8 +14,16 @@ pub struct Stats {
     pub reserved: usize,
     /// Connections that are being closed; they still hold their seat on the server.
     pub closing: usize,
-    /// Rooms that somebody is in.
+    /// Lost connections whose seats are held for them to come back.
+    pub held: usize,
+    /// Rooms that somebody is in, or that are kept for those who may come back.
     pub rooms: usize,
+    /// Rooms of those that nobody is in.
+    pub kept_rooms: usize,
+    /// Bytes of publications that rooms keep.
+    pub history_bytes: usize,
+    /// Ids of messages that are remembered.
+    pub remembered: usize,
     /// Users that have a connection, or were here a moment ago.
     pub users: usize,
     /// Connections whose socket takes no more for now.
@@ -42,6 +50,12 @@ pub struct Stats {
     pub refused: u64,
     /// Messages that were dropped for slow connections.
     pub dropped: u64,
+    /// Publications sent to those who had missed them.
+    pub replayed: u64,
+    /// Members who could not get all that they had missed.
+    pub refreshed: u64,
+    /// Messages that came again and were not handled again.
+    pub repeated: u64,
     /// Events about connections that were gone.
     pub stale_events: u64,
     /// Times that the clock ran backwards.
@@ -51,7 +65,7 @@ pub struct Stats {
 impl Stats {
     /// Taken seats of all seats, from 0 to 100; 0 when they are not limited.
     pub fn capacity_percent(&self) -> f64 {
-        let seats = self.connections + self.reserved + self.closing;
+        let seats = self.connections + self.reserved + self.closing + self.held;
         match self.max_connections {
             Some(max) if max > 0 => (seats as f64 * 1000.0 / f64::from(max)) as u64 as f64 / 10.0,
             Some(_) | None => 0.0,

@@ -30,6 +30,9 @@ fn refusal(inbound: &Inbound) -> Option<(ErrorCode, Option<&str>)> {
         | Inbound::Leave { .. }
         | Inbound::Members { .. }
         | Inbound::Direct { .. }
+        | Inbound::Resume { .. }
+        | Inbound::History { .. }
+        | Inbound::Reply { .. }
         | Inbound::HealthPing { .. }
         | Inbound::HealthPong { .. }
         | Inbound::Application(_)

@@ -378,7 +378,8 @@ fn clients_come_back_within_the_spread() {
     for n in 0..300 {
         let user = switchboard_core::UserName::new("alice").expect("a name");
         let ticket = switchboard_core::Ticket(n);
-        let connect = switchboard_core::Event::Connect { ticket, user, rooms: Vec::new() };
+        let connect =
+            switchboard_core::Event::Connect { ticket, user, rooms: Vec::new(), session: None };
         let action = hub.handle(start, connect).next();
         let Some(switchboard_core::Action::Reject { rejection, .. }) = action else {
             panic!("{action:?}")

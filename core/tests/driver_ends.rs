@@ -93,7 +93,7 @@ fn a_slow_consumer_that_reads_again_gets_its_half_frame_and_the_reason() {
 #[test]
 fn opening_a_seat_that_was_lost_ends_the_socket() {
     let mut driver = driver(config());
-    let id = driver.connect(NOW, named("alice"), Vec::new()).expect("a seat");
+    let id = driver.connect(NOW, named("alice"), Vec::new(), None).expect("a seat");
     driver.tick(NOW + Duration::from_secs(10));
     assert_eq!(endings(&mut driver), [Ending::HandshakeFailed]);
     // The slot has another tenant meanwhile.
@@ -123,12 +123,12 @@ fn a_refused_or_abandoned_attempt_leaves_nothing() {
     let mut config = config();
     config.limits.max_connections = Limit::at_most(1);
     let mut driver = driver(config);
-    let id = driver.connect(NOW, named("alice"), Vec::new()).expect("a seat");
-    let refused = driver.connect(NOW, named("bob"), Vec::new());
+    let id = driver.connect(NOW, named("alice"), Vec::new(), None).expect("a seat");
+    let refused = driver.connect(NOW, named("bob"), Vec::new(), None);
     assert_eq!(refused, Err(Rejection::ServerFull));
     driver.abandon(NOW, id);
     assert!(driver.hub().is_empty());
-    assert!(driver.connect(NOW, named("bob"), Vec::new()).is_ok());
+    assert!(driver.connect(NOW, named("bob"), Vec::new(), None).is_ok());
 }
 
 #[test]
@@ -214,6 +214,10 @@ fn the_driver_keeps_nothing_of_ten_thousand_that_came_and_went() {
     }
     while driver.flush(NOW, 100) {}
     assert_eq!(endings(&mut driver).len(), 10_000);
+    // The room is kept for those who come back, and not for ever.
+    while let Some(deadline) = driver.next_deadline() {
+        driver.tick(deadline);
+    }
     assert!(driver.hub().is_empty());
     assert_eq!(driver.unflushed(), 0);
 }

@@ -33,7 +33,12 @@ fn the_first_ping_comes_within_the_second_half_of_the_interval_and_then_each_int
         both(&mut config);
         let start = Timestamp::from_millis(500);
         let mut hub = Hub::new(config, seed, start).expect("sound");
-        let connect = Event::Connect { ticket: Ticket(1), user: user.clone(), rooms: Vec::new() };
+        let connect = Event::Connect {
+            ticket: Ticket(1),
+            user: user.clone(),
+            rooms: Vec::new(),
+            session: None,
+        };
         let Some(Action::Accept { connection, .. }) = hub.handle(start, connect).next() else {
             panic!("there is a seat");
         };

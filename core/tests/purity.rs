@@ -98,10 +98,13 @@ fn core_iterates_no_hash_map() {
     let mut fields: Vec<_> = sources.iter().flat_map(|(_, text)| hashed_fields(text)).collect();
     fields.sort();
     fields.dedup();
-    // Both rooms and users are found by `names`, and presence counts `users`.
-    assert_eq!(fields, ["names", "users"], "another one: is its order hidden, too?");
+    // Both rooms and users are found by `names`, presence counts `users`, and messages are found `by_id`.
+    assert_eq!(fields, ["by_id", "names", "users"], "another one: is its order hidden, too?");
     for (path, text) in &sources {
-        let found = walks(text, &fields);
+        let mut found = walks(text, &fields);
+        // This walk is sorted where it is done.
+        let sorted = path.ends_with("hub/room.rs");
+        found.retain(|walk| !(sorted && walk == ".users.keys("));
         assert!(found.is_empty(), "{} goes through {found:?}", path.display());
     }
 }

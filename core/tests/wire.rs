@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use switchboard_core::{
-    CloseReason, Codec, Config, ConnectionId, Direct, Epoch, ErrorCode, Inbound, Json, Kind,
-    Message, Opcode, Payload, Position, Publication, Refusal, Request, Welcome,
+    Beginning, Broken, CloseReason, Codec, Config, ConnectionId, Direct, Epoch, ErrorCode, Inbound,
+    Json, Kind, Message, Opcode, Payload, Position, Publication, Refusal, Request, Welcome,
 };
 
 const UNIX_MS: u64 = 1_790_000_000_000;
@@ -51,6 +51,10 @@ fn at(offset: u64) -> Position {
     Position { epoch: Epoch(0x00c9_f1b2_a4d0_7e35), offset }
 }
 
+fn begins(offset: u64, recovered: Option<bool>) -> Beginning {
+    Beginning { position: at(offset), recovered }
+}
+
 fn application(kind: &str, id: &str, room: Option<&str>, payload: Payload) -> Inbound {
     let (kind, id) = (named(kind), Some(named(id)));
     Inbound::Application(Request { kind, id, room: room.map(named), key: None, payload })
@@ -78,7 +82,7 @@ fn publication(kind: &str, payload: Payload) -> Publication {
 fn what_clients_send_is_read_as_the_page_says() {
     let text = |text| Payload::Json(json(text));
     let expected = [
-        Inbound::Join { id: Some(named("1")), room: named("lobby") },
+        Inbound::Join { id: Some(named("1")), room: named("lobby"), since: None },
         Inbound::Leave { id: Some(named("2")), room: Some(named("lobby")) },
         Inbound::Direct {
             id: Some(named("3")),
@@ -87,6 +91,19 @@ fn what_clients_send_is_read_as_the_page_says() {
             payload: text(r#"{"text":"psst"}"#),
         },
         Inbound::Members { id: Some(named("4")), room: Some(named("lobby")) },
+        Inbound::Join { id: Some(named("7")), room: named("lobby"), since: Some(at(40)) },
+        Inbound::Resume {
+            id: Some(named("8")),
+            rooms: vec![(named("lobby"), Some(at(40))), (named("news"), None)],
+        },
+        Inbound::History {
+            id: Some(named("9")),
+            room: Some(named("lobby")),
+            since: Some(at(40)),
+            limit: Some(50),
+        },
+        Inbound::Reply { id: named("s1"), result: Ok(text(r#"{"yes":true}"#)) },
+        Inbound::Reply { id: named("s1"), result: Err(("busy".into(), "not now".into())) },
         Inbound::HealthPing { timestamp: json("1790000000000") },
         Inbound::HealthPong { nonce: Some(UNIX_MS) },
         application("chat", "5", Some("lobby"), text(r#"{"text":"hello"}"#)),
@@ -106,7 +123,9 @@ fn what_clients_get_is_written_as_the_page_says_byte_for_byte() {
     let welcome = Welcome {
         client,
         user: named("alice"),
-        rooms: vec![(lobby(), at(41))],
+        session: "5be0cd19137e2179".parse().expect("a session"),
+        held: Vec::new(),
+        rooms: vec![(lobby(), begins(41, None))],
         config: Arc::new(Config::default()),
         unix_ms: UNIX_MS,
     };
@@ -118,14 +137,31 @@ fn what_clients_get_is_written_as_the_page_says_byte_for_byte() {
         payload: Payload::Json(json(r#"{"text":"psst"}"#)),
     };
     let chat = publication("chat", Payload::Json(json(r#"{"text":"hello"}"#)));
+    let image = Publication {
+        position: at(43),
+        from: Some(named("bob")),
+        id: None,
+        ..publication("image", Payload::Binary(Bytes::from_static(b"\xff\xd8")))
+    };
     let full = Refusal::new(ErrorCode::LobbyFull, "the room is full (10 of 10)");
     let expected = [
         Message::Connected(Arc::new(welcome)),
-        Message::Joined { id: Some(named("1")), room: lobby(), position: at(41), members: Some(3) },
+        Message::Joined {
+            id: Some(named("1")),
+            room: lobby(),
+            beginning: begins(41, None),
+            members: Some(3),
+        },
+        Message::Joined {
+            id: Some(named("7")),
+            room: lobby(),
+            beginning: begins(40, Some(true)),
+            members: Some(3),
+        },
         Message::Left { id: Some(named("2")), room: lobby() },
         Message::MemberJoined { room: lobby(), user: named("bob") },
         Message::MemberLeft { room: lobby(), user: named("bob") },
-        Message::Publication(Arc::new(chat)),
+        Message::Publication(Arc::new(chat.clone())),
         Message::Direct(Arc::new(direct)),
         Message::Members {
             id: Some(named("4")),
@@ -134,10 +170,29 @@ fn what_clients_get_is_written_as_the_page_says_byte_for_byte() {
             total: 2,
         },
         Message::Ack { id: named("5"), position: Some(at(42)) },
-        Message::Error { id: Some(named("1")), refusal: full },
+        Message::Error { id: Some(named("1")), room: None, refusal: full.clone() },
         Message::HealthPing { timestamp: UNIX_MS },
         Message::HealthPong { timestamp: json("1790000000000") },
         Message::Gap { room: named("prices"), since: at(42), position: at(57), dropped: 15 },
+        Message::Refresh {
+            room: lobby(),
+            reason: Broken::TooOld,
+            position: at(90),
+            payload: Some(Payload::Json(json(r#"{"topic":"tea"}"#))),
+        },
+        Message::History {
+            id: Some(named("9")),
+            room: lobby(),
+            events: vec![Arc::new(chat), Arc::new(image)],
+            position: at(44),
+            more: true,
+        },
+        Message::Error { id: None, room: Some(named("news")), refusal: full },
+        Message::Request {
+            id: named("s1"),
+            method: named("confirm"),
+            payload: Payload::Json(json(r#"{"text":"sure?"}"#)),
+        },
         Message::Draining { retry_after: Duration::from_millis(1_250) },
     ];
     let examples = &blocks(&protocol(), "json")[1];
@@ -237,6 +292,9 @@ fn the_error_codes_of_the_page_are_those_that_clients_get() {
         ErrorCode::TooManyRooms,
         ErrorCode::Forbidden,
         ErrorCode::UserOffline,
+        ErrorCode::UnknownPosition,
+        ErrorCode::NoSuchRequest,
+        ErrorCode::Repeated,
         ErrorCode::RateLimited,
         ErrorCode::Timeout,
         ErrorCode::Internal,

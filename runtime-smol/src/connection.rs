@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::task::{Context as Cx, Poll, ready};
 
 use smol::Timer;
-use switchboard_core::serving::{Claims, Framing, Reply, Stop, panicked, reply_to};
+use switchboard_core::serving::{Claims, Framing, Reply, Stop, answer, panicked};
 use switchboard_core::{
-    CloseReason, Command, ConnectionId, ErrorCode, Message, MessageId, Output, Refusal,
+    CloseReason, Command, ConnectionId, ErrorCode, Message, MessageId, Output, Refusal, UserName,
 };
 
 use crate::auth::BoxFuture;
@@ -57,8 +57,14 @@ struct Work {
 
 struct Running {
     answer: BoxFuture<Reply>,
-    id: Option<MessageId>,
+    asked: Asked,
     timeout: Timer,
+}
+
+/// To whom the answer goes.
+struct Asked {
+    user: UserName,
+    id: Option<MessageId>,
 }
 
 impl Connection {
@@ -131,7 +137,9 @@ impl Connection {
         if let Output::Raw { connection, frame } = output {
             let Some(raw) = &self.shared.settings.raw else { return };
             match catch_unwind(AssertUnwindSafe(|| raw(connection, frame))) {
-                Ok(Some(frame)) => self.send(Message::Raw(frame)),
+                Ok(Some(frame)) => {
+                    self.command(Command::Send { to: connection, message: Message::Raw(frame) });
+                }
                 Ok(None) => {}
                 Err(_) => {
                     let reason = CloseReason::Internal;
@@ -150,26 +158,26 @@ impl Connection {
                 let Poll::Ready(answer) = running.poll(cx) else {
                     return work.waiting.len() < BACKLOG;
                 };
-                let id = running.id.take();
-                work.running = None;
-                self.answer(id, answer);
+                if let Some(Running { asked, .. }) = work.running.take() {
+                    self.answer(asked, answer);
+                }
                 continue;
             }
             match work.waiting.pop_front() {
                 Some(Output::Request { user, request, .. }) => {
                     let (handle, claims) = (Handle::new(self.shared.clone()), self.claims.clone());
-                    let context = Context::new(handle, self.id, user, claims, &request);
-                    let id = request.id.clone();
+                    let context = Context::new(handle, self.id, user.clone(), claims, &request);
+                    let asked = Asked { user, id: request.id.clone() };
                     let handlers = &self.shared.handlers;
                     let begun =
                         catch_unwind(AssertUnwindSafe(|| handlers.handle(context, request)));
                     match begun {
                         Ok(Some(answer)) => {
                             let timeout = Timer::after(self.shared.handler_timeout);
-                            work.running = Some(Running { answer, id, timeout });
+                            work.running = Some(Running { answer, asked, timeout });
                         }
                         Ok(None) => {}
-                        Err(_) => self.answer(id, Err(panicked())),
+                        Err(_) => self.answer(asked, Err(panicked())),
                     }
                 }
                 Some(_) => {}
@@ -179,14 +187,20 @@ impl Connection {
         true
     }
 
-    fn answer(&self, id: Option<MessageId>, answer: Reply) {
-        if let Some(message) = reply_to(id, answer) {
-            self.send(message);
+    /// The socket is gone. What had come in is still handled: if it comes again over another connection, it will not be
+    /// handled again, but answered.
+    fn finish(&mut self, cx: &mut Cx<'_>) -> Poll<()> {
+        self.work(cx);
+        if self.work.is_some() { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    fn answer(&self, asked: Asked, reply: Reply) {
+        if let Some(command) = answer(self.id, asked.user, asked.id, reply) {
+            self.command(command);
         }
     }
 
-    fn send(&self, message: Message) {
-        let command = Command::Send { to: self.id, message };
+    fn command(&self, command: Command) {
         // The connection may have ended meanwhile; then nobody waits for the answer.
         let _ = self.shared.drive(|driver, now| driver.command(now, command));
     }
@@ -201,7 +215,7 @@ impl Future for Connection {
         this.link.register(cx.waker());
         loop {
             if this.link.is_ended() {
-                return Poll::Ready(());
+                return this.finish(cx);
             }
             if this.link.is_watched() && this.link.socket.poll_writable(cx).is_ready() {
                 this.link.unwatch();
@@ -212,7 +226,7 @@ impl Future for Connection {
                 return Poll::Pending;
             }
             if this.link.is_ended() {
-                return Poll::Ready(());
+                return this.finish(cx);
             }
             if let Some(code) = this.goodbye {
                 if this.work.is_some() {
@@ -225,7 +239,7 @@ impl Future for Connection {
             // others have their turn before the next read.
             if ready!(this.link.socket.poll_readable(cx)).and_then(|()| this.read()).is_err() {
                 this.shared.drive(|driver, now| driver.lost(now, id));
-                return Poll::Ready(());
+                return this.finish(cx);
             }
         }
     }

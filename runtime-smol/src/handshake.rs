@@ -101,7 +101,8 @@ pub(crate) async fn admit(
     let (visitor, credentials) = entrance.check(request)?;
     let verdict = guarded(|| (shared.authenticate)(credentials)).await;
     let guest = entrance.judge(visitor, verdict.and_then(|verdict| verdict))?;
-    match shared.drive(|driver, now| driver.connect(now, guest.user, guest.rooms)) {
+    let session = guest.upgrade.session;
+    match shared.drive(|driver, now| driver.connect(now, guest.user, guest.rooms, session)) {
         Ok(connection) => Ok(Admission {
             shared: shared.clone(),
             connection,

@@ -161,6 +161,8 @@ impl Shared {
             Output::Drained => self.drained.open(),
             Output::Request { .. }
             | Output::Raw { .. }
+            | Output::Answered { .. }
+            | Output::StateWanted { .. }
             | Output::Notice(_)
             | Output::Closed { .. } => {}
         }

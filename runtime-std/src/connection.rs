@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use switchboard_core::serving::{Claims, Framing, Stop, reply_to};
+use switchboard_core::serving::{Claims, Framing, Stop, answer};
 use switchboard_core::{CloseReason, Command, ConnectionId, Message, Output};
 
 use crate::context::Context;
@@ -106,7 +106,12 @@ impl Connection {
             Output::Raw { connection, frame } => {
                 let Some(raw) = &self.shared.settings.raw else { return };
                 match catch_unwind(AssertUnwindSafe(|| raw(connection, frame))) {
-                    Ok(Some(frame)) => self.send(Message::Raw(frame)),
+                    Ok(Some(frame)) => {
+                        self.command(Command::Send {
+                            to: connection,
+                            message: Message::Raw(frame),
+                        });
+                    }
                     Ok(None) => {}
                     Err(_) => {
                         let reason = CloseReason::Internal;
@@ -116,20 +121,23 @@ impl Connection {
             }
             Output::Request { connection, user, request } => {
                 let (handle, claims) = (Handle::new(self.shared.clone()), self.claims.clone());
-                let context = Context::new(handle, connection, user, claims, &request);
+                let context = Context::new(handle, connection, user.clone(), claims, &request);
                 let id = request.id.clone();
                 let reply = services.handlers.handle(context, request);
-                if let Some(message) = reply.and_then(|reply| reply_to(id, reply)) {
-                    self.send(message);
+                if let Some(command) = reply.and_then(|reply| answer(connection, user, id, reply)) {
+                    self.command(command);
                 }
             }
-            Output::Probed { .. } | Output::Notice(_) | Output::Closed { .. } | Output::Drained => {
-            }
+            Output::Probed { .. }
+            | Output::Answered { .. }
+            | Output::StateWanted { .. }
+            | Output::Notice(_)
+            | Output::Closed { .. }
+            | Output::Drained => {}
         }
     }
 
-    fn send(&self, message: Message) {
-        let command = Command::Send { to: self.id(), message };
+    fn command(&self, command: Command) {
         // The connection may have ended meanwhile; then nobody waits for the answer.
         let _ = self.shared.drive(|driver, now| driver.command(now, command));
     }

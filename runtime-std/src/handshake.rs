@@ -139,7 +139,8 @@ pub(crate) fn admit(shared: &Arc<Shared>, request: Request) -> Result<Admission,
     let (visitor, credentials) = entrance.check(request)?;
     let verdict = guarded(|| (shared.services.authenticate)(credentials));
     let guest = entrance.judge(visitor, verdict.and_then(|verdict| verdict))?;
-    match shared.drive(|driver, now| driver.connect(now, guest.user, guest.rooms)) {
+    let session = guest.upgrade.session;
+    match shared.drive(|driver, now| driver.connect(now, guest.user, guest.rooms, session)) {
         Ok(connection) => Ok(Admission {
             shared: shared.clone(),
             connection,

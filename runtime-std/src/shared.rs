@@ -203,6 +203,8 @@ impl Shared {
             Output::Drained => self.stop(),
             Output::Request { .. }
             | Output::Raw { .. }
+            | Output::Answered { .. }
+            | Output::StateWanted { .. }
             | Output::Notice(_)
             | Output::Closed { .. } => {}
         }

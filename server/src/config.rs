@@ -27,6 +27,7 @@ pub(crate) struct Config {
     pub(crate) auth: Auth,
     pub(crate) origins: Origins,
     pub(crate) capacity: Capacity,
+    pub(crate) recovery: Recovery,
     pub(crate) drain: Drain,
     pub(crate) log: Log,
     pub(crate) dashboard: Dashboard,
@@ -39,7 +40,7 @@ pub(crate) struct Config {
 
 impl Config {
     /// The tables in the order in which they are documented; "" is the top of the file.
-    fn sections(&mut self) -> [(&'static str, &mut dyn Section); 9] {
+    fn sections(&mut self) -> [(&'static str, &mut dyn Section); 10] {
         [
             ("", &mut self.server),
             ("limits", &mut self.limits),
@@ -47,6 +48,7 @@ impl Config {
             ("auth", &mut self.auth),
             ("origins", &mut self.origins),
             ("capacity", &mut self.capacity),
+            ("recovery", &mut self.recovery),
             ("drain", &mut self.drain),
             ("log", &mut self.log),
             ("dashboard", &mut self.dashboard),
@@ -63,6 +65,7 @@ impl Default for Config {
             auth: Auth::default(),
             origins: Origins::default(),
             capacity: Capacity::default(),
+            recovery: Recovery::default(),
             drain: Drain::default(),
             log: Log::default(),
             dashboard: Dashboard::default(),

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
-use switchboard_core::{Limit, Overflow, Publishers, RoomClass, Stats};
+use switchboard_core::{History, Limit, Overflow, Publishers, RoomClass, Stats};
 use switchboard_smol::Handle;
 
 /// The room that the server publishes its numbers in.
@@ -18,6 +18,8 @@ pub(crate) fn room_class() -> RoomClass {
         publish: Publishers::Server,
         echo: false,
         overflow: Overflow::DropOldest,
+        history: History::NONE,
+        provides_state: false,
     }
 }
 

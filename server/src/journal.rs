@@ -25,6 +25,13 @@ pub(crate) fn record(output: &Output) {
             tracing::info!(%connection, %user, reason, open_for_seconds = seconds, "disconnected: {ending}");
         }
         Output::Drained => tracing::info!("everybody is gone"),
-        Output::Request { .. } | Output::Raw { .. } | Output::Probed { .. } => {}
+        Output::Notice(Notice::Expired { user }) => {
+            tracing::debug!(%user, "did not come back");
+        }
+        Output::Request { .. }
+        | Output::Raw { .. }
+        | Output::Probed { .. }
+        | Output::Answered { .. }
+        | Output::StateWanted { .. } => {}
     }
 }

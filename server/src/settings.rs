@@ -2,7 +2,8 @@
 
 use switchboard_core::http::{InvalidOrigin, Origins};
 use switchboard_core::{
-    self as core, Heartbeat, HeartbeatMode, Limit, Limits, Publishers, Rate, UserLimitPolicy,
+    self as core, Heartbeat, HeartbeatMode, History, Limit, Limits, Publishers, Rate,
+    UserLimitPolicy,
 };
 use switchboard_smol::{Answer, Builder};
 
@@ -30,7 +31,7 @@ pub(crate) fn apply(config: &Config, builder: Builder) -> Result<Builder, Invali
 }
 
 fn limits(config: &Config) -> Limits {
-    let limits = &config.limits;
+    let (limits, recovery) = (&config.limits, &config.recovery);
     let max_message_bytes = count(limits.max_message_bytes);
     let bytes_per_second = number(limits.bytes_per_second);
     Limits {
@@ -57,6 +58,11 @@ fn limits(config: &Config) -> Limits {
         outbox_messages: count(limits.outbox_messages),
         outbox_bytes: count(limits.outbox_bytes),
         idle_timeout: config.heartbeat.idle_timeout,
+        session_window: recovery.session_window,
+        remember_for: recovery.remember_for,
+        remembered: recovery.remembered_ids,
+        history_bytes: count(recovery.history_bytes),
+        max_kept_rooms: count(recovery.max_kept_rooms),
         ..Limits::default()
     }
 }
@@ -97,6 +103,12 @@ fn room_class(class: &config::RoomClass) -> core::RoomClass {
             config::Overflow::DropOldest => core::Overflow::DropOldest,
             config::Overflow::Conflate => core::Overflow::Conflate,
         },
+        history: History {
+            events: class.history_events,
+            age: class.history_age,
+            bytes: count(class.history_bytes),
+        },
+        provides_state: false,
     }
 }
 

@@ -3,8 +3,9 @@
 use bytes::Bytes;
 
 use crate::event::{Inbound, Request};
-use crate::message::{Direct, ErrorCode, Payload, Publication, Refusal};
+use crate::message::{Direct, Payload, Publication};
 use crate::name::{Kind, MessageId, NameError};
+use crate::refusal::{ErrorCode, Refusal};
 
 use super::frame::{Frame, FrameBuilder, Opcode};
 

@@ -2,13 +2,16 @@
 
 use alloc::borrow::Cow;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::event::{Inbound, Request};
-use crate::message::{ErrorCode, Json, Payload, Refusal};
-use crate::name::{MessageId, NameError};
+use crate::message::{Json, Payload};
+use crate::name::{MessageId, NameError, RoomName};
+use crate::position::Position;
+use crate::refusal::{ErrorCode, Refusal};
 
 /// The fields of a message, each still unread: reading them one by one lets an error say which one it is.
 #[derive(Deserialize)]
@@ -25,6 +28,16 @@ struct Envelope<'a> {
     to: Option<&'a RawValue>,
     #[serde(borrow)]
     key: Option<&'a RawValue>,
+    #[serde(borrow)]
+    last_event_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    rooms: Option<&'a RawValue>,
+    #[serde(borrow)]
+    since: Option<&'a RawValue>,
+    #[serde(borrow)]
+    limit: Option<&'a RawValue>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
     #[serde(borrow)]
     timestamp: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -67,13 +80,30 @@ fn read(envelope: &Envelope<'_>, id: Option<MessageId>) -> Result<Inbound, Refus
         raw.map_or_else(Payload::null, |raw| Payload::Json(Json::from_raw(raw)))
     };
     Ok(match &*kind_text {
-        "join" => Inbound::Join { id, room: name_of("room", required("room", envelope.room)?)? },
+        "join" => {
+            let room = name_of("room", required("room", envelope.room)?)?;
+            Inbound::Join { id, room, since: position("last_event_id", envelope.last_event_id)? }
+        }
+        "resume" => Inbound::Resume { id, rooms: rooms(required("rooms", envelope.rooms)?)? },
         "leave" => Inbound::Leave { id, room: optional("room", envelope.room)? },
         "members" => Inbound::Members { id, room: optional("room", envelope.room)? },
         "direct" => {
             let to = name_of("to", required("to", envelope.to)?)?;
             Inbound::Direct { id, to, kind: None, payload: payload() }
         }
+        "history" => Inbound::History {
+            id,
+            room: optional("room", envelope.room)?,
+            since: position("since", envelope.since)?,
+            limit: envelope.limit.map(limit).transpose()?,
+        },
+        "reply" => Inbound::Reply {
+            id: id.ok_or_else(|| Refusal::field("id", "is missing"))?,
+            result: match envelope.error {
+                Some(error) => Err(client_error(error)?),
+                None => Ok(payload()),
+            },
+        },
         "health_ping" => Inbound::HealthPing {
             timestamp: Json::from_raw(number(required("timestamp", envelope.timestamp)?)?),
         },
@@ -88,6 +118,60 @@ fn read(envelope: &Envelope<'_>, id: Option<MessageId>) -> Result<Inbound, Refus
             payload: payload(),
         }),
     })
+}
+
+fn position(field: &'static str, value: Option<&RawValue>) -> Result<Option<Position>, Refusal> {
+    let parse = |value| string(field, value)?.parse().map_err(|error| Refusal::field(field, error));
+    value.map(parse).transpose()
+}
+
+fn limit(value: &RawValue) -> Result<usize, Refusal> {
+    match value.get().parse() {
+        Ok(limit) if limit > 0 => Ok(limit),
+        Ok(_) | Err(_) => Err(Refusal::field("limit", "must be a whole number from 1")),
+    }
+}
+
+/// The rooms of a `resume`. An error says which of them is to blame.
+fn rooms(value: &RawValue) -> Result<Vec<(RoomName, Option<Position>)>, Refusal> {
+    #[derive(Deserialize)]
+    struct Room<'a> {
+        #[serde(borrow)]
+        room: Option<&'a RawValue>,
+        #[serde(borrow)]
+        last_event_id: Option<&'a RawValue>,
+    }
+    let list: Vec<&RawValue> = serde_json::from_str(value.get()).map_err(|_| {
+        Refusal::field("rooms", alloc::format!("must be an array, not {}", kind_of(value.get())))
+    })?;
+    let read = |(index, value): (usize, &RawValue)| {
+        let within = |refusal: Refusal| Refusal {
+            field: refusal.field.map(|field| alloc::format!("rooms[{index}].{field}").into()),
+            ..refusal
+        };
+        let room: Room<'_> = serde_json::from_str(value.get()).map_err(|_| {
+            let not = kind_of(value.get());
+            let field = alloc::format!("rooms[{index}]");
+            Refusal::field(field, alloc::format!("must be an object, not {not}"))
+        })?;
+        let name = required("room", room.room).and_then(|name| name_of("room", name));
+        let since = position("last_event_id", room.last_event_id);
+        Ok((name.map_err(within)?, since.map_err(within)?))
+    };
+    list.into_iter().enumerate().map(read).collect()
+}
+
+/// The code and words with which a client refuses a request.
+fn client_error(value: &RawValue) -> Result<(String, String), Refusal> {
+    #[derive(Deserialize)]
+    struct Error {
+        code: String,
+        #[serde(default)]
+        message: String,
+    }
+    let error: Error =
+        serde_json::from_str(value.get()).map_err(|error| Refusal::field("error", error))?;
+    Ok((error.code, error.message))
 }
 
 fn required<'a>(field: &'static str, value: Option<&'a RawValue>) -> Result<&'a RawValue, Refusal> {

@@ -1,13 +1,18 @@
 //! Messages to clients: JSON in text frames, and binary frames for binary payloads.
 
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::{Serialize, Serializer};
 
-use crate::message::{Message, Payload, Position, Publication, Refusal, Welcome};
+use crate::message::{Message, Payload, Publication, Welcome};
 use crate::name::{MessageId, UserName};
+use crate::position::{Beginning, Position, Session};
+use crate::refusal::Refusal;
 
 use super::binary;
 use super::frame::{Frame, FrameBuilder, Opcode};
@@ -15,12 +20,13 @@ use super::frame::{Frame, FrameBuilder, Opcode};
 pub(super) fn encode(message: &Message) -> Frame {
     match message {
         Message::Connected(welcome) => text(&Connected::from(&**welcome), None),
-        Message::Joined { id, room, position, members } => text(
+        Message::Joined { id, room, beginning, members } => text(
             &Joined {
                 kind: "joined",
                 id: id.as_deref(),
                 room,
-                position: Text(*position),
+                position: Text(beginning.position),
+                recovered: beginning.recovered,
                 members: *members,
             },
             None,
@@ -64,7 +70,30 @@ pub(super) fn encode(message: &Message) -> Frame {
             }
             Payload::Binary(payload) => binary::reply(id, payload),
         },
-        Message::Error { id, refusal } => text(&Failed::new(id.as_ref(), refusal), None),
+        Message::Error { id, room, refusal } => {
+            text(&Failed::new(id.as_ref(), room.as_deref(), refusal), None)
+        }
+        Message::History { id, room, events, position, more } => {
+            let id = id.as_deref();
+            let history =
+                History { kind: "history", id, room, position: Text(*position), more: *more };
+            field(&history, "events", &list(events))
+        }
+        Message::Request { id, method, payload } => {
+            with_payload(&Request { kind: "request", id, method }, payload)
+        }
+        Message::Refresh { room, reason, position, payload } => {
+            let refresh = Refresh {
+                kind: "refresh",
+                room,
+                reason: reason.as_str(),
+                position: Text(*position),
+            };
+            match payload {
+                Some(payload) => with_payload(&refresh, payload),
+                None => text(&refresh, None),
+            }
+        }
         Message::HealthPing { timestamp } => {
             text(&HealthPing { kind: "health_ping", timestamp: *timestamp }, None)
         }
@@ -99,13 +128,49 @@ fn text(message: &impl Serialize, payload: Option<&[u8]>) -> Frame {
 /// A message whose last field is JSON already: it is copied in as it is.
 fn field(message: &impl Serialize, name: &str, value: &[u8]) -> Frame {
     let mut builder = write(message, name.len() + value.len() + 4);
-    builder.0.pop();
-    builder.0.extend_from_slice(b",\"");
-    builder.0.extend_from_slice(name.as_bytes());
-    builder.0.extend_from_slice(b"\":");
-    builder.0.extend_from_slice(value);
-    builder.0.push(b'}');
+    append(&mut builder.0, name, value);
     finish(builder)
+}
+
+/// Puts one more field at the end of a JSON object.
+fn append(object: &mut Vec<u8>, name: &str, value: &[u8]) {
+    object.pop();
+    object.extend_from_slice(b",\"");
+    object.extend_from_slice(name.as_bytes());
+    object.extend_from_slice(b"\":");
+    object.extend_from_slice(value);
+    object.push(b'}');
+}
+
+/// A message with its payload in text, whatever it is.
+fn with_payload(message: &impl Serialize, payload: &Payload) -> Frame {
+    match payload {
+        Payload::Json(json) => field(message, "payload", json.as_bytes()),
+        Payload::Binary(bytes) => field(message, "binary", base64(bytes).as_bytes()),
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    alloc::format!("\"{}\"", STANDARD.encode(bytes))
+}
+
+/// The publications in an answer to `history`.
+fn list(events: &[Arc<Publication>]) -> Vec<u8> {
+    let mut list = Vec::from(b"[");
+    for event in events {
+        if list.len() > 1 {
+            list.push(b',');
+        }
+        let head = serde_json::to_vec(&Published::past(event));
+        debug_assert!(head.is_ok(), "{head:?}");
+        list.extend(head.unwrap_or_default());
+        match &event.payload {
+            Payload::Json(json) => append(&mut list, "payload", json.as_bytes()),
+            Payload::Binary(bytes) => append(&mut list, "binary", base64(bytes).as_bytes()),
+        }
+    }
+    list.push(b']');
+    list
 }
 
 fn write(message: &impl Serialize, more: usize) -> FrameBuilder {
@@ -143,6 +208,9 @@ struct Connected<'a> {
     kind: &'static str,
     client_id: String,
     user: &'a str,
+    session: Text<Session>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    held: Vec<&'a str>,
     rooms: Vec<RoomPosition<'a>>,
     heartbeat: HeartbeatTimes,
     limits: Limits,
@@ -153,6 +221,8 @@ struct Connected<'a> {
 struct RoomPosition<'a> {
     room: &'a str,
     position: Text<Position>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovered: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -178,10 +248,16 @@ impl<'a> From<&'a Welcome> for Connected<'a> {
             kind: "connected",
             client_id: welcome.client.to_string(),
             user: &welcome.user,
+            session: Text(welcome.session),
+            held: welcome.held.iter().map(|room| room.as_str()).collect(),
             rooms: welcome
                 .rooms
                 .iter()
-                .map(|(room, position)| RoomPosition { room, position: Text(*position) })
+                .map(|(room, Beginning { position, recovered })| RoomPosition {
+                    room,
+                    position: Text(*position),
+                    recovered: *recovered,
+                })
                 .collect(),
             heartbeat: HeartbeatTimes {
                 interval_ms: millis(heartbeat.interval),
@@ -207,6 +283,8 @@ struct Joined<'a> {
     room: &'a str,
     position: Text<Position>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    recovered: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     members: Option<usize>,
 }
 
@@ -231,7 +309,8 @@ struct Member<'a> {
 struct Published<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
-    room: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -244,13 +323,48 @@ impl<'a> From<&'a Publication> for Published<'a> {
     fn from(publication: &'a Publication) -> Self {
         Self {
             kind: &publication.kind,
-            room: &publication.room,
+            room: Some(&publication.room),
             from: publication.from.as_deref(),
             id: publication.id.as_deref(),
             event_id: Text(publication.position),
             timestamp: publication.unix_ms,
         }
     }
+}
+
+impl<'a> Published<'a> {
+    /// In an answer about one room.
+    fn past(publication: &'a Publication) -> Self {
+        Self { room: None, ..Self::from(publication) }
+    }
+}
+
+#[derive(Serialize)]
+struct History<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    room: &'a str,
+    position: Text<Position>,
+    more: bool,
+}
+
+#[derive(Serialize)]
+struct Request<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    id: &'a str,
+    method: &'a str,
+}
+
+#[derive(Serialize)]
+struct Refresh<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    room: &'a str,
+    reason: &'static str,
+    position: Text<Position>,
 }
 
 #[derive(Serialize)]
@@ -290,6 +404,8 @@ struct Failed<'a> {
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room: Option<&'a str>,
     code: &'static str,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -297,10 +413,11 @@ struct Failed<'a> {
 }
 
 impl<'a> Failed<'a> {
-    fn new(id: Option<&'a MessageId>, refusal: &'a Refusal) -> Self {
+    fn new(id: Option<&'a MessageId>, room: Option<&'a str>, refusal: &'a Refusal) -> Self {
         Self {
             kind: "error",
             id: id.map(MessageId::as_str),
+            room,
             code: refusal.code.as_str(),
             message: &refusal.message,
             field: refusal.field.as_deref(),

@@ -8,15 +8,17 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use crate::action::{Notice, Outcome};
+use crate::action::{Answer, Notice, Outcome};
 use crate::close::{CloseReason, Disconnect, Ending, Rejection};
 use crate::codec::{Codec, Frame};
 use crate::config::{Config, ConfigError};
 use crate::event::{Command, Event, Inbound, Request};
 use crate::hub::Hub;
 use crate::id::{ConnectionId, Ticket};
-use crate::message::{ErrorCode, RawFrame, Refusal};
-use crate::name::{RoomName, UserName};
+use crate::message::{Payload, RawFrame};
+use crate::name::{Kind, RoomName, UserName};
+use crate::position::{Position, Session};
+use crate::refusal::{ErrorCode, Refusal};
 use crate::stats::Stats;
 use crate::time::Timestamp;
 
@@ -84,6 +86,20 @@ pub enum Output {
         /// Each connection that was asked, and how long its answer took, `None` when there was none in time.
         answers: Vec<(ConnectionId, Option<Duration>)>,
     },
+    /// The answer to [`Driver::request`].
+    Answered {
+        /// The request's.
+        ticket: Ticket,
+        /// The client's answer, or why there is none.
+        answer: Answer,
+    },
+    /// The application is to give the full state of a room, with [`Command::State`].
+    StateWanted {
+        /// The question's.
+        ticket: Ticket,
+        /// The room.
+        room: RoomName,
+    },
     /// Something worth a line in the log.
     Notice(Notice),
     /// A connection is gone.
@@ -106,7 +122,12 @@ impl Output {
     pub fn is_message_of(&self, id: ConnectionId) -> bool {
         match self {
             Self::Request { connection, .. } | Self::Raw { connection, .. } => *connection == id,
-            Self::Probed { .. } | Self::Notice(_) | Self::Closed { .. } | Self::Drained => false,
+            Self::Probed { .. }
+            | Self::Answered { .. }
+            | Self::StateWanted { .. }
+            | Self::Notice(_)
+            | Self::Closed { .. }
+            | Self::Drained => false,
         }
     }
 }
@@ -153,10 +174,11 @@ impl<O: Outlet> Driver<O> {
         &mut self,
         now: Timestamp,
         user: UserName,
-        rooms: Vec<RoomName>,
+        rooms: Vec<(RoomName, Option<Position>)>,
+        session: Option<Session>,
     ) -> Result<ConnectionId, Rejection> {
         let ticket = self.ticket();
-        self.feed(now, Event::Connect { ticket, user, rooms });
+        self.feed(now, Event::Connect { ticket, user, rooms, session });
         // The hub answers every attempt at once.
         self.outlets.admitted.take().unwrap_or(Err(Rejection::ServerFull))
     }
@@ -281,6 +303,23 @@ impl<O: Outlet> Driver<O> {
     ) -> Result<Ticket, Refusal> {
         let ticket = Ticket(self.next_ticket);
         self.command(now, Command::Probe { user, timeout })?;
+        Ok(ticket)
+    }
+
+    /// Asks a client something. [`Output::Answered`] with this ticket follows, at the latest after the time-out.
+    ///
+    /// # Errors
+    /// When the connection is not open, or too many requests are under way.
+    pub fn request(
+        &mut self,
+        now: Timestamp,
+        to: ConnectionId,
+        method: Kind,
+        payload: Payload,
+        timeout: Duration,
+    ) -> Result<Ticket, Refusal> {
+        let ticket = Ticket(self.next_ticket);
+        self.command(now, Command::Request { to, method, payload, timeout })?;
         Ok(ticket)
     }
 

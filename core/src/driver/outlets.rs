@@ -9,7 +9,8 @@ use crate::close::{Disconnect, Rejection};
 use crate::codec::{Codec, Frame};
 use crate::event::Event;
 use crate::id::ConnectionId;
-use crate::message::{Message, Refusal};
+use crate::message::Message;
+use crate::refusal::Refusal;
 
 use super::queue::{PARTS, WriteQueue};
 use super::{Outlet, Output, Stall};
@@ -164,6 +165,12 @@ impl<O: Outlet> Outlets<O> {
             Action::Done { result, .. } => self.done = Some(result.clone()),
             Action::Probed { ticket, answers } => {
                 self.outputs.push_back(Output::Probed { ticket, answers: answers.to_vec() });
+            }
+            Action::Answered { ticket, answer } => {
+                self.outputs.push_back(Output::Answered { ticket, answer: answer.clone() });
+            }
+            Action::StateWanted { ticket, room } => {
+                self.outputs.push_back(Output::StateWanted { ticket, room: room.clone() });
             }
             Action::Notice(notice) => self.outputs.push_back(Output::Notice(notice.clone())),
             Action::Drained => self.outputs.push_back(Output::Drained),

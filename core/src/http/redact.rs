@@ -9,7 +9,7 @@ use super::upgrade::SUBPROTOCOL;
 
 /// The query parameters that carry a credential. `access_token` is RFC 6750's name (section 2.3): it is not
 /// read, but a client may send it.
-const SECRET_PARAMETERS: [&str; 2] = ["token", "access_token"];
+const SECRET_PARAMETERS: [&str; 3] = ["token", "access_token", "session"];
 
 /// The headers whose values Debug shows. It is a list of the harmless ones, so that a secret in a header that
 /// nobody thought of stays out of the logs.
@@ -29,7 +29,7 @@ const SHOWN_HEADERS: [&str; 12] = [
 ];
 
 impl Request {
-    /// The request target for a log line: the values of `token` and `access_token` are replaced by `redacted`.
+    /// The request target for a log line: the values of `token`, `access_token` and `session` are replaced by `redacted`.
     ///
     /// ```
     /// use switchboard_core::http::Request;

@@ -3,11 +3,15 @@
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt::Display;
+use core::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, PAD, STANDARD};
 use percent_encoding::percent_decode_str;
 use sha1_smol::Sha1;
+
+use crate::position::{Position, Session};
 
 use super::origin::Origins;
 use super::refusal::Refusal;
@@ -36,6 +40,10 @@ pub struct Upgrade {
     /// The query parameter `user`: a name that the client gives itself, and no proof of anything. It is for
     /// servers that run without tokens.
     pub user: Option<String>,
+    /// The query parameter `session`: which client it was before.
+    pub session: Option<Session>,
+    /// The query parameter `last_event_id`: where it has been in the room of the path.
+    pub since: Option<Position>,
 }
 
 impl Upgrade {
@@ -82,6 +90,7 @@ pub fn wants_upgrade(request: &Request) -> bool {
 /// | 400 | `websocket_key` | `Sec-WebSocket-Key` is not 16 bytes in base64 |
 /// | 400 | `unexpected_body` | the request has a body, which would be read as frames |
 /// | 400 | `bad_room` | the room is not UTF-8 |
+/// | 400 | `bad_session`, `bad_position` | the query parameter `session` or `last_event_id` is not of its form |
 /// | 403 | `origin_not_allowed` | `origins` does not allow the page |
 ///
 /// `repeated_header` (400) is also the answer to a second line of any other header that has to be single.
@@ -100,15 +109,30 @@ pub fn check(request: &Request, origins: &Origins, prefix: &str) -> Result<Upgra
     check_no_body(request)?;
     let room = decode_room(room)?;
     origins.check(request)?;
+    let since = query(request, "last_event_id", "bad_position")?;
     Ok(Upgrade {
         accept_key,
-        room,
         token: Token::find(request)?,
         subprotocol: request
             .list("sec-websocket-protocol")
             .any(|entry| entry == SUBPROTOCOL)
             .then_some(SUBPROTOCOL),
         user: request.query("user").filter(|user| !user.is_empty()).map(String::from),
+        session: query(request, "session", "bad_session")?,
+        since: since.filter(|_| room.is_some()),
+        room,
+    })
+}
+
+/// A query parameter that is there to be understood.
+fn query<T>(request: &Request, name: &str, code: &'static str) -> Result<Option<T>, Refusal>
+where
+    T: FromStr<Err: Display>,
+{
+    let value = request.query(name).filter(|value| !value.is_empty());
+    let parsed = value.map(|value| value.parse()).transpose();
+    parsed.map_err(|error: T::Err| {
+        Refusal::bad_request(code, alloc::format!("the query parameter {name} {error}"))
     })
 }
 

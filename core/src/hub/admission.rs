@@ -1,5 +1,6 @@
 //! Who gets a seat. The check and the taking are one step, so nobody can come between them.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -9,16 +10,25 @@ use crate::config::UserLimitPolicy;
 use crate::id::{ConnectionId, Ticket};
 use crate::message::{Message, Welcome};
 use crate::name::{RoomName, UserName};
+use crate::position::{Position, Session};
 use crate::time::Timestamp;
 
 use super::Hub;
-use super::connection::{Membership, Phase};
+use super::connection::{Membership, Phase, Seat};
+use super::presence::Exit;
+use super::room::RoomKey;
 
 impl Hub {
-    pub(super) fn connect(&mut self, ticket: Ticket, user: &UserName, mut rooms: Vec<RoomName>) {
-        rooms.sort_unstable();
-        rooms.dedup();
-        match self.admit(user, &rooms) {
+    pub(super) fn connect(
+        &mut self,
+        ticket: Ticket,
+        user: &UserName,
+        mut rooms: Vec<(RoomName, Option<Position>)>,
+        session: Option<Session>,
+    ) {
+        rooms.sort_by(|(a, _), (b, _)| a.cmp(b));
+        rooms.dedup_by(|(later, _), (first, _)| later == first);
+        match self.admit(user, &rooms, session) {
             Ok(connection) => {
                 self.stats.accepted += 1;
                 self.queue.push(Queued::Accept { ticket, connection });
@@ -30,8 +40,14 @@ impl Hub {
         }
     }
 
-    /// Takes a seat on the server, in each room and of the user; all of them or none.
-    fn admit(&mut self, user: &UserName, rooms: &[RoomName]) -> Result<ConnectionId, Rejection> {
+    /// Takes a seat on the server, in each room and of the user; all of them or none. Those of a connection that ends for
+    /// this one count as free: of an older connection of the same session, or of the one that is replaced.
+    fn admit(
+        &mut self,
+        user: &UserName,
+        rooms: &[(RoomName, Option<Position>)],
+        session: Option<Session>,
+    ) -> Result<ConnectionId, Rejection> {
         if let Some(drain) = &self.drain {
             let spread = drain.spread;
             return Err(Rejection::Draining { retry_after: self.random.up_to(spread) });
@@ -40,24 +56,24 @@ impl Hub {
         if limits.max_rooms_per_connection.is_exceeded_by(rooms.len()) {
             return Err(Rejection::TooManyRooms);
         }
+        let predecessor = session.and_then(|session| self.predecessor(user, session));
         let key = self.users.find(user);
         let connections = key.map_or(&[][..], |key| &self.users.get(key).connections);
-        let user_is_full = limits.max_per_user.is_exceeded_by(connections.len() + 1);
+        let user_is_full =
+            predecessor.is_none() && limits.max_per_user.is_exceeded_by(connections.len() + 1);
         let evictee = match limits.user_limit_policy {
-            UserLimitPolicy::ReplaceOldest if user_is_full => {
-                connections.iter().copied().min_by_key(|id| id.generation())
-            }
+            UserLimitPolicy::ReplaceOldest if user_is_full => self.oldest(connections),
             UserLimitPolicy::ReplaceOldest | UserLimitPolicy::RejectNew => None,
         };
+        let ends = predecessor.or(evictee);
         let seats = self.connections.len() + 1;
-        let leaving = usize::from(evictee.is_some());
-        if limits.max_connections.is_exceeded_by(seats - leaving) {
+        if limits.max_connections.is_exceeded_by(seats - usize::from(ends.is_some())) {
             return Err(Rejection::ServerFull);
         }
-        for room in rooms {
+        for (room, _) in rooms {
             let key = self.rooms.find(room);
             let taken = key.map_or(0, |key| self.rooms.get(key).seats());
-            let leaves = evictee
+            let leaves = ends
                 .and_then(|id| self.connections.get(id))
                 .zip(key)
                 .is_some_and(|(connection, key)| connection.slot_of(key).is_some());
@@ -69,29 +85,63 @@ impl Hub {
         if user_is_full && evictee.is_none() {
             return Err(Rejection::UserLimit);
         }
-        if let Some(evictee) = evictee {
-            let full = limits.max_connections.is_exceeded_by(seats);
+        let is_full = limits.max_connections.is_exceeded_by(seats);
+        let mut present = Vec::new();
+        if let Some(predecessor) = predecessor {
+            present = self.hand_over(predecessor);
+        } else if let Some(evictee) = evictee {
             self.close(evictee, CloseReason::Replaced);
-            // A closing connection still has its seat on the server. If that was the last one, it cannot wait.
-            if full && self.connections.get(evictee).is_some() {
-                self.end(evictee, Ending::Closed(CloseReason::Replaced));
-            }
         }
-        Ok(self.reserve(user, rooms))
+        // A closing connection still has its seat on the server. If that was the last one, it cannot wait.
+        if let Some(ends) = ends.filter(|id| is_full && self.connections.get(*id).is_some()) {
+            self.end(ends, Ending::Closed(CloseReason::Replaced));
+        }
+        Ok(self.reserve(user, rooms, session, present))
     }
 
-    fn reserve(&mut self, user: &UserName, rooms: &[RoomName]) -> ConnectionId {
+    /// The connection that goes when there is one too many: first one that is not even there.
+    fn oldest(&self, connections: &[ConnectionId]) -> Option<ConnectionId> {
+        let is_there = |id: ConnectionId| {
+            self.connections.get(id).is_some_and(|c| c.is_open() || c.is_reserved())
+        };
+        connections.iter().copied().min_by_key(|&id| (is_there(id), id.generation()))
+    }
+
+    fn reserve(
+        &mut self,
+        user: &UserName,
+        rooms: &[(RoomName, Option<Position>)],
+        session: Option<Session>,
+        mut present: Vec<RoomKey>,
+    ) -> ConnectionId {
         let user = self.users.refer(user);
-        let id = self.connections.insert(user, self.now);
+        let mut memberships = Vec::with_capacity(rooms.len() + present.len());
+        let mut since = Vec::new();
+        for (name, position) in rooms {
+            let room = self.find_or_make_room(name);
+            self.rooms.take_seat(room);
+            let at = present.iter().position(|&key| key == room);
+            let present = at.map(|at| present.swap_remove(at)).is_some();
+            memberships.push(Membership { room, seat: Seat::Reserved { present } });
+            since.extend(position.map(|position| (room, position)));
+        }
+        // Those that it had before wait for it to join them, as far as there is room for all.
+        for room in present {
+            if self.config.limits.max_rooms_per_connection.is_exceeded_by(memberships.len() + 1) {
+                self.user_exits(room, user, Exit::Lost);
+                self.drop_room_if_empty(room);
+            } else {
+                self.rooms.take_seat(room);
+                memberships.push(Membership { room, seat: Seat::Held });
+            }
+        }
+        let session =
+            session.unwrap_or_else(|| Session::new(self.random.disguise(self.stats.accepted)));
+        let since = (!since.is_empty()).then(|| Box::new(since));
+        let id = self.connections.insert(user, session, Phase::Reserved(since), self.now);
         let connections = &mut self.users.get_mut(user).connections;
         let user_at = connections.len() as u32;
         connections.push(id);
-        let mut memberships = Vec::with_capacity(rooms.len());
-        for room in rooms {
-            let room = self.find_or_make_room(room);
-            self.rooms.get_mut(room).reserved += 1;
-            memberships.push(Membership { room, at: u32::MAX });
-        }
         if let Some(connection) = self.connections.get_mut(id) {
             connection.user_at = user_at;
             connection.memberships = memberships;
@@ -109,36 +159,57 @@ impl Hub {
         let jitter = self.first_ping_in();
         let (now, unix_ms) = (self.now, self.unix_ms());
         let Some(connection) = self.connections.get_mut(id) else { return };
-        connection.phase = Phase::Open;
+        let phase = core::mem::replace(&mut connection.phase, Phase::Open);
+        let since = if let Phase::Reserved(since) = phase { since } else { None };
         connection.since = now;
         connection.last_seen = now;
         connection.last_message = now;
         connection.next_ping = jitter.map_or(Timestamp::MAX, |jitter| now + jitter);
-        let key = connection.user;
-        let rooms: Vec<_> = connection.memberships.iter().map(|m| m.room).collect();
+        let (key, session) = (connection.user, connection.session);
+        let seats = connection.memberships.iter().map(|membership| membership.room);
+        let (held, entered): (Vec<_>, Vec<_>) = seats
+            .enumerate()
+            .partition(|&(slot, _)| connection.memberships[slot].seat == Seat::Held);
         self.stats.reserved -= 1;
         self.stats.connections += 1;
         self.rearm(id);
 
+        let since = since.unwrap_or_default();
+        let since =
+            |room| since.iter().find(|(key, _)| *key == room).map(|(_, position)| *position);
+        let starts =
+            entered.into_iter().map(|(slot, room)| (slot, room, self.start(room, since(room))));
+        let (waiting, entered): (Vec<_>, Vec<_>) =
+            starts.partition(|&(_, room, start)| self.waits_for_state(room, start).is_some());
+        let name = |room: RoomKey| self.rooms.get(room).name.clone();
         let user = self.users.name(key);
-        let positions = rooms
-            .iter()
-            .map(|&key| self.rooms.get(key))
-            .map(|room| (room.name.clone(), room.position()))
-            .collect();
         let welcome = Welcome {
             client: id,
             user: user.clone(),
-            rooms: positions,
+            session,
+            held: held.iter().map(|&(_, room)| name(room)).collect(),
+            rooms: entered
+                .iter()
+                .map(|&(_, room, start)| (name(room), self.beginning(room, start)))
+                .collect(),
             config: self.config.clone(),
             unix_ms,
         };
         self.send_now(id, Message::Connected(Arc::new(welcome)));
         self.notice(Notice::Opened { connection: id, user });
-        for (slot, &room) in rooms.iter().enumerate() {
-            self.rooms.get_mut(room).reserved -= 1;
+        for (slot, room, start) in entered {
             self.enter(id, slot, room);
+            self.follow(id, room, start);
         }
+        for (_, room, start) in waiting {
+            if let Some(reason) = self.waits_for_state(room, start) {
+                self.await_state(id, room, None, reason);
+            }
+        }
+        if !held.is_empty() {
+            self.await_claims(id);
+        }
+        self.release_paced(id);
         if self.drain.is_some() {
             self.send_away(id);
         }

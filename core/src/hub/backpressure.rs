@@ -1,5 +1,8 @@
 //! Slow connections: what waits for them, and when it is too much.
 
+use alloc::boxed::Box;
+use core::time::Duration;
+
 use crate::action::Notice;
 use crate::close::CloseReason;
 use crate::config::Overflow;
@@ -7,6 +10,10 @@ use crate::id::ConnectionId;
 use crate::message::Message;
 
 use super::Hub;
+use super::outbox::{Full, Outbox, Popped, Until};
+
+/// Between two pieces of what was missed, so that a long replay leaves everybody else their turn.
+const PAUSE: Duration = Duration::from_millis(1);
 
 impl Hub {
     /// The outlet takes no more: from here on, messages wait.
@@ -14,27 +21,78 @@ impl Hub {
         let Some(connection) = self.connections.get_mut(id).filter(|c| c.is_open()) else {
             return self.stale(id);
         };
-        if connection.outbox.is_some() {
-            return;
-        }
-        connection.outbox = Some(alloc::boxed::Box::default());
-        for membership in &connection.memberships {
-            self.rooms.get_mut(membership.room).blocked += 1;
+        match &mut connection.outbox {
+            Some(outbox) if outbox.is_blocked() => return,
+            Some(outbox) => outbox.until = Until::Writable,
+            none => {
+                *none = Some(Box::new(Outbox::new(Until::Writable)));
+                self.count_blocked(id);
+            }
         }
         self.stats.blocked += 1;
         self.notice(Notice::Blocked { connection: id });
     }
 
+    /// From here on, messages wait, until [`release_paced`](Self::release_paced) has let the last of them out: what was
+    /// missed goes before them, and may be much.
+    pub(super) fn pace(&mut self, id: ConnectionId) {
+        let now = self.now;
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if connection.outbox.is_none() {
+            connection.outbox = Some(Box::new(Outbox::new(Until::NextPiece(now))));
+            self.count_blocked(id);
+        }
+    }
+
+    /// In its rooms, a broadcast has to look for connections with an outbox.
+    fn count_blocked(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get(id) else { return };
+        for membership in &connection.memberships {
+            if membership.seat.at().is_some() {
+                self.rooms.get_mut(membership.room).blocked += 1;
+            }
+        }
+    }
+
     /// The outlet takes more: as much as fits below its high-water mark goes out.
     pub(super) fn writable(&mut self, id: ConnectionId) {
+        if self.connections.get(id).is_none() {
+            return self.stale(id);
+        }
+        self.release(id);
+    }
+
+    /// Lets a piece of what waits out, unless the outlet is blocked; the next one follows in a moment.
+    pub(super) fn release_paced(&mut self, id: ConnectionId) {
+        let outbox = self.connections.get(id).and_then(|c| c.outbox.as_deref());
+        if outbox.is_none_or(Outbox::is_blocked) {
+            return;
+        }
+        self.release(id);
+        let next = self.now + PAUSE;
+        let outbox = self.connections.get_mut(id).and_then(|c| c.outbox.as_mut());
+        if let Some(outbox) = outbox {
+            outbox.until = Until::NextPiece(next);
+        }
+        self.rearm(id);
+    }
+
+    fn release(&mut self, id: ConnectionId) {
         let quantum = self.config.limits.outlet_high_water;
         let mut released = 0;
         while released < quantum {
-            let Some(connection) = self.connections.get_mut(id) else { return self.stale(id) };
+            let Some(connection) = self.connections.get_mut(id) else { return };
+            let is_closing = connection.is_closing();
+            let (session, rooms) = (connection.session, &self.rooms);
             let Some(outbox) = &mut connection.outbox else { return };
-            let Some(message) = outbox.pop() else {
-                self.unblock(id);
-                return self.close_when_flushed(id);
+            let message = match outbox.pop(is_closing, |replay| rooms.find_past(replay, session)) {
+                Popped::Message(message) => message,
+                Popped::Past(publication) => {
+                    self.stats.replayed += 1;
+                    Message::Publication(publication)
+                }
+                Popped::Lost => return self.overflow(id),
+                Popped::Nothing => break,
             };
             released += message.cost_bytes();
             self.send_now(id, message);
@@ -47,14 +105,14 @@ impl Hub {
     }
 
     fn unblock(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.connections.get_mut(id)
-            && connection.outbox.take().is_some()
-        {
-            for membership in &connection.memberships {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(outbox) = connection.outbox.take() else { return };
+        for membership in &connection.memberships {
+            if membership.seat.at().is_some() {
                 self.rooms.get_mut(membership.room).blocked -= 1;
             }
-            self.stats.blocked -= 1;
         }
+        self.stats.blocked -= usize::from(outbox.is_blocked());
     }
 
     /// Lets a message wait. When it does not fit, everything that waits is given up and the connection closed.
@@ -63,11 +121,17 @@ impl Hub {
         let Some(outbox) = &mut connection.outbox else { return };
         match outbox.push(message, overflow, &self.config.limits) {
             Ok(dropped) => self.stats.dropped += dropped,
-            Err(super::outbox::Full) => {
-                self.stats.dropped += outbox.len() as u64;
-                **outbox = super::outbox::Outbox::default();
-                self.overflowed.push(id);
-            }
+            Err(Full) => self.overflow(id),
+        }
+    }
+
+    /// Gives up everything that waits; the connection will be closed.
+    fn overflow(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if let Some(outbox) = &mut connection.outbox {
+            self.stats.dropped += outbox.len() as u64;
+            outbox.give_up();
+            self.overflowed.push(id);
         }
     }
 

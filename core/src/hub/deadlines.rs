@@ -6,6 +6,7 @@ use crate::id::ConnectionId;
 use crate::time::Timestamp;
 
 use super::probe::ProbeKey;
+use super::requests::RequestKey;
 use super::room::RoomKey;
 use super::user::UserKey;
 
@@ -16,6 +17,16 @@ pub(crate) enum Timer {
     Connection(ConnectionId),
     /// The user's grace in this room ends.
     Absence(RoomKey, UserKey),
+    /// The room's oldest publication is too old, or nobody has been in it for too long.
+    Room(RoomKey),
+    /// The application's time to give the room's state is up.
+    State(RoomKey),
+    /// Seats that were held for this connection are given back if it has not joined again.
+    Claim(ConnectionId),
+    /// The oldest id of a message of this user is to be forgotten.
+    Memory(UserKey),
+    /// The request's time is up.
+    Request(RequestKey),
     /// The probe's time is up.
     Probe(ProbeKey),
     /// The next batch of the drain, or its end.

@@ -11,6 +11,7 @@ use crate::message::Message;
 use crate::time::Timestamp;
 
 use super::Hub;
+use super::connection::Connection;
 use super::deadlines::Timer;
 
 /// A drain under way. There is no way back.
@@ -71,7 +72,11 @@ impl Hub {
     /// Tells one open connection when to come back, and closes it. One that is not open yet is sent away when it is.
     pub(super) fn send_away(&mut self, id: ConnectionId) {
         let Some(drain) = &self.drain else { return };
-        if self.connections.get(id).is_some_and(|connection| connection.is_open()) {
+        // Nobody can come back to it.
+        if self.connections.get(id).is_some_and(Connection::is_held) {
+            return self.end(id, Ending::Lost);
+        }
+        if self.connections.get(id).is_some_and(Connection::is_open) {
             let retry_after = self.random.up_to(drain.spread);
             // It is the last message, and a full outbox must not turn it into a slow consumer's end.
             if !self.wait_unbounded(id, Message::Draining { retry_after }) {

@@ -1,13 +1,19 @@
 //! Messages from clients.
 
+use alloc::vec::Vec;
+
 use crate::action::{Notice, Outcome, Queued};
 use crate::close::CloseReason;
 use crate::config::Publishers;
 use crate::event::{Inbound, Request};
 use crate::id::ConnectionId;
-use crate::message::{ErrorCode, Message, Refusal};
-use crate::name::{MessageId, RoomName, UserName};
+use crate::message::{Message, Payload};
+use crate::name::{Kind, MessageId, RoomName, UserName};
+use crate::position::Position;
+use crate::refusal::{ErrorCode, Refusal};
 
+use super::connection::Seat;
+use super::memory::Known;
 use super::rooms::{Draft, not_a_member};
 use super::{Hub, reserved};
 
@@ -63,10 +69,11 @@ impl Hub {
 
     fn dispatch(&mut self, from: ConnectionId, inbound: Inbound) {
         match inbound {
-            Inbound::Join { id, room } => match self.join(from, &room) {
-                Ok(_) => self.tell_joined(from, id, &room),
+            Inbound::Join { id, room, since } => match self.join(from, id.clone(), &room, since) {
+                Ok(_) => self.release_paced(from),
                 Err(refusal) => self.refuse(from, id, refusal),
             },
+            Inbound::Resume { id, rooms } => self.resume(from, id, rooms),
             Inbound::Leave { id, room } => {
                 let result = self.room_of(from, room);
                 match result.and_then(|room| self.leave(from, &room).map(|_| room)) {
@@ -84,13 +91,18 @@ impl Hub {
                 }
                 Err(refusal) => self.refuse(from, id, refusal),
             },
-            Inbound::Direct { id, to, kind, payload } => {
-                let sender = self.user_of(from);
-                match self.direct(&to, sender, kind, id.clone(), payload) {
-                    Ok(_) => self.acknowledge(from, id, None),
+            Inbound::History { id, room, since, limit } => {
+                match self.history(from, id.clone(), room, since, limit) {
+                    Ok(history) => {
+                        self.send(from, history);
+                    }
                     Err(refusal) => self.refuse(from, id, refusal),
                 }
             }
+            Inbound::Direct { id, to, kind, payload } => {
+                self.direct_from(from, id, &to, kind, payload);
+            }
+            Inbound::Reply { id, result } => self.replied(from, id, result),
             Inbound::HealthPing { timestamp } => {
                 self.send(from, Message::HealthPong { timestamp });
             }
@@ -106,18 +118,76 @@ impl Hub {
         if request.kind.is_reserved() {
             return self.refuse(from, request.id, reserved(&request.kind));
         }
+        let id = request.id.clone();
+        let known = id.as_ref().map(|id| {
+            self.known(id, (&request.kind, &request.room, &request.key), &request.payload)
+        });
+        if known.as_ref().is_some_and(|known| self.answer_again(from, known)) {
+            return;
+        }
         if self.config.handled.contains(&request.kind) {
             if let Some(user) = self.user_of(from) {
                 self.queue.push(Queued::Request { connection: from, user, request });
             }
+            if let Some(known) = known {
+                self.remember_pending(from, known);
+            }
             return;
         }
-        let id = request.id.clone();
         match self.publish_from(from, request) {
-            Ok(Outcome::Published { position, .. }) => self.acknowledge(from, id, position),
-            Ok(_) => self.acknowledge(from, id, None),
+            Ok(Outcome::Published { position, .. }) => {
+                self.acknowledge(from, id, known, position);
+            }
+            Ok(_) => self.acknowledge(from, id, known, None),
             Err(refusal) => self.refuse(from, id, refusal),
         }
+    }
+
+    fn direct_from(
+        &mut self,
+        from: ConnectionId,
+        id: Option<MessageId>,
+        to: &UserName,
+        kind: Option<Kind>,
+        payload: Payload,
+    ) {
+        let known = id.as_ref().map(|id| self.known(id, (to, &kind), &payload));
+        if known.as_ref().is_some_and(|known| self.answer_again(from, known)) {
+            return;
+        }
+        let sender = self.user_of(from);
+        match self.direct(to, sender, kind, id.clone(), payload) {
+            Ok(_) => self.acknowledge(from, id, known, None),
+            Err(refusal) => self.refuse(from, id, refusal),
+        }
+    }
+
+    /// `join` for many rooms; each has an answer of its own.
+    fn resume(
+        &mut self,
+        from: ConnectionId,
+        id: Option<MessageId>,
+        rooms: Vec<(RoomName, Option<Position>)>,
+    ) {
+        if self.config.limits.max_rooms_per_connection.is_exceeded_by(rooms.len()) {
+            let message =
+                alloc::format!("{} rooms are more than a connection may be in", rooms.len());
+            return self.refuse(from, id, Refusal::new(ErrorCode::TooManyRooms, message));
+        }
+        for (room, since) in rooms {
+            if let Err(refusal) = self.join(from, None, &room, since) {
+                self.refuse_room(from, None, Some(room), refusal);
+            }
+            // So much has come together that it should be on its way.
+            let waiting = self.connections.get(from).and_then(|c| c.outbox.as_ref());
+            if waiting.is_some_and(|outbox| outbox.len() * 2 > self.config.limits.outbox_messages) {
+                self.release_paced(from);
+            }
+        }
+        if let Some(id) = id {
+            self.send(from, Message::Ack { id, position: None });
+        }
+        self.release_paced(from);
     }
 
     fn publish_from(&mut self, from: ConnectionId, request: Request) -> Result<Outcome, Refusal> {
@@ -126,7 +196,9 @@ impl Hub {
         let class = self.rules_of(&room, key);
         let is_member = || {
             let connection = self.connections.get(from)?;
-            connection.slot_of(key?)
+            let slot = connection.slot_of(key?)?;
+            // Somebody who waits for the room's state has joined already, as far as they know.
+            Some(()).filter(|()| connection.memberships[slot].seat != Seat::Held)
         };
         match class.publish {
             Publishers::Server => {
@@ -151,7 +223,7 @@ impl Hub {
         &self,
         from: ConnectionId,
         room: Option<RoomName>,
-    ) -> Result<(RoomName, alloc::vec::Vec<UserName>), Refusal> {
+    ) -> Result<(RoomName, Vec<UserName>), Refusal> {
         let room = self.room_of(from, room)?;
         let key = self.rooms.find(&room).filter(|&key| {
             self.connections.get(from).is_some_and(|connection| connection.slot_of(key).is_some())
@@ -161,7 +233,11 @@ impl Hub {
     }
 
     /// The room that was named, or the connection's only one.
-    fn room_of(&self, id: ConnectionId, room: Option<RoomName>) -> Result<RoomName, Refusal> {
+    pub(super) fn room_of(
+        &self,
+        id: ConnectionId,
+        room: Option<RoomName>,
+    ) -> Result<RoomName, Refusal> {
         if let Some(room) = room {
             return Ok(room);
         }
@@ -188,30 +264,46 @@ impl Hub {
         &mut self,
         to: ConnectionId,
         id: Option<MessageId>,
-        position: Option<crate::Position>,
+        known: Option<Known>,
+        position: Option<Position>,
     ) {
-        if let Some(id) = id {
-            self.send(to, Message::Ack { id, position });
+        let ack = id.map(|id| Message::Ack { id, position });
+        if let Some((ack, known)) = ack.zip(known) {
+            self.remember_answered(to, known, ack.clone());
+            self.send(to, ack);
         }
     }
 
-    fn refuse(&mut self, to: ConnectionId, id: Option<MessageId>, refusal: Refusal) {
+    pub(super) fn refuse(&mut self, to: ConnectionId, id: Option<MessageId>, refusal: Refusal) {
+        self.refuse_room(to, id, None, refusal);
+    }
+
+    fn refuse_room(
+        &mut self,
+        to: ConnectionId,
+        id: Option<MessageId>,
+        room: Option<RoomName>,
+        refusal: Refusal,
+    ) {
         self.stats.refused += 1;
         if let Some(user) = self.user_of(to) {
             self.notice(Notice::Refused { connection: to, user, refusal: refusal.clone() });
         }
-        self.send(to, Message::Error { id, refusal });
+        self.send(to, Message::Error { id, room, refusal });
     }
 }
 
 fn message_id(inbound: &Inbound) -> Option<MessageId> {
     match inbound {
         Inbound::Join { id, .. }
+        | Inbound::Resume { id, .. }
+        | Inbound::History { id, .. }
         | Inbound::Leave { id, .. }
         | Inbound::Members { id, .. }
         | Inbound::Direct { id, .. }
         | Inbound::Malformed { id, .. } => id.clone(),
         Inbound::Application(request) => request.id.clone(),
+        Inbound::Reply { id, .. } => Some(id.clone()),
         Inbound::HealthPing { .. } | Inbound::HealthPong { .. } | Inbound::Raw(_) => None,
     }
 }

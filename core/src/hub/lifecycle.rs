@@ -1,5 +1,7 @@
 //! How connections end, and that nothing of them is left.
 
+use alloc::boxed::Box;
+
 use crate::action::Queued;
 use crate::close::{CloseReason, Ending};
 use crate::id::ConnectionId;
@@ -21,13 +23,23 @@ impl Hub {
             self.end(id, Ending::Closed(reason));
             return true;
         }
+        if connection.is_held() {
+            self.end(id, Ending::Closed(reason));
+            return true;
+        }
         if connection.is_closing() {
+            self.give_up_hold(id);
             return false;
         }
-        self.retire(id);
         // If it lost messages in this very event, that is what it must hear.
         if self.overflowed.contains(&id) {
             reason = CloseReason::SlowConsumer;
+        }
+        let held = self.is_held_after(&Ending::Closed(reason.clone()));
+        if held {
+            self.hold_seats(id);
+        } else {
+            self.retire(id);
         }
         if reason == CloseReason::SlowConsumer {
             self.discard_outbox(id);
@@ -37,7 +49,7 @@ impl Hub {
             until = until.min(drain.deadline);
         }
         if let Some(connection) = self.connections.get_mut(id) {
-            connection.phase = Phase::Closing(alloc::boxed::Box::new(Closing { reason, until }));
+            connection.phase = Phase::Closing(Box::new(Closing { reason, until, held }));
         }
         self.stats.connections -= 1;
         self.stats.closing += 1;
@@ -59,14 +71,10 @@ impl Hub {
 
     /// Gives back every seat but that on the server.
     fn retire(&mut self, id: ConnectionId) {
-        while let Some(connection) = self.connections.get(id)
-            && let Some(last) = connection.memberships.len().checked_sub(1)
+        while let Some(last) =
+            self.connections.get(id).and_then(|c| c.memberships.len().checked_sub(1))
         {
-            if connection.is_reserved() {
-                self.give_back_reserved(id);
-            } else {
-                self.exit(id, last, Exit::Lost);
-            }
+            self.exit(id, last, Exit::Lost);
         }
         let Some(connection) = self.connections.get(id) else { return };
         let at = connection.user_at as usize;
@@ -78,29 +86,45 @@ impl Hub {
             moved.user_at = at as u32;
         }
         self.forget_probes(id);
+        self.forget_requests(id);
     }
 
-    fn give_back_reserved(&mut self, id: ConnectionId) {
-        let membership = self.connections.get_mut(id).and_then(|c| c.memberships.pop());
-        if let Some(membership) = membership {
-            self.rooms.get_mut(membership.room).reserved -= 1;
-            self.drop_room_if_empty(membership.room);
+    /// A closing connection whose seats were to be held gives them back after all.
+    fn give_up_hold(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if let Phase::Closing(closing) = &mut connection.phase
+            && core::mem::take(&mut closing.held)
+        {
+            self.retire(id);
         }
     }
 
     /// The connection is gone. This is the one place where a connection leaves the table.
     pub(super) fn end(&mut self, id: ConnectionId, ending: Ending) {
         let Some(connection) = self.connections.get(id) else { return };
-        if !connection.is_closing() {
+        let held = match &connection.phase {
+            Phase::Reserved(_) => {
+                let was_there = connection.memberships.iter().any(|m| m.seat.is_present());
+                was_there && self.is_held_after(&ending)
+            }
+            Phase::Open => self.is_held_after(&ending),
+            Phase::Closing(closing) => closing.held && self.drain.is_none(),
+            Phase::Held(_) => false,
+        };
+        let is_retired = matches!(&connection.phase, Phase::Closing(closing) if !closing.held);
+        if held {
+            self.hold_seats(id);
+        } else if !is_retired {
             self.retire(id);
         }
         self.discard_outbox(id);
-        let Some(connection) = self.connections.remove(id) else { return };
+        let Some(mut connection) = self.connections.remove(id) else { return };
         if connection.armed != Timestamp::MAX {
             self.deadlines.disarm(connection.armed, Timer::Connection(id));
         }
-        let ending = match connection.phase {
-            Phase::Reserved => {
+        let phase = core::mem::replace(&mut connection.phase, Phase::Open);
+        let ending = match phase {
+            Phase::Reserved(_) => {
                 self.stats.reserved -= 1;
                 ending
             }
@@ -113,12 +137,22 @@ impl Hub {
                 self.stats.closing -= 1;
                 Ending::Closed(closing.reason)
             }
+            // Its end has been told when it was lost.
+            Phase::Held(_) => {
+                self.stats.held -= 1;
+                self.users.release(connection.user);
+                return self.end_drain_if_empty();
+            }
         };
         self.stats.ended[ending_index(&ending)] += 1;
         let user = self.users.name(connection.user);
-        self.users.release(connection.user);
         let open_for = self.now - connection.since;
         self.queue.push(Queued::Closed { connection: id, user, ending, open_for });
+        if held {
+            self.hold(connection);
+        } else {
+            self.users.release(connection.user);
+        }
         self.end_drain_if_empty();
     }
 }

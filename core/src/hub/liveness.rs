@@ -74,11 +74,14 @@ impl Hub {
     fn due(&self, connection: &Connection) -> Timestamp {
         let limits = &self.config.limits;
         match &connection.phase {
-            Phase::Reserved => connection.since + limits.handshake_timeout,
-            Phase::Closing(closing) => closing.until,
-            Phase::Open => {
-                self.stale_at(connection).min(self.idle_at(connection)).min(connection.next_ping)
-            }
+            Phase::Reserved(_) => connection.since + limits.handshake_timeout,
+            Phase::Closing(closing) => closing.until.min(connection.next_piece()),
+            Phase::Held(until) => *until,
+            Phase::Open => self
+                .stale_at(connection)
+                .min(self.idle_at(connection))
+                .min(connection.next_ping)
+                .min(connection.next_piece()),
         }
     }
 
@@ -133,7 +136,11 @@ impl Hub {
             return self.rearm(id);
         }
         match &connection.phase {
-            Phase::Reserved => self.end(id, Ending::HandshakeFailed),
+            Phase::Open | Phase::Closing(_) if connection.next_piece() <= now => {
+                self.release_paced(id);
+            }
+            Phase::Reserved(_) => self.end(id, Ending::HandshakeFailed),
+            Phase::Held(_) => self.hold_over(id),
             Phase::Closing(closing) => {
                 let ending = Ending::Closed(closing.reason.clone());
                 self.end(id, ending);

@@ -8,15 +8,20 @@ mod backpressure;
 mod connection;
 mod deadlines;
 mod drain;
+mod history;
 mod inbound;
 mod lifecycle;
 mod liveness;
+mod memory;
 mod outbox;
 mod presence;
 mod probe;
 mod rate;
+mod recovery;
+mod requests;
 mod room;
 mod rooms;
+mod sessions;
 mod user;
 mod view;
 
@@ -28,8 +33,9 @@ use crate::action::{Actions, Notice, Outcome, Queue, Queued};
 use crate::config::{Config, ConfigError, RoomClass};
 use crate::event::{Command, Event};
 use crate::id::{ConnectionId, Ticket};
-use crate::message::{ErrorCode, Message, Refusal};
+use crate::message::Message;
 use crate::random::{Keyed, Random};
+use crate::refusal::{ErrorCode, Refusal};
 use crate::stats::Stats;
 use crate::time::Timestamp;
 
@@ -37,6 +43,7 @@ use connection::Connections;
 use deadlines::{Deadlines, Timer};
 use drain::Drain;
 use probe::Probes;
+use requests::Requests;
 use room::{RoomKey, Rooms};
 use user::Users;
 
@@ -64,7 +71,8 @@ pub use view::{ConnectionView, RoomView, UserView};
 /// let alice = UserName::new("alice")?;
 /// let lobby = RoomName::new("lobby")?;
 ///
-/// let connect = Event::Connect { ticket: Ticket(1), user: alice, rooms: vec![lobby] };
+/// let rooms = vec![(lobby, None)];
+/// let connect = Event::Connect { ticket: Ticket(1), user: alice, rooms, session: None };
 /// let Some(Action::Accept { connection, .. }) = hub.handle(now, connect).next() else {
 ///     panic!("there is a free seat");
 /// };
@@ -86,6 +94,11 @@ pub struct Hub {
     rooms: Rooms,
     deadlines: Deadlines,
     probes: Probes,
+    requests: Requests,
+    /// The number of the next question about the state of a room.
+    next_question: u64,
+    /// Hashes what messages say.
+    content: Keyed,
     drain: Option<Drain>,
     stats: Stats,
     queue: Queue,
@@ -117,6 +130,9 @@ impl Hub {
             rooms: Rooms::new(Keyed::new(&mut random)),
             deadlines: Deadlines::default(),
             probes: Probes::default(),
+            requests: Requests::default(),
+            next_question: 0,
+            content: random.secret(),
             drain: None,
             stats: Stats { max_connections, ..Stats::default() },
             queue: Queue::default(),
@@ -141,7 +157,9 @@ impl Hub {
         }
         self.now = self.now.max(now);
         match event {
-            Event::Connect { ticket, user, rooms } => self.connect(ticket, &user, rooms),
+            Event::Connect { ticket, user, rooms, session } => {
+                self.connect(ticket, &user, rooms, session);
+            }
             Event::Opened { connection } => self.opened(connection),
             Event::Received { connection, bytes, inbound } => {
                 self.received(connection, bytes, inbound);
@@ -169,6 +187,11 @@ impl Hub {
             match self.deadlines.pop_due(self.now) {
                 Some(Timer::Connection(id)) => self.connection_due(id),
                 Some(Timer::Absence(room, user)) => self.absence_over(room, user),
+                Some(Timer::Room(key)) => self.room_due(key),
+                Some(Timer::State(key)) => self.state_overdue(key),
+                Some(Timer::Claim(id)) => self.claims_over(id),
+                Some(Timer::Memory(user)) => self.memory_due(user),
+                Some(Timer::Request(key)) => self.request_overdue(key),
                 Some(Timer::Probe(key)) => self.finish_probe(key),
                 // A batch of the drain is a tick's work by itself.
                 Some(Timer::Drain) => return self.drain_step(),
@@ -180,10 +203,8 @@ impl Hub {
     fn command(&mut self, ticket: Ticket, command: Command) {
         let result = match command {
             Command::Join { connection, room } => {
-                let result = self.join(connection, &room);
-                if let Ok(Outcome::Joined(_)) = result {
-                    self.tell_joined(connection, None, &room);
-                }
+                let result = self.join(connection, None, &room, None);
+                self.release_paced(connection);
                 result
             }
             Command::Leave { connection, room } => {
@@ -202,6 +223,13 @@ impl Hub {
                 }
             }
             Command::Direct { to, from, payload } => self.direct(&to, from, None, None, payload),
+            Command::Answer { connection, user, id, result } => {
+                self.answer(connection, &user, id, result)
+            }
+            Command::Request { to, method, payload, timeout } => {
+                self.ask(ticket, to, method, payload, timeout)
+            }
+            Command::State { ticket, room, payload } => self.state(ticket, &room, payload),
             Command::Send { to, message } => {
                 if self.send(to, message) {
                     Ok(Outcome::Sent(1))

@@ -1,18 +1,31 @@
 //! What waits for a connection whose socket takes no more.
 
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 
 use crate::config::{Limits, Overflow};
-use crate::message::{Message, Position, Publication};
+use crate::message::{Message, Publication};
 use crate::name::RoomName;
+use crate::position::Position;
+use crate::time::Timestamp;
 
-/// A bounded queue. It exists only while its connection is blocked.
-#[derive(Default, Debug)]
+/// A bounded queue. It exists only while its connection is blocked, or gets what it missed piece by piece.
+#[derive(Debug)]
 pub(crate) struct Outbox {
     waiting: VecDeque<Waiting>,
     bytes: usize,
-    /// How many of `waiting` are gaps, which are not held against the bound.
+    /// How many of `waiting` are gaps and replays, which are not held against the bound.
     gaps: usize,
+    pub(crate) until: Until,
+}
+
+/// What ends the waiting.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Until {
+    /// The outlet is blocked until it says that it takes more.
+    Writable,
+    /// What was missed goes out piece by piece; the next one now.
+    NextPiece(Timestamp),
 }
 
 #[derive(Debug)]
@@ -20,6 +33,39 @@ enum Waiting {
     Message(Message, Overflow),
     /// Stands for publications that were dropped.
     Gap(Gap),
+    /// Stands for publications that the room keeps.
+    Replay(Replay),
+}
+
+/// What somebody who came back has missed, to be taken from where the room keeps it when its turn comes.
+#[derive(Clone, Debug)]
+pub(crate) struct Replay {
+    pub(crate) room: RoomName,
+    /// The next that goes out.
+    pub(crate) next: u64,
+    /// The last one.
+    pub(crate) last: Position,
+    pub(crate) overflow: Overflow,
+}
+
+/// What comes of looking for the next publication of a replay.
+pub(crate) enum Found {
+    Publication(Arc<Publication>),
+    /// It is not for this one.
+    Excluded,
+    /// It is not kept any more, up to and including this number.
+    Lost(u64),
+}
+
+/// What was first in an outbox.
+pub(crate) enum Popped {
+    Message(Message),
+    /// From a replay.
+    Past(Arc<Publication>),
+    /// A part of what was promised is not kept any more, and this room's members are to get all or to be closed.
+    Lost,
+    /// Nothing waits.
+    Nothing,
 }
 
 #[derive(Debug)]
@@ -35,6 +81,19 @@ struct Gap {
 pub(crate) struct Full;
 
 impl Outbox {
+    pub(crate) fn new(until: Until) -> Self {
+        Self { waiting: VecDeque::new(), bytes: 0, gaps: 0, until }
+    }
+
+    /// Forgets everything that waits.
+    pub(crate) fn give_up(&mut self) {
+        *self = Self::new(self.until);
+    }
+
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.until == Until::Writable
+    }
+
     /// Puts a message at the end, and drops what its room's policy allows until everything fits.
     /// Answers how many were dropped.
     pub(crate) fn push(
@@ -70,17 +129,56 @@ impl Outbox {
         self.waiting.push_back(Waiting::Message(message, overflow));
     }
 
-    /// Takes the oldest.
-    pub(crate) fn pop(&mut self) -> Option<Message> {
-        match self.waiting.pop_front()? {
-            Waiting::Message(message, _) => {
-                self.bytes -= message.cost_bytes();
-                Some(message)
-            }
-            Waiting::Gap(Gap { room, since, position, dropped }) => {
+    /// Lets publications that a room keeps wait at the end, from this number on.
+    pub(crate) fn push_replay(
+        &mut self,
+        room: RoomName,
+        next: u64,
+        last: Position,
+        overflow: Overflow,
+    ) {
+        self.waiting.push_back(Waiting::Replay(Replay { room, next, last, overflow }));
+        self.gaps += 1;
+    }
+
+    /// Takes the oldest. What a replay stands for is looked for when its turn comes.
+    /// With `announce`, a loss is announced whatever the room's policy, because the connection is being closed anyway.
+    pub(crate) fn pop(&mut self, announce: bool, find: impl Fn(&Replay) -> Found) -> Popped {
+        while let Some(first) = self.waiting.front_mut() {
+            let Waiting::Replay(replay) = first else { break };
+            let found = find(replay);
+            let at = replay.next;
+            let through = if let Found::Lost(through) = found { through } else { at };
+            replay.next = through + 1;
+            let (room, last, overflow) = (replay.room.clone(), replay.last, replay.overflow);
+            if through >= last.offset {
+                self.waiting.pop_front();
                 self.gaps -= 1;
-                Some(Message::Gap { room, since, position, dropped })
             }
+            match found {
+                Found::Publication(publication) => {
+                    return Popped::Past(publication);
+                }
+                Found::Excluded => {}
+                Found::Lost(_) if overflow == Overflow::Close && !announce => return Popped::Lost,
+                Found::Lost(_) => {
+                    let since = Position { offset: at - 1, ..last };
+                    let position = Position { offset: through, ..last };
+                    let dropped = through + 1 - at;
+                    return Popped::Message(Message::Gap { room, since, position, dropped });
+                }
+            }
+        }
+        match self.waiting.pop_front() {
+            Some(Waiting::Message(message, _)) => {
+                self.bytes -= message.cost_bytes();
+                Popped::Message(message)
+            }
+            Some(Waiting::Gap(Gap { room, since, position, dropped })) => {
+                self.gaps -= 1;
+                Popped::Message(Message::Gap { room, since, position, dropped })
+            }
+            Some(Waiting::Replay(_)) | None => Popped::Nothing,
         }
     }
 
@@ -88,7 +186,7 @@ impl Outbox {
         self.waiting.is_empty()
     }
 
-    /// Messages that wait, gaps not counted.
+    /// Messages that wait, gaps and replays not counted.
     pub(crate) fn len(&self) -> usize {
         self.waiting.len() - self.gaps
     }
@@ -103,7 +201,7 @@ impl Outbox {
             Waiting::Message(Message::Publication(publication), overflow) => {
                 fits(publication, *overflow)
             }
-            Waiting::Message(..) | Waiting::Gap(_) => false,
+            Waiting::Message(..) | Waiting::Gap(_) | Waiting::Replay(_) => false,
         })
     }
 
@@ -154,7 +252,7 @@ impl Outbox {
                 Message::Joined { room: other, .. } | Message::Left { room: other, .. },
                 _,
             ) if other == room => None,
-            Waiting::Message(..) | Waiting::Gap(_) => Some(None),
+            Waiting::Message(..) | Waiting::Gap(_) | Waiting::Replay(_) => Some(None),
         }
     }
 }

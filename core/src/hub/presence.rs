@@ -6,6 +6,7 @@ use crate::message::Message;
 use crate::time::Timestamp;
 
 use super::Hub;
+use super::connection::{Membership, Seat};
 use super::deadlines::Timer;
 use super::room::RoomKey;
 use super::user::UserKey;
@@ -20,11 +21,13 @@ pub(super) enum Exit {
 }
 
 impl Hub {
-    /// Makes the membership in this slot a real one.
+    /// Makes the seat in this slot a member's.
     pub(super) fn enter(&mut self, id: ConnectionId, slot: usize, key: RoomKey) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let room = self.rooms.get_mut(key);
-        connection.memberships[slot].at = room.members.len() as u32;
+        let at = room.members.len() as u32;
+        let seat = core::mem::replace(&mut connection.memberships[slot].seat, Seat::Member { at });
+        room.reserved -= 1;
         room.members.push(id);
         room.slots.push(slot as u16);
         room.blocked += usize::from(connection.outbox.is_some());
@@ -32,7 +35,7 @@ impl Hub {
 
         let user_name = self.users.name(user);
         self.notice(Notice::Joined { connection: id, user: user_name.clone(), room: name.clone() });
-        if !self.class(class).presence {
+        if !self.class(class).presence || seat.is_present() {
             return;
         }
         let presence = &mut self.rooms.get_mut(key).presence;
@@ -49,36 +52,67 @@ impl Hub {
         }
     }
 
-    /// Takes the connection out of the room of this slot, and the room out of the hub if nobody is left.
-    pub(super) fn exit(&mut self, id: ConnectionId, slot: usize, exit: Exit) {
+    /// Makes a member's seat a held one: it gets nothing from the room any more, and nobody hears of that.
+    pub(super) fn unseat(&mut self, id: ConnectionId, slot: usize) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        let membership = connection.memberships.swap_remove(slot);
-        let (user, blocked) = (connection.user, connection.outbox.is_some());
-        if let Some(moved) = connection.memberships.get(slot) {
-            self.rooms.get_mut(moved.room).slots[moved.at as usize] = slot as u16;
-        }
+        let membership = &mut connection.memberships[slot];
+        let Some(at) = membership.seat.at() else { return };
+        membership.seat = Seat::Held;
         let key = membership.room;
-        let at = membership.at as usize;
+        let (user, blocked) = (connection.user, connection.outbox.is_some());
         let room = self.rooms.get_mut(key);
+        room.reserved += 1;
         room.members.swap_remove(at);
         room.slots.swap_remove(at);
         room.blocked -= usize::from(blocked);
         if let Some(&moved) = room.members.get(at)
             && let Some(moved) = self.connections.get_mut(moved)
         {
-            moved.memberships[usize::from(room.slots[at])].at = at as u32;
+            moved.memberships[usize::from(room.slots[at])].seat = Seat::Member { at: at as u32 };
         }
-        let (name, class) = (room.name.clone(), room.class);
-        let user_name = self.users.name(user);
-        self.notice(Notice::Left { connection: id, user: user_name, room: name });
-        if self.class(class).presence {
-            self.user_exits(key, class, user, exit);
+        let (room, user) = (room.name.clone(), self.users.name(user));
+        self.notice(Notice::Left { connection: id, user, room });
+    }
+
+    /// Gives back the seat in this slot, and nobody hears of that. Answers what it was.
+    pub(super) fn vacate(
+        &mut self,
+        id: ConnectionId,
+        slot: usize,
+    ) -> Option<(RoomKey, UserKey, Seat)> {
+        self.unseat(id, slot);
+        let connection = self.connections.get_mut(id)?;
+        let Membership { room: key, seat } = connection.memberships.swap_remove(slot);
+        if let Some(Membership { room, seat }) = connection.memberships.get(slot)
+            && let Some(at) = seat.at()
+        {
+            self.rooms.get_mut(*room).slots[at] = slot as u16;
+        }
+        self.rooms.get_mut(key).reserved -= 1;
+        Some((key, connection.user, seat))
+    }
+
+    /// Gives back the last seat of a connection, and nobody hears of that. Answers what it was.
+    pub(super) fn vacate_last(&mut self, id: ConnectionId) -> Option<(RoomKey, UserKey, Seat)> {
+        let last = self.connections.get(id)?.memberships.len().checked_sub(1)?;
+        self.vacate(id, last)
+    }
+
+    /// Takes the connection out of the room of this slot, and the room out of the hub if nobody is left.
+    pub(super) fn exit(&mut self, id: ConnectionId, slot: usize, exit: Exit) {
+        let Some((key, user, seat)) = self.vacate(id, slot) else { return };
+        if seat.is_present() {
+            self.user_exits(key, user, exit);
         }
         self.drop_room_if_empty(key);
     }
 
-    fn user_exits(&mut self, key: RoomKey, class: u16, user: UserKey, exit: Exit) {
-        let grace = self.class(class).presence_grace;
+    pub(super) fn user_exits(&mut self, key: RoomKey, user: UserKey, exit: Exit) {
+        let class = self.class(self.rooms.get(key).class);
+        if !class.presence {
+            return;
+        }
+        let grace = class.presence_grace;
         let room = self.rooms.get_mut(key);
         let Some(connections) = room.presence.users.get_mut(&user) else { return };
         *connections -= 1;
@@ -109,10 +143,10 @@ impl Hub {
         self.fan_out(key, None, Message::MemberLeft { room, user });
     }
 
-    /// A room with nobody in it, and nobody on the way, is gone, and nobody needs to hear who left it.
+    /// A room with nobody in it, and nobody on the way, is gone or idle, and nobody needs to hear who left it.
     pub(super) fn drop_room_if_empty(&mut self, key: RoomKey) {
         let room = self.rooms.get_mut(key);
-        if room.seats() > 0 {
+        if room.seats() > 0 || room.idle_since.is_some() {
             return;
         }
         let absent: alloc::vec::Vec<(UserKey, Timestamp)> =
@@ -121,6 +155,12 @@ impl Hub {
             self.deadlines.disarm(until, Timer::Absence(key, user));
             self.users.release(user);
         }
-        self.rooms.remove(key);
+        self.forget_question(key);
+        let room = self.rooms.get(key);
+        if self.class(room.class).history.is_kept() {
+            self.make_idle(key);
+        } else {
+            self.remove_room(key);
+        }
     }
 }

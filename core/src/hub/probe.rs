@@ -8,8 +8,8 @@ use slab::Slab;
 
 use crate::action::{Outcome, Queued};
 use crate::id::{ConnectionId, Ticket};
-use crate::message::{ErrorCode, Refusal};
 use crate::name::UserName;
+use crate::refusal::{ErrorCode, Refusal};
 use crate::time::Timestamp;
 
 use super::Hub;

@@ -6,11 +6,13 @@ use alloc::vec::Vec;
 use crate::action::Outcome;
 use crate::config::Overflow;
 use crate::id::ConnectionId;
-use crate::message::{Direct, Epoch, ErrorCode, Message, Payload, Publication, Refusal};
+use crate::message::{Direct, Message, Payload, Publication};
 use crate::name::{ConflationKey, Kind, MessageId, RoomName, UserName};
+use crate::position::{Beginning, Epoch, Position};
+use crate::refusal::{ErrorCode, Refusal};
 
 use super::Hub;
-use super::connection::Membership;
+use super::connection::{Membership, Seat};
 use super::presence::Exit;
 use super::room::RoomKey;
 
@@ -29,21 +31,59 @@ impl Hub {
             Some(key) => key,
             None => {
                 let class = self.class_of(name);
-                let epoch = Epoch(self.random.next());
+                let number = self.random.next();
+                let epoch = Epoch(self.random.disguise(number));
                 self.rooms.insert(name, class, epoch)
             }
         }
     }
 
-    pub(super) fn join(&mut self, id: ConnectionId, name: &RoomName) -> Result<Outcome, Refusal> {
+    /// Enters a room, and tells the connection where its stream begins and what it missed. That may take until the
+    /// application has given the room's state.
+    pub(super) fn join(
+        &mut self,
+        id: ConnectionId,
+        request: Option<MessageId>,
+        name: &RoomName,
+        since: Option<Position>,
+    ) -> Result<Outcome, Refusal> {
         let Some(connection) = self.connections.get(id).filter(|c| c.is_open()) else {
             return Err(self.no_such_connection(id));
         };
         let key = self.rooms.find(name);
-        if let Some(key) = key.filter(|&key| connection.slot_of(key).is_some()) {
-            return Ok(Outcome::Joined(self.rooms.get(key).position()));
+        let seat = key.and_then(|key| Some((key, connection.slot_of(key)?)));
+        let (key, slot) = match seat {
+            Some((key, slot)) if connection.memberships[slot].seat != Seat::Held => {
+                let position = self.rooms.get(key).position();
+                self.tell_joined(id, request, key, Beginning { position, recovered: None });
+                return Ok(Outcome::Joined(position));
+            }
+            Some(held) => held,
+            None => self.take_seat(id, name)?,
+        };
+        let start = self.start(key, since);
+        let beginning = self.beginning(key, start);
+        if let Some(reason) = self.waits_for_state(key, start) {
+            if let Some(connection) = self.connections.get_mut(id) {
+                let seat = &mut connection.memberships[slot].seat;
+                *seat = Seat::Reserved { present: seat.is_present() };
+            }
+            self.await_state(id, key, request, reason);
+        } else {
+            self.enter(id, slot, key);
+            self.tell_joined(id, request, key, beginning);
+            self.follow(id, key, start);
         }
-        let slot = connection.memberships.len();
+        Ok(Outcome::Joined(beginning.position))
+    }
+
+    /// Takes a seat for an open connection, if there is one.
+    fn take_seat(
+        &mut self,
+        id: ConnectionId,
+        name: &RoomName,
+    ) -> Result<(RoomKey, usize), Refusal> {
+        let slot = self.connections.get(id).map_or(0, |connection| connection.memberships.len());
         let limit = self.config.limits.max_rooms_per_connection;
         if limit.is_exceeded_by(slot + 1) {
             return Err(Refusal::new(
@@ -51,6 +91,7 @@ impl Hub {
                 alloc::format!("the connection is in {slot} rooms, which is as many as it may be"),
             ));
         }
+        let key = self.rooms.find(name);
         let seats = key.map_or(0, |key| self.rooms.get(key).seats());
         if self.rules_of(name, key).max_members.is_exceeded_by(seats + 1) {
             return Err(Refusal::new(
@@ -59,12 +100,12 @@ impl Hub {
             ));
         }
         let key = self.find_or_make_room(name);
-        let position = self.rooms.get(key).position();
+        self.rooms.take_seat(key);
         if let Some(connection) = self.connections.get_mut(id) {
-            connection.memberships.push(Membership { room: key, at: u32::MAX });
+            let seat = Seat::Reserved { present: false };
+            connection.memberships.push(Membership { room: key, seat });
         }
-        self.enter(id, slot, key);
-        Ok(Outcome::Joined(position))
+        Ok((key, slot))
     }
 
     pub(super) fn leave(&mut self, id: ConnectionId, name: &RoomName) -> Result<Outcome, Refusal> {
@@ -81,34 +122,35 @@ impl Hub {
         &mut self,
         id: ConnectionId,
         request: Option<MessageId>,
-        name: &RoomName,
+        key: RoomKey,
+        beginning: Beginning,
     ) {
-        let Some(key) = self.rooms.find(name) else { return };
         let room = self.rooms.get(key);
         let presence = &room.presence;
         let members =
             self.class(room.class).presence.then(|| presence.users.len() + presence.absent.len());
-        let joined =
-            Message::Joined { id: request, room: name.clone(), position: room.position(), members };
-        self.send(id, joined);
+        let room = room.name.clone();
+        self.send(id, Message::Joined { id: request, room, beginning, members });
     }
 
-    /// Gives a publication its number and sends it to the members: the one place where numbers are given.
+    /// Gives a publication its number, keeps it and sends it to the members: the one place where numbers are given.
     pub(super) fn publish(
         &mut self,
         name: &RoomName,
         draft: Draft,
         except: Option<ConnectionId>,
     ) -> Outcome {
-        let Some(key) = self.rooms.find(name) else {
+        let found = self.rooms.find(name);
+        if found.is_none() && !self.keeps_without_anybody(name) {
             return Outcome::Published { position: None, recipients: 0 };
-        };
+        }
+        let key = found.unwrap_or_else(|| self.find_or_make_room(name));
         let unix_ms = self.unix_ms();
         let room = self.rooms.get_mut(key);
         room.offset += 1;
         let position = room.position();
         let Draft { kind, from, id, key: conflation, payload } = draft;
-        let publication = Publication {
+        let publication = Arc::new(Publication {
             room: room.name.clone(),
             position,
             kind,
@@ -117,10 +159,20 @@ impl Hub {
             key: conflation,
             unix_ms,
             payload,
-        };
+        });
         self.stats.published += 1;
-        let recipients = self.fan_out(key, except, Message::Publication(Arc::new(publication)));
+        let excluded = except.and_then(|id| self.connections.get(id)).map(|c| c.session);
+        self.keep(key, &publication, excluded);
+        let recipients = self.fan_out(key, except, Message::Publication(publication));
+        if found.is_none() {
+            self.make_idle(key);
+        }
         Outcome::Published { position: Some(position), recipients }
+    }
+
+    /// Whether a publication into a room that nobody is in is for those who will come.
+    fn keeps_without_anybody(&self, name: &str) -> bool {
+        self.rules_of(name, None).history.is_kept() && self.config.limits.max_kept_rooms > 0
     }
 
     /// Sends to all members of a room but one. Answers how many get it, at once or once they read again.
@@ -133,10 +185,7 @@ impl Hub {
         let room = self.rooms.get(key);
         let except = except
             .and_then(|id| self.connections.get(id))
-            .and_then(|connection| {
-                Some(connection.memberships[connection.slot_of(key)?].at as usize)
-            })
-            .filter(|&at| at < room.members.len());
+            .and_then(|connection| connection.memberships[connection.slot_of(key)?].seat.at());
         let mark = self.queue.mark();
         if room.blocked == 0 {
             let (before, after) = match except {
@@ -203,7 +252,8 @@ impl Hub {
         let room = self.rooms.get(key);
         let members = room.members.iter().filter_map(|&id| self.connections.get(id));
         let mut keys: Vec<_> = members.map(|connection| connection.user).collect();
-        keys.extend(room.presence.absent.keys());
+        // With presence, those are there too whose seats are held, or who are away for a moment.
+        keys.extend(room.presence.sorted());
         keys.sort_unstable();
         keys.dedup();
         let mut names: Vec<_> = keys.into_iter().map(|key| self.users.name(key)).collect();

@@ -3,11 +3,14 @@
 use hashbrown::HashMap;
 use slab::Slab;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::id::ConnectionId;
 use crate::name::UserName;
 use crate::random::Keyed;
+
+use super::memory::Memory;
 
 /// A user's place in the table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -17,9 +20,11 @@ pub(crate) struct UserKey(u32);
 #[derive(Debug)]
 pub(crate) struct User {
     pub(crate) name: UserName,
-    /// Reserved and open connections: those that take a seat of the user's. In no particular order.
+    /// Connections that take a seat of the user's: reserved, open and held ones. In no particular order.
     pub(crate) connections: Vec<ConnectionId>,
-    /// Connections of any phase, and absences in rooms.
+    /// What it sent with ids, for a while.
+    pub(crate) memory: Option<Box<Memory>>,
+    /// Connections of any phase, absences in rooms, and its memory.
     references: usize,
 }
 
@@ -60,7 +65,8 @@ impl Users {
         let key = match self.find(name) {
             Some(key) => key,
             None => {
-                let user = User { name: name.clone(), connections: Vec::new(), references: 0 };
+                let connections = Vec::new();
+                let user = User { name: name.clone(), connections, memory: None, references: 0 };
                 let key = UserKey(self.table.insert(user) as u32);
                 self.names.insert(name.clone(), key);
                 key

@@ -4,23 +4,24 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::id::ConnectionId;
-use crate::message::Position;
 use crate::name::{RoomName, UserName};
+use crate::position::{Position, Session};
 use crate::stats::Stats;
 use crate::time::Timestamp;
 
 use super::Hub;
-use super::connection::Connection;
+use super::connection::{Connection, Seat};
 use super::room::{Room, RoomKey};
 use super::user::User;
 
 impl Hub {
     /// A connection that is reserved, open or closing.
     pub fn connection(&self, id: ConnectionId) -> Option<ConnectionView<'_>> {
-        self.connections.get(id).map(|connection| ConnectionView { hub: self, connection })
+        let connection = self.connections.get(id).filter(|connection| !connection.is_held())?;
+        Some(ConnectionView { hub: self, connection })
     }
 
-    /// A room that somebody is in, or on the way into.
+    /// A room that somebody is in or on the way into, or that is kept for those who may come back.
     pub fn room(&self, name: &str) -> Option<RoomView<'_>> {
         let key = self.rooms.find(name)?;
         Some(RoomView { hub: self, key, room: self.rooms.get(key) })
@@ -34,7 +35,12 @@ impl Hub {
 
     /// Counters and gauges.
     pub fn stats(&self) -> Stats {
-        Stats { rooms: self.rooms.len(), users: self.users.len(), ..self.stats.clone() }
+        Stats {
+            rooms: self.rooms.len(),
+            kept_rooms: self.rooms.idle.len(),
+            users: self.users.len(),
+            ..self.stats.clone()
+        }
     }
 
     /// Whether every table is empty, and nothing waits for time. A hub without connections becomes so at the
@@ -44,6 +50,7 @@ impl Hub {
             && self.users.len() == 0
             && self.rooms.len() == 0
             && self.probes.is_empty()
+            && self.requests.is_empty()
             && self.deadlines.is_empty()
             && self.overflowed.is_empty()
             && self.queue.is_empty()
@@ -73,13 +80,25 @@ impl<'a> ConnectionView<'a> {
         &self.hub.users.get(self.connection.user).name
     }
 
-    /// The rooms it is in, or has seats in while its upgrade is not complete.
+    /// The rooms it is in or has seats in, while its upgrade is not complete or the application is asked for their state.
     pub fn rooms(&self) -> impl Iterator<Item = &'a RoomName> + use<'a> {
-        let hub = self.hub;
-        self.connection
-            .memberships
-            .iter()
-            .map(move |membership| &hub.rooms.get(membership.room).name)
+        self.seats(false)
+    }
+
+    /// The rooms in which seats are held for its session: it, or the next connection of the session, has to join them.
+    pub fn held_rooms(&self) -> impl Iterator<Item = &'a RoomName> + use<'a> {
+        self.seats(true)
+    }
+
+    fn seats(&self, held: bool) -> impl Iterator<Item = &'a RoomName> + use<'a> {
+        let (hub, memberships) = (self.hub, &self.connection.memberships);
+        let those = memberships.iter().filter(move |it| (it.seat == Seat::Held) == held);
+        those.map(move |membership| &hub.rooms.get(membership.room).name)
+    }
+
+    /// Which client it is, over all the connections that it has one after the other.
+    pub fn session(&self) -> Session {
+        self.connection.session
     }
 
     /// Whether it sends and gets messages.
@@ -94,7 +113,7 @@ impl<'a> ConnectionView<'a> {
 
     /// Whether its socket takes no more for now, so that messages wait.
     pub fn is_blocked(&self) -> bool {
-        self.connection.outbox.is_some()
+        self.connection.outbox.as_ref().is_some_and(|outbox| outbox.is_blocked())
     }
 
     /// How many messages wait, and what they are counted as in bytes.
@@ -146,6 +165,11 @@ impl<'a> RoomView<'a> {
         self.hub.users_in(self.key)
     }
 
+    /// How many publications it keeps, and the bytes of those.
+    pub fn kept(&self) -> (usize, usize) {
+        (self.room.kept.len(), self.room.kept.bytes())
+    }
+
     /// The position of its last publication.
     pub fn position(&self) -> Position {
         self.room.position()
@@ -160,7 +184,8 @@ pub struct UserView<'a> {
 }
 
 impl<'a> UserView<'a> {
-    /// Its reserved and open connections: those that count against its limit.
+    /// Its connections that count against its limit: reserved and open ones, and those whose seats are held, under ids
+    /// that mean nothing.
     pub fn connections(&self) -> &'a [ConnectionId] {
         &self.user.connections
     }

@@ -89,6 +89,8 @@ impl Control {
         match outcome {
             Outcome::Published { position, recipients } => Ok(Published { position, recipients }),
             Outcome::Joined(_)
+            | Outcome::Refreshed(_)
+            | Outcome::Asked
             | Outcome::Left
             | Outcome::Sent(_)
             | Outcome::Closing(_)
@@ -189,9 +191,9 @@ impl fmt::Debug for Control {
 
 fn count(outcome: Outcome) -> usize {
     match outcome {
-        Outcome::Sent(n) | Outcome::Closing(n) | Outcome::Probing(n) => n,
+        Outcome::Sent(n) | Outcome::Refreshed(n) | Outcome::Closing(n) | Outcome::Probing(n) => n,
         Outcome::Published { recipients, .. } => recipients,
-        Outcome::Joined(_) | Outcome::Left => 0,
+        Outcome::Joined(_) | Outcome::Left | Outcome::Asked => 0,
     }
 }
 

@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::auth::{Claims, Credentials, Identity, Verdict};
 use crate::http::{self, Origins, Refusal, Request, Response, Status, Token, Upgrade};
-use crate::{CloseReason, Codec, Frame, Rejection, RoomName, UserName};
+use crate::{CloseReason, Codec, Frame, Position, Rejection, RoomName, UserName};
 
 /// How a refused upgrade is answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,8 +52,8 @@ pub struct Guest {
     pub upgrade: Upgrade,
     /// Who it is.
     pub user: UserName,
-    /// The rooms to be in from the start.
-    pub rooms: Vec<RoomName>,
+    /// The rooms to be in from the start, each with the position where the client has been in it, if it says so.
+    pub rooms: Vec<(RoomName, Option<Position>)>,
     /// What the authenticator kept.
     pub claims: Claims,
 }
@@ -127,7 +127,9 @@ impl Entrance {
     pub fn judge(&self, visitor: Visitor, verdict: Verdict) -> Result<Guest, Box<Refused>> {
         let refused = match (verdict, visitor.upgrade) {
             (Ok(Identity { user, rooms, claims }), Ok(upgrade)) => {
-                let rooms = visitor.room.into_iter().chain(rooms).collect();
+                let asked = visitor.room.map(|room| (room, upgrade.since));
+                let rooms = rooms.into_iter().map(|room| (room, None));
+                let rooms = asked.into_iter().chain(rooms).collect();
                 return Ok(Guest { upgrade, user, rooms, claims });
             }
             (Ok(_), Err(refusal)) | (Err(refusal), Err(_)) => Refused::Http(refusal),

@@ -21,5 +21,5 @@ pub use context::Context;
 pub use control::{Control, Hosted, Published, name};
 pub use entrance::{Answer, Entrance, Guest, Refused, Visitor, failed};
 pub use framing::{Framing, Stop};
-pub use payload::{Reply, panicked, read, reply_to, write};
+pub use payload::{Reply, answer, panicked, read, write};
 pub use settings::{BuildError, Observer, RawService, Settings};

@@ -7,7 +7,9 @@ use alloc::string::{String, ToString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{ErrorCode, Json, Message, MessageId, Payload, Refusal};
+use crate::{
+    Command, ConnectionId, ErrorCode, Json, Message, MessageId, Payload, Refusal, UserName,
+};
 
 /// What a handler answers: `None` is a plain acknowledgement.
 pub type Reply = Result<Option<Payload>, Refusal>;
@@ -52,12 +54,19 @@ pub fn write(answer: &impl Serialize) -> Reply {
 }
 
 /// What the sender of a message hears of its handler's answer, if anything.
-pub fn reply_to(id: Option<MessageId>, reply: Reply) -> Option<Message> {
+pub fn answer(
+    connection: ConnectionId,
+    user: UserName,
+    id: Option<MessageId>,
+    reply: Reply,
+) -> Option<Command> {
     match (reply, id) {
-        (Ok(Some(payload)), Some(id)) => Some(Message::Reply { id, payload }),
-        (Ok(None), Some(id)) => Some(Message::Ack { id, position: None }),
+        (result, Some(id)) => Some(Command::Answer { connection, user, id, result }),
         (Ok(_), None) => None,
-        (Err(refusal), id) => Some(Message::Error { id, refusal }),
+        (Err(refusal), None) => {
+            let message = Message::Error { id: None, room: None, refusal };
+            Some(Command::Send { to: connection, message })
+        }
     }
 }
 

@@ -51,8 +51,8 @@ pub(crate) fn open(
     codec: Codec,
     rooms: &[&str],
 ) -> (ConnectionId, Socket) {
-    let rooms = rooms.iter().map(|room| named(room)).collect();
-    let id = driver.connect(NOW, named("alice"), rooms).expect("a seat");
+    let rooms = rooms.iter().map(|room| (named(room), None)).collect();
+    let id = driver.connect(NOW, named("alice"), rooms, None).expect("a seat");
     let (fake, socket) = Fake::new();
     assert!(driver.open(NOW, id, codec, fake));
     (id, socket)

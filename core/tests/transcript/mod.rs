@@ -16,20 +16,22 @@ mod render;
 
 use std::fmt::Write;
 
-use switchboard_core::{Config, Heartbeat, RoomClass};
+use switchboard_core::{Config, Heartbeat, History, RoomClass};
 
 use play::Play;
 
-/// Plays a script and compares. The configuration is the default with heartbeats and presence off, and without
+/// Plays a script and compares. The configuration is the default with heartbeats and presence off, without
+/// history, without memory of ids, and without
 /// limits to the rate.
 #[track_caller]
 pub(crate) fn check(configure: impl FnOnce(&mut Config), script: &str) {
     let mut config = Config {
-        rooms: vec![(String::new(), RoomClass { presence: false, ..RoomClass::default() })],
+        rooms: vec![(String::new(), plain())],
         heartbeat: Heartbeat { interval: std::time::Duration::ZERO, ..Heartbeat::default() },
         ..Config::default()
     };
     config.limits.messages = switchboard_core::Rate::NONE;
+    config.limits.remembered = 0;
     configure(&mut config);
 
     let expected: Vec<String> = script.lines().map(tidy).filter(|line| !line.is_empty()).collect();
@@ -53,12 +55,16 @@ pub(crate) fn check(configure: impl FnOnce(&mut Config), script: &str) {
     play.everybody_leaves();
 }
 
+/// A room class without presence and history.
+fn plain() -> RoomClass {
+    RoomClass { presence: false, history: History::NONE, ..RoomClass::default() }
+}
+
 /// Changes the class of a prefix, or adds one that is like the default but for presence.
 #[allow(dead_code, reason = "not every file of tests has classes")]
 pub(crate) fn class(config: &mut Config, prefix: &str, change: impl FnOnce(&mut RoomClass)) {
     if config.rooms.iter().all(|(other, _)| other != prefix) {
-        let plain = RoomClass { presence: false, ..RoomClass::default() };
-        config.rooms.push((prefix.to_owned(), plain));
+        config.rooms.push((prefix.to_owned(), plain()));
     }
     let found = config.rooms.iter_mut().find(|(other, _)| other == prefix);
     change(&mut found.expect("it was added").1);

@@ -1,10 +1,12 @@
 //! The commands of a script.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use switchboard_core::{
-    Action, CloseReason, Command, Config, ConnectionId, Disconnect, Event, Hub, Inbound, Json,
-    Kind, Message, Payload, RawFrame, Request, Ticket, Timestamp,
+    Action, CloseReason, Command, Config, ConnectionId, Disconnect, ErrorCode, Event, Hub, Inbound,
+    Json, Kind, Message, Payload, Position, RawFrame, Refusal, Request, RoomName, Session, Ticket,
+    Timestamp,
 };
 
 use super::oracle::Oracle;
@@ -20,6 +22,8 @@ pub(super) struct Play {
     oracle: Oracle,
     /// Names of attempts to connect, in order.
     attempts: Vec<String>,
+    /// Sessions by the names of their connections.
+    sessions: BTreeMap<String, Session>,
     commands: u64,
     notices: bool,
     quiet: bool,
@@ -67,6 +71,7 @@ impl Play {
             now: Timestamp::ZERO,
             names: Names::default(),
             attempts: Vec::new(),
+            sessions: BTreeMap::new(),
             commands: 0,
             notices: false,
             quiet: false,
@@ -148,15 +153,42 @@ impl Play {
     fn connect(&mut self, name: &str, user: &str, rooms: &[&str]) {
         let ticket = Ticket(ATTEMPTS + self.attempts.len() as u64);
         self.attempts.push(name.to_owned());
-        let rooms = rooms.iter().map(|room| named(room)).collect();
-        self.feed(Event::Connect { ticket, user: named(user), rooms });
+        let words = Words::new(rooms);
+        let rooms = words.plain.iter().map(|room| self.seek(room)).collect();
+        let session = words.option("session").map(|name| self.sessions[name]);
+        self.feed(Event::Connect { ticket, user: named(user), rooms, session });
+    }
+
+    /// `room`, or `room@5` for who has been there until number 5.
+    fn seek(&self, word: &str) -> (RoomName, Option<Position>) {
+        match word.split_once('@') {
+            Some((room, position)) => (named(room), Some(self.names.parse(room, position))),
+            None => (named(word), None),
+        }
     }
 
     fn client(&self, connection: ConnectionId, verb: &str, words: &Words<'_>) -> Event {
         let id = words.named("id");
-        let room = words.plain.first().filter(|room| **room != "-").map(|room| named(room));
+        let word = words.plain.first().filter(|room| **room != "-");
+        let (room, since) = word.map(|word| self.seek(word)).unzip();
+        let since = since.flatten();
         let inbound = match verb {
-            "join" => Inbound::Join { id, room: room.expect("a room") },
+            "join" => Inbound::Join { id, room: room.expect("a room"), since },
+            "resume" => Inbound::Resume {
+                id,
+                rooms: words.plain.iter().map(|word| self.seek(word)).collect(),
+            },
+            "history" => {
+                let limit = words.option("limit").map(|n| n.parse().expect("a number"));
+                Inbound::History { id, room, since, limit }
+            }
+            "replies" => {
+                let result = match words.option("error") {
+                    Some(code) => Err((code.to_owned(), "no".to_owned())),
+                    None => Ok(text(words.plain[0])),
+                };
+                Inbound::Reply { id: id.expect("an id"), result }
+            }
             "leave" => Inbound::Leave { id, room },
             "members" => Inbound::Members { id, room },
             "direct" => Inbound::Direct {
@@ -180,7 +212,8 @@ impl Play {
             "writable" => return Event::Writable { connection },
             "lost" => return Event::Disconnected { connection, how: Disconnect::Lost },
             "closes" => {
-                return Event::Disconnected { connection, how: Disconnect::ByPeer(Some(1000)) };
+                let code = words.plain.first().map_or(1000, |n| n.parse().expect("a code"));
+                return Event::Disconnected { connection, how: Disconnect::ByPeer(Some(code)) };
             }
             "fails" => return Event::Disconnected { connection, how: Disconnect::HandshakeFailed },
             _ => panic!("clients do not {verb}"),
@@ -217,6 +250,30 @@ impl Play {
                     message: Message::Reply { id, payload: text(said) },
                 }
             }
+            ("answer", [name, said]) => {
+                let connection = self.id(name);
+                Command::Answer {
+                    connection,
+                    user: words.named("user").expect("a user"),
+                    id: words.named("id").expect("an id"),
+                    result: match *said {
+                        "-" => Ok(None),
+                        "!" => Err(Refusal::new(ErrorCode::Internal, "no")),
+                        said => Ok(Some(text(said))),
+                    },
+                }
+            }
+            ("request", [name, method, said, timeout]) => Command::Request {
+                to: self.id(name),
+                method: named(method),
+                payload: text(said),
+                timeout: duration(timeout),
+            },
+            ("state", [ticket, room, said]) => Command::State {
+                ticket: Ticket(ticket.trim_start_matches('q').parse().expect("q0, q1 …")),
+                room: named(room),
+                payload: Some(text(said)).filter(|_| *said != "-"),
+            },
             ("gap", [name, room]) => {
                 let position = self.hub.room(room).expect("a room").position();
                 let room = named(room);
@@ -317,16 +374,23 @@ impl Play {
     fn feed(&mut self, event: Event) {
         let opened =
             if let Event::Opened { connection } = &event { Some(*connection) } else { None };
+        let mut admitted = None;
         for action in self.hub.handle(self.now, event) {
             if let Action::Accept { ticket, connection } = action {
                 let name = &self.attempts[(ticket.0 - ATTEMPTS) as usize];
                 self.names.connections.push((connection, name.clone()));
+                admitted = Some((name.clone(), connection));
             }
             self.oracle.see(&action, opened);
             if self.quiet || (!self.notices && matches!(action, Action::Notice(_))) {
                 continue;
             }
             self.output.push(self.names.action(&action));
+        }
+        if let Some((name, id)) = admitted
+            && let Some(view) = self.hub.connection(id)
+        {
+            self.sessions.insert(name, view.session());
         }
         self.oracle.count_again(&self.hub);
     }

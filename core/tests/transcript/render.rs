@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use switchboard_core::{
-    Action, ConnectionId, Epoch, Message, Notice, Outcome, Payload, Position, RawFrame, Refusal,
-    Stats,
+    Action, Answer, Beginning, ConnectionId, Epoch, Message, Notice, Outcome, Payload, Position,
+    RawFrame, Refusal, Stats,
 };
 
 /// Short names for what has long ones.
@@ -41,6 +41,25 @@ impl Names {
         });
         let epoch = if at == 0 { String::new() } else { format!("e{}:", at + 1) };
         format!("{epoch}{}", position.offset)
+    }
+
+    fn beginning(&mut self, room: &str, beginning: Beginning) -> String {
+        let position = self.position(room, beginning.position);
+        match beginning.recovered {
+            None => position,
+            Some(true) => format!("{position} recovered"),
+            Some(false) => format!("{position} not recovered"),
+        }
+    }
+
+    /// The opposite of [`position`](Self::position); `x:5` is in an epoch that was never seen.
+    pub(super) fn parse(&self, room: &str, text: &str) -> Position {
+        let (epoch, offset) = text.split_once(':').unwrap_or(("e1", text));
+        let epoch = match epoch.strip_prefix('e') {
+            Some(at) => self.epochs[room][at.parse::<usize>().expect("e1, e2 …") - 1],
+            None => Epoch(1),
+        };
+        Position { epoch, offset: offset.parse().expect("a number") }
     }
 
     pub(super) fn action(&mut self, action: &Action<'_>) -> String {
@@ -89,6 +108,16 @@ impl Names {
                 });
                 format!("probed t{}: {}", ticket.0, answers.collect::<Vec<_>>().join(", "))
             }
+            Action::Answered { ticket, answer } => {
+                let answer = match answer {
+                    Answer::Ok(answer) => payload(answer),
+                    Answer::Refused { code, message } => format!("refused, {code}: {message}"),
+                    Answer::TimedOut => "not in time".into(),
+                    Answer::Gone => "gone".into(),
+                };
+                format!("answered t{}: {answer}", ticket.0)
+            }
+            Action::StateWanted { ticket, room } => format!("state q{} of {room}?", ticket.0),
             Action::Notice(notice) => self.notice(notice),
             Action::Drained => "drained".into(),
         }
@@ -104,6 +133,8 @@ impl Names {
             }
             Outcome::Sent(n) => format!("done: sent to {n}"),
             Outcome::Closing(n) => format!("done: closing {n}"),
+            Outcome::Refreshed(n) => format!("done: refreshed {n}"),
+            Outcome::Asked => "done: asked".into(),
             Outcome::Probing(n) => format!("done: probing {n}"),
         }
     }
@@ -122,6 +153,7 @@ impl Names {
             Notice::Refused { connection, refusal, .. } => {
                 format!("({} refused: {})", self.of(*connection), refusal.code.as_str())
             }
+            Notice::Expired { user } => format!("(a session of {user} expired)"),
             Notice::Blocked { connection } => format!("({} blocked)", self.of(*connection)),
         }
     }
@@ -132,13 +164,19 @@ impl Names {
             Message::Connected(welcome) => {
                 let rooms = welcome.rooms.iter();
                 let rooms: Vec<_> = rooms
-                    .map(|(room, at)| format!(" {room}@{}", self.position(room, *at)))
+                    .map(|(room, at)| format!(" {room}@{}", self.beginning(room, *at)))
                     .collect();
-                format!("connected {}{}", welcome.user, rooms.concat())
+                let held: Vec<_> = welcome.held.iter().map(|room| format!(" {room}")).collect();
+                let held = if held.is_empty() {
+                    String::new()
+                } else {
+                    format!(", held{}", held.concat())
+                };
+                format!("connected {}{}{held}", welcome.user, rooms.concat())
             }
-            Message::Joined { id, room, position, members } => {
+            Message::Joined { id, room, beginning, members } => {
                 let members = members.map_or(String::new(), |n| format!(", {n} users"));
-                let position = self.position(room, *position);
+                let position = self.beginning(room, *beginning);
                 format!("joined {room}@{position}{members}{}", re(id.as_deref()))
             }
             Message::Left { id, room } => format!("left {room}{}", re(id.as_deref())),
@@ -165,8 +203,28 @@ impl Names {
                 )
             }
             Message::Reply { id, payload: answer } => format!("reply {} #{id}", payload(answer)),
-            Message::Error { id, refusal } => {
-                format!("error {}{}", refused(refusal), re(id.as_deref()))
+            Message::Error { id, room, refusal } => {
+                let room = room.as_ref().map_or(String::new(), |room| format!(" in {room}"));
+                format!("error {}{room}{}", refused(refusal), re(id.as_deref()))
+            }
+            Message::History { id, room, events, position, more } => {
+                let events: Vec<_> = events
+                    .iter()
+                    .map(|p| {
+                        format!(" {} {}", self.position(room, p.position), payload(&p.payload))
+                    })
+                    .collect();
+                let at = self.position(room, *position);
+                let more = if *more { ", and more" } else { "" };
+                format!("history of {room}@{at}:{}{more}{}", events.join(","), re(id.as_deref()))
+            }
+            Message::Request { id, method, payload: asked } => {
+                format!("request {method} {} #{id}", payload(asked))
+            }
+            Message::Refresh { room, reason, position, payload: state } => {
+                let at = self.position(room, *position);
+                let state = state.as_ref().map_or(String::new(), |it| format!(": {}", payload(it)));
+                format!("refresh {room}@{at}, {}{state}", reason.as_str())
             }
             Message::HealthPing { timestamp } => format!("health_ping {}", self.nonce(*timestamp)),
             Message::HealthPong { timestamp } => format!("health_pong {timestamp:?}"),
@@ -206,6 +264,9 @@ pub(super) fn stats(stats: &Stats) -> String {
         ("rooms", stats.rooms),
         ("users", stats.users),
         ("blocked", stats.blocked),
+        ("held", stats.held),
+        ("kept rooms", stats.kept_rooms),
+        ("remembered", stats.remembered),
     ];
     let counters = [
         ("accepted", stats.accepted),
@@ -215,6 +276,9 @@ pub(super) fn stats(stats: &Stats) -> String {
         ("published", stats.published),
         ("refused", stats.refused),
         ("dropped", stats.dropped),
+        ("replayed", stats.replayed),
+        ("refreshed", stats.refreshed),
+        ("repeated", stats.repeated),
         ("stale events", stats.stale_events),
         ("clamped", stats.clock_clamped),
     ];

@@ -40,6 +40,15 @@ pub(super) fn check(config: &Config, report: &mut dyn FnMut(&[&str], &str)) {
     if heartbeat.probe_timeout.is_zero() {
         report(&["heartbeat.probe_timeout"], "heartbeat.probe_timeout must be more than 0");
     }
+    for (prefix, class) in &config.rooms {
+        if class.history_events > 0 && class.history_age.is_zero() {
+            let key = format!("rooms.{}.history_age", super::quoted(prefix));
+            report(
+                &[&key],
+                &format!("{key} must be more than 0; to keep nothing, set history_events = 0"),
+            );
+        }
+    }
     for origin in &origins.allowed {
         if let Err(what) = check_origin(origin) {
             report(&["origins.allowed"], &what);

@@ -112,6 +112,28 @@ section! {
         echo: bool = true,
         /// What happens when a member reads too slowly.
         overflow: Overflow = Overflow::Close,
+        /// Publications that a room keeps.
+        history_events: usize = 100,
+        /// How old they may be.
+        history_age: Duration = Duration::from_secs(3_600),
+        /// How many bytes they may have.
+        history_bytes: Limit = Limit(1_048_576),
+    }
+}
+
+section! {
+    /// `[recovery]`: what is kept for clients that come back.
+    Recovery {
+        /// How long the seats of a lost connection are held for it.
+        session_window: Duration = Duration::ZERO,
+        /// How long the id of a message is remembered, so that it counts once.
+        remember_for: Duration = Duration::from_secs(120),
+        /// Ids remembered of one user.
+        remembered_ids: usize = 256,
+        /// Bytes that all rooms together keep of what was published.
+        history_bytes: Limit = Limit(67_108_864),
+        /// Rooms that nobody is in and that are kept all the same.
+        max_kept_rooms: Limit = Limit(10_000),
     }
 }
 

@@ -144,6 +144,16 @@ impl Setting for Limit {
     }
 }
 
+impl Setting for usize {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        Limit::read(raw).map(|Limit(number)| number)
+    }
+
+    fn show(&self) -> toml::Value {
+        Limit(*self).show()
+    }
+}
+
 impl Setting for bool {
     fn read(raw: &Raw<'_>) -> Result<Self, String> {
         match raw {

@@ -1,0 +1,343 @@
+//! Coming back to a room: where a stream goes on, what was missed, and what a room keeps for that.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::action::{Outcome, Queued};
+use crate::config::History;
+use crate::id::{ConnectionId, Ticket};
+use crate::message::{Message, Payload, Publication};
+use crate::name::{MessageId, RoomName};
+use crate::position::{Beginning, Broken, Position, Session};
+use crate::refusal::{ErrorCode, Refusal};
+use crate::time::Timestamp;
+
+use super::Hub;
+use super::connection::Seat;
+use super::deadlines::Timer;
+use super::room::RoomKey;
+use super::rooms::not_a_member;
+
+/// Where a member's stream begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Start {
+    /// With what comes next; it had not been here.
+    Live,
+    /// Right after where it had been: all that it missed is there.
+    After(Position),
+    /// With what comes next, and something between is missing.
+    Broken(Broken),
+}
+
+/// What the application has been asked about a room.
+#[derive(Debug)]
+pub(crate) struct Question {
+    ticket: Ticket,
+    deadline: Timestamp,
+    /// The room's position when it was asked: the answer contains at least what came until then.
+    position: Position,
+    waiting: Vec<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    connection: ConnectionId,
+    request: Option<MessageId>,
+    reason: Broken,
+}
+
+impl Hub {
+    /// Where the stream of somebody who has been at `since` can go on: all that was missed, or nothing of it.
+    pub(super) fn start(&self, key: RoomKey, since: Option<Position>) -> Start {
+        let room = self.rooms.get(key);
+        let Some(since) = since else { return Start::Live };
+        if since.epoch != room.epoch {
+            Start::Broken(Broken::UnknownEpoch)
+        } else if since.offset > room.offset {
+            Start::Broken(Broken::UnknownPosition)
+        } else if since.offset == room.offset
+            || room.kept.first().is_some_and(|first| first <= since.offset + 1)
+        {
+            Start::After(since)
+        } else {
+            Start::Broken(Broken::TooOld)
+        }
+    }
+
+    /// What the member is told of it.
+    pub(super) fn beginning(&self, key: RoomKey, start: Start) -> Beginning {
+        let position = self.rooms.get(key).position();
+        match start {
+            Start::Live => Beginning { position, recovered: None },
+            Start::After(since) => Beginning { position: since, recovered: Some(true) },
+            Start::Broken(_) => Beginning { position, recovered: Some(false) },
+        }
+    }
+
+    /// Whether the member has to wait for the application's word on the room.
+    pub(super) fn waits_for_state(&self, key: RoomKey, start: Start) -> Option<Broken> {
+        match start {
+            Start::Broken(reason)
+                if self.class(self.rooms.get(key).class).provides_state && self.drain.is_none() =>
+            {
+                Some(reason)
+            }
+            Start::Broken(_) | Start::Live | Start::After(_) => None,
+        }
+    }
+
+    /// What follows on the word where the stream begins.
+    pub(super) fn follow(&mut self, id: ConnectionId, key: RoomKey, start: Start) {
+        match start {
+            Start::Live => {}
+            Start::After(since) => self.replay(id, key, since.offset),
+            Start::Broken(reason) => {
+                let room = self.rooms.get(key);
+                let (room, position) = (room.name.clone(), room.position());
+                self.stats.refreshed += 1;
+                self.send(id, Message::Refresh { room, reason, position, payload: None });
+            }
+        }
+    }
+
+    /// Lets everything after this number wait for a member. What comes later waits behind it.
+    fn replay(&mut self, id: ConnectionId, key: RoomKey, after: u64) {
+        let room = self.rooms.get(key);
+        let (name, last) = (room.name.clone(), room.position());
+        if after >= last.offset {
+            return;
+        }
+        let overflow = self.class(room.class).overflow;
+        self.pace(id);
+        if let Some(outbox) = self.connections.get_mut(id).and_then(|c| c.outbox.as_mut()) {
+            outbox.push_replay(name, after + 1, last, overflow);
+        }
+    }
+
+    /// Keeps a publication for those who come back.
+    pub(super) fn keep(
+        &mut self,
+        key: RoomKey,
+        publication: &Arc<Publication>,
+        except: Option<Session>,
+    ) {
+        let bounds = self.bounds(key);
+        if !bounds.is_kept() {
+            return;
+        }
+        let now = self.now;
+        self.change_kept(key, |kept| {
+            kept.push(publication.clone(), except, now);
+            kept.trim(bounds, now);
+        });
+        let limit = self.config.limits.history_bytes;
+        while self.stats.history_bytes > limit && self.give_up_idle_room() {}
+        while self.stats.history_bytes > limit && self.rooms.get(key).kept.len() > 0 {
+            self.change_kept(key, |kept| {
+                kept.pop_oldest();
+            });
+        }
+        self.rearm_room(key);
+    }
+
+    fn change_kept(&mut self, key: RoomKey, change: impl FnOnce(&mut super::history::Kept)) {
+        let kept = &mut self.rooms.get_mut(key).kept;
+        let before = kept.bytes();
+        change(kept);
+        self.stats.history_bytes = self.stats.history_bytes - before + kept.bytes();
+    }
+
+    /// What the room may keep. While the application is asked for its state, that is at least what a slow member may be
+    /// owed, because those who wait for the answer are to get what comes meanwhile.
+    fn bounds(&self, key: RoomKey) -> History {
+        let room = self.rooms.get(key);
+        let bounds = self.class(room.class).history;
+        if room.question.is_none() {
+            return bounds;
+        }
+        let limits = &self.config.limits;
+        History {
+            events: bounds.events.max(limits.outbox_messages),
+            age: bounds.age.max(limits.state_timeout * 2),
+            bytes: bounds.bytes.max(limits.outbox_bytes),
+        }
+    }
+
+    /// Nobody is in the room any more, and its class keeps what was published.
+    pub(super) fn make_idle(&mut self, key: RoomKey) {
+        let now = self.now;
+        self.rooms.get_mut(key).idle_since = Some(now);
+        self.rooms.idle.insert((now, key));
+        self.rearm_room(key);
+        if self.rooms.idle.len() > self.config.limits.max_kept_rooms {
+            self.give_up_idle_room();
+        }
+    }
+
+    /// Gives up the room that nobody has been in for longest.
+    fn give_up_idle_room(&mut self) -> bool {
+        let first = self.rooms.idle.first().copied();
+        first.inspect(|&(_, key)| self.remove_room(key)).is_some()
+    }
+
+    pub(super) fn remove_room(&mut self, key: RoomKey) {
+        let room = self.rooms.get(key);
+        if room.armed != Timestamp::MAX {
+            self.deadlines.disarm(room.armed, Timer::Room(key));
+        }
+        self.stats.history_bytes -= room.kept.bytes();
+        self.rooms.remove(key);
+    }
+
+    /// When the room is to be looked after: when its oldest publication, or its own time without anybody, is over.
+    fn rearm_room(&mut self, key: RoomKey) {
+        let bounds = self.bounds(key);
+        let room = self.rooms.get_mut(key);
+        let idle = room.idle_since.map(|since| since + bounds.age);
+        let due = room.kept.expires(bounds).into_iter().chain(idle).min();
+        let Some(due) = due.filter(|due| *due < room.armed) else { return };
+        if room.armed != Timestamp::MAX {
+            self.deadlines.disarm(room.armed, Timer::Room(key));
+        }
+        room.armed = due;
+        self.deadlines.arm(due, Timer::Room(key));
+    }
+
+    pub(super) fn room_due(&mut self, key: RoomKey) {
+        let (now, bounds) = (self.now, self.bounds(key));
+        self.rooms.get_mut(key).armed = Timestamp::MAX;
+        self.change_kept(key, |kept| kept.trim(bounds, now));
+        if self.rooms.get(key).idle_since.is_some_and(|since| since + bounds.age <= now) {
+            self.remove_room(key);
+        } else {
+            self.rearm_room(key);
+        }
+    }
+
+    /// The member waits until the application has said how things stand in the room. Who comes while it is being asked
+    /// gets the same answer.
+    pub(super) fn await_state(
+        &mut self,
+        connection: ConnectionId,
+        key: RoomKey,
+        request: Option<MessageId>,
+        reason: Broken,
+    ) {
+        let deadline = self.now + self.config.limits.state_timeout;
+        let waiting = Waiting { connection, request, reason };
+        let room = self.rooms.get_mut(key);
+        if let Some(question) = &mut room.question {
+            question.waiting.push(waiting);
+            return;
+        }
+        let ticket = Ticket(self.next_question);
+        self.next_question += 1;
+        let position = room.position();
+        let waiting = alloc::vec![waiting];
+        room.question = Some(Box::new(Question { ticket, deadline, position, waiting }));
+        let room = room.name.clone();
+        self.deadlines.arm(deadline, Timer::State(key));
+        self.queue.push(Queued::StateWanted { ticket, room });
+    }
+
+    /// The application's answer.
+    pub(super) fn state(
+        &mut self,
+        ticket: Ticket,
+        name: &RoomName,
+        payload: Option<Payload>,
+    ) -> Result<Outcome, Refusal> {
+        let key = self.rooms.find(name).filter(|&key| {
+            self.rooms.get(key).question.as_ref().is_some_and(|asked| asked.ticket == ticket)
+        });
+        let key = key.ok_or_else(|| {
+            Refusal::new(ErrorCode::NoSuchRequest, "the state of this room is not wanted any more")
+        })?;
+        Ok(Outcome::Refreshed(self.answer_question(key, payload)))
+    }
+
+    /// The application did not answer in time: the members are told to fetch the state themselves.
+    pub(super) fn state_overdue(&mut self, key: RoomKey) {
+        self.answer_question(key, None);
+    }
+
+    fn answer_question(&mut self, key: RoomKey, payload: Option<Payload>) -> usize {
+        let Some(question) = self.forget_question(key) else { return 0 };
+        let room = self.rooms.get(key);
+        // What came since the question follows the answer. If that is not there any more, the answer is of no use.
+        let is_whole = self.start(key, Some(question.position)) == Start::After(question.position);
+        let payload = payload.filter(|_| is_whole);
+        let position = if payload.is_some() { question.position } else { room.position() };
+        let name = room.name.clone();
+        let mut refreshed = 0;
+        for Waiting { connection: id, request, reason } in question.waiting {
+            let Some(connection) = self.connections.get(id).filter(|c| c.is_open()) else {
+                continue;
+            };
+            let Some(slot) = connection.slot_of(key) else { continue };
+            if !matches!(connection.memberships[slot].seat, Seat::Reserved { .. }) {
+                continue;
+            }
+            refreshed += 1;
+            self.stats.refreshed += 1;
+            self.enter(id, slot, key);
+            self.tell_joined(id, request, key, Beginning { position, recovered: Some(false) });
+            let (room, payload) = (name.clone(), payload.clone());
+            self.send(id, Message::Refresh { room, reason, position, payload });
+            self.replay(id, key, position.offset);
+            self.release_paced(id);
+        }
+        let bounds = self.bounds(key);
+        let now = self.now;
+        self.change_kept(key, |kept| kept.trim(bounds, now));
+        refreshed
+    }
+
+    pub(super) fn forget_question(&mut self, key: RoomKey) -> Option<Question> {
+        let question = self.rooms.get_mut(key).question.take()?;
+        self.deadlines.disarm(question.deadline, Timer::State(key));
+        Some(*question)
+    }
+
+    /// The answer to `history`.
+    pub(super) fn history(
+        &self,
+        from: ConnectionId,
+        id: Option<MessageId>,
+        room: Option<RoomName>,
+        since: Option<Position>,
+        limit: Option<usize>,
+    ) -> Result<Message, Refusal> {
+        let room = self.room_of(from, room)?;
+        let key = self.rooms.find(&room).filter(|&key| {
+            self.connections.get(from).is_some_and(|connection| connection.slot_of(key).is_some())
+        });
+        let key = key.ok_or_else(|| not_a_member(&room))?;
+        let most = self.config.limits.history_listed;
+        let limit = limit.map_or(most, |limit| limit.min(most));
+        let there = self.rooms.get(key);
+        let first = there.kept.first().unwrap_or(there.offset + 1);
+        let from = match (since, self.start(key, since)) {
+            (Some(since), Start::After(_)) => since.offset + 1,
+            (_, Start::Live) => first.max((there.offset + 1).saturating_sub(limit as u64)),
+            (_, Start::Broken(_) | Start::After(_)) => {
+                let message = "the room does not keep all that came after this position";
+                let field = Some("since".into());
+                return Err(Refusal { field, ..Refusal::new(ErrorCode::UnknownPosition, message) });
+            }
+        };
+        let (mut events, mut bytes) = (Vec::new(), 0);
+        let past = (from..=there.offset).take(limit).map_while(|offset| there.kept.get(offset));
+        for past in past {
+            bytes += past.publication.cost_bytes();
+            // At least one, so that somebody who asks for the rest gets on.
+            if bytes > self.config.limits.outlet_high_water && !events.is_empty() {
+                break;
+            }
+            events.push(past.publication.clone());
+        }
+        let more = from + (events.len() as u64) <= there.offset;
+        Ok(Message::History { id, room, events, position: there.position(), more })
+    }
+}
