@@ -54,41 +54,22 @@ function createBackoff(min, max, seed) {
   };
 }
 
-// src/outgoing.ts
-function createOutgoing(prefix) {
-  const pending = /* @__PURE__ */ new Map();
-  let count = 0;
-  const list = (which) => [...pending.values()].filter(which);
-  return {
-    add(kind, ticket, message, due = Infinity) {
-      count += 1;
-      const id = `${prefix}-${count}`;
-      const one = { kind, ticket, message: { ...message, id }, due };
-      pending.set(id, one);
-      return one;
-    },
-    get: (id) => pending.get(id),
-    list,
-    take(which) {
-      const taken = list(which);
-      for (const { message } of taken) {
-        pending.delete(message.id);
-      }
-      return taken;
-    }
-  };
-}
+// src/pending.ts
 var isWaiting = ({ sent }) => !sent;
-var isInFlight = ({ kind, sent }) => sent && kind === "send";
+var isInFlight = ({ sent, answer }) => sent && answer !== "left";
+var isLeave = ({ answer }) => answer === "left";
 
 // src/position.ts
+var PATTERN = /^([0-9a-f]{16}):(\d+)$/;
+var isPosition = (text) => typeof text === "string" && PATTERN.test(text);
 function distance(from, to) {
-  const [epoch, offset] = from.split(":");
-  const [otherEpoch, otherOffset] = to.split(":");
-  return epoch === otherEpoch ? BigInt(otherOffset) - BigInt(offset) : void 0;
+  const [, epoch, offset] = PATTERN.exec(from ?? "") ?? [];
+  const [, otherEpoch, otherOffset] = PATTERN.exec(to) ?? [];
+  return epoch === otherEpoch ? BigInt(otherOffset) - BigInt(offset) : 2n;
 }
 
 // src/rooms.ts
+var RESUME = "resume";
 function open(rooms, name) {
   let room = rooms.get(name);
   if (!room) {
@@ -96,20 +77,16 @@ function open(rooms, name) {
   }
   return room;
 }
-var place = ({ room, position }) => ({ room, last_event_id: position });
+var place = ({ room, from }) => ({ room, last_event_id: from });
 function advance(room, position) {
-  if (room && typeof position === "string") {
-    if (room.position !== void 0 && (distance(room.position, position) ?? 1n) <= 0n) {
-      return false;
-    }
-    room.position = position;
+  if (distance(room.position, position) <= 0n) {
+    return false;
+  }
+  room.position = position;
+  if (distance(room.from, position) > 0n) {
+    room.from = position;
   }
   return true;
-}
-function acknowledge(room, position) {
-  if (room?.position !== void 0 && typeof position === "string" && distance(room.position, position) === 1n) {
-    room.position = position;
-  }
 }
 
 // src/wire.ts
@@ -198,29 +175,30 @@ var DEFAULTS = {
   stale_after_ms: 45e3,
   buffer: 100,
   max_in_flight: 100,
+  max_rooms: 1e3,
   ask_token: false,
   seed: 0,
   id_prefix: ""
 };
 var FINAL = [1e3, 1002, 1003, 1007, 1009, 4003, 4004, 400, 403, 404, 405, 426];
 var UNAUTHORIZED = [4001, 401];
+var RESERVED = /^(join|resume|leave|direct|members|history|reply|health_p[io]ng|connected|joined|left|member_joined|member_left|ack|error|gap|refresh|request|draining)$/;
 var PONG_WITHIN_MS = 5e3;
 var RATE_LIMIT_PAUSE_MS = 1e3;
-var RANK = { drop: 0, state: 1, ask_token: 3, dial: 3, transmit: 4 };
-var rank = (action) => RANK[Object.keys(action)[0]] ?? 2;
+var ORDER = ["drop", "state", "deliver", "requested", "room", "settled", "ask_token", "dial", "transmit"];
+var rank = (action) => ORDER.indexOf(Object.keys(action)[0]);
 var ticketOf = (action) => "settled" in action ? action.settled.ticket : 0;
 function createMachine(settings = {}) {
   const config = { ...DEFAULTS, ...settings };
   const backoff = createBackoff(config.min_backoff_ms, config.max_backoff_ms, config.seed);
-  const outgoing = createOutgoing(config.id_prefix);
   const rooms = /* @__PURE__ */ new Map();
-  const asked = /* @__PURE__ */ new Set();
+  const outgoing = /* @__PURE__ */ new Map();
   let actions;
-  let now;
+  let now = 0;
   let state = "idle";
   let token;
   let session;
-  let isFreshToken = false;
+  let wasRefused = false;
   let dialled = false;
   let until = Infinity;
   let wait;
@@ -230,10 +208,11 @@ function createMachine(settings = {}) {
   let pongDue = Infinity;
   let limitedUntil = Infinity;
   let maxBytes = Infinity;
+  let ids = 0;
   const emit = (action) => void actions.push(action);
   const transmit = (message) => emit({ transmit: message });
   const settle = (ticket, outcome) => emit({ settled: { ticket, ...outcome } });
-  const fail = (ticket, code, message) => settle(ticket, { error: { code, message } });
+  const fail = (ticket, code, message = code) => settle(ticket, { error: { code, message } });
   function enter(next, cause) {
     if (state !== next) {
       state = next;
@@ -269,25 +248,26 @@ function createMachine(settings = {}) {
     }
     dialled = false;
     until = staleAt = pongDue = limitedUntil = Infinity;
-    asked.clear();
-    for (const [name, room] of rooms) {
-      room.seat = void 0;
-      if (!room.wanted) {
-        rooms.delete(name);
+    for (const room of rooms.values()) {
+      room.entered = false;
+      room.asked = void 0;
+    }
+    for (const pending of take(({ sent, lasting }) => sent && !lasting)) {
+      if (isLeave(pending)) {
+        settle(pending.ticket, { ok: {} });
+      } else {
+        fail(pending.ticket, "disconnected", "connection lost before the answer");
       }
     }
-    for (const { kind, ticket } of outgoing.take(({ kind: kind2, sent }) => sent && kind2 !== "send")) {
-      if (kind === "request") {
-        fail(ticket, "disconnected", "connection lost before the answer");
-      } else if (kind === "leave") {
-        settle(ticket, { ok: {} });
-      }
+    for (const pending of list(isInFlight)) {
+      pending.repeated = true;
+      pending.limited = false;
     }
   }
-  function pause(cause) {
+  function pause(cause, retryAfter = wait) {
     forgetConnection();
-    const retry_in_ms = wait ?? backoff.next();
     wait = void 0;
+    const retry_in_ms = retryAfter ?? backoff.next();
     until = now + retry_in_ms;
     state = "waiting";
     emit({ state: { state, retry_in_ms, ...cause } });
@@ -296,31 +276,28 @@ function createMachine(settings = {}) {
     drop();
     pause();
   }
-  function over(status, cause) {
-    if (UNAUTHORIZED.includes(status)) {
-      if (config.ask_token && !isFreshToken) {
-        forgetConnection();
-        isFreshToken = true;
-        enter("connecting", cause);
-        askToken();
-        return;
-      }
-    } else if (!FINAL.includes(status)) {
-      pause(cause);
-      return;
+  function over(status, cause, retryAfter) {
+    const isRefused = UNAUTHORIZED.includes(status);
+    if (isRefused && config.ask_token && !wasRefused) {
+      forgetConnection();
+      wasRefused = true;
+      enter("connecting", cause);
+      askToken();
+    } else if (isRefused || FINAL.includes(status)) {
+      end("closed", "closed", cause);
+    } else {
+      pause(cause, retryAfter);
     }
-    end("closed", cause);
   }
-  function end(next, cause) {
-    const code = next === "idle" ? "stopped" : next;
-    for (const { ticket, kind } of outgoing.take(() => true)) {
-      if (kind !== "join") {
-        fail(ticket, code, code);
-      }
+  function end(next, code, cause) {
+    for (const { ticket } of take(() => true)) {
+      fail(ticket, code);
     }
-    for (const [name, { tickets }] of rooms) {
-      for (const ticket of tickets) {
-        fail(ticket, code, code);
+    for (const [name, { tickets, known }] of rooms) {
+      for (const ticket of tickets.splice(0)) {
+        fail(ticket, code);
+      }
+      if (!known) {
         rooms.delete(name);
       }
     }
@@ -334,179 +311,226 @@ function createMachine(settings = {}) {
     maxBytes = greeting.limits?.max_message_bytes ?? Infinity;
     openedAt = now;
     until = Infinity;
-    isFreshToken = false;
+    wait = void 0;
+    wasRefused = false;
     enter("open");
     heard();
-    outgoing.take(isTooBig).forEach(failTooBig);
-    for (const { room, position } of greeting.rooms ?? []) {
-      entered(room, { position });
-    }
-    const absent = [...rooms.values()].filter(({ seat }) => !seat);
-    if (absent.length > 0) {
-      transmit({ type: "resume", rooms: absent.map(place) });
-      for (const room of absent) {
-        room.seat = "asked";
+    take(isTooBig).forEach(failTooBig);
+    for (const { room: name, position } of greeting.rooms ?? []) {
+      const room = open(rooms, name);
+      if ((room.from ?? position) === position) {
+        entered(room, { position });
       }
     }
-    outgoing.list(isInFlight).forEach(transmitPending);
+    resume();
+    list(isInFlight).forEach(transmitPending);
     pump();
   }
   function heard() {
     if (state === "open") {
       staleAt = now + (staleAfter || Infinity);
+      pongDue = Infinity;
     }
-    pongDue = Infinity;
   }
-  function entered(name, joined) {
-    const room = open(rooms, name);
-    room.seat = "entered";
-    room.position = joined.position;
+  function resume() {
+    const envelope = sizeOf({ type: RESUME, rooms: [] });
+    let size = Infinity;
+    let places = [];
+    for (const room of rooms.values()) {
+      if (!room.entered) {
+        room.asked = RESUME;
+        const one = place(room);
+        const more = sizeOf(one) + 1;
+        size += more;
+        if (size > maxBytes || size === Infinity) {
+          size = envelope + more - 1;
+          transmit({ type: RESUME, rooms: places = [] });
+        }
+        places.push(one);
+      }
+    }
+  }
+  const isFull = () => rooms.size >= config.max_rooms;
+  function entered(room, { position, recovered }) {
+    room.entered = room.known = true;
+    room.asked = void 0;
+    if (!recovered || distance(room.position, position) > 0n) {
+      room.position = position;
+    }
+    room.from = room.position;
+    const joined = { position, recovered };
     if (room.tickets.length > 0) {
       for (const ticket of room.tickets.splice(0)) {
-        settle(ticket, { ok: { ...joined } });
+        settle(ticket, { ok: joined });
       }
-    } else if (room.wanted) {
-      emit({ room: { room: name, joined } });
+    } else {
+      emit({ room: { room: room.room, joined } });
     }
   }
-  function shutOut(name, left) {
-    const tickets = rooms.get(name)?.tickets;
-    rooms.delete(name);
-    if (tickets?.length) {
+  function shutOut({ room, tickets }, left) {
+    rooms.delete(room);
+    if (tickets.length > 0) {
       for (const ticket of tickets) {
         settle(ticket, { error: left });
       }
     } else {
-      emit({ room: { room: name, left } });
+      emit({ room: { room, left } });
     }
   }
-  const isTooBig = ({ message }) => sizeOf(message) > maxBytes;
+  const list = (which) => [...outgoing.values()].filter(which);
+  function take(which) {
+    const taken = list(which);
+    for (const { message } of taken) {
+      outgoing.delete(message.id);
+    }
+    return taken;
+  }
+  const isTooBig = ({ message }) => maxBytes < Infinity && sizeOf(message) > maxBytes;
   const failTooBig = ({ ticket }) => fail(ticket, "too_big", `over ${maxBytes} bytes`);
+  const isFree = () => state === "open" && limitedUntil === Infinity && list(isInFlight).length < config.max_in_flight;
+  const newId = (count) => `${config.id_prefix}-${count}`;
   function transmitPending(pending) {
     pending.sent = true;
     pending.limited = false;
     transmit(pending.message);
   }
   function pump() {
-    if (state === "open") {
-      let free = config.max_in_flight - outgoing.list(isInFlight).length;
-      for (const pending of outgoing.list(isWaiting)) {
-        if (pending.kind !== "send" || free-- > 0) {
-          transmitPending(pending);
-        }
+    for (const pending of list(isWaiting)) {
+      if (isFree()) {
+        transmitPending(pending);
       }
     }
   }
-  function enqueue(kind, ticket, message, due) {
-    const added = outgoing.add(kind, ticket, message, due);
-    outgoing.take((pending) => pending === added && isTooBig(added)).forEach(failTooBig);
-    pump();
-    for (const pending of outgoing.list(isWaiting).slice(config.buffer)) {
-      outgoing.take((one) => one === pending);
-      fail(ticket, "buffer_full", `${config.buffer} messages are waiting`);
+  function enqueue(ticket, fields, answer, timeout = Infinity, lasting = false) {
+    const id = newId(ids + 1);
+    const pending = { ticket, message: { ...fields, id }, answer, due: now + timeout, lasting };
+    if (isTooBig(pending)) {
+      failTooBig(pending);
+    } else if (!isFree() && list(isWaiting).length >= config.buffer) {
+      fail(ticket, "buffer_full");
+    } else {
+      ids += 1;
+      outgoing.set(id, pending);
+      pump();
+    }
+  }
+  function publish(ticket, message, timeout) {
+    if (RESERVED.test(message.type)) {
+      fail(ticket, "reserved_type");
+    } else {
+      enqueue(ticket, message, "ack", timeout, timeout === void 0);
     }
   }
   function received(message) {
+    const { type, id, room: name, timestamp, retry_after_ms } = message;
     if (state !== "open") {
-      if (dialled && message.type === "connected") {
+      if (dialled && type === "connected") {
         greeted(message);
       }
       return;
     }
     heard();
-    const { type, id, room, timestamp } = message;
+    const room = rooms.get(name);
+    const position = message["position"] ?? message["event_id"];
     switch (type) {
       case "connected":
         return;
       case "health_pong":
-        for (const { ticket } of outgoing.take(({ message: message2 }) => message2.type === "health_ping" && message2["timestamp"] === timestamp)) {
+        for (const { ticket } of take(({ answer }) => answer === timestamp)) {
           settle(ticket, { ok: {} });
         }
         return;
       case "health_ping":
-        return transmit({ type: "health_pong", timestamp });
+        if (typeof timestamp === "number") {
+          transmit({ type: "health_pong", timestamp });
+        }
+        return;
       case "draining":
-        wait = message["retry_after_ms"];
+        if (typeof retry_after_ms === "number") {
+          wait = retry_after_ms;
+        }
         return;
       case "request":
-        asked.add(id);
-        return emit({ requested: { id, method: message["method"], payload: message["payload"] } });
+        if (id !== void 0) {
+          emit({ requested: { id, method: message["method"], payload: message["payload"] } });
+        }
+        return;
       case "joined":
       case "left":
       case "ack":
       case "error":
       case "members":
       case "history":
-        return id === void 0 ? told(message) : answered(message, outgoing.get(id));
-      case "gap":
-      case "refresh":
-        advance(rooms.get(room), message["position"]);
-        break;
+        return answered(message, room);
       case "direct":
+        return emit({ deliver: message });
       case "member_joined":
       case "member_left":
         break;
+      case "refresh":
+        if (room?.entered && isPosition(position)) {
+          room.position = room.from = position;
+          break;
+        }
+        return;
       default:
-        if (room === void 0 || !advance(rooms.get(room), message["event_id"])) {
+        if (!room?.entered || !isPosition(position) || !advance(room, position) && type !== "gap") {
           return;
         }
     }
-    emit({ deliver: message });
+    if (room?.entered) {
+      emit({ deliver: message });
+    }
   }
-  function answered({ type, id, room, ...result }, pending) {
-    if (!pending) {
+  function answered(message, room) {
+    const { type, id, code, message: text, position, recovered, event_id, payload, members, total, events, more } = message;
+    const problem = type === "error" ? { code, message: text } : void 0;
+    if (problem && typeof code !== "string") {
       return;
     }
-    const { kind, ticket, message } = pending;
-    const problem = type === "error" && problemOf(result);
-    if (kind === "send" && problem && problem.code === "rate_limited") {
+    const asking = [...rooms.values()].find(({ asked }) => id !== void 0 && asked === id);
+    if (type === "joined" && isPosition(position) && (id === void 0 || asking)) {
+      const isLeaving = list((one) => isLeave(one) && one.message.room === message.room).length > 0;
+      if (asking || (room ? !room.entered : !isLeaving && !isFull())) {
+        entered(asking ?? open(rooms, message.room), { position, recovered });
+      }
+    } else if (asking && problem) {
+      shutOut(asking, problem);
+    } else if (id === void 0 && room && (type === "left" && room.entered || problem && room.asked === RESUME)) {
+      shutOut(room, problem ?? {});
+    }
+    const pending = outgoing.get(id);
+    if (!pending?.sent || !problem && pending.answer !== type) {
+      return;
+    }
+    if (code === "rate_limited" && pending.lasting) {
       pending.limited = true;
       limitedUntil = Math.min(limitedUntil, now + RATE_LIMIT_PAUSE_MS);
       return;
     }
-    outgoing.take((one) => one === pending);
-    if (kind === "join") {
-      if (problem) {
-        shutOut(message.room, problem);
-      } else {
-        entered(room, enteredOf(result));
-      }
-    } else {
-      if (kind === "send") {
-        acknowledge(rooms.get(message.room), result["event_id"]);
-      }
-      settle(ticket, problem ? { error: problem } : { ok: result });
+    outgoing.delete(id);
+    const own = rooms.get(pending.message.room);
+    if (own?.from !== void 0 && isPosition(event_id) && !pending.repeated && distance(own.from, event_id) === 1n) {
+      own.from = event_id;
     }
+    settle(pending.ticket, problem ? { error: problem } : { ok: isLeave(pending) ? {} : { event_id, payload, members, total, events, position, more } });
     pump();
-  }
-  function told({ type, room, ...news }) {
-    if (room !== void 0 && rooms.has(room)) {
-      if (type === "joined") {
-        entered(room, enteredOf(news));
-      } else if (type === "left") {
-        shutOut(room, {});
-      } else if (type === "error") {
-        shutOut(room, problemOf(news));
-      }
-    }
   }
   const on = {
     connect() {
       if (state === "idle" || state === "closed") {
         backoff.reset();
-        isFreshToken = false;
+        wasRefused = false;
         retry();
       } else if (state === "waiting") {
         retry();
       }
     },
     stop() {
-      if (state !== "closed") {
-        drop(1e3);
-        end("idle");
-        rooms.clear();
-        session = token = void 0;
-      }
+      drop(1e3);
+      end(state === "closed" ? state : "idle", "stopped");
+      rooms.clear();
+      session = void 0;
     },
     token(answer) {
       if (state === "connecting" && !dialled) {
@@ -518,7 +542,8 @@ function createMachine(settings = {}) {
         }
       }
     },
-    opened: heard,
+    opened() {
+    },
     alive: heard,
     received,
     ended(cause) {
@@ -528,50 +553,65 @@ function createMachine(settings = {}) {
     },
     refused({ status, retry_after_ms }) {
       if (dialled && state !== "open") {
-        wait = retry_after_ms ?? wait;
-        over(status, { code: status });
+        over(status, { code: status }, retry_after_ms);
       }
     },
     join({ ticket, room: name, since }) {
-      const room = open(rooms, name);
-      room.wanted = true;
-      room.position ??= since;
-      if (room.seat === "entered") {
-        settle(ticket, { ok: { position: room.position } });
+      const wanted = rooms.get(name);
+      if (wanted?.entered) {
+        settle(ticket, { ok: { position: wanted.position } });
         return;
       }
+      const calls = list(isLeave).length + [...rooms.values()].flatMap(({ tickets }) => tickets).length;
+      if (calls >= config.max_rooms || !wanted && isFull()) {
+        fail(ticket, "too_many_rooms");
+        return;
+      }
+      const room = open(rooms, name);
+      room.position ??= since;
+      room.from ??= since;
       room.tickets.push(ticket);
-      if (state === "open" && !room.seat) {
-        room.seat = "asked";
-        transmitPending(outgoing.add("join", ticket, { type: "join", ...place(room) }));
+      if (state === "open" && !room.asked) {
+        ids += 1;
+        room.asked = newId(ids);
+        transmit({ type: "join", id: room.asked, ...place(room) });
       }
     },
     leave({ ticket, room: name }) {
       const room = rooms.get(name);
       rooms.delete(name);
       for (const waiting of room?.tickets ?? []) {
-        fail(waiting, "left", "left");
+        fail(waiting, "left");
       }
-      if (room?.seat) {
-        transmitPending(outgoing.add("leave", ticket, { type: "leave", room: name }));
+      if (room?.entered || room?.asked) {
+        ids += 1;
+        const pending = { ticket, message: { type: "leave", id: newId(ids), room: name }, answer: "left", due: Infinity };
+        outgoing.set(pending.message.id, pending);
+        transmitPending(pending);
       } else {
         settle(ticket, { ok: {} });
       }
     },
-    send: ({ ticket, ...message }) => enqueue("send", ticket, message),
-    direct: ({ ticket, ...message }) => enqueue("send", ticket, { type: "direct", ...message }),
-    request: ({ ticket, timeout_ms = config.request_timeout_ms, ...message }) => enqueue("request", ticket, message, now + timeout_ms),
-    ask: ({ ticket, message }) => enqueue("request", ticket, message, now + config.request_timeout_ms),
+    send: ({ ticket, ...message }) => publish(ticket, message),
+    direct: ({ ticket, ...message }) => enqueue(ticket, { type: "direct", ...message }, "ack", Infinity, true),
+    request: ({ ticket, timeout_ms = config.request_timeout_ms, ...message }) => publish(ticket, message, timeout_ms),
+    ask: ({ ticket, message, timeout_ms = config.request_timeout_ms }) => enqueue(ticket, message, message["timestamp"] ?? message.type, timeout_ms),
     cancel({ ticket }) {
-      for (const room of rooms.values()) {
-        room.tickets = room.tickets.filter((one) => one !== ticket);
+      for (const [name, room] of rooms) {
+        const { tickets, known, asked } = room;
+        room.tickets = tickets.filter((one) => one !== ticket);
+        if (room.tickets.length < tickets.length && !room.tickets.length && !known && !asked) {
+          rooms.delete(name);
+        }
       }
-      outgoing.take((pending) => pending.ticket === ticket && pending.kind !== "join");
+      take((pending) => pending.ticket === ticket);
       pump();
     },
     reply(reply) {
-      if (asked.delete(reply.id)) {
-        transmit({ type: "reply", ...reply });
+      if (state === "open") {
+        const message = { type: "reply", ...reply };
+        const isTooBig2 = sizeOf(message) > maxBytes;
+        transmit(isTooBig2 ? { type: "reply", id: reply.id, error: { code: "too_big", message: "the answer is too big" } } : message);
       }
     },
     wake() {
@@ -583,7 +623,7 @@ function createMachine(settings = {}) {
       }
     },
     tick() {
-      for (const { ticket } of outgoing.take(({ due }) => due <= now)) {
+      for (const { ticket } of take(({ due }) => due <= now)) {
         fail(ticket, "timeout", "no answer in time");
       }
       if (now >= Math.min(staleAt, pongDue)) {
@@ -596,33 +636,32 @@ function createMachine(settings = {}) {
         }
       } else if (now >= limitedUntil) {
         limitedUntil = Infinity;
-        outgoing.list(({ limited }) => limited).forEach(transmitPending);
+        list(({ limited }) => limited).forEach(transmitPending);
       }
+      pump();
     }
   };
   return {
     handle(time, event) {
-      now = time;
+      now = Math.max(now, time);
       actions = [];
       const [[name, body]] = Object.entries(event);
       const { ticket } = body;
       if (state === "closed" && ticket !== void 0) {
         if (name !== "cancel") {
-          fail(ticket, "closed", "closed");
+          fail(ticket, "closed");
         }
       } else {
         on[name](body);
       }
-      return actions.sort((a, b) => rank(a) - rank(b) || (name === "received" ? 0 : ticketOf(a) - ticketOf(b)));
+      return actions.sort((a, b) => rank(a) - rank(b) || ticketOf(a) - ticketOf(b));
     },
     nextDeadline() {
-      const deadline = Math.min(until, staleAt, pongDue, limitedUntil, ...outgoing.list(() => true).map(({ due }) => due));
+      const deadline = Math.min(until, staleAt, pongDue, limitedUntil, ...list(() => true).map(({ due }) => due));
       return deadline === Infinity ? null : deadline;
     }
   };
 }
-var enteredOf = ({ position, recovered }) => ({ position, recovered });
-var problemOf = ({ code, message }) => ({ code, message });
 
 // src/room.ts
 var Room = class {

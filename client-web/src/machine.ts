@@ -2,13 +2,14 @@
 // docs/client-machine.md describes it; the machine in Rust behaves the same.
 
 import { createBackoff } from "./backoff.js";
-import { createOutgoing, isInFlight, isWaiting, type Kind, type Pending } from "./outgoing.js";
-import { acknowledge, advance, open, place, type Rooms } from "./rooms.js";
+import { isInFlight, isLeave, isWaiting, type Pending } from "./pending.js";
+import { distance, isPosition } from "./position.js";
+import { advance, open, place, RESUME, type Room, type Rooms } from "./rooms.js";
 import type { Action, Actions, Cause, Config, Entered, Event, Events, Message, Outcome, Problem, State } from "./vocabulary.js";
 import { sizeOf } from "./wire.js";
 
 export interface Machine {
-  /** `now` is in milliseconds and never runs backwards. */
+  /** `now` is in milliseconds. */
   handle(now: number, event: Event): Action[];
   /** When `tick` is due; null if nothing is waited for. */
   nextDeadline(): number | null;
@@ -23,6 +24,7 @@ const DEFAULTS: Config = {
   stale_after_ms: 45_000,
   buffer: 100,
   max_in_flight: 100,
+  max_rooms: 1_000,
   ask_token: false,
   seed: 0,
   id_prefix: "",
@@ -30,29 +32,29 @@ const DEFAULTS: Config = {
 
 const FINAL = [1000, 1002, 1003, 1007, 1009, 4003, 4004, 400, 403, 404, 405, 426];
 const UNAUTHORIZED = [4001, 401];
+const RESERVED =
+  /^(join|resume|leave|direct|members|history|reply|health_p[io]ng|connected|joined|left|member_joined|member_left|ack|error|gap|refresh|request|draining)$/;
 const PONG_WITHIN_MS = 5_000;
 const RATE_LIMIT_PAUSE_MS = 1_000;
 
-/** The order of the actions of one event; those between `state` and `dial` are in the order in which they came about. */
-const RANK: { [Name in string]?: number } = { drop: 0, state: 1, ask_token: 3, dial: 3, transmit: 4 };
-const rank = (action: Action) => RANK[Object.keys(action)[0] as string] ?? 2;
+const ORDER = ["drop", "state", "deliver", "requested", "room", "settled", "ask_token", "dial", "transmit"];
+const rank = (action: Action) => ORDER.indexOf(Object.keys(action)[0] as string);
 const ticketOf = (action: Action) => ("settled" in action ? action.settled.ticket : 0);
 
 export function createMachine(settings: Partial<Config> = {}): Machine {
   const config = { ...DEFAULTS, ...settings };
   const backoff = createBackoff(config.min_backoff_ms, config.max_backoff_ms, config.seed);
-  const outgoing = createOutgoing(config.id_prefix);
   const rooms: Rooms = new Map();
-  /** Ids of what the server asked on this connection and nobody has answered. */
-  const asked = new Set<string>();
+  /** By id, in the order of the calls. */
+  const outgoing = new Map<unknown, Pending>();
   let actions: Action[];
-  let now: number;
+  let now = 0;
 
   let state: State = "idle";
   let token: string | undefined;
   let session: string | undefined;
-  /** Whether the token in use came after a refusal and has not been accepted yet. */
-  let isFreshToken = false;
+  /** Whether a token was refused, and none was accepted since. */
+  let wasRefused = false;
   /** Whether there is a socket. */
   let dialled = false;
   /** When *connecting* or *waiting* ends. */
@@ -65,13 +67,14 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
   let pongDue = Infinity;
   let limitedUntil = Infinity;
   let maxBytes = Infinity;
+  let ids = 0;
 
   // ---- what comes out ----
 
   const emit = (action: Action) => void actions.push(action);
   const transmit = (message: Message) => emit({ transmit: message });
   const settle = (ticket: number, outcome: Outcome) => emit({ settled: { ticket, ...outcome } });
-  const fail = (ticket: number, code: string, message: string) => settle(ticket, { error: { code, message } });
+  const fail = (ticket: number, code: string, message = code) => settle(ticket, { error: { code, message } });
 
   function enter(next: State, cause?: Cause): void {
     if (state !== next) {
@@ -116,26 +119,27 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     }
     dialled = false;
     until = staleAt = pongDue = limitedUntil = Infinity;
-    asked.clear();
-    for (const [name, room] of rooms) {
-      room.seat = undefined;
-      if (!room.wanted) {
-        rooms.delete(name);
+    for (const room of rooms.values()) {
+      room.entered = false;
+      room.asked = undefined;
+    }
+    for (const pending of take(({ sent, lasting }) => sent && !lasting)) {
+      if (isLeave(pending)) {
+        settle(pending.ticket, { ok: {} });
+      } else {
+        fail(pending.ticket, "disconnected", "connection lost before the answer");
       }
     }
-    for (const { kind, ticket } of outgoing.take(({ kind, sent }) => sent && kind !== "send")) {
-      if (kind === "request") {
-        fail(ticket, "disconnected", "connection lost before the answer");
-      } else if (kind === "leave") {
-        settle(ticket, { ok: {} });
-      }
+    for (const pending of list(isInFlight)) {
+      pending.repeated = true;
+      pending.limited = false;
     }
   }
 
-  function pause(cause?: Cause): void {
+  function pause(cause?: Cause, retryAfter = wait): void {
     forgetConnection();
-    const retry_in_ms = wait ?? backoff.next();
     wait = undefined;
+    const retry_in_ms = retryAfter ?? backoff.next();
     until = now + retry_in_ms;
     state = "waiting";
     emit({ state: { state, retry_in_ms, ...cause } });
@@ -147,32 +151,29 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
   }
 
   /** The socket ended, or the upgrade was refused. */
-  function over(status: number | undefined, cause: Cause): void {
-    if (UNAUTHORIZED.includes(status as number)) {
-      if (config.ask_token && !isFreshToken) {
-        forgetConnection();
-        isFreshToken = true;
-        enter("connecting", cause);
-        askToken();
-        return;
-      }
-    } else if (!FINAL.includes(status as number)) {
-      pause(cause);
-      return;
+  function over(status: number | undefined, cause: Cause, retryAfter?: number): void {
+    const isRefused = UNAUTHORIZED.includes(status as number);
+    if (isRefused && config.ask_token && !wasRefused) {
+      forgetConnection();
+      wasRefused = true;
+      enter("connecting", cause);
+      askToken();
+    } else if (isRefused || FINAL.includes(status as number)) {
+      end("closed", "closed", cause);
+    } else {
+      pause(cause, retryAfter);
     }
-    end("closed", cause);
   }
 
-  function end(next: "idle" | "closed", cause?: Cause): void {
-    const code = next === "idle" ? "stopped" : next;
-    for (const { ticket, kind } of outgoing.take(() => true)) {
-      if (kind !== "join") {
-        fail(ticket, code, code);
-      }
+  function end(next: State, code: string, cause?: Cause): void {
+    for (const { ticket } of take(() => true)) {
+      fail(ticket, code);
     }
-    for (const [name, { tickets }] of rooms) {
-      for (const ticket of tickets) {
-        fail(ticket, code, code);
+    for (const [name, { tickets, known }] of rooms) {
+      for (const ticket of tickets.splice(0)) {
+        fail(ticket, code);
+      }
+      if (!known) {
         rooms.delete(name);
       }
     }
@@ -187,21 +188,19 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     maxBytes = greeting.limits?.max_message_bytes ?? Infinity;
     openedAt = now;
     until = Infinity;
-    isFreshToken = false;
+    wait = undefined;
+    wasRefused = false;
     enter("open");
     heard();
-    outgoing.take(isTooBig).forEach(failTooBig);
-    for (const { room, position } of greeting.rooms ?? []) {
-      entered(room, { position });
-    }
-    const absent = [...rooms.values()].filter(({ seat }) => !seat);
-    if (absent.length > 0) {
-      transmit({ type: "resume", rooms: absent.map(place) });
-      for (const room of absent) {
-        room.seat = "asked";
+    take(isTooBig).forEach(failTooBig);
+    for (const { room: name, position } of greeting.rooms ?? []) {
+      const room = open(rooms, name);
+      if ((room.from ?? position) === position) {
+        entered(room, { position });
       }
     }
-    outgoing.list(isInFlight).forEach(transmitPending);
+    resume();
+    list(isInFlight).forEach(transmitPending);
     pump();
   }
 
@@ -209,42 +208,80 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
   function heard(): void {
     if (state === "open") {
       staleAt = now + (staleAfter || Infinity);
+      pongDue = Infinity;
     }
-    pongDue = Infinity;
   }
 
   // ---- rooms ----
 
-  function entered(name: string, joined: Entered): void {
-    const room = open(rooms, name);
-    room.seat = "entered";
-    room.position = joined.position;
+  /** Asks for all rooms at once, or in as few messages as the limit allows. */
+  function resume(): void {
+    const envelope = sizeOf({ type: RESUME, rooms: [] });
+    let size = Infinity;
+    let places: unknown[] = [];
+    for (const room of rooms.values()) {
+      if (!room.entered) {
+        room.asked = RESUME;
+        const one = place(room);
+        const more = sizeOf(one as unknown as Message) + 1;
+        size += more;
+        if (size > maxBytes || size === Infinity) {
+          // The last one of a list has no comma.
+          size = envelope + more - 1;
+          transmit({ type: RESUME, rooms: (places = []) });
+        }
+        places.push(one);
+      }
+    }
+  }
+
+  const isFull = () => rooms.size >= config.max_rooms;
+
+  function entered(room: Room, { position, recovered }: Entered): void {
+    room.entered = room.known = true;
+    room.asked = undefined;
+    if (!recovered || distance(room.position, position) > 0n) {
+      room.position = position;
+    }
+    room.from = room.position;
+    const joined = { position, recovered };
     if (room.tickets.length > 0) {
       for (const ticket of room.tickets.splice(0)) {
-        settle(ticket, { ok: { ...joined } });
+        settle(ticket, { ok: joined });
       }
-    } else if (room.wanted) {
-      emit({ room: { room: name, joined } });
+    } else {
+      emit({ room: { room: room.room, joined } });
     }
   }
 
   /** The connection is not, or no longer, in a room. */
-  function shutOut(name: string, left: Partial<Problem>): void {
-    const tickets = rooms.get(name)?.tickets;
-    rooms.delete(name);
-    if (tickets?.length) {
+  function shutOut({ room, tickets }: Room, left: Partial<Problem>): void {
+    rooms.delete(room);
+    if (tickets.length > 0) {
       for (const ticket of tickets) {
         settle(ticket, { error: left as Problem });
       }
     } else {
-      emit({ room: { room: name, left } });
+      emit({ room: { room, left } });
     }
   }
 
   // ---- what is sent ----
 
-  const isTooBig = ({ message }: Pending) => sizeOf(message) > maxBytes;
+  const list = (which: (pending: Pending) => unknown) => [...outgoing.values()].filter(which);
+
+  function take(which: (pending: Pending) => unknown): Pending[] {
+    const taken = list(which);
+    for (const { message } of taken) {
+      outgoing.delete(message.id);
+    }
+    return taken;
+  }
+
+  const isTooBig = ({ message }: Pending) => maxBytes < Infinity && sizeOf(message) > maxBytes;
   const failTooBig = ({ ticket }: Pending) => fail(ticket, "too_big", `over ${maxBytes} bytes`);
+  const isFree = () => state === "open" && limitedUntil === Infinity && list(isInFlight).length < config.max_in_flight;
+  const newId = (count: number) => `${config.id_prefix}-${count}`;
 
   function transmitPending(pending: Pending): void {
     pending.sent = true;
@@ -254,116 +291,136 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
 
   /** Sends what waits, as far as it may go. */
   function pump(): void {
-    if (state === "open") {
-      let free = config.max_in_flight - outgoing.list(isInFlight).length;
-      for (const pending of outgoing.list(isWaiting)) {
-        if (pending.kind !== "send" || free-- > 0) {
-          transmitPending(pending);
-        }
+    for (const pending of list(isWaiting)) {
+      if (isFree()) {
+        transmitPending(pending);
       }
     }
   }
 
-  function enqueue(kind: Kind, ticket: number, message: Message, due?: number): void {
-    const added = outgoing.add(kind, ticket, message, due);
-    outgoing.take((pending) => pending === added && isTooBig(added)).forEach(failTooBig);
-    pump();
-    // Whatever else waits was let in before this one.
-    for (const pending of outgoing.list(isWaiting).slice(config.buffer)) {
-      outgoing.take((one) => one === pending);
-      fail(ticket, "buffer_full", `${config.buffer} messages are waiting`);
+  function enqueue(ticket: number, fields: Message, answer: string, timeout = Infinity, lasting = false): void {
+    const id = newId(ids + 1);
+    const pending: Pending = { ticket, message: { ...fields, id }, answer, due: now + timeout, lasting };
+    if (isTooBig(pending)) {
+      failTooBig(pending);
+    } else if (!isFree() && list(isWaiting).length >= config.buffer) {
+      fail(ticket, "buffer_full");
+    } else {
+      ids += 1;
+      outgoing.set(id, pending);
+      pump();
+    }
+  }
+
+  function publish(ticket: number, message: Message, timeout?: number): void {
+    if (RESERVED.test(message.type)) {
+      fail(ticket, "reserved_type");
+    } else {
+      enqueue(ticket, message, "ack", timeout, timeout === undefined);
     }
   }
 
   // ---- what arrives ----
 
   function received(message: Message): void {
+    const { type, id, room: name, timestamp, retry_after_ms } = message;
     if (state !== "open") {
-      if (dialled && message.type === "connected") {
+      if (dialled && type === "connected") {
         greeted(message as unknown as Greeting);
       }
       return;
     }
     heard();
-    const { type, id, room, timestamp } = message;
+    const room = rooms.get(name);
+    const position = message["position"] ?? message["event_id"];
     switch (type) {
       case "connected":
         return;
       case "health_pong":
-        // It has no id: `ping` is found by its number.
-        for (const { ticket } of outgoing.take(({ message }) => message.type === "health_ping" && message["timestamp"] === timestamp)) {
+        // It has no id: whoever asked is found by the number.
+        for (const { ticket } of take(({ answer }) => answer === timestamp)) {
           settle(ticket, { ok: {} });
         }
         return;
       case "health_ping":
-        return transmit({ type: "health_pong", timestamp });
+        if (typeof timestamp === "number") {
+          transmit({ type: "health_pong", timestamp });
+        }
+        return;
       case "draining":
-        wait = message["retry_after_ms"] as number;
+        if (typeof retry_after_ms === "number") {
+          wait = retry_after_ms;
+        }
         return;
       case "request":
-        asked.add(id as string);
-        return emit({ requested: { id, method: message["method"], payload: message["payload"] } as Actions["requested"] });
+        if (id !== undefined) {
+          emit({ requested: { id, method: message["method"], payload: message["payload"] } as Actions["requested"] });
+        }
+        return;
       case "joined":
       case "left":
       case "ack":
       case "error":
       case "members":
       case "history":
-        return id === undefined ? told(message) : answered(message, outgoing.get(id));
-      case "gap":
-      case "refresh":
-        advance(rooms.get(room), message["position"]);
-        break;
+        return answered(message, room);
       case "direct":
+        return emit({ deliver: message });
       case "member_joined":
       case "member_left":
         break;
+      case "refresh":
+        if (room?.entered && isPosition(position)) {
+          room.position = room.from = position;
+          break;
+        }
+        return;
       default:
-        if (room === undefined || !advance(rooms.get(room), message["event_id"])) {
+        if (!room?.entered || !isPosition(position) || (!advance(room, position) && type !== "gap")) {
           return;
         }
     }
-    emit({ deliver: message });
+    if (room?.entered) {
+      emit({ deliver: message });
+    }
   }
 
-  function answered({ type, id, room, ...result }: Message, pending: Pending | undefined): void {
-    if (!pending) {
+  function answered(message: Message, room: Room | undefined): void {
+    const { type, id, code, message: text, position, recovered, event_id, payload, members, total, events, more } = message;
+    const problem = type === "error" ? ({ code, message: text } as Problem) : undefined;
+    if (problem && typeof code !== "string") {
       return;
     }
-    const { kind, ticket, message } = pending;
-    const problem = type === "error" && problemOf(result);
-    if (kind === "send" && problem && problem.code === "rate_limited") {
+
+    // Without an id it is one of the answers to `resume`, or the server did it by itself.
+    const asking = [...rooms.values()].find(({ asked }) => id !== undefined && asked === id);
+    if (type === "joined" && isPosition(position) && (id === undefined || asking)) {
+      const isLeaving = list((one) => isLeave(one) && one.message.room === message.room).length > 0;
+      if (asking || (room ? !room.entered : !isLeaving && !isFull())) {
+        entered(asking ?? open(rooms, message.room as string), { position, recovered } as Entered);
+      }
+    } else if (asking && problem) {
+      shutOut(asking, problem);
+    } else if (id === undefined && room && ((type === "left" && room.entered) || (problem && room.asked === RESUME))) {
+      shutOut(room, problem ?? {});
+    }
+
+    const pending = outgoing.get(id);
+    if (!pending?.sent || (!problem && pending.answer !== type)) {
+      return;
+    }
+    if (code === "rate_limited" && pending.lasting) {
       pending.limited = true;
       limitedUntil = Math.min(limitedUntil, now + RATE_LIMIT_PAUSE_MS);
       return;
     }
-    outgoing.take((one) => one === pending);
-    if (kind === "join") {
-      if (problem) {
-        shutOut(message.room as string, problem);
-      } else {
-        entered(room as string, enteredOf(result));
-      }
-    } else {
-      if (kind === "send") {
-        acknowledge(rooms.get(message.room), result["event_id"]);
-      }
-      settle(ticket, problem ? { error: problem } : { ok: result });
+    outgoing.delete(id);
+    const own = rooms.get(pending.message.room);
+    if (own?.from !== undefined && isPosition(event_id) && !pending.repeated && distance(own.from, event_id) === 1n) {
+      own.from = event_id;
     }
+    settle(pending.ticket, problem ? { error: problem } : { ok: isLeave(pending) ? {} : { event_id, payload, members, total, events, position, more } });
     pump();
-  }
-
-  /** Without an id it is one of the answers to `resume`, or the server did it by itself. */
-  function told({ type, room, ...news }: Message): void {
-    if (room !== undefined && rooms.has(room)) {
-      if (type === "joined") {
-        entered(room, enteredOf(news));
-      } else if (type === "left") {
-        shutOut(room, {});
-      } else if (type === "error") {
-        shutOut(room, problemOf(news));
-      }
-    }
   }
 
   // ---- what happens ----
@@ -372,7 +429,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     connect() {
       if (state === "idle" || state === "closed") {
         backoff.reset();
-        isFreshToken = false;
+        wasRefused = false;
         retry();
       } else if (state === "waiting") {
         retry();
@@ -380,12 +437,10 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     },
 
     stop() {
-      if (state !== "closed") {
-        drop(1000);
-        end("idle");
-        rooms.clear();
-        session = token = undefined;
-      }
+      drop(1000);
+      end(state === "closed" ? state : "idle", "stopped");
+      rooms.clear();
+      session = undefined;
     },
 
     token(answer) {
@@ -399,7 +454,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
       }
     },
 
-    opened: heard,
+    opened() {},
     alive: heard,
     received,
 
@@ -411,23 +466,29 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
 
     refused({ status, retry_after_ms }) {
       if (dialled && state !== "open") {
-        wait = retry_after_ms ?? wait;
-        over(status, { code: status });
+        over(status, { code: status }, retry_after_ms);
       }
     },
 
     join({ ticket, room: name, since }) {
-      const room = open(rooms, name);
-      room.wanted = true;
-      room.position ??= since;
-      if (room.seat === "entered") {
-        settle(ticket, { ok: { position: room.position } });
+      const wanted = rooms.get(name);
+      if (wanted?.entered) {
+        settle(ticket, { ok: { position: wanted.position } });
         return;
       }
+      const calls = list(isLeave).length + [...rooms.values()].flatMap(({ tickets }) => tickets).length;
+      if (calls >= config.max_rooms || (!wanted && isFull())) {
+        fail(ticket, "too_many_rooms");
+        return;
+      }
+      const room = open(rooms, name);
+      room.position ??= since;
+      room.from ??= since;
       room.tickets.push(ticket);
-      if (state === "open" && !room.seat) {
-        room.seat = "asked";
-        transmitPending(outgoing.add("join", ticket, { type: "join", ...place(room) }));
+      if (state === "open" && !room.asked) {
+        ids += 1;
+        room.asked = newId(ids);
+        transmit({ type: "join", id: room.asked, ...place(room) });
       }
     },
 
@@ -435,31 +496,40 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
       const room = rooms.get(name);
       rooms.delete(name);
       for (const waiting of room?.tickets ?? []) {
-        fail(waiting, "left", "left");
+        fail(waiting, "left");
       }
-      if (room?.seat) {
-        transmitPending(outgoing.add("leave", ticket, { type: "leave", room: name }));
+      if (room?.entered || room?.asked) {
+        ids += 1;
+        const pending: Pending = { ticket, message: { type: "leave", id: newId(ids), room: name }, answer: "left", due: Infinity };
+        outgoing.set(pending.message.id, pending);
+        transmitPending(pending);
       } else {
         settle(ticket, { ok: {} });
       }
     },
 
-    send: ({ ticket, ...message }) => enqueue("send", ticket, message),
-    direct: ({ ticket, ...message }) => enqueue("send", ticket, { type: "direct", ...message }),
-    request: ({ ticket, timeout_ms = config.request_timeout_ms, ...message }) => enqueue("request", ticket, message, now + timeout_ms),
-    ask: ({ ticket, message }) => enqueue("request", ticket, message, now + config.request_timeout_ms),
+    send: ({ ticket, ...message }) => publish(ticket, message),
+    direct: ({ ticket, ...message }) => enqueue(ticket, { type: "direct", ...message }, "ack", Infinity, true),
+    request: ({ ticket, timeout_ms = config.request_timeout_ms, ...message }) => publish(ticket, message, timeout_ms),
+    ask: ({ ticket, message, timeout_ms = config.request_timeout_ms }) => enqueue(ticket, message, (message["timestamp"] as string) ?? message.type, timeout_ms),
 
     cancel({ ticket }) {
-      for (const room of rooms.values()) {
-        room.tickets = room.tickets.filter((one) => one !== ticket);
+      for (const [name, room] of rooms) {
+        const { tickets, known, asked } = room;
+        room.tickets = tickets.filter((one) => one !== ticket);
+        if (room.tickets.length < tickets.length && !room.tickets.length && !known && !asked) {
+          rooms.delete(name);
+        }
       }
-      outgoing.take((pending) => pending.ticket === ticket && pending.kind !== "join");
+      take((pending) => pending.ticket === ticket);
       pump();
     },
 
     reply(reply) {
-      if (asked.delete(reply.id)) {
-        transmit({ type: "reply", ...reply });
+      if (state === "open") {
+        const message = { type: "reply", ...reply };
+        const isTooBig = sizeOf(message) > maxBytes;
+        transmit(isTooBig ? { type: "reply", id: reply.id, error: { code: "too_big", message: "the answer is too big" } } : message);
       }
     },
 
@@ -473,7 +543,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     },
 
     tick() {
-      for (const { ticket } of outgoing.take(({ due }) => due <= now)) {
+      for (const { ticket } of take(({ due }) => due <= now)) {
         fail(ticket, "timeout", "no answer in time");
       }
       if (now >= Math.min(staleAt, pongDue)) {
@@ -486,29 +556,30 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
         }
       } else if (now >= limitedUntil) {
         limitedUntil = Infinity;
-        outgoing.list(({ limited }) => limited).forEach(transmitPending);
+        list(({ limited }) => limited).forEach(transmitPending);
       }
+      pump();
     },
   };
 
   return {
     handle(time, event) {
-      now = time;
+      now = Math.max(now, time);
       actions = [];
       const [[name, body]] = Object.entries(event) as [[keyof Events, never]];
       const { ticket } = body as { ticket?: number };
       if (state === "closed" && ticket !== undefined) {
         if (name !== "cancel") {
-          fail(ticket, "closed", "closed");
+          fail(ticket, "closed");
         }
       } else {
         on[name](body);
       }
-      return actions.sort((a, b) => rank(a) - rank(b) || (name === "received" ? 0 : ticketOf(a) - ticketOf(b)));
+      return actions.sort((a, b) => rank(a) - rank(b) || ticketOf(a) - ticketOf(b));
     },
 
     nextDeadline() {
-      const deadline = Math.min(until, staleAt, pongDue, limitedUntil, ...outgoing.list(() => true).map(({ due }) => due));
+      const deadline = Math.min(until, staleAt, pongDue, limitedUntil, ...list(() => true).map(({ due }) => due));
       return deadline === Infinity ? null : deadline;
     },
   };
@@ -520,6 +591,3 @@ interface Greeting {
   heartbeat?: { stale_after_ms?: number };
   limits?: { max_message_bytes?: number };
 }
-
-const enteredOf = ({ position, recovered }: Record<string, unknown>) => ({ position, recovered }) as Entered;
-const problemOf = ({ code, message }: Record<string, unknown>) => ({ code, message }) as Problem;

@@ -1,19 +1,25 @@
 import { distance } from "./position.js";
 
+/** A room that is wanted: it is entered, or will be. */
 export interface Room {
   readonly room: string;
-  /** What was seen of it; goes into `resume`. */
+  /** What was seen of it. */
   position?: string | undefined;
-  /** Whether the connection is in it, or this connection's answer to `join` or `resume` is awaited. */
-  seat?: "asked" | "entered" | undefined;
-  /** Whether it is to be entered again after a loss. Not so where the server alone put the connection into it. */
-  wanted?: boolean;
+  /** What the next `resume` says: own publications without an echo are not seen, but need not come again. */
+  from?: string | undefined;
+  entered?: boolean;
+  /** Whether it was ever entered. */
+  known?: boolean;
+  /** Who was asked to let us in and has not answered: `resume`, or the id of a `join`. */
+  asked?: string | undefined;
   /** Joins that nothing has answered yet. */
   tickets: number[];
 }
 
-/** The rooms that are wanted or entered, in the order of their first join. */
-export type Rooms = Map<string | undefined, Room>;
+/** In the order in which they became wanted. */
+export type Rooms = Map<unknown, Room>;
+
+export const RESUME = "resume";
 
 export function open(rooms: Rooms, name: string): Room {
   let room = rooms.get(name);
@@ -24,22 +30,16 @@ export function open(rooms: Rooms, name: string): Room {
 }
 
 /** How the wire names a room and where it was left. */
-export const place = ({ room, position }: Room) => ({ room, last_event_id: position });
+export const place = ({ room, from }: Room) => ({ room, last_event_id: from });
 
 /** Moves a room on to `position`; false if that is no news. */
-export function advance(room: Room | undefined, position: unknown): boolean {
-  if (room && typeof position === "string") {
-    if (room.position !== undefined && (distance(room.position, position) ?? 1n) <= 0n) {
-      return false;
-    }
-    room.position = position;
+export function advance(room: Room, position: string): boolean {
+  if (distance(room.position, position) <= 0n) {
+    return false;
+  }
+  room.position = position;
+  if (distance(room.from, position) > 0n) {
+    room.from = position;
   }
   return true;
-}
-
-/** An own publication without an echo is the next one, if nothing came between. */
-export function acknowledge(room: Room | undefined, position: unknown): void {
-  if (room?.position !== undefined && typeof position === "string" && distance(room.position, position) === 1n) {
-    room.position = position;
-  }
 }

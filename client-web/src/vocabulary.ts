@@ -24,6 +24,8 @@ export interface Config {
   buffer: number;
   /** How many messages may be without an answer at a time. */
   max_in_flight: number;
+  /** How many rooms may be wanted. */
+  max_rooms: number;
   /** Whether there is somebody to ask for a token. */
   ask_token: boolean;
   seed: number;
@@ -61,7 +63,7 @@ export interface Events {
   send: Ticket & Payload & { room?: string | undefined; type: string; key?: string };
   direct: Ticket & Payload & { to: string };
   request: Ticket & Payload & { room?: string | undefined; type: string; timeout_ms?: number };
-  ask: Ticket & { message: Message };
+  ask: Ticket & { message: Message; timeout_ms?: number | undefined };
   cancel: Ticket;
   reply: Payload & { id: string; error?: Problem };
   wake: Nothing;
