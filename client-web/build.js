@@ -1,13 +1,17 @@
 // Builds dist/ (ES modules with types, and one plain script), and the module that the server's own page uses.
 
 import { execFileSync } from "node:child_process";
-import { rmSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { minify } from "terser";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 export const PAGE_MODULE = here("page/switchboard-client.js");
+
+/** Properties that neither travel nor belong to the public API. */
+const INTERNAL = /^(tickets|entered|known|asked|lasting|sent|limited|repeated|due|answer|nextDeadline|handle|publication|publish|report|onEnd|tell|disconnected)$/;
 
 const common = { entryPoints: [here("src/index.ts")], bundle: true, target: "es2022", logLevel: "warning" };
 
@@ -17,10 +21,19 @@ export async function buildPageModule(outfile) {
   await build({ ...common, format: "esm", charset: "utf8", banner, outfile });
 }
 
+/** One plain script, as small as it gets. */
+async function buildScript(outfile) {
+  const entry = { entryPoints: [here("src/global.ts")], format: "iife", mangleProps: INTERNAL, minify: true, write: false };
+  const { outputFiles } = await build({ ...common, ...entry });
+  const compress = { passes: 3, pure_getters: true, reduce_funcs: false, unsafe_arrows: true, unsafe_comps: true, unsafe_math: true };
+  const { code } = await minify(outputFiles[0].text, { ecma: 2020, compress, mangle: true });
+  writeFileSync(outfile, code);
+}
+
 if (process.argv[1] === here("build.js")) {
   rmSync(here("dist"), { recursive: true, force: true });
   const tsc = fileURLToPath(import.meta.resolve("typescript/package.json").replace("package.json", "bin/tsc"));
   execFileSync(process.execPath, [tsc, "--project", here("tsconfig.json")], { stdio: "inherit" });
-  await build({ ...common, entryPoints: [here("src/global.ts")], format: "iife", minify: true, outfile: here("dist/switchboard-client.global.js") });
+  await buildScript(here("dist/switchboard-client.global.js"));
   await buildPageModule(PAGE_MODULE);
 }

@@ -38,19 +38,12 @@ var Listeners = class {
 };
 
 // src/backoff.ts
-function createBackoff(min, max, seed) {
-  let failures = 0;
-  function draw() {
+function createDraw(seed) {
+  return (ceiling) => {
     seed = seed + 1831565813 | 0;
     let t = Math.imul(seed ^ seed >>> 15, seed | 1);
     t ^= t + Math.imul(t ^ t >>> 7, t | 61);
-    return (t ^ t >>> 14) >>> 0;
-  }
-  return {
-    next: () => Math.floor(draw() * (Math.min(max, min * 2 ** failures++) + 1) / 2 ** 32),
-    reset: () => {
-      failures = 0;
-    }
+    return Math.floor(((t ^ t >>> 14) >>> 0) * (ceiling + 1) / 2 ** 32);
   };
 }
 
@@ -93,9 +86,7 @@ function advance(room, position) {
 var VERSION = 1;
 var PUBLISH = 0;
 var DIRECT = 1;
-var PUBLICATION = 128;
-var DIRECT_TO_CLIENT = 129;
-var ANSWER = 130;
+var KINDS = { 128: "", 129: "direct", 130: "ack" };
 var RECEIVED_HEADER = 32;
 var MAX_NAME_BYTES = 255;
 var encoder = new TextEncoder();
@@ -126,41 +117,33 @@ function encode(message) {
 function decode(data) {
   const message = typeof data === "string" ? JSON.parse(data) : decodeFrame(new Uint8Array(data));
   if (typeof message?.type !== "string") {
-    throw new SyntaxError("no type");
+    throw new SyntaxError("bad message");
   }
   return message;
 }
 function decodeFrame(bytes) {
   const [version, kind, ...lengths] = bytes.subarray(0, 6);
   let at = RECEIVED_HEADER;
-  const [room, type, id, from] = lengths.map((length) => decoder.decode(bytes.subarray(at, at += length)) || void 0);
-  if (version !== VERSION || bytes.length < at) {
-    throw new SyntaxError("a bad header");
-  }
+  const [room, name, id, from] = lengths.map((length) => decoder.decode(bytes.subarray(at, at += length)) || void 0);
+  const type = version === VERSION && at <= bytes.length ? KINDS[kind] : void 0;
   const head = new DataView(bytes.buffer);
-  const message = { id, from, timestamp: Number(head.getBigUint64(24)), payload: bytes.subarray(at) };
-  switch (kind) {
-    case PUBLICATION: {
-      const epoch = head.getBigUint64(8).toString(16).padStart(16, "0");
-      return { ...message, type: type ?? "binary", room: room ?? "", event_id: `${epoch}:${head.getBigUint64(16)}` };
-    }
-    case DIRECT_TO_CLIENT:
-      return { ...message, type: "direct" };
-    case ANSWER:
-      return { type: "ack", id, payload: message.payload };
-    default:
-      throw new SyntaxError("an unknown kind");
-  }
+  const epoch = head.getBigUint64(8).toString(16).padStart(16, "0");
+  return {
+    type: type === "" ? name ?? "binary" : type,
+    id,
+    from,
+    timestamp: Number(head.getBigUint64(24)),
+    payload: bytes.subarray(at),
+    ...type === "" && { room: room ?? "", event_id: `${epoch}:${head.getBigUint64(16)}` }
+  };
 }
 function fromHistory({ binary, ...event }) {
   return typeof binary === "string" ? { ...event, payload: Uint8Array.from(atob(binary), (char) => char.charCodeAt(0)) } : event;
 }
 function snapshot(payload) {
-  if (payload instanceof ArrayBuffer) {
-    return new Uint8Array(payload.slice(0));
-  }
-  if (ArrayBuffer.isView(payload)) {
-    return new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength).slice();
+  if (payload instanceof ArrayBuffer || ArrayBuffer.isView(payload)) {
+    const { buffer, byteOffset, byteLength } = payload;
+    return new Uint8Array(buffer ?? payload, byteOffset, byteLength).slice();
   }
   return payload === void 0 ? payload : JSON.parse(JSON.stringify(payload));
 }
@@ -180,17 +163,17 @@ var DEFAULTS = {
   seed: 0,
   id_prefix: ""
 };
-var FINAL = [1e3, 1002, 1003, 1007, 1009, 4003, 4004, 400, 403, 404, 405, 426];
-var UNAUTHORIZED = [4001, 401];
-var RESERVED = /^(join|resume|leave|direct|members|history|reply|health_p[io]ng|connected|joined|left|member_joined|member_left|ack|error|gap|refresh|request|draining)$/;
+var FINAL = /^(100[02379]|400[34]|40[0345]|426)$/;
+var UNAUTHORIZED = /^40?01$/;
+var RESERVED = /^(join|resume|leave|direct|members|history|reply|health_p[io]ng|connected|(member_)?(joined|left)|ack|error|gap|refresh|request|draining)$/;
 var PONG_WITHIN_MS = 5e3;
 var RATE_LIMIT_PAUSE_MS = 1e3;
-var ORDER = ["drop", "state", "deliver", "requested", "room", "settled", "ask_token", "dial", "transmit"];
+var ORDER = "drop state deliver requested room settled ask_token dial transmit";
 var rank = (action) => ORDER.indexOf(Object.keys(action)[0]);
 var ticketOf = (action) => "settled" in action ? action.settled.ticket : 0;
 function createMachine(settings = {}) {
   const config = { ...DEFAULTS, ...settings };
-  const backoff = createBackoff(config.min_backoff_ms, config.max_backoff_ms, config.seed);
+  const draw = createDraw(config.seed);
   const rooms = /* @__PURE__ */ new Map();
   const outgoing = /* @__PURE__ */ new Map();
   let actions;
@@ -198,6 +181,7 @@ function createMachine(settings = {}) {
   let state = "idle";
   let token;
   let session;
+  let failures = 0;
   let wasRefused = false;
   let dialled = false;
   let until = Infinity;
@@ -212,7 +196,7 @@ function createMachine(settings = {}) {
   const emit = (action) => void actions.push(action);
   const transmit = (message) => emit({ transmit: message });
   const settle = (ticket, outcome) => emit({ settled: { ticket, ...outcome } });
-  const fail = (ticket, code, message = code) => settle(ticket, { error: { code, message } });
+  const fail = (ticket, code) => settle(ticket, { error: { code, message: code.replace("_", " ") } });
   function enter(next, cause) {
     if (state !== next) {
       state = next;
@@ -231,7 +215,7 @@ function createMachine(settings = {}) {
   }
   function retry() {
     enter("connecting");
-    if (config.ask_token && token === void 0) {
+    if (config.ask_token && !token) {
       askToken();
     } else {
       dial();
@@ -244,7 +228,7 @@ function createMachine(settings = {}) {
   }
   function forgetConnection() {
     if (state === "open" && now - openedAt >= config.stable_after_ms) {
-      backoff.reset();
+      failures = 0;
     }
     dialled = false;
     until = staleAt = pongDue = limitedUntil = Infinity;
@@ -256,7 +240,7 @@ function createMachine(settings = {}) {
       if (isLeave(pending)) {
         settle(pending.ticket, { ok: {} });
       } else {
-        fail(pending.ticket, "disconnected", "connection lost before the answer");
+        fail(pending.ticket, "disconnected");
       }
     }
     for (const pending of list(isInFlight)) {
@@ -267,7 +251,7 @@ function createMachine(settings = {}) {
   function pause(cause, retryAfter = wait) {
     forgetConnection();
     wait = void 0;
-    const retry_in_ms = retryAfter ?? backoff.next();
+    const retry_in_ms = retryAfter ?? draw(Math.min(config.max_backoff_ms, config.min_backoff_ms * 2 ** failures++));
     until = now + retry_in_ms;
     state = "waiting";
     emit({ state: { state, retry_in_ms, ...cause } });
@@ -277,13 +261,13 @@ function createMachine(settings = {}) {
     pause();
   }
   function over(status, cause, retryAfter) {
-    const isRefused = UNAUTHORIZED.includes(status);
+    const isRefused = UNAUTHORIZED.test(`${status}`);
     if (isRefused && config.ask_token && !wasRefused) {
       forgetConnection();
       wasRefused = true;
       enter("connecting", cause);
       askToken();
-    } else if (isRefused || FINAL.includes(status)) {
+    } else if (isRefused || FINAL.test(`${status}`)) {
       end("closed", "closed", cause);
     } else {
       pause(cause, retryAfter);
@@ -386,7 +370,7 @@ function createMachine(settings = {}) {
     return taken;
   }
   const isTooBig = ({ message }) => maxBytes < Infinity && sizeOf(message) > maxBytes;
-  const failTooBig = ({ ticket }) => fail(ticket, "too_big", `over ${maxBytes} bytes`);
+  const failTooBig = ({ ticket }) => fail(ticket, "too_big");
   const isFree = () => state === "open" && limitedUntil === Infinity && list(isInFlight).length < config.max_in_flight;
   const newId = (count) => `${config.id_prefix}-${count}`;
   function transmitPending(pending) {
@@ -434,11 +418,7 @@ function createMachine(settings = {}) {
     const position = message["position"] ?? message["event_id"];
     switch (type) {
       case "connected":
-        return;
       case "health_pong":
-        for (const { ticket } of take(({ answer }) => answer === timestamp)) {
-          settle(ticket, { ok: {} });
-        }
         return;
       case "health_ping":
         if (typeof timestamp === "number") {
@@ -483,7 +463,8 @@ function createMachine(settings = {}) {
     }
   }
   function answered(message, room) {
-    const { type, id, code, message: text, position, recovered, event_id, payload, members, total, events, more } = message;
+    const { type, id, room: _, code, message: text, ...result } = message;
+    const { position, recovered, event_id } = result;
     const problem = type === "error" ? { code, message: text } : void 0;
     if (problem && typeof code !== "string") {
       return;
@@ -510,16 +491,16 @@ function createMachine(settings = {}) {
     }
     outgoing.delete(id);
     const own = rooms.get(pending.message.room);
-    if (own?.from !== void 0 && isPosition(event_id) && !pending.repeated && distance(own.from, event_id) === 1n) {
+    if (own && isPosition(event_id) && !pending.repeated && distance(own.from, event_id) === 1n) {
       own.from = event_id;
     }
-    settle(pending.ticket, problem ? { error: problem } : { ok: isLeave(pending) ? {} : { event_id, payload, members, total, events, position, more } });
+    settle(pending.ticket, problem ? { error: problem } : { ok: isLeave(pending) ? {} : result });
     pump();
   }
   const on = {
     connect() {
       if (state === "idle" || state === "closed") {
-        backoff.reset();
+        failures = 0;
         wasRefused = false;
         retry();
       } else if (state === "waiting") {
@@ -562,7 +543,8 @@ function createMachine(settings = {}) {
         settle(ticket, { ok: { position: wanted.position } });
         return;
       }
-      const calls = list(isLeave).length + [...rooms.values()].flatMap(({ tickets }) => tickets).length;
+      let calls = list(isLeave).length;
+      rooms.forEach(({ tickets }) => calls += tickets.length);
       if (calls >= config.max_rooms || !wanted && isFull()) {
         fail(ticket, "too_many_rooms");
         return;
@@ -595,7 +577,7 @@ function createMachine(settings = {}) {
     send: ({ ticket, ...message }) => publish(ticket, message),
     direct: ({ ticket, ...message }) => enqueue(ticket, { type: "direct", ...message }, "ack", Infinity, true),
     request: ({ ticket, timeout_ms = config.request_timeout_ms, ...message }) => publish(ticket, message, timeout_ms),
-    ask: ({ ticket, message, timeout_ms = config.request_timeout_ms }) => enqueue(ticket, message, message["timestamp"] ?? message.type, timeout_ms),
+    ask: ({ ticket, message, timeout_ms = config.request_timeout_ms }) => enqueue(ticket, message, message.type, timeout_ms),
     cancel({ ticket }) {
       for (const [name, room] of rooms) {
         const { tickets, known, asked } = room;
@@ -624,7 +606,7 @@ function createMachine(settings = {}) {
     },
     tick() {
       for (const { ticket } of take(({ due }) => due <= now)) {
-        fail(ticket, "timeout", "no answer in time");
+        fail(ticket, "timeout");
       }
       if (now >= Math.min(staleAt, pongDue)) {
         lose();
@@ -724,12 +706,12 @@ var Room = class {
     const offs = [
       this.on("message", (message) => {
         if (unread.push(message) > limit) {
-          end(new SwitchboardError("overflow", `more than ${limit} messages were not read`));
+          end(new SwitchboardError("overflow", "too many unread messages"));
         }
         wake?.();
       }),
       this.on("left", () => end()),
-      this.#link.onEnd(() => end()),
+      this.#link.onEnd(end),
       () => signal?.removeEventListener("abort", abort)
     ];
     signal?.addEventListener("abort", abort);
@@ -738,15 +720,14 @@ var Room = class {
     }
     return (async function* () {
       try {
-        while (unread.length > 0 || !ended) {
-          const next = unread.shift();
-          if (next) {
-            yield next;
+        while (unread.length || !ended) {
+          if (unread.length) {
+            yield unread.shift();
           } else {
             await new Promise((resolve) => wake = resolve);
           }
         }
-        if (ended.error !== void 0) {
+        if (ended.error) {
           throw ended.error;
         }
       } finally {
@@ -783,7 +764,7 @@ var Client = class {
   #WebSocket;
   #machine;
   #prefix = random().join("-");
-  #events = new Listeners((error) => this.#report(error));
+  #events = new Listeners((error) => this.#link.report(error));
   #handlers = /* @__PURE__ */ new Map();
   #rooms = /* @__PURE__ */ new Map();
   #pending = /* @__PURE__ */ new Map();
@@ -803,7 +784,7 @@ var Client = class {
     }
     this.#url = new URL(url, globalThis.location?.href);
     this.#url.protocol = this.#url.protocol.replace("http", "ws");
-    if (user !== void 0) {
+    if (user) {
       this.#url.searchParams.set("user", user);
     }
     this.#token = token;
@@ -840,11 +821,11 @@ var Client = class {
   }
   /** To every connection of a user. Survives reconnects as `room.send` does; bytes are allowed. */
   async direct(user, payload, { signal } = {}) {
-    await this.#publish("direct", { to: user }, payload, signal);
+    await this.#link.publish("direct", { to: user }, payload, signal);
   }
   /** Asks the application's handler for `method`, once: if the connection is lost meanwhile, that is an error. */
   async request(method, payload, { room, timeout, signal } = {}) {
-    const answer = await this.#publish("request", { type: method, room, timeout_ms: timeout }, payload, signal);
+    const answer = await this.#link.publish("request", { type: method, room, timeout_ms: timeout }, payload, signal);
     return answer.payload;
   }
   /** Answers the server's requests for `method` with what `handler` returns, or with what it throws as an error. */
@@ -852,20 +833,9 @@ var Client = class {
     this.#handlers.set(method, handler);
     return () => void (this.#handlers.get(method) === handler && this.#handlers.delete(method));
   }
-  /** How long the server takes to answer, in milliseconds. */
-  async ping({ signal } = {}) {
-    const start = performance.now();
-    await this.#call("ask", { message: { type: "health_ping", timestamp: start } }, signal);
-    return performance.now() - start;
-  }
   // ---- calls ----
-  async #publish(event, fields, payload, signal) {
-    const message = { ...fields, payload: snapshot(payload instanceof Blob ? await payload.arrayBuffer() : payload) };
-    encode(message);
-    return this.#call(event, message, signal);
-  }
-  #call(event, fields, signal, done) {
-    return new Promise((resolve, reject) => {
+  #link = {
+    call: (event, fields, signal, done) => new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       const ticket = ++this.#tickets;
       const forget = () => {
@@ -888,14 +858,26 @@ var Client = class {
         }
       });
       this.#feed({ [event]: { ticket, ...fields } });
-    });
-  }
-  #link = {
-    call: (...call) => this.#call(...call),
-    publish: (...call) => this.#publish(...call),
-    publication: (message) => this.#publication(message),
+    }),
+    publish: async (event, fields, payload, signal) => {
+      const message = { ...fields, payload: snapshot(payload instanceof Blob ? await payload.arrayBuffer() : payload) };
+      encode(message);
+      return this.#link.call(event, message, signal);
+    },
+    publication: (message) => {
+      const { from, id } = message;
+      const own = from === this.#greeting?.user && !!id?.startsWith(this.#prefix);
+      return { ...message, own };
+    },
     onEnd: (listener) => this.on("state", ({ state }) => (state === "idle" || state === "closed") && listener()),
-    report: (error) => this.#report(error)
+    report: (error) => {
+      const again = this.#reporting;
+      this.#reporting = true;
+      if (again || !this.#events.emit("error", error)) {
+        console.error(error);
+      }
+      this.#reporting = again;
+    }
   };
   // ---- the machine ----
   #feed(event) {
@@ -909,7 +891,7 @@ var Client = class {
       try {
         this.#perform[name](body);
       } catch (error) {
-        this.#report(error);
+        this.#link.report(error);
       }
     }
     this.#performing = false;
@@ -926,7 +908,7 @@ var Client = class {
       try {
         answer = { token: await this.#token() };
       } catch (error) {
-        this.#report(error);
+        this.#link.report(error);
         answer = { error: String(error) };
       }
       if (asked === this.#tokensAsked) {
@@ -935,7 +917,7 @@ var Client = class {
     },
     dial: ({ token = this.#token, session }) => {
       const url = new URL(this.#url);
-      if (session !== void 0) {
+      if (session) {
         url.searchParams.set("session", session);
       }
       const protocols = ["switchboard"];
@@ -974,10 +956,10 @@ var Client = class {
       const { type, room } = message;
       if (room === void 0) {
         this.#events.emit("direct", message);
-      } else if (/^(member_joined|member_left|gap|refresh)$/.test(type)) {
+      } else if (message["event_id"] === void 0) {
         this.room(room).tell(type, message);
       } else {
-        this.room(room).tell("message", this.#publication(message));
+        this.room(room).tell("message", this.#link.publication(message));
       }
     },
     room: ({ room, ...news }) => {
@@ -996,7 +978,7 @@ var Client = class {
         if (error instanceof SwitchboardError) {
           code = error.code;
         } else {
-          this.#report(error);
+          this.#link.report(error);
         }
         this.#feed({ reply: { id, error: { code, message: String(error?.message) } } });
       }
@@ -1017,7 +999,7 @@ var Client = class {
       message = decode(data);
     } catch (error) {
       this.#feed({ alive: {} });
-      this.#report(new SwitchboardError("unreadable", String(error)));
+      this.#link.report(new SwitchboardError("unreadable", String(error)));
       return;
     }
     if (message.type === "connected") {
@@ -1034,25 +1016,11 @@ var Client = class {
       globalThis[method]?.(name, this.#wake);
     }
   }
-  #wake = ({ type }) => {
-    if (type !== "visibilitychange" || !document.hidden) {
+  #wake = () => {
+    if (!globalThis.document?.hidden) {
       this.#feed({ wake: {} });
     }
   };
-  // ---- the application ----
-  #publication(message) {
-    const { from, id } = message;
-    const own = from === this.#greeting?.user && !!id?.startsWith(this.#prefix);
-    return { ...message, own };
-  }
-  #report(error) {
-    const again = this.#reporting;
-    this.#reporting = true;
-    if (again || !this.#events.emit("error", error)) {
-      console.error(error);
-    }
-    this.#reporting = again;
-  }
 };
 export {
   Client,

@@ -1,25 +1,9 @@
-export interface Backoff {
-  /** The wait after one more failure, in milliseconds. */
-  next(): number;
-  reset(): void;
-}
-
-/** Doubling, and drawn from the whole interval so that clients do not come back together. */
-export function createBackoff(min: number, max: number, seed: number): Backoff {
-  let failures = 0;
-
-  /** mulberry32: small, and the same in every language. */
-  function draw(): number {
+/** Draws from the whole of [0, ceiling]: mulberry32, which is small and the same in every language. */
+export function createDraw(seed: number): (ceiling: number) => number {
+  return (ceiling) => {
     seed = (seed + 0x6d2b79f5) | 0;
     let t = Math.imul(seed ^ (seed >>> 15), seed | 1);
     t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return (t ^ (t >>> 14)) >>> 0;
-  }
-
-  return {
-    next: () => Math.floor((draw() * (Math.min(max, min * 2 ** failures++) + 1)) / 2 ** 32),
-    reset: () => {
-      failures = 0;
-    },
+    return Math.floor((((t ^ (t >>> 14)) >>> 0) * (ceiling + 1)) / 2 ** 32);
   };
 }

@@ -1,7 +1,7 @@
 import { SwitchboardError } from "./error.js";
 import { Listeners } from "./listeners.js";
 import { createMachine, type Machine } from "./machine.js";
-import { Room, type Abortable, type Link, type Publication, type RoomEvents, type Sent } from "./room.js";
+import { Room, type Abortable, type Link, type Publication, type RoomEvents } from "./room.js";
 import type { Action, Actions, Config, Event, Events, Message, Outcome, State, StateChange } from "./vocabulary.js";
 import { decode, encode, snapshot } from "./wire.js";
 
@@ -78,7 +78,7 @@ export class Client {
   readonly #WebSocket: SocketConstructor;
   readonly #machine: Machine;
   readonly #prefix = random().join("-");
-  readonly #events = new Listeners<ClientEvents>((error) => this.#report(error));
+  readonly #events = new Listeners<ClientEvents>((error) => this.#link.report(error));
   readonly #handlers = new Map<string, RequestHandler>();
   readonly #rooms = new Map<string, Room>();
   readonly #pending = new Map<number, (outcome: Outcome) => void>();
@@ -99,7 +99,7 @@ export class Client {
     }
     this.#url = new URL(url, globalThis.location?.href);
     this.#url.protocol = this.#url.protocol.replace("http", "ws");
-    if (user !== undefined) {
+    if (user) {
       this.#url.searchParams.set("user", user);
     }
     this.#token = token;
@@ -143,12 +143,12 @@ export class Client {
 
   /** To every connection of a user. Survives reconnects as `room.send` does; bytes are allowed. */
   async direct(user: string, payload?: unknown, { signal }: Abortable = {}): Promise<void> {
-    await this.#publish("direct", { to: user }, payload, signal);
+    await this.#link.publish("direct", { to: user }, payload, signal);
   }
 
   /** Asks the application's handler for `method`, once: if the connection is lost meanwhile, that is an error. */
   async request<T = unknown>(method: string, payload?: unknown, { room, timeout, signal }: RequestOptions = {}): Promise<T> {
-    const answer = await this.#publish("request", { type: method, room, timeout_ms: timeout }, payload, signal);
+    const answer = await this.#link.publish("request", { type: method, room, timeout_ms: timeout }, payload, signal);
     return answer.payload as T;
   }
 
@@ -158,56 +158,60 @@ export class Client {
     return () => void (this.#handlers.get(method) === handler && this.#handlers.delete(method));
   }
 
-  /** How long the server takes to answer, in milliseconds. */
-  async ping({ signal }: Abortable = {}): Promise<number> {
-    const start = performance.now();
-    await this.#call("ask", { message: { type: "health_ping", timestamp: start } }, signal);
-    return performance.now() - start;
-  }
-
   // ---- calls ----
 
-  async #publish(event: keyof Events, fields: object, payload: unknown, signal?: AbortSignal): Promise<Sent> {
-    // Only a Blob has to be waited for: everything else goes out in the order of the calls.
-    const message = { ...fields, payload: snapshot(payload instanceof Blob ? await payload.arrayBuffer() : payload) };
-    // What cannot be sent fails here, and not in the middle of a reconnect.
-    encode(message as unknown as Message);
-    return this.#call(event, message, signal);
-  }
-
-  #call<T>(event: keyof Events, fields: object, signal?: AbortSignal, done?: (result: T) => void): Promise<T> {
-    return new Promise((resolve, reject) => {
-      signal?.throwIfAborted();
-      const ticket = ++this.#tickets;
-      const forget = () => {
-        this.#pending.delete(ticket);
-        signal?.removeEventListener("abort", abort);
-      };
-      const abort = () => {
-        forget();
-        this.#feed({ cancel: { ticket } });
-        reject(signal?.reason);
-      };
-      signal?.addEventListener("abort", abort);
-      this.#pending.set(ticket, (outcome) => {
-        forget();
-        if ("error" in outcome) {
-          reject(new SwitchboardError(outcome.error.code, outcome.error.message));
-        } else {
-          done?.(outcome.ok as T);
-          resolve(outcome.ok as T);
-        }
-      });
-      this.#feed({ [event]: { ticket, ...fields } } as Event);
-    });
-  }
-
   readonly #link: Link = {
-    call: (...call) => this.#call(...call),
-    publish: (...call) => this.#publish(...call),
-    publication: (message) => this.#publication(message),
+    call: (event, fields, signal, done) =>
+      new Promise((resolve, reject) => {
+        signal?.throwIfAborted();
+        const ticket = ++this.#tickets;
+        const forget = () => {
+          this.#pending.delete(ticket);
+          signal?.removeEventListener("abort", abort);
+        };
+        const abort = () => {
+          forget();
+          this.#feed({ cancel: { ticket } });
+          reject(signal?.reason);
+        };
+        signal?.addEventListener("abort", abort);
+        this.#pending.set(ticket, (outcome) => {
+          forget();
+          if ("error" in outcome) {
+            reject(new SwitchboardError(outcome.error.code, outcome.error.message));
+          } else {
+            done?.(outcome.ok as never);
+            resolve(outcome.ok as never);
+          }
+        });
+        this.#feed({ [event]: { ticket, ...fields } } as Event);
+      }),
+
+    publish: async (event, fields, payload, signal) => {
+      // Only a Blob has to be waited for: everything else goes out in the order of the calls.
+      const message = { ...fields, payload: snapshot(payload instanceof Blob ? await payload.arrayBuffer() : payload) };
+      // What cannot be sent fails here, and not in the middle of a reconnect.
+      encode(message as unknown as Message);
+      return this.#link.call(event, message, signal);
+    },
+
+    publication: (message) => {
+      const { from, id } = message as unknown as Publication;
+      const own = from === this.#greeting?.user && !!id?.startsWith(this.#prefix);
+      return { ...(message as unknown as Publication), own };
+    },
+
     onEnd: (listener) => this.on("state", ({ state }) => (state === "idle" || state === "closed") && listener()),
-    report: (error) => this.#report(error),
+
+    report: (error) => {
+      // What a listener for errors throws must not come back to it.
+      const again = this.#reporting;
+      this.#reporting = true;
+      if (again || !this.#events.emit("error", error)) {
+        console.error(error);
+      }
+      this.#reporting = again;
+    },
   };
 
   // ---- the machine ----
@@ -224,7 +228,7 @@ export class Client {
       try {
         this.#perform[name](body);
       } catch (error) {
-        this.#report(error);
+        this.#link.report(error);
       }
     }
     this.#performing = false;
@@ -243,7 +247,7 @@ export class Client {
       try {
         answer = { token: await (this.#token as TokenProvider)() };
       } catch (error) {
-        this.#report(error);
+        this.#link.report(error);
         answer = { error: String(error) };
       }
       // An answer to an earlier question is worth nothing.
@@ -254,7 +258,7 @@ export class Client {
 
     dial: ({ token = this.#token, session }) => {
       const url = new URL(this.#url);
-      if (session !== undefined) {
+      if (session) {
         url.searchParams.set("session", session);
       }
       // Among the subprotocols and not in the URL, because URLs end up in logs.
@@ -299,10 +303,10 @@ export class Client {
       const { type, room } = message;
       if (room === undefined) {
         this.#events.emit("direct", message as unknown as Direct);
-      } else if (/^(member_joined|member_left|gap|refresh)$/.test(type)) {
+      } else if (message["event_id"] === undefined) {
         this.room(room).tell(type as keyof RoomEvents, message as never);
       } else {
-        this.room(room).tell("message", this.#publication(message));
+        this.room(room).tell("message", this.#link.publication(message));
       }
     },
 
@@ -323,7 +327,7 @@ export class Client {
         if (error instanceof SwitchboardError) {
           code = error.code;
         } else {
-          this.#report(error);
+          this.#link.report(error);
         }
         this.#feed({ reply: { id, error: { code, message: String((error as Error)?.message) } } });
       }
@@ -346,7 +350,7 @@ export class Client {
       message = decode(data);
     } catch (error) {
       this.#feed({ alive: {} });
-      this.#report(new SwitchboardError("unreadable", String(error)));
+      this.#link.report(new SwitchboardError("unreadable", String(error)));
       return;
     }
     if (message.type === "connected") {
@@ -365,27 +369,9 @@ export class Client {
     }
   }
 
-  readonly #wake = ({ type }: { type: string }): void => {
-    if (type !== "visibilitychange" || !document.hidden) {
+  readonly #wake = (): void => {
+    if (!globalThis.document?.hidden) {
       this.#feed({ wake: {} });
     }
   };
-
-  // ---- the application ----
-
-  #publication(message: Message): Publication {
-    const { from, id } = message as unknown as Publication;
-    const own = from === this.#greeting?.user && !!id?.startsWith(this.#prefix);
-    return { ...(message as unknown as Publication), own };
-  }
-
-  #report(error: unknown): void {
-    // What a listener for errors throws must not come back to it.
-    const again = this.#reporting;
-    this.#reporting = true;
-    if (again || !this.#events.emit("error", error)) {
-      console.error(error);
-    }
-    this.#reporting = again;
-  }
 }

@@ -1,7 +1,7 @@
 // What a client does between an application and a socket, without IO, clock or randomness of its own.
 // docs/client-machine.md describes it; the machine in Rust behaves the same.
 
-import { createBackoff } from "./backoff.js";
+import { createDraw } from "./backoff.js";
 import { isInFlight, isLeave, isWaiting, type Pending } from "./pending.js";
 import { distance, isPosition } from "./position.js";
 import { advance, open, place, RESUME, type Room, type Rooms } from "./rooms.js";
@@ -30,20 +30,20 @@ const DEFAULTS: Config = {
   id_prefix: "",
 };
 
-const FINAL = [1000, 1002, 1003, 1007, 1009, 4003, 4004, 400, 403, 404, 405, 426];
-const UNAUTHORIZED = [4001, 401];
+const FINAL = /^(100[02379]|400[34]|40[0345]|426)$/;
+const UNAUTHORIZED = /^40?01$/;
 const RESERVED =
-  /^(join|resume|leave|direct|members|history|reply|health_p[io]ng|connected|joined|left|member_joined|member_left|ack|error|gap|refresh|request|draining)$/;
+  /^(join|resume|leave|direct|members|history|reply|health_p[io]ng|connected|(member_)?(joined|left)|ack|error|gap|refresh|request|draining)$/;
 const PONG_WITHIN_MS = 5_000;
 const RATE_LIMIT_PAUSE_MS = 1_000;
 
-const ORDER = ["drop", "state", "deliver", "requested", "room", "settled", "ask_token", "dial", "transmit"];
+const ORDER = "drop state deliver requested room settled ask_token dial transmit";
 const rank = (action: Action) => ORDER.indexOf(Object.keys(action)[0] as string);
 const ticketOf = (action: Action) => ("settled" in action ? action.settled.ticket : 0);
 
 export function createMachine(settings: Partial<Config> = {}): Machine {
   const config = { ...DEFAULTS, ...settings };
-  const backoff = createBackoff(config.min_backoff_ms, config.max_backoff_ms, config.seed);
+  const draw = createDraw(config.seed);
   const rooms: Rooms = new Map();
   /** By id, in the order of the calls. */
   const outgoing = new Map<unknown, Pending>();
@@ -53,6 +53,8 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
   let state: State = "idle";
   let token: string | undefined;
   let session: string | undefined;
+  /** In a row. */
+  let failures = 0;
   /** Whether a token was refused, and none was accepted since. */
   let wasRefused = false;
   /** Whether there is a socket. */
@@ -74,7 +76,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
   const emit = (action: Action) => void actions.push(action);
   const transmit = (message: Message) => emit({ transmit: message });
   const settle = (ticket: number, outcome: Outcome) => emit({ settled: { ticket, ...outcome } });
-  const fail = (ticket: number, code: string, message = code) => settle(ticket, { error: { code, message } });
+  const fail = (ticket: number, code: string) => settle(ticket, { error: { code, message: code.replace("_", " ") } });
 
   function enter(next: State, cause?: Cause): void {
     if (state !== next) {
@@ -99,7 +101,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
 
   function retry(): void {
     enter("connecting");
-    if (config.ask_token && token === undefined) {
+    if (config.ask_token && !token) {
       askToken();
     } else {
       dial();
@@ -115,7 +117,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
   /** What belonged to the connection ends with it. */
   function forgetConnection(): void {
     if (state === "open" && now - openedAt >= config.stable_after_ms) {
-      backoff.reset();
+      failures = 0;
     }
     dialled = false;
     until = staleAt = pongDue = limitedUntil = Infinity;
@@ -127,7 +129,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
       if (isLeave(pending)) {
         settle(pending.ticket, { ok: {} });
       } else {
-        fail(pending.ticket, "disconnected", "connection lost before the answer");
+        fail(pending.ticket, "disconnected");
       }
     }
     for (const pending of list(isInFlight)) {
@@ -139,7 +141,8 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
   function pause(cause?: Cause, retryAfter = wait): void {
     forgetConnection();
     wait = undefined;
-    const retry_in_ms = retryAfter ?? backoff.next();
+    // From the whole interval, so that clients do not come back together.
+    const retry_in_ms = retryAfter ?? draw(Math.min(config.max_backoff_ms, config.min_backoff_ms * 2 ** failures++));
     until = now + retry_in_ms;
     state = "waiting";
     emit({ state: { state, retry_in_ms, ...cause } });
@@ -152,13 +155,13 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
 
   /** The socket ended, or the upgrade was refused. */
   function over(status: number | undefined, cause: Cause, retryAfter?: number): void {
-    const isRefused = UNAUTHORIZED.includes(status as number);
+    const isRefused = UNAUTHORIZED.test(`${status}`);
     if (isRefused && config.ask_token && !wasRefused) {
       forgetConnection();
       wasRefused = true;
       enter("connecting", cause);
       askToken();
-    } else if (isRefused || FINAL.includes(status as number)) {
+    } else if (isRefused || FINAL.test(`${status}`)) {
       end("closed", "closed", cause);
     } else {
       pause(cause, retryAfter);
@@ -279,7 +282,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
   }
 
   const isTooBig = ({ message }: Pending) => maxBytes < Infinity && sizeOf(message) > maxBytes;
-  const failTooBig = ({ ticket }: Pending) => fail(ticket, "too_big", `over ${maxBytes} bytes`);
+  const failTooBig = ({ ticket }: Pending) => fail(ticket, "too_big");
   const isFree = () => state === "open" && limitedUntil === Infinity && list(isInFlight).length < config.max_in_flight;
   const newId = (count: number) => `${config.id_prefix}-${count}`;
 
@@ -335,12 +338,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     const position = message["position"] ?? message["event_id"];
     switch (type) {
       case "connected":
-        return;
       case "health_pong":
-        // It has no id: whoever asked is found by the number.
-        for (const { ticket } of take(({ answer }) => answer === timestamp)) {
-          settle(ticket, { ok: {} });
-        }
         return;
       case "health_ping":
         if (typeof timestamp === "number") {
@@ -386,7 +384,8 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
   }
 
   function answered(message: Message, room: Room | undefined): void {
-    const { type, id, code, message: text, position, recovered, event_id, payload, members, total, events, more } = message;
+    const { type, id, room: _, code, message: text, ...result } = message;
+    const { position, recovered, event_id } = result;
     const problem = type === "error" ? ({ code, message: text } as Problem) : undefined;
     if (problem && typeof code !== "string") {
       return;
@@ -416,10 +415,10 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     }
     outgoing.delete(id);
     const own = rooms.get(pending.message.room);
-    if (own?.from !== undefined && isPosition(event_id) && !pending.repeated && distance(own.from, event_id) === 1n) {
+    if (own && isPosition(event_id) && !pending.repeated && distance(own.from, event_id) === 1n) {
       own.from = event_id;
     }
-    settle(pending.ticket, problem ? { error: problem } : { ok: isLeave(pending) ? {} : { event_id, payload, members, total, events, position, more } });
+    settle(pending.ticket, problem ? { error: problem } : { ok: isLeave(pending) ? {} : result });
     pump();
   }
 
@@ -428,7 +427,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
   const on: { [Name in keyof Events]: (event: Events[Name]) => void } = {
     connect() {
       if (state === "idle" || state === "closed") {
-        backoff.reset();
+        failures = 0;
         wasRefused = false;
         retry();
       } else if (state === "waiting") {
@@ -476,7 +475,8 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
         settle(ticket, { ok: { position: wanted.position } });
         return;
       }
-      const calls = list(isLeave).length + [...rooms.values()].flatMap(({ tickets }) => tickets).length;
+      let calls = list(isLeave).length;
+      rooms.forEach(({ tickets }) => (calls += tickets.length));
       if (calls >= config.max_rooms || (!wanted && isFull())) {
         fail(ticket, "too_many_rooms");
         return;
@@ -511,7 +511,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     send: ({ ticket, ...message }) => publish(ticket, message),
     direct: ({ ticket, ...message }) => enqueue(ticket, { type: "direct", ...message }, "ack", Infinity, true),
     request: ({ ticket, timeout_ms = config.request_timeout_ms, ...message }) => publish(ticket, message, timeout_ms),
-    ask: ({ ticket, message, timeout_ms = config.request_timeout_ms }) => enqueue(ticket, message, (message["timestamp"] as string) ?? message.type, timeout_ms),
+    ask: ({ ticket, message, timeout_ms = config.request_timeout_ms }) => enqueue(ticket, message, message.type, timeout_ms),
 
     cancel({ ticket }) {
       for (const [name, room] of rooms) {
@@ -544,7 +544,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
 
     tick() {
       for (const { ticket } of take(({ due }) => due <= now)) {
-        fail(ticket, "timeout", "no answer in time");
+        fail(ticket, "timeout");
       }
       if (now >= Math.min(staleAt, pongDue)) {
         lose();

@@ -175,12 +175,12 @@ export class Room implements AsyncIterable<Publication> {
     const offs = [
       this.on("message", (message) => {
         if (unread.push(message) > limit) {
-          end(new SwitchboardError("overflow", `more than ${limit} messages were not read`));
+          end(new SwitchboardError("overflow", "too many unread messages"));
         }
         wake?.();
       }),
       this.on("left", () => end()),
-      this.#link.onEnd(() => end()),
+      this.#link.onEnd(end),
       () => signal?.removeEventListener("abort", abort),
     ];
     signal?.addEventListener("abort", abort);
@@ -189,15 +189,14 @@ export class Room implements AsyncIterable<Publication> {
     }
     return (async function* () {
       try {
-        while (unread.length > 0 || !ended) {
-          const next = unread.shift();
-          if (next) {
-            yield next;
+        while (unread.length || !ended) {
+          if (unread.length) {
+            yield unread.shift() as Publication;
           } else {
             await new Promise<void>((resolve) => (wake = resolve));
           }
         }
-        if (ended.error !== undefined) {
+        if (ended.error) {
           throw ended.error;
         }
       } finally {

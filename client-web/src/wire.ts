@@ -5,9 +5,8 @@ import type { Message } from "./vocabulary.js";
 const VERSION = 1;
 const PUBLISH = 0;
 const DIRECT = 1;
-const PUBLICATION = 128;
-const DIRECT_TO_CLIENT = 129;
-const ANSWER = 130;
+/** What goes to a client; a publication has a type of its own. */
+const KINDS: { [Kind in number]?: string } = { 128: "", 129: "direct", 130: "ack" };
 const RECEIVED_HEADER = 32;
 const MAX_NAME_BYTES = 255;
 
@@ -45,32 +44,27 @@ export function encode(message: Message): string | Uint8Array<ArrayBuffer> {
 export function decode(data: string | ArrayBuffer): Message {
   const message: Message | null = typeof data === "string" ? JSON.parse(data) : decodeFrame(new Uint8Array(data));
   if (typeof message?.type !== "string") {
-    throw new SyntaxError("no type");
+    throw new SyntaxError("bad message");
   }
   return message;
 }
 
+/** Without a type, if it is none that goes to a client. */
 function decodeFrame(bytes: Uint8Array): Message {
   const [version, kind, ...lengths] = bytes.subarray(0, 6);
   let at = RECEIVED_HEADER;
-  const [room, type, id, from] = lengths.map((length) => decoder.decode(bytes.subarray(at, (at += length))) || undefined);
-  if (version !== VERSION || bytes.length < at) {
-    throw new SyntaxError("a bad header");
-  }
+  const [room, name, id, from] = lengths.map((length) => decoder.decode(bytes.subarray(at, (at += length))) || undefined);
+  const type = version === VERSION && at <= bytes.length ? KINDS[kind as number] : undefined;
   const head = new DataView(bytes.buffer);
-  const message = { id, from, timestamp: Number(head.getBigUint64(24)), payload: bytes.subarray(at) };
-  switch (kind) {
-    case PUBLICATION: {
-      const epoch = head.getBigUint64(8).toString(16).padStart(16, "0");
-      return { ...message, type: type ?? "binary", room: room ?? "", event_id: `${epoch}:${head.getBigUint64(16)}` };
-    }
-    case DIRECT_TO_CLIENT:
-      return { ...message, type: "direct" };
-    case ANSWER:
-      return { type: "ack", id, payload: message.payload };
-    default:
-      throw new SyntaxError("an unknown kind");
-  }
+  const epoch = head.getBigUint64(8).toString(16).padStart(16, "0");
+  return {
+    type: type === "" ? (name ?? "binary") : (type as string),
+    id,
+    from,
+    timestamp: Number(head.getBigUint64(24)),
+    payload: bytes.subarray(at),
+    ...(type === "" && { room: room ?? "", event_id: `${epoch}:${head.getBigUint64(16)}` }),
+  };
 }
 
 /** The events of a `history`: there, bytes come as base64. */
@@ -80,11 +74,9 @@ export function fromHistory({ binary, ...event }: Message): Message {
 
 /** A JSON value or bytes, as it is now: what the application does with the original later must not change what is sent. */
 export function snapshot(payload: unknown): unknown {
-  if (payload instanceof ArrayBuffer) {
-    return new Uint8Array(payload.slice(0));
-  }
-  if (ArrayBuffer.isView(payload)) {
-    return new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength).slice();
+  if (payload instanceof ArrayBuffer || ArrayBuffer.isView(payload)) {
+    const { buffer, byteOffset, byteLength } = payload as Uint8Array;
+    return new Uint8Array(buffer ?? payload, byteOffset, byteLength).slice();
   }
   return payload === undefined ? payload : JSON.parse(JSON.stringify(payload));
 }
