@@ -25,7 +25,10 @@ export async function buildPageModule(outfile) {
 async function buildScript(outfile) {
   const entry = { entryPoints: [here("src/global.ts")], format: "iife", mangleProps: INTERNAL, minify: true, write: false };
   const { outputFiles } = await build({ ...common, ...entry });
-  const compress = { passes: 3, pure_getters: true, reduce_funcs: false, unsafe_arrows: true, unsafe_comps: true, unsafe_math: true };
+  const compress = {
+    ...{ passes: 3, module: true, hoist_funs: true, pure_getters: true, reduce_funcs: false, sequences: false },
+    ...{ unsafe: true, unsafe_arrows: true, unsafe_comps: true, unsafe_math: true },
+  };
   const { code } = await minify(outputFiles[0].text, { ecma: 2020, compress, mangle: true });
   writeFileSync(outfile, code);
 }

@@ -1,19 +1,22 @@
-// Measures the round trip, again and again while there is a connection.
+// Measures the round trip, again and again while we are in the room.
 
 const INTERVAL_MS = 5_000;
 const TIMEOUT_MS = 2_000;
 
 /** Event: `sample`, a round trip in ms, or null when no answer came in time. */
 export class HealthMeter extends EventTarget {
-  #client;
+  #visit;
+  #position;
   #interval;
 
-  constructor(client) {
+  constructor(visit) {
     super();
-    this.#client = client;
-    client.on("state", ({ state }) => {
+    this.#visit = visit;
+    visit.room.on("joined", ({ position }) => (this.#position = position));
+    visit.room.on("message", ({ event_id: position }) => (this.#position = position));
+    visit.addEventListener("state", ({ detail }) => {
       clearInterval(this.#interval);
-      if (state === "open") {
+      if (detail.phase === "connected") {
         this.#interval = setInterval(() => this.#measure(), INTERVAL_MS);
         this.#measure();
       }
@@ -21,16 +24,16 @@ export class HealthMeter extends EventTarget {
   }
 
   async #measure() {
+    const start = performance.now();
     let latency;
     try {
-      latency = await this.#client.ping({ signal: AbortSignal.timeout(TIMEOUT_MS) });
+      // The smallest question there is: what is newer than what we have just seen?
+      await this.#visit.room.history({ since: this.#position, limit: 1, signal: AbortSignal.timeout(TIMEOUT_MS) });
+      latency = performance.now() - start;
     } catch (error) {
-      if (error.name !== "TimeoutError") {
-        return;
-      }
-      latency = null;
+      latency = error.name === "TimeoutError" ? null : performance.now() - start;
     }
-    if (this.#client.state === "open") {
+    if (this.#visit.state.phase === "connected") {
       this.dispatchEvent(new CustomEvent("sample", { detail: latency }));
     }
   }

@@ -11,31 +11,27 @@ var SwitchboardError = class extends Error {
 };
 
 // src/listeners.ts
-var Listeners = class {
-  #report;
-  #listeners = {};
-  constructor(report) {
-    this.#report = report;
-  }
-  add(name, listener) {
-    const listeners = this.#listeners[name] ??= /* @__PURE__ */ new Set();
-    const own = (value) => listener(value);
-    listeners.add(own);
-    return () => void listeners.delete(own);
-  }
-  /** Whether anybody heard it. */
-  emit(name, value) {
-    const listeners = [...this.#listeners[name] ?? []];
-    for (const listener of listeners) {
-      try {
-        listener(value);
-      } catch (error) {
-        this.#report(error);
+function createListeners(report) {
+  const all = /* @__PURE__ */ new Set();
+  return {
+    add(name, listener) {
+      const entry = { name, listener };
+      all.add(entry);
+      return () => void all.delete(entry);
+    },
+    emit(name, value) {
+      const heard = [...all].filter((entry) => entry.name === name);
+      for (const { listener } of heard) {
+        try {
+          listener(value);
+        } catch (error) {
+          report(error);
+        }
       }
+      return heard.length > 0;
     }
-    return listeners.length > 0;
-  }
-};
+  };
+}
 
 // src/backoff.ts
 function createDraw(seed) {
@@ -103,7 +99,7 @@ function encode(message) {
   const names = (to === void 0 ? [room, type, id] : [to, "", id]).map((name) => encoder.encode(name ?? ""));
   const head = [VERSION, to === void 0 ? PUBLISH : DIRECT, ...names.map(({ length }) => length), 0, 0, 0];
   if (Math.max(...head) > MAX_NAME_BYTES) {
-    throw new RangeError("a name is too long");
+    throw new RangeError("long name");
   }
   const parts = [head, ...names, payload];
   const frame = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
@@ -145,7 +141,7 @@ function snapshot(payload) {
     const { buffer, byteOffset, byteLength } = payload;
     return new Uint8Array(buffer ?? payload, byteOffset, byteLength).slice();
   }
-  return payload === void 0 ? payload : JSON.parse(JSON.stringify(payload));
+  return JSON.parse(JSON.stringify({ payload })).payload;
 }
 
 // src/machine.ts
@@ -159,9 +155,7 @@ var DEFAULTS = {
   buffer: 100,
   max_in_flight: 100,
   max_rooms: 1e3,
-  ask_token: false,
-  seed: 0,
-  id_prefix: ""
+  seed: 0
 };
 var FINAL = /^(100[02379]|400[34]|40[0345]|426)$/;
 var UNAUTHORIZED = /^40?01$/;
@@ -196,7 +190,7 @@ function createMachine(settings = {}) {
   const emit = (action) => void actions.push(action);
   const transmit = (message) => emit({ transmit: message });
   const settle = (ticket, outcome) => emit({ settled: { ticket, ...outcome } });
-  const fail = (ticket, code) => settle(ticket, { error: { code, message: code.replace("_", " ") } });
+  const fail = (ticket, code) => settle(ticket, { error: { code, message: code } });
   function enter(next, cause) {
     if (state !== next) {
       state = next;
@@ -385,16 +379,20 @@ function createMachine(settings = {}) {
       }
     }
   }
-  function enqueue(ticket, fields, answer, timeout = Infinity, lasting = false) {
-    const id = newId(ids + 1);
-    const pending = { ticket, message: { ...fields, id }, answer, due: now + timeout, lasting };
+  function make(ticket, fields, answer, timeout = Infinity, lasting) {
+    return { ticket, message: { ...fields, id: newId(ids + 1) }, answer, due: now + timeout, lasting };
+  }
+  function keep(pending) {
+    ids += 1;
+    outgoing.set(pending.message.id, pending);
+  }
+  function enqueue(pending) {
     if (isTooBig(pending)) {
       failTooBig(pending);
     } else if (!isFree() && list(isWaiting).length >= config.buffer) {
-      fail(ticket, "buffer_full");
+      fail(pending.ticket, "buffer_full");
     } else {
-      ids += 1;
-      outgoing.set(id, pending);
+      keep(pending);
       pump();
     }
   }
@@ -402,7 +400,7 @@ function createMachine(settings = {}) {
     if (RESERVED.test(message.type)) {
       fail(ticket, "reserved_type");
     } else {
-      enqueue(ticket, message, "ack", timeout, timeout === void 0);
+      enqueue(make(ticket, message, "ack", timeout, timeout === void 0));
     }
   }
   function received(message) {
@@ -417,9 +415,6 @@ function createMachine(settings = {}) {
     const room = rooms.get(name);
     const position = message["position"] ?? message["event_id"];
     switch (type) {
-      case "connected":
-      case "health_pong":
-        return;
       case "health_ping":
         if (typeof timestamp === "number") {
           transmit({ type: "health_pong", timestamp });
@@ -566,18 +561,17 @@ function createMachine(settings = {}) {
         fail(waiting, "left");
       }
       if (room?.entered || room?.asked) {
-        ids += 1;
-        const pending = { ticket, message: { type: "leave", id: newId(ids), room: name }, answer: "left", due: Infinity };
-        outgoing.set(pending.message.id, pending);
+        const pending = make(ticket, { type: "leave", room: name }, "left");
+        keep(pending);
         transmitPending(pending);
       } else {
         settle(ticket, { ok: {} });
       }
     },
     send: ({ ticket, ...message }) => publish(ticket, message),
-    direct: ({ ticket, ...message }) => enqueue(ticket, { type: "direct", ...message }, "ack", Infinity, true),
+    direct: ({ ticket, ...message }) => enqueue(make(ticket, { type: "direct", ...message }, "ack", Infinity, true)),
     request: ({ ticket, timeout_ms = config.request_timeout_ms, ...message }) => publish(ticket, message, timeout_ms),
-    ask: ({ ticket, message, timeout_ms = config.request_timeout_ms }) => enqueue(ticket, message, message.type, timeout_ms),
+    ask: ({ ticket, message, timeout_ms = config.request_timeout_ms }) => enqueue(make(ticket, message, message.type, timeout_ms)),
     cancel({ ticket }) {
       for (const [name, room] of rooms) {
         const { tickets, known, asked } = room;
@@ -655,7 +649,7 @@ var Room = class {
   constructor(name, link) {
     this.name = name;
     this.#link = link;
-    this.#events = new Listeners(link.report);
+    this.#events = createListeners(link.report);
   }
   /** Whether the connection is in the room now. */
   get joined() {
@@ -685,9 +679,9 @@ var Room = class {
   }
   /** What the room keeps: publications after `since`, oldest first, or the last ones. */
   async history({ since, limit, signal } = {}) {
-    const { name, link } = { name: this.name, link: this.#link };
-    const history = await link.call("ask", { message: { type: "history", room: name, since, limit } }, signal);
-    return { ...history, events: history.events.map((event) => link.publication({ ...fromHistory({ ...event }), room: name })) };
+    const room = this.name;
+    const history = await this.#link.call("ask", { message: { type: "history", room, since, limit } }, signal);
+    return { ...history, events: history.events.map((event) => this.#link.publication({ ...fromHistory({ ...event }), room })) };
   }
   /**
    * The messages from now on, until the room is left or the client is closed. Whoever lets more than `limit` wait unread
@@ -706,7 +700,7 @@ var Room = class {
     const offs = [
       this.on("message", (message) => {
         if (unread.push(message) > limit) {
-          end(new SwitchboardError("overflow", "too many unread messages"));
+          end(new SwitchboardError("overflow", "overflow"));
         }
         wake?.();
       }),
@@ -764,7 +758,7 @@ var Client = class {
   #WebSocket;
   #machine;
   #prefix = random().join("-");
-  #events = new Listeners((error) => this.#link.report(error));
+  #events = createListeners((error) => this.#link.report(error));
   #handlers = /* @__PURE__ */ new Map();
   #rooms = /* @__PURE__ */ new Map();
   #pending = /* @__PURE__ */ new Map();
@@ -780,7 +774,7 @@ var Client = class {
   /** `url` may be relative to the page, and begin with http as well as with ws. */
   constructor(url, { token, user, WebSocket = globalThis.WebSocket, ...config } = {}) {
     if (!WebSocket) {
-      throw new SwitchboardError("no_websocket", "pass a WebSocket as an option");
+      throw new SwitchboardError("no_websocket", "no WebSocket");
     }
     this.#url = new URL(url, globalThis.location?.href);
     this.#url.protocol = this.#url.protocol.replace("http", "ws");
@@ -908,7 +902,6 @@ var Client = class {
       try {
         answer = { token: await this.#token() };
       } catch (error) {
-        this.#link.report(error);
         answer = { error: String(error) };
       }
       if (asked === this.#tokensAsked) {
@@ -974,13 +967,11 @@ var Client = class {
         }
         this.#feed({ reply: { id, payload: snapshot(await handler(payload) ?? null) } });
       } catch (error) {
-        let code = "internal";
-        if (error instanceof SwitchboardError) {
-          code = error.code;
-        } else {
+        const isMeant = error instanceof SwitchboardError;
+        if (!isMeant) {
           this.#link.report(error);
         }
-        this.#feed({ reply: { id, error: { code, message: String(error?.message) } } });
+        this.#feed({ reply: { id, error: { code: isMeant ? error.code : "internal", message: String(error?.message) } } });
       }
     }
   };

@@ -1,5 +1,5 @@
 import { SwitchboardError } from "./error.js";
-import { Listeners } from "./listeners.js";
+import { createListeners } from "./listeners.js";
 import { createMachine, type Machine } from "./machine.js";
 import { Room, type Abortable, type Link, type Publication, type RoomEvents } from "./room.js";
 import type { Action, Actions, Config, Event, Events, Message, Outcome, State, StateChange } from "./vocabulary.js";
@@ -78,7 +78,7 @@ export class Client {
   readonly #WebSocket: SocketConstructor;
   readonly #machine: Machine;
   readonly #prefix = random().join("-");
-  readonly #events = new Listeners<ClientEvents>((error) => this.#link.report(error));
+  readonly #events = createListeners<ClientEvents>((error) => this.#link.report(error));
   readonly #handlers = new Map<string, RequestHandler>();
   readonly #rooms = new Map<string, Room>();
   readonly #pending = new Map<number, (outcome: Outcome) => void>();
@@ -95,7 +95,7 @@ export class Client {
   /** `url` may be relative to the page, and begin with http as well as with ws. */
   constructor(url: string | URL, { token, user, WebSocket = globalThis.WebSocket as SocketConstructor, ...config }: ClientOptions = {}) {
     if (!WebSocket) {
-      throw new SwitchboardError("no_websocket", "pass a WebSocket as an option");
+      throw new SwitchboardError("no_websocket", "no WebSocket");
     }
     this.#url = new URL(url, globalThis.location?.href);
     this.#url.protocol = this.#url.protocol.replace("http", "ws");
@@ -247,7 +247,6 @@ export class Client {
       try {
         answer = { token: await (this.#token as TokenProvider)() };
       } catch (error) {
-        this.#link.report(error);
         answer = { error: String(error) };
       }
       // An answer to an earlier question is worth nothing.
@@ -323,13 +322,11 @@ export class Client {
         }
         this.#feed({ reply: { id, payload: snapshot((await handler(payload)) ?? null) } });
       } catch (error) {
-        let code = "internal";
-        if (error instanceof SwitchboardError) {
-          code = error.code;
-        } else {
+        const isMeant = error instanceof SwitchboardError;
+        if (!isMeant) {
           this.#link.report(error);
         }
-        this.#feed({ reply: { id, error: { code, message: String((error as Error)?.message) } } });
+        this.#feed({ reply: { id, error: { code: isMeant ? error.code : "internal", message: String((error as Error)?.message) } } });
       }
     },
   };

@@ -15,7 +15,7 @@ export interface Machine {
   nextDeadline(): number | null;
 }
 
-const DEFAULTS: Config = {
+const DEFAULTS = {
   min_backoff_ms: 1_000,
   max_backoff_ms: 30_000,
   stable_after_ms: 60_000,
@@ -25,9 +25,7 @@ const DEFAULTS: Config = {
   buffer: 100,
   max_in_flight: 100,
   max_rooms: 1_000,
-  ask_token: false,
   seed: 0,
-  id_prefix: "",
 };
 
 const FINAL = /^(100[02379]|400[34]|40[0345]|426)$/;
@@ -42,7 +40,7 @@ const rank = (action: Action) => ORDER.indexOf(Object.keys(action)[0] as string)
 const ticketOf = (action: Action) => ("settled" in action ? action.settled.ticket : 0);
 
 export function createMachine(settings: Partial<Config> = {}): Machine {
-  const config = { ...DEFAULTS, ...settings };
+  const config: typeof DEFAULTS & Partial<Config> = { ...DEFAULTS, ...settings };
   const draw = createDraw(config.seed);
   const rooms: Rooms = new Map();
   /** By id, in the order of the calls. */
@@ -76,7 +74,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
   const emit = (action: Action) => void actions.push(action);
   const transmit = (message: Message) => emit({ transmit: message });
   const settle = (ticket: number, outcome: Outcome) => emit({ settled: { ticket, ...outcome } });
-  const fail = (ticket: number, code: string) => settle(ticket, { error: { code, message: code.replace("_", " ") } });
+  const fail = (ticket: number, code: string) => settle(ticket, { error: { code, message: code } });
 
   function enter(next: State, cause?: Cause): void {
     if (state !== next) {
@@ -301,16 +299,22 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     }
   }
 
-  function enqueue(ticket: number, fields: Message, answer: string, timeout = Infinity, lasting = false): void {
-    const id = newId(ids + 1);
-    const pending: Pending = { ticket, message: { ...fields, id }, answer, due: now + timeout, lasting };
+  function make(ticket: number, fields: Message, answer: string, timeout = Infinity, lasting?: boolean): Pending {
+    return { ticket, message: { ...fields, id: newId(ids + 1) }, answer, due: now + timeout, lasting };
+  }
+
+  function keep(pending: Pending): void {
+    ids += 1;
+    outgoing.set(pending.message.id, pending);
+  }
+
+  function enqueue(pending: Pending): void {
     if (isTooBig(pending)) {
       failTooBig(pending);
     } else if (!isFree() && list(isWaiting).length >= config.buffer) {
-      fail(ticket, "buffer_full");
+      fail(pending.ticket, "buffer_full");
     } else {
-      ids += 1;
-      outgoing.set(id, pending);
+      keep(pending);
       pump();
     }
   }
@@ -319,7 +323,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     if (RESERVED.test(message.type)) {
       fail(ticket, "reserved_type");
     } else {
-      enqueue(ticket, message, "ack", timeout, timeout === undefined);
+      enqueue(make(ticket, message, "ack", timeout, timeout === undefined));
     }
   }
 
@@ -337,9 +341,6 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     const room = rooms.get(name);
     const position = message["position"] ?? message["event_id"];
     switch (type) {
-      case "connected":
-      case "health_pong":
-        return;
       case "health_ping":
         if (typeof timestamp === "number") {
           transmit({ type: "health_pong", timestamp });
@@ -499,9 +500,8 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
         fail(waiting, "left");
       }
       if (room?.entered || room?.asked) {
-        ids += 1;
-        const pending: Pending = { ticket, message: { type: "leave", id: newId(ids), room: name }, answer: "left", due: Infinity };
-        outgoing.set(pending.message.id, pending);
+        const pending = make(ticket, { type: "leave", room: name }, "left");
+        keep(pending);
         transmitPending(pending);
       } else {
         settle(ticket, { ok: {} });
@@ -509,9 +509,9 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     },
 
     send: ({ ticket, ...message }) => publish(ticket, message),
-    direct: ({ ticket, ...message }) => enqueue(ticket, { type: "direct", ...message }, "ack", Infinity, true),
+    direct: ({ ticket, ...message }) => enqueue(make(ticket, { type: "direct", ...message }, "ack", Infinity, true)),
     request: ({ ticket, timeout_ms = config.request_timeout_ms, ...message }) => publish(ticket, message, timeout_ms),
-    ask: ({ ticket, message, timeout_ms = config.request_timeout_ms }) => enqueue(ticket, message, message.type, timeout_ms),
+    ask: ({ ticket, message, timeout_ms = config.request_timeout_ms }) => enqueue(make(ticket, message, message.type, timeout_ms)),
 
     cancel({ ticket }) {
       for (const [name, room] of rooms) {

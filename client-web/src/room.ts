@@ -1,5 +1,5 @@
 import { SwitchboardError } from "./error.js";
-import { Listeners } from "./listeners.js";
+import { createListeners, type Listeners } from "./listeners.js";
 import type { Entered, Events, Message, Problem } from "./vocabulary.js";
 import { fromHistory } from "./wire.js";
 
@@ -116,7 +116,7 @@ export class Room implements AsyncIterable<Publication> {
   constructor(name: string, link: Link) {
     this.name = name;
     this.#link = link;
-    this.#events = new Listeners(link.report);
+    this.#events = createListeners(link.report);
   }
 
   /** Whether the connection is in the room now. */
@@ -153,9 +153,9 @@ export class Room implements AsyncIterable<Publication> {
 
   /** What the room keeps: publications after `since`, oldest first, or the last ones. */
   async history({ since, limit, signal }: HistoryOptions = {}): Promise<History> {
-    const { name, link } = { name: this.name, link: this.#link };
-    const history = await link.call<History>("ask", { message: { type: "history", room: name, since, limit } }, signal);
-    return { ...history, events: history.events.map((event) => link.publication({ ...fromHistory({ ...event }), room: name })) };
+    const room = this.name;
+    const history = await this.#link.call<History>("ask", { message: { type: "history", room, since, limit } }, signal);
+    return { ...history, events: history.events.map((event) => this.#link.publication({ ...fromHistory({ ...event }), room })) };
   }
 
   /**
@@ -175,7 +175,7 @@ export class Room implements AsyncIterable<Publication> {
     const offs = [
       this.on("message", (message) => {
         if (unread.push(message) > limit) {
-          end(new SwitchboardError("overflow", "too many unread messages"));
+          end(new SwitchboardError("overflow", "overflow"));
         }
         wake?.();
       }),

@@ -28,7 +28,7 @@ export function encode(message: Message): string | Uint8Array<ArrayBuffer> {
   const names = (to === undefined ? [room, type, id] : [to, "", id]).map((name) => encoder.encode((name ?? "") as string));
   const head = [VERSION, to === undefined ? PUBLISH : DIRECT, ...names.map(({ length }) => length), 0, 0, 0];
   if (Math.max(...head) > MAX_NAME_BYTES) {
-    throw new RangeError("a name is too long");
+    throw new RangeError("long name");
   }
   const parts = [head, ...names, payload];
   const frame = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
@@ -78,5 +78,5 @@ export function snapshot(payload: unknown): unknown {
     const { buffer, byteOffset, byteLength } = payload as Uint8Array;
     return new Uint8Array(buffer ?? payload, byteOffset, byteLength).slice();
   }
-  return payload === undefined ? payload : JSON.parse(JSON.stringify(payload));
+  return JSON.parse(JSON.stringify({ payload })).payload;
 }
