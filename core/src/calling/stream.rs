@@ -1,5 +1,6 @@
 //! Bytes to and from a socket that does not block, with or without TLS between.
 
+#[cfg(feature = "tls")]
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
