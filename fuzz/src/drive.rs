@@ -46,8 +46,13 @@ pub fn event(op: Op, context: Context<'_>) -> Result<Option<Event>, NameError> {
     let target = match op {
         Op::Connect { user: name, rooms } => {
             let rooms: Result<_, _> =
-                rooms_of(rooms).iter().map(|room| RoomName::new(room)).collect();
-            return Ok(Some(Event::Connect { ticket, user: user(name)?, rooms: rooms? }));
+                rooms_of(rooms).iter().map(|room| Ok((RoomName::new(room)?, None))).collect();
+            return Ok(Some(Event::Connect {
+                ticket,
+                user: user(name)?,
+                rooms: rooms?,
+                session: None,
+            }));
         }
         Op::Drain { timeout_ms, spread_ms } => {
             let timeout = Duration::from_millis(timeout_ms.into());
@@ -116,7 +121,7 @@ pub fn event(op: Op, context: Context<'_>) -> Result<Option<Event>, NameError> {
             Event::Disconnected { connection, how: Disconnect::HandshakeFailed }
         }
         Op::Join { room: name, id: asks, .. } => {
-            received(Inbound::Join { id: id(asks)?, room: room(name)? })
+            received(Inbound::Join { id: id(asks)?, room: room(name)?, since: None })
         }
         Op::Leave { room: name, id: asks, .. } => {
             received(Inbound::Leave { id: id(asks)?, room: maybe(name)? })
@@ -193,8 +198,11 @@ pub fn target(event: &Event) -> Option<ConnectionId> {
             Command::Join { connection, .. }
             | Command::Leave { connection, .. }
             | Command::Close { connection, .. }
-            | Command::Send { to: connection, .. } => Some(*connection),
+            | Command::Send { to: connection, .. }
+            | Command::Request { to: connection, .. } => Some(*connection),
             Command::Publish { .. }
+            | Command::Answer { .. }
+            | Command::State { .. }
             | Command::Direct { .. }
             | Command::CloseUser { .. }
             | Command::Probe { .. } => None,

@@ -5,8 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use switchboard_core::{
-    Config, Handled, Heartbeat, HeartbeatMode, Kind, Limit, Limits, Overflow, Publishers, Rate,
-    RoomClass, UserLimitPolicy,
+    Config, Handled, Heartbeat, HeartbeatMode, History, Kind, Limit, Limits, Overflow, Publishers,
+    Rate, RoomClass, UserLimitPolicy,
 };
 
 /// How many bytes make one configuration.
@@ -37,6 +37,8 @@ impl Setup {
                 1 => Overflow::DropOldest,
                 _ => Overflow::Conflate,
             },
+            history: History::NONE,
+            provides_state: false,
         };
         let high_water = [64 * 1024, 150, 400][usize::from(bytes[9]) % 3];
         Self(Config {
@@ -61,6 +63,7 @@ impl Setup {
                 outlet_low_water: high_water / 4,
                 work_per_tick: [1_024, 1, 2][usize::from(bytes[10]) % 3],
                 members_listed: [1_000, 1][usize::from(bytes[10] / 4) % 2],
+                remembered: 0,
                 idle_timeout: second(if bytes[10] & 0xf0 == 0xf0 { 20 } else { 0 }),
                 ..Limits::default()
             },

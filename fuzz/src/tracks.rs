@@ -40,14 +40,15 @@ impl Tracks {
         match message {
             Message::Connected(welcome) => {
                 for (room, at) in &welcome.rooms {
-                    self.rooms.insert(room.clone(), Track { at: *at, holes: Vec::new() });
+                    self.rooms.insert(room.clone(), Track { at: at.position, holes: Vec::new() });
                 }
             }
-            Message::Joined { room, position, .. } => {
+            Message::Joined { room, beginning, .. } => {
                 if self.rooms.contains_key(room) {
-                    self.advance(room, *position)?;
+                    self.advance(room, beginning.position)?;
                 } else {
-                    self.rooms.insert(room.clone(), Track { at: *position, holes: Vec::new() });
+                    self.rooms
+                        .insert(room.clone(), Track { at: beginning.position, holes: Vec::new() });
                 }
             }
             Message::Left { room, .. } => {

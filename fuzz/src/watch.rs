@@ -66,7 +66,8 @@ impl Watch {
         self.released.clear();
         match event {
             Event::Connect { user, rooms, .. } => {
-                self.connecting = Some((user.clone(), rooms.iter().cloned().collect()));
+                self.connecting =
+                    Some((user.clone(), rooms.iter().map(|(room, _)| room.clone()).collect()));
             }
             Event::Drain { timeout, .. } => {
                 self.drain_deadline.get_or_insert(self.clock + *timeout);
@@ -192,6 +193,8 @@ impl Watch {
             Action::Reject { .. }
             | Action::Done { .. }
             | Action::Probed { .. }
+            | Action::Answered { .. }
+            | Action::StateWanted { .. }
             | Action::Notice(_) => {}
         }
         Ok(())

@@ -93,6 +93,8 @@ pub fn note(
                 Ok(Outcome::Sent(count)) => format!("sent {count}"),
                 Ok(Outcome::Closing(count)) => format!("closing {count}"),
                 Ok(Outcome::Probing(count)) => format!("probing {count}"),
+                Ok(Outcome::Refreshed(count)) => format!("refreshed {count}"),
+                Ok(Outcome::Asked) => "asked".to_owned(),
                 Err(refusal) => format!("refused {}", refusal.code.as_str()),
             };
             step.said.push(format!("done {}: {result}", ticket.0));
@@ -107,6 +109,8 @@ pub fn note(
             let answers: Vec<_> = answers.iter().map(|(c, it)| format!("c{c} {it}")).collect();
             step.said.push(format!("probed {}: {}", ticket.0, answers.join(", ")));
         }
+        Action::Answered { .. } => count("answered".to_owned()),
+        Action::StateWanted { .. } => count("state wanted".to_owned()),
         Action::Notice(Notice::Blocked { .. }) => count("blocked".to_owned()),
         Action::Notice(_) => {}
         Action::Drained => {
