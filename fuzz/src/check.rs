@@ -4,12 +4,17 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use switchboard_core::{Action, ConnectionId, Event, Hub, Stats, Timestamp};
+use switchboard_core::{
+    Action, ConnectionId, Event, Hub, Inbound, Position, RoomName, Stats, Timestamp, UserName,
+};
 
+use crate::clients::Clients;
+use crate::desk::Desk;
 use crate::drive::{self, Context};
 use crate::hear::Heard;
 use crate::lockstep::Lockstep;
-use crate::ops::Op;
+use crate::log::{Draft, Log};
+use crate::ops::{Come, Op, Since, user_name};
 use crate::setup::{SETUP_BYTES, Setup};
 use crate::watch::Watch;
 use crate::words::{brief, is_refusal, note};
@@ -24,6 +29,7 @@ pub enum Invariant {
     StaleIdsChangeNothing,
     NothingFollowsAClose,
     DeliveryIsInOffsetOrder,
+    AClientsStreamIsTheLog,
     EveryQueueIsBounded,
     ProgressIsMade,
     SameLogSameActions,
@@ -97,8 +103,19 @@ pub struct Run<'a> {
     behind: Duration,
     /// Connections in the order of their admission.
     pub made: Vec<ConnectionId>,
+    /// Whose each is.
+    pub users: Vec<UserName>,
+    /// Where each came from.
+    came: Vec<Vec<(RoomName, Option<Position>)>>,
     numbers: BTreeMap<ConnectionId, usize>,
     pings: Vec<(Option<u64>, Option<u64>)>,
+    /// What clients know.
+    pub clients: Clients,
+    /// What was published.
+    pub log: Log,
+    desk: Desk,
+    /// How many of the last messages do not arrive at the connection that is lost now.
+    torn: u8,
     /// What came out in this step.
     pub step: Step,
     watch: Watch,
@@ -129,8 +146,14 @@ impl<'a> Run<'a> {
             now: Timestamp::ZERO,
             behind: Duration::ZERO,
             made: Vec::new(),
+            users: Vec::new(),
+            came: Vec::new(),
             numbers: BTreeMap::new(),
             pings: Vec::new(),
+            clients: Clients::default(),
+            log: Log::default(),
+            desk: Desk::default(),
+            torn: 0,
             step: Step::default(),
             watch: Watch::new(scenario.setup.clone()),
             lockstep: (invariant == Invariant::TheHubAgreesWithTheModel)
@@ -155,6 +178,8 @@ impl<'a> Run<'a> {
 
     fn perform(&mut self, op: Op, serial: u64) -> Result<(), String> {
         let Some(op) = op.aimed(self.made.len()) else { return Ok(()) };
+        let op = if self.lockstep.is_some() { op.plain() } else { Some(op) };
+        let Some(op) = op else { return Ok(()) };
         self.record(|| format!("{op:?}"));
         if let Op::Drain { .. } = op {
             // Only so that the model need not know whether a batch or a late deadline comes first.
@@ -166,7 +191,8 @@ impl<'a> Run<'a> {
             Op::Late { ms } => self.now = self.now + Duration::from_millis(ms.into()),
             Op::ClockBack { ms } => self.behind = Duration::from_millis(ms.into()),
             _ => {
-                let context = Context { made: &self.made, pings: &self.pings, serial };
+                self.turn_away(op, serial);
+                let context = self.context(serial);
                 let event = drive::event(op, context).map_err(|error| error.to_string())?;
                 if let Some(event) = event {
                     let target =
@@ -184,6 +210,29 @@ impl<'a> Run<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What clients do not hear any more: of a connection that is lost, the last messages; of a half-open one, all that
+    /// comes after its client has turned to a new one.
+    fn turn_away(&mut self, op: Op, serial: u64) {
+        self.torn = 0;
+        #[allow(clippy::wildcard_enum_match_arm, reason = "others lose nothing")]
+        match op {
+            Op::Disconnect { torn, .. } => self.torn = torn,
+            Op::Connect { user, come: come @ Come::Back(_), .. } => {
+                let session = self.clients.session(&user_name(user), come);
+                if let Some(c) = session.and_then(|session| self.clients.link_of(session)) {
+                    self.clients.ends(c, (serial % 3) as u8);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn context(&self, serial: u64) -> Context<'_> {
+        let (made, users, pings) = (&self.made, &self.users, &self.pings);
+        let (clients, log, desk) = (&self.clients, &self.log, &self.desk);
+        Context { made, users, clients, log, desk, pings, serial }
     }
 
     /// The driver sleeps, and wakes at each deadline.
@@ -205,7 +254,8 @@ impl<'a> Run<'a> {
     /// Ticks until nothing is due, and compares.
     fn settle(&mut self, only_ticks: bool) -> Result<(), String> {
         let (live, probes) = (self.hub.stats(), self.scenario.ops.len());
-        let mut bound = 3 * (live.connections + live.reserved + live.closing) + probes + 32;
+        let seats = live.connections + live.reserved + live.closing + live.held;
+        let mut bound = 3 * seats + 3 * probes + 32;
         while self.hub.next_deadline().is_some_and(|next| next <= self.now) {
             if bound == 0 {
                 return Err(format!("ticks at {:?} do not come to an end", self.now));
@@ -230,6 +280,7 @@ impl<'a> Run<'a> {
             | Invariant::StaleIdsChangeNothing
             | Invariant::NothingFollowsAClose
             | Invariant::DeliveryIsInOffsetOrder
+            | Invariant::AClientsStreamIsTheLog
             | Invariant::ProgressIsMade
             | Invariant::SameLogSameActions
             | Invariant::TheHubAgreesWithTheModel => Ok(()),
@@ -244,6 +295,10 @@ impl<'a> Run<'a> {
             lockstep.apply(now, &event, target, target.or(except));
         }
         self.watch.before(now, &event, target);
+        let draft = Draft::of(&event, &self.hub);
+        self.listen(&event, target);
+        let heard_before = self.step.heard.len();
+        let mut gone = Vec::new();
         let before = (is_stale && self.is(Invariant::StaleIdsChangeNothing))
             .then(|| (self.hub.stats(), self.hub.next_deadline()));
         let twin_event = self.twin.as_ref().filter(|_| before.is_none()).map(|_| event.clone());
@@ -259,7 +314,15 @@ impl<'a> Run<'a> {
                 self.numbers.insert(*connection, self.made.len());
                 self.made.push(*connection);
                 self.pings.push((None, None));
+                if let Event::Connect { user, rooms, .. } = &event {
+                    self.users.push(user.clone());
+                    self.came.push(rooms.clone());
+                }
             }
+            if let Action::Closed { connection, .. } = &action {
+                gone.extend(self.numbers.get(connection));
+            }
+            self.desk.hears(&action);
             if self.is_recorded {
                 let tick = if is_tick { "tick" } else { "" };
                 let _ = writeln!(self.transcript, "{:>14} {tick:>4}   => {}", "", brief(&action));
@@ -299,9 +362,105 @@ impl<'a> Run<'a> {
         if let Some(lockstep) = &mut self.lockstep {
             lockstep.after(&self.hub, &self.step.heard)?;
         }
-        let except = drive::except(&event).and_then(|id| self.numbers.get(&id).copied());
-        self.watch.excuse(&self.hub, target, except);
+        self.log.record(&draft, &self.hub, &self.scenario.setup)?;
+        let follows = matches!(
+            self.invariant,
+            Invariant::DeliveryIsInOffsetOrder | Invariant::AClientsStreamIsTheLog
+        );
+        for (c, heard) in &self.step.heard[heard_before..] {
+            let result = match heard {
+                Heard::Message(message) => self.clients.hear(*c, message, &self.log),
+                Heard::Close(_) => Ok(self.clients.ends(*c, 0)),
+                Heard::Ping(_) => Ok(()),
+            };
+            if follows {
+                result.map_err(|why| format!("c{c} {why}"))?;
+            }
+        }
+        gone.into_iter().for_each(|c| self.clients.ends(c, self.torn));
+        self.clients.answered();
         self.watch.after(&event, self.invariant)
+    }
+
+    /// Before the hub gets an event: what is said in it.
+    fn listen(&mut self, event: &Event, target: Option<usize>) {
+        let Some((c, view)) = target.and_then(|c| Some((c, self.hub.connection(self.made[c])?)))
+        else {
+            return;
+        };
+        if view.is_open() {
+            self.desk.sends(self.users.get(c), event);
+        }
+        let says = |room: &RoomName, since: Option<Position>| since.map(|at| (room.clone(), at));
+        #[allow(clippy::wildcard_enum_match_arm, reason = "others say nothing about positions")]
+        let said: Vec<(RoomName, Position)> = match event {
+            Event::Received { inbound: Inbound::Join { room, since, .. }, .. } => {
+                says(room, *since).into_iter().collect()
+            }
+            Event::Received { inbound: Inbound::Resume { rooms, .. }, .. } => {
+                rooms.iter().filter_map(|(room, since)| says(room, *since)).collect()
+            }
+            Event::Opened { .. } => {
+                self.came[c].iter().filter_map(|(room, since)| says(room, *since)).collect()
+            }
+            _ => return,
+        };
+        for (room, since) in said {
+            self.clients.asks(c, &room, since, &self.hub);
+        }
+    }
+
+    /// All sockets take everything, and all pauses between pieces are over.
+    fn let_out(&mut self) -> Result<(), String> {
+        for _ in 0..2_000 {
+            let blocked = self.made.iter().position(|id| {
+                self.hub.connection(*id).is_some_and(|view| view.is_blocked())
+            });
+            let Some(c) = blocked else { return self.wait(Duration::from_secs(4)) };
+            self.feed(self.now, Event::Writable { connection: self.made[c] }, Some(c))?;
+            self.settle(false)?;
+        }
+        Err("a socket takes everything, and it does not come to an end".to_owned())
+    }
+
+    /// Whoever is here has everything, and so has whoever comes back.
+    fn finish_streams(&mut self) -> Result<(), String> {
+        self.let_out()?;
+        self.check_streams()?;
+        for (session, user) in self.clients.lost() {
+            let ticket = switchboard_core::Ticket(0);
+            let (rooms, session) = (Vec::new(), Some(session));
+            let made = self.made.len();
+            self.feed(self.now, Event::Connect { ticket, user, rooms, session }, None)?;
+            if self.made.len() == made {
+                continue;
+            }
+            let connection = self.made[made];
+            self.feed(self.now, Event::Opened { connection }, Some(made))?;
+            let resume = Op::Resume { c: 0, id: false, since: Since::Kept };
+            self.feed_op(resume, made)?;
+            self.let_out()?;
+            self.check_streams()?;
+        }
+        Ok(())
+    }
+
+    fn feed_op(&mut self, op: Op, c: usize) -> Result<(), String> {
+        let event = drive::event_for(op, c, self.context(u64::MAX));
+        match event.map_err(|error| error.to_string())? {
+            Some(event) => self.feed(self.now, event, Some(c)),
+            None => Ok(()),
+        }
+    }
+
+    fn check_streams(&mut self) -> Result<(), String> {
+        for (c, id) in self.made.iter().enumerate() {
+            if self.hub.connection(*id).is_some_and(|view| view.is_open()) {
+                let result = self.clients.check_complete(c, &self.hub, &self.log);
+                result.map_err(|why| format!("in the end, c{c} {why}"))?;
+            }
+        }
+        Ok(())
     }
 
     /// Everybody goes, and time passes until nothing waits for it.
@@ -312,6 +471,9 @@ impl<'a> Run<'a> {
             self.settle(false)?;
             self.wait(Duration::from_secs(9))?;
             return self.watch.check_drained();
+        }
+        if self.is(Invariant::AClientsStreamIsTheLog) {
+            return self.finish_streams();
         }
         let all = matches!(
             self.invariant,
@@ -325,7 +487,7 @@ impl<'a> Run<'a> {
             let event = Event::Disconnected { connection: self.made[c], how };
             self.feed(self.now, event, Some(c))?;
         }
-        self.wait(Duration::from_secs(60))?;
+        self.wait(Duration::from_secs(8_000))?;
         if !self.hub.is_empty() || self.hub.next_deadline().is_some() {
             return Err(format!("nobody is left, but something of them is: {:#?}", self.hub));
         }

@@ -6,13 +6,15 @@
 
 pub mod apply;
 pub mod check;
+pub mod clients;
+pub mod desk;
 pub mod drive;
 pub mod hear;
 pub mod lockstep;
+pub mod log;
 pub mod model;
 pub mod ops;
 pub mod seats;
 pub mod setup;
-pub mod tracks;
 pub mod watch;
 pub mod words;

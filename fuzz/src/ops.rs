@@ -16,18 +16,61 @@ pub enum Op {
     Connect {
         user: u8,
         rooms: u8,
+        come: Come,
+        since: Since,
     },
     Open {
         c: u8,
     },
+    /// Of what was sent to it last, so much did not arrive.
     Disconnect {
         c: u8,
         how: u8,
+        torn: u8,
     },
     Join {
         c: u8,
         room: u8,
         id: bool,
+        since: Since,
+    },
+    Resume {
+        c: u8,
+        id: bool,
+        since: Since,
+    },
+    History {
+        c: u8,
+        room: Option<u8>,
+        since: Since,
+        limit: u8,
+    },
+    /// A message of the same user comes again, perhaps with something else in it.
+    Repeat {
+        c: u8,
+        back: u8,
+        altered: bool,
+    },
+    /// The application answers a message.
+    Answer {
+        back: u8,
+        how: u8,
+    },
+    /// The application asks a client.
+    Ask {
+        c: u8,
+        timeout_ms: u16,
+    },
+    /// A client answers the application, or what nobody asked.
+    Reply {
+        c: u8,
+        back: u8,
+        right: bool,
+    },
+    /// The application gives the state of a room.
+    State {
+        back: u8,
+        right: bool,
     },
     Leave {
         c: u8,
@@ -120,6 +163,45 @@ pub enum Op {
     },
 }
 
+/// Which client an attempt to connect is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "said by the names")]
+pub enum Come {
+    New,
+    /// One of the user's that has lost its connection, or else that has one; the last, or the one before.
+    Back(u8),
+    /// With the session of whomever this number hits.
+    Stolen(u8),
+    Forged,
+}
+
+/// Where a client says that it has been in a room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "said by the names")]
+pub enum Since {
+    Nothing,
+    /// What it knows.
+    Kept,
+    /// Something older.
+    Behind(u8),
+    OtherRoom,
+    Future,
+    Forged,
+}
+
+impl Since {
+    fn decode(bits: u8) -> Self {
+        match bits % 16 {
+            0..=2 => Self::Nothing,
+            3..=10 => Self::Kept,
+            11..=12 => Self::Behind(bits / 16 % 4),
+            13 => Self::OtherRoom,
+            14 => Self::Future,
+            _ => Self::Forged,
+        }
+    }
+}
+
 /// Pauses that matter: within a burst, within a grace time, past each of the time-outs.
 const PAUSES_MS: [u32; 11] = [250, 1, 20, 500, 1_000, 1_000, 3_000, 5_000, 10_000, 31_000, 60_000];
 
@@ -136,6 +218,11 @@ impl Op {
             | Self::Leave { c, .. }
             | Self::Members { c, .. }
             | Self::Publish { c, .. }
+            | Self::Resume { c, .. }
+            | Self::History { c, .. }
+            | Self::Repeat { c, .. }
+            | Self::Ask { c, .. }
+            | Self::Reply { c, .. }
             | Self::Direct { c, .. }
             | Self::ClientPing { c }
             | Self::Malformed { c }
@@ -156,6 +243,8 @@ impl Op {
             }
             Self::Connect { .. }
             | Self::CommandDirect { .. }
+            | Self::Answer { .. }
+            | Self::State { .. }
             | Self::CloseUser { .. }
             | Self::Probe { .. }
             | Self::Drain { .. }
@@ -166,17 +255,42 @@ impl Op {
         Some(self)
     }
 
+    /// The same without what the model does not know; `None` if nothing is left of it.
+    pub fn plain(mut self) -> Option<Self> {
+        match &mut self {
+            Self::Connect { come, since, .. } => (*come, *since) = (Come::New, Since::Nothing),
+            Self::Join { since, .. } => *since = Since::Nothing,
+            Self::Resume { .. }
+            | Self::History { .. }
+            | Self::Repeat { .. }
+            | Self::Answer { .. }
+            | Self::Ask { .. }
+            | Self::Reply { .. }
+            | Self::State { .. } => return None,
+            _ => {}
+        }
+        Some(self)
+    }
+
     /// Reads one operation.
     pub fn decode([what, a, b, c]: [u8; 4]) -> Self {
         let maybe = |x: u8| (!x.is_multiple_of(4)).then_some([0, 1, 2, 0][usize::from(x / 4 % 4)]);
         let id = c % 2 == 1;
         let room = [0, 1, 2, 0][usize::from(b % 4)];
         let user = a % 4;
-        match what % 68 {
-            0..=4 => Self::Connect { user, rooms: b },
+        match what % 96 {
+            0..=4 => {
+                let come = match c % 8 {
+                    0..=3 => Come::New,
+                    4..=5 => Come::Back(c / 8 % 2),
+                    6 => Come::Stolen(c / 8),
+                    _ => Come::Forged,
+                };
+                Self::Connect { user, rooms: b, come, since: Since::decode(a / 16) }
+            }
             5..=14 => Self::Open { c: a },
-            15..=16 => Self::Disconnect { c: a, how: b % 3 },
-            17..=20 => Self::Join { c: a, room, id },
+            15..=16 => Self::Disconnect { c: a, how: b % 3, torn: b / 4 % 8 },
+            17..=20 => Self::Join { c: a, room, id, since: Since::decode(c / 2) },
             21..=22 => Self::Leave { c: a, room: maybe(b), id },
             23 => Self::Members { c: a, room: maybe(b) },
             24..=33 => {
@@ -211,7 +325,20 @@ impl Op {
                 _ => Self::ClockBack { ms: u32::from(b) * 16 },
             },
             63..=66 => Self::Wait { ms: PAUSES_MS[usize::from(a % 16 % 11)] },
-            _ => Self::Late { ms: PAUSES_MS[usize::from(a % 16 % 11)] },
+            67 => Self::Late { ms: PAUSES_MS[usize::from(a % 16 % 11)] },
+            68..=74 => {
+                let rooms = if b % 4 == 0 { b / 4 } else { 0 };
+                Self::Connect { user, rooms, come: Come::Back(b / 32 % 4 / 3), since: Since::Kept }
+            }
+            75..=81 => Self::Resume { c: a, id, since: Since::decode(c / 2 % 16 + 3) },
+            82..=83 => {
+                Self::History { c: a, room: maybe(b), since: Since::decode(c), limit: b / 16 }
+            }
+            84..=86 => Self::Repeat { c: a, back: b % 3, altered: c.is_multiple_of(4) },
+            87..=88 => Self::Answer { back: a % 4 / 2, how: b },
+            89..=90 => Self::Ask { c: a, timeout_ms: u16::from(b) * 16 },
+            91..=93 => Self::Reply { c: a, back: b % 3, right: c % 4 > 0 },
+            _ => Self::State { back: a % 4 / 2, right: b % 4 > 0 },
         }
     }
 
@@ -245,15 +372,33 @@ impl fmt::Debug for Op {
         let name = |room: &Option<u8>| room.map_or_else(|| "its only room".into(), room_name);
         let asks = |id: &bool| if *id { " (with id)" } else { "" };
         match self {
-            Self::Connect { user, rooms } => {
-                write!(f, "connect    {} -> {:?}", user_name(*user), rooms_of(*rooms))
+            Self::Connect { user, rooms, come, since } => {
+                let (user, rooms) = (user_name(*user), rooms_of(*rooms));
+                write!(f, "connect    {user} -> {rooms:?} {come:?} since {since:?}")
             }
             Self::Open { c } => write!(f, "opened     c{c}"),
-            Self::Disconnect { c, how: 0 } => write!(f, "lost       c{c}"),
-            Self::Disconnect { c, how: 1 } => write!(f, "peer close c{c}"),
+            Self::Disconnect { c, how: 0, torn } => write!(f, "lost       c{c} and {torn} messages"),
+            Self::Disconnect { c, how: 1, .. } => write!(f, "peer close c{c}"),
             Self::Disconnect { c, .. } => write!(f, "handshake  c{c} failed"),
-            Self::Join { c, room, id } => {
-                write!(f, "join       c{c} -> {}{}", room_name(*room), asks(id))
+            Self::Join { c, room, id, since } => {
+                write!(f, "join       c{c} -> {} since {since:?}{}", room_name(*room), asks(id))
+            }
+            Self::Resume { c, id, since } => {
+                write!(f, "resume     c{c} since {since:?}{}", asks(id))
+            }
+            Self::History { c, room, since, limit } => {
+                write!(f, "history    c{c} -> {} since {since:?} limit {limit}", name(room))
+            }
+            Self::Repeat { c, back, altered } => {
+                write!(f, "repeat     c{c} the last but {back}, altered: {altered}")
+            }
+            Self::Answer { back, how } => write!(f, "command    answer the last but {back}: {how}"),
+            Self::Ask { c, timeout_ms } => write!(f, "command    ask c{c} for {timeout_ms}ms"),
+            Self::Reply { c, back, right } => {
+                write!(f, "reply      c{c} to the last but {back}, asked for: {right}")
+            }
+            Self::State { back, right } => {
+                write!(f, "command    state for the last but {back}, asked for: {right}")
             }
             Self::Leave { c, room, id } => {
                 write!(f, "leave      c{c} -> {}{}", name(room), asks(id))

@@ -10,7 +10,7 @@ use switchboard_core::{
 };
 
 /// How many bytes make one configuration.
-pub const SETUP_BYTES: usize = 12;
+pub const SETUP_BYTES: usize = 20;
 
 /// A configuration that brings the bounds close.
 #[derive(Clone, PartialEq, Eq)]
@@ -22,6 +22,11 @@ impl Setup {
         let pick = |at: usize, choices: &[u32]| choices[usize::from(bytes[at]) % choices.len()];
         let limit = |at: usize, choices: &[u32]| Limit::zero_is_none(pick(at, choices));
         let second = |n| Duration::from_secs(n);
+        let history = |byte: u8| History {
+            events: [0, 1, 3, 100][usize::from(byte % 4)],
+            age: second([3_600, 1, 5, 3_600][usize::from(byte / 4 % 4)]),
+            bytes: [1024 * 1024, 40, 200, 1024 * 1024][usize::from(byte / 16 % 4)],
+        };
         let class = |at: usize| RoomClass {
             max_members: limit(at, &[0, 4, 2, 1]),
             presence: bytes[at] & 4 != 0,
@@ -37,8 +42,8 @@ impl Setup {
                 1 => Overflow::DropOldest,
                 _ => Overflow::Conflate,
             },
-            history: History::NONE,
-            provides_state: false,
+            history: history(bytes[at + 7]),
+            provides_state: bytes[14] >> (at - 5) & 1 == 1,
         };
         let high_water = [64 * 1024, 150, 400][usize::from(bytes[9]) % 3];
         Self(Config {
@@ -63,7 +68,15 @@ impl Setup {
                 outlet_low_water: high_water / 4,
                 work_per_tick: [1_024, 1, 2][usize::from(bytes[10]) % 3],
                 members_listed: [1_000, 1][usize::from(bytes[10] / 4) % 2],
-                remembered: 0,
+                history_bytes: pick(18, &[64 * 1024 * 1024, 100, 400, 64 * 1024 * 1024]) as usize,
+                max_kept_rooms: pick(17, &[10_000, 0, 1, 3, 10_000]) as usize,
+                session_window: second(u64::from(pick(15, &[0, 5, 1, 5]))),
+                state_timeout: Duration::from_millis(pick(14, &[2_000, 2_000, 200]).into()),
+                remembered: pick(16, &[0, 2, 256, 256]) as usize,
+                remember_for: second([120, 1, 10, 120][usize::from(bytes[16] / 4 % 4)]),
+                remembered_in_all: [1_000_000, 1_000_000, 1_000_000, 3]
+                    [usize::from(bytes[16] / 16 % 4)],
+                max_requests: pick(19, &[10_000, 1, 3, 10_000]) as usize,
                 idle_timeout: second(if bytes[10] & 0xf0 == 0xf0 { 20 } else { 0 }),
                 ..Limits::default()
             },
@@ -83,6 +96,16 @@ impl Setup {
             },
             unix_ms_at_start: 1_790_000_000_000,
         })
+    }
+
+    /// The same without what the model does not know: history, sessions, ids that are remembered.
+    pub fn plain(mut self) -> Self {
+        for (_, class) in &mut self.0.rooms {
+            (class.history, class.provides_state) = (History::NONE, false);
+        }
+        self.0.limits.session_window = Duration::ZERO;
+        self.0.limits.remembered = 0;
+        self
     }
 
     /// The rules of a room, found the long way.

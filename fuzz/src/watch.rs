@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use switchboard_core::{
-    Action, ConnectionId, Event, Hub, Message, Notice, Position, RoomName, Stats, Timestamp,
+    Action, ConnectionId, Event, Hub, Message, Notice, RoomName, Stats, Timestamp,
     UserName,
 };
 
 use crate::check::Invariant;
 use crate::setup::Setup;
-use crate::tracks::Tracks;
 
 /// A connection, by what came out about it.
 #[derive(Debug)]
@@ -23,7 +22,6 @@ struct Seen {
     is_open: bool,
     is_closed: bool,
     closed: u32,
-    tracks: Tracks,
 }
 
 /// Everything that was seen.
@@ -32,7 +30,6 @@ pub struct Watch {
     setup: Setup,
     seen: Vec<Seen>,
     connecting: Option<(UserName, BTreeSet<RoomName>)>,
-    positions: BTreeMap<String, Position>,
     released: BTreeMap<usize, (usize, usize)>,
     drain_deadline: Option<Timestamp>,
     clock: Timestamp,
@@ -47,7 +44,6 @@ impl Watch {
             setup,
             seen,
             connecting: None,
-            positions: BTreeMap::new(),
             released,
             drain_deadline: None,
             clock: Timestamp::ZERO,
@@ -108,7 +104,6 @@ impl Watch {
                     is_open: false,
                     is_closed: false,
                     closed: 0,
-                    tracks: Tracks::default(),
                 });
             }
             Action::Send { to, message } => {
@@ -130,9 +125,6 @@ impl Watch {
                     if !matches!(message, Message::HealthPing { .. }) {
                         let released = self.released.entry(c).or_default();
                         (released.0, released.1) = (released.0 + cost, cost);
-                    }
-                    if invariant == Invariant::DeliveryIsInOffsetOrder {
-                        seen.tracks.follow(message).map_err(|why| format!("c{c} {why}"))?;
                     }
                 }
             }
@@ -210,27 +202,7 @@ impl Watch {
                 }
             }
         }
-        if invariant == Invariant::DeliveryIsInOffsetOrder {
-            for seen in &self.seen {
-                seen.tracks.check()?;
-            }
-        }
         Ok(())
-    }
-
-    /// Notes for whom a publication was not meant: its sender where there is no echo, and whom the application
-    /// excepts.
-    pub fn excuse(&mut self, hub: &Hub, sender: Option<usize>, except: Option<usize>) {
-        for room in (0..3).map(crate::ops::room_name) {
-            let Some(at) = hub.room(&room).map(|view| view.position()) else { continue };
-            if self.positions.insert(room.clone(), at) == Some(at) || at.offset == 0 {
-                continue;
-            }
-            let silent = sender.filter(|_| !self.setup.class(&room).echo);
-            if let Some(seen) = except.or(silent).and_then(|c| self.seen.get_mut(c)) {
-                seen.tracks.excused.insert(at);
-            }
-        }
     }
 
     /// `capacity_is_never_exceeded`, by what was said and by what the hub shows.

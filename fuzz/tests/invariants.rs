@@ -22,7 +22,10 @@ fn cases() -> u32 {
 fn holds(invariant: Invariant) {
     let (cases, max_shrink_iters) = (cases(), 100_000);
     let config = Config { cases, max_shrink_iters, failure_persistence: None, ..Config::default() };
-    let result = TestRunner::new(config).run(&scenarios(), |scenario| {
+    let result = TestRunner::new(config).run(&scenarios(), |mut scenario| {
+        if invariant == Invariant::TheHubAgreesWithTheModel {
+            scenario.setup = scenario.setup.plain();
+        }
         run(&scenario, invariant).map(|_| ()).map_err(TestCaseError::fail)
     });
     match result {
@@ -49,6 +52,7 @@ invariants! {
     stale_ids_change_nothing => StaleIdsChangeNothing,
     nothing_follows_a_close => NothingFollowsAClose,
     delivery_is_in_offset_order_without_holes_or_repeats => DeliveryIsInOffsetOrder,
+    a_clients_stream_is_the_rooms_log_or_it_was_told => AClientsStreamIsTheLog,
     every_queue_is_bounded => EveryQueueIsBounded,
     progress_is_made => ProgressIsMade,
     same_log_same_actions => SameLogSameActions,

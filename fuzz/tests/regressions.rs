@@ -3,7 +3,7 @@
 
 use switchboard_core::Overflow;
 use switchboard_fuzz::check::{Invariant, Scenario, run};
-use switchboard_fuzz::ops::Op;
+use switchboard_fuzz::ops::{Come, Op, Since};
 use switchboard_fuzz::setup::{SETUP_BYTES, Setup};
 
 fn holds(outbox_messages: usize, overflow: Overflow, ops: Vec<Op>) {
@@ -18,7 +18,7 @@ fn holds(outbox_messages: usize, overflow: Overflow, ops: Vec<Op>) {
     }
 }
 
-const CONNECT: Op = Op::Connect { user: 0, rooms: 1 };
+const CONNECT: Op = Op::Connect { user: 0, rooms: 1, come: Come::New, since: Since::Nothing };
 const OPEN: Op = Op::Open { c: 0 };
 const PUBLISH: Op = Op::CommandPublish { room: 0, except: None, key: 0 };
 const LATE: Op = Op::Late { ms: 60_000 };

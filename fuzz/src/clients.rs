@@ -1,0 +1,315 @@
+//! Clients as `docs/client-machine.md` describes them: each keeps its positions over all its connections, and comes
+//! back with them. What it is sent must go on exactly there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use switchboard_core::{
+    Beginning, Epoch, Hub, Message, Position, Publication, RoomName, Session, UserName,
+};
+
+use crate::log::Log;
+use crate::ops::{Come, Since, room_name};
+
+/// A client, over all its connections.
+#[derive(Debug)]
+struct Client {
+    user: UserName,
+    /// Its connection; it listens to no other any more.
+    link: usize,
+    rooms: BTreeMap<RoomName, Position>,
+    /// What its positions were, before each message of this connection that moved one.
+    undo: Vec<(RoomName, Option<Position>)>,
+}
+
+/// A connection as the other side sees it.
+#[derive(Debug)]
+struct Link {
+    session: Session,
+    is_lost: bool,
+    streams: BTreeMap<RoomName, Stream>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Stream {
+    at: Position,
+    /// It was told that it missed something, and has to be told from where it goes on.
+    refresh_due: bool,
+}
+
+/// All clients.
+#[derive(Default, Debug)]
+pub struct Clients {
+    clients: BTreeMap<Session, Client>,
+    links: BTreeMap<usize, Link>,
+    /// Where connections said that they had been.
+    asked: BTreeMap<usize, BTreeSet<(RoomName, Position)>>,
+    /// Of what is asked in this event: whether the room keeps all that came after.
+    answers: BTreeMap<(usize, RoomName), bool>,
+}
+
+impl Clients {
+    /// The session that somebody comes with.
+    pub fn session(&self, user: &str, come: Come) -> Option<Session> {
+        match come {
+            Come::New => None,
+            Come::Back(back) => {
+                let mine = self.clients.iter().filter(|(_, client)| *client.user == *user);
+                let mut mine: Vec<_> =
+                    mine.map(|(it, client)| (!self.is_lost(client.link), client.link, *it)).collect();
+                mine.sort_by_key(|(here, link, _)| (*here, std::cmp::Reverse(*link)));
+                mine.get(usize::from(back)).or(mine.first()).map(|(_, _, session)| *session)
+            }
+            Come::Stolen(at) => {
+                self.clients.keys().nth(usize::from(at) % self.clients.len().max(1)).copied()
+            }
+            Come::Forged => "00000000deadbeef".parse().ok(),
+        }
+    }
+
+    /// The last connection of a session.
+    pub fn link_of(&self, session: Session) -> Option<usize> {
+        self.clients.get(&session).map(|client| client.link)
+    }
+
+    /// The session of a connection that has heard it.
+    pub fn session_of(&self, c: usize) -> Option<Session> {
+        self.links.get(&c).map(|link| link.session)
+    }
+
+    /// What a client says about a room.
+    pub fn since(
+        &self,
+        session: Option<Session>,
+        room: &str,
+        since: Since,
+        log: &Log,
+    ) -> Option<Position> {
+        let kept = session.and_then(|session| self.clients.get(&session)).and_then(|client| {
+            client.rooms.iter().find(|(name, _)| ***name == *room).map(|(_, at)| *at)
+        });
+        let now = log.at(room);
+        match since {
+            Since::Nothing => None,
+            Since::Kept => kept,
+            Since::Behind(by) => kept.or(now).map(|at| Position {
+                offset: at.offset.saturating_sub(u64::from(by) + 1),
+                ..at
+            }),
+            Since::OtherRoom => (0..3).map(room_name).filter(|it| it != room).find_map(|it| log.at(&it)),
+            Since::Future => now.map(|at| Position { offset: at.offset + 1, ..at }),
+            Since::Forged => Some(Position { epoch: Epoch(7), offset: 1 }),
+        }
+    }
+
+    /// The rooms that a client wants to be in, with its positions.
+    pub fn wanted(&self, c: usize) -> Vec<RoomName> {
+        let client = self.links.get(&c).and_then(|link| self.clients.get(&link.session));
+        client.map_or_else(Vec::new, |client| client.rooms.keys().cloned().collect())
+    }
+
+    /// Sessions without a connection.
+    pub fn lost(&self) -> Vec<(Session, UserName)> {
+        let lost = self.clients.iter().filter(|(_, client)| self.is_lost(client.link));
+        lost.map(|(session, client)| (*session, client.user.clone())).collect()
+    }
+
+    fn is_lost(&self, c: usize) -> bool {
+        self.links.get(&c).is_none_or(|link| link.is_lost)
+    }
+
+    /// A connection is about to say that it has been there.
+    pub fn asks(&mut self, c: usize, room: &RoomName, since: Position, hub: &Hub) {
+        self.asked.entry(c).or_default().insert((room.clone(), since));
+        let is_kept = hub.room(room).is_some_and(|view| {
+            let (at, kept) = (view.position(), view.kept().0 as u64);
+            let first_missed = since.offset.saturating_add(1);
+            since.epoch == at.epoch
+                && (since.offset == at.offset
+                    || since.offset < at.offset && first_missed + kept > at.offset)
+        });
+        self.answers.entry((c, room.clone())).or_insert(is_kept);
+    }
+
+    /// The event is over.
+    pub fn answered(&mut self) {
+        self.answers.clear();
+    }
+
+    /// The connection is gone, or the client has turned to another; of what was sent last, so much did not arrive.
+    pub fn ends(&mut self, c: usize, torn: u8) {
+        let Some(link) = self.links.get_mut(&c) else { return };
+        link.is_lost = true;
+        let Some(client) = self.clients.get_mut(&link.session) else { return };
+        if client.link == c {
+            for _ in 0..torn {
+                match client.undo.pop() {
+                    Some((room, Some(at))) => client.rooms.insert(room, at),
+                    Some((room, None)) => client.rooms.remove(&room),
+                    None => break,
+                };
+            }
+            client.undo.clear();
+        }
+    }
+
+    /// A message came in.
+    pub fn hear(&mut self, c: usize, message: &Message, log: &Log) -> Result<(), String> {
+        #[allow(clippy::wildcard_enum_match_arm, reason = "others say nothing about a stream")]
+        match message {
+            Message::Connected(welcome) => {
+                let session = welcome.session;
+                let streams = BTreeMap::new();
+                self.links.insert(c, Link { session, is_lost: false, streams });
+                let user = welcome.user.clone();
+                let new = Client { user, link: c, rooms: BTreeMap::new(), undo: Vec::new() };
+                let client = self.clients.entry(session).or_insert(new);
+                if client.user != welcome.user {
+                    return Err(format!("is {} and has the session of {}", welcome.user, client.user));
+                }
+                client.undo.clear();
+                client.link = c;
+                for (room, beginning) in &welcome.rooms {
+                    self.begin(c, room, *beginning, log)?;
+                }
+            }
+            Message::Joined { room, beginning, .. } => self.begin(c, room, *beginning, log)?,
+            Message::Left { room, .. } => {
+                self.link(c)?.streams.remove(room);
+                self.keep(c, room, None);
+            }
+            Message::Publication(it) => self.publication(c, it, log)?,
+            Message::Gap { room, since, position, dropped } => {
+                let session = self.link(c)?.session;
+                let left_out = log.between(*since, *position, session).len() as u64;
+                let spans = position.offset.saturating_sub(since.offset);
+                if since.epoch != position.epoch || *dropped < left_out.max(1) || *dropped > spans {
+                    return Err(format!("hears of a gap {message:?} of {left_out}"));
+                }
+                self.advance(c, room, *since, log)?;
+                self.go_on(c, room, *position)?;
+            }
+            Message::Refresh { room, position, .. } => {
+                let stream = self.stream(c, room)?;
+                if !std::mem::take(&mut stream.refresh_due) {
+                    return Err(format!("is refreshed in {room} without a reason"));
+                }
+                self.go_on(c, room, *position)?;
+            }
+            Message::Ack { position: Some(own), .. } => {
+                // One's own publication, where there is no echo.
+                let streams = &self.link(c)?.streams;
+                let next = streams.iter().find(|(_, it)| {
+                    it.at.epoch == own.epoch && it.at.offset + 1 == own.offset
+                });
+                if let Some((room, _)) = next {
+                    let room = room.clone();
+                    self.go_on(c, &room, *own)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, c: usize, room: &RoomName, to: Beginning, log: &Log) -> Result<(), String> {
+        let has_stream = self.link(c)?.streams.contains_key(room);
+        match to.recovered {
+            None if has_stream => self.advance(c, room, to.position, log)?,
+            Some(true) if has_stream => return Err(format!("recovers {room}, and is in it")),
+            Some(true)
+                if !self.asked.get(&c).is_some_and(|asked| {
+                    asked.contains(&(room.clone(), to.position))
+                }) =>
+            {
+                return Err(format!("recovers {room} from {}, where it had not been", to.position));
+            }
+            None | Some(_) => {}
+        }
+        if let (Some(said), Some(is_kept)) =
+            (to.recovered, self.answers.get(&(c, room.clone())).copied())
+            && said != is_kept
+        {
+            return Err(format!("recovers {room}: {said}, and all that was missed is kept: {is_kept}"));
+        }
+        let refresh_due = to.recovered == Some(false);
+        self.link(c)?.streams.insert(room.clone(), Stream { at: to.position, refresh_due });
+        self.keep(c, room, Some(to.position));
+        Ok(())
+    }
+
+    fn publication(&mut self, c: usize, it: &Publication, log: &Log) -> Result<(), String> {
+        let session = self.link(c)?.session;
+        let entry = log.get(it.position).ok_or_else(|| format!("is sent {it:?} out of nothing"))?;
+        if entry.payload != it.payload || entry.except == Some(session) {
+            return Err(format!("is sent {it:?}, which is {entry:?}"));
+        }
+        let stream = *self.stream(c, &it.room)?;
+        if stream.refresh_due {
+            return Err(format!("is sent {} before the refresh", it.position));
+        }
+        if stream.at.epoch == it.position.epoch && it.position.offset <= stream.at.offset {
+            return Err(format!("is at {} and is sent {}", stream.at, it.position));
+        }
+        let before = Position { offset: it.position.offset - 1, ..it.position };
+        self.advance(c, &it.room, before, log)?;
+        self.go_on(c, &it.room, it.position)
+    }
+
+    /// Everything up to this place has come, but what was not meant for this client.
+    fn advance(
+        &mut self,
+        c: usize,
+        room: &RoomName,
+        to: Position,
+        log: &Log,
+    ) -> Result<(), String> {
+        let (session, at) = (self.link(c)?.session, self.stream(c, room)?.at);
+        if at.epoch != to.epoch || at.offset > to.offset {
+            return Err(format!("is at {at} in {room} and is told of what follows {to}"));
+        }
+        match log.between(at, to, session)[..] {
+            [] => self.go_on(c, room, to),
+            [missed, ..] => Err(format!("is at {at} in {room}, and was not told of {missed}")),
+        }
+    }
+
+    fn go_on(&mut self, c: usize, room: &RoomName, to: Position) -> Result<(), String> {
+        self.stream(c, room)?.at = to;
+        self.keep(c, room, Some(to));
+        Ok(())
+    }
+
+    fn keep(&mut self, c: usize, room: &RoomName, at: Option<Position>) {
+        let session = self.links.get(&c).map(|link| link.session);
+        let client = session.and_then(|session| self.clients.get_mut(&session));
+        let listens = self.links.get(&c).is_some_and(|link| !link.is_lost);
+        let Some(client) = client.filter(|client| client.link == c && listens) else { return };
+        let before = match at {
+            Some(at) => client.rooms.insert(room.clone(), at),
+            None => client.rooms.remove(room),
+        };
+        client.undo.push((room.clone(), before));
+    }
+
+    fn link(&mut self, c: usize) -> Result<&mut Link, String> {
+        self.links.get_mut(&c).ok_or_else(|| "is not connected".to_owned())
+    }
+
+    fn stream(&mut self, c: usize, room: &RoomName) -> Result<&mut Stream, String> {
+        let stream = self.link(c)?.streams.get_mut(room);
+        stream.ok_or_else(|| format!("is told of {room}, and is not in it"))
+    }
+
+    /// A connection for which nothing waits has everything, in every room that it is in.
+    pub fn check_complete(&mut self, c: usize, hub: &Hub, log: &Log) -> Result<(), String> {
+        let rooms: Vec<RoomName> = self.link(c)?.streams.keys().cloned().collect();
+        for room in rooms {
+            if self.stream(c, &room)?.refresh_due {
+                return Err(format!("waits for a refresh of {room}"));
+            }
+            let view = hub.room(&room).ok_or_else(|| format!("is in {room}, which is gone"))?;
+            self.advance(c, &room, view.position(), log)?;
+        }
+        Ok(())
+    }
+}
