@@ -52,7 +52,7 @@ pub use handle::Handle;
 pub use server::{Admission, Server, bind};
 pub use switchboard_core as core;
 pub use switchboard_core::serving::{
-    Answer, BuildError, Claims, Control, Credentials, Identity, Published,
+    Answer, BuildError, Claims, Control, Credentials, Identity, Published, RequestError,
 };
 
 #[cfg(doctest)]

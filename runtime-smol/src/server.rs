@@ -49,8 +49,8 @@ impl Server {
         Builder::new()
     }
 
-    pub(crate) fn new(shared: Shared, executor: Arc<Executor<'static>>) -> Self {
-        Self { shared: Arc::new(shared), executor }
+    pub(crate) fn new(shared: Arc<Shared>, executor: Arc<Executor<'static>>) -> Self {
+        Self { shared, executor }
     }
 
     /// The server in the hands of the rest of the application.

@@ -31,10 +31,11 @@
 //! | the caller of [`Server::serve`] | one a listener | accepts |
 //! | `switchboard-conn` | one a connection | handshake, then reads, parses and runs this connection's handlers |
 //! | `switchboard-time` | one | heartbeats, time-outs, the drain's deadline |
+//! | `switchboard-state` | at most 16, while needed | runs the application's [state](Builder::state) of a room |
 //! | `switchboard-write` | one | goes on writing to sockets that were full |
 //!
 //! So there are never more than [`Limits::max_connections`](core::Limits::max_connections) +
-//! [`max_handshakes`](Builder::max_handshakes) + 2 threads, beside those that serve. All of them have been joined when a
+//! [`max_handshakes`](Builder::max_handshakes) + 18 threads, beside those that serve. All of them have been joined when a
 //! [drain](Handle::drain) is over.
 //!
 //! # How bytes flow
@@ -76,5 +77,5 @@ pub use handle::Handle;
 pub use server::{Admission, Server, bind};
 pub use switchboard_core as core;
 pub use switchboard_core::serving::{
-    Answer, BuildError, Claims, Control, Credentials, Identity, Published,
+    Answer, BuildError, Claims, Control, Credentials, Identity, Published, RequestError,
 };

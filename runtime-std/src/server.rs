@@ -48,8 +48,8 @@ impl Server {
         Builder::new()
     }
 
-    pub(crate) fn new(shared: Shared) -> Self {
-        Self { shared: Arc::new(shared) }
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
     }
 
     /// The server in the hands of the rest of the application.

@@ -208,7 +208,11 @@ where
     T::try_from(text).map_err(|error| Refusal::field(field, error))
 }
 
-fn json(payload: &impl Serialize) -> Result<Payload, Refusal> {
+/// A payload from the application.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub fn json(payload: &impl Serialize) -> Result<Payload, Refusal> {
     Json::of(payload)
         .map(Payload::Json)
         .map_err(|error| Refusal::new(ErrorCode::InvalidPayload, error.to_string()))

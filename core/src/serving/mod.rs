@@ -7,6 +7,7 @@
 extern crate std;
 
 mod accept;
+mod asked;
 mod auth;
 mod context;
 mod control;
@@ -16,10 +17,11 @@ mod payload;
 mod settings;
 
 pub use accept::AcceptFailure;
+pub use asked::{RequestError, read_answer};
 pub use auth::{Claims, Credentials, Identity, Verdict, anonymous};
 pub use context::Context;
-pub use control::{Control, Hosted, Published, name};
+pub use control::{Control, Hosted, Published, json, name};
 pub use entrance::{Answer, Entrance, Guest, Refused, Visitor, failed};
 pub use framing::{Framing, Stop};
-pub use payload::{Reply, answer, panicked, read, write};
+pub use payload::{Reply, answer, panicked, read, state, write};
 pub use settings::{BuildError, Observer, RawService, Settings};
