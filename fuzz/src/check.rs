@@ -220,8 +220,9 @@ impl<'a> Run<'a> {
         match op {
             Op::Disconnect { torn, .. } => self.torn = torn,
             Op::Connect { user, come: come @ Come::Back(_), .. } => {
-                let session = self.clients.session(&user_name(user), come);
-                if let Some(c) = session.and_then(|session| self.clients.link_of(session)) {
+                let user = UserName::new(&user_name(user)).ok();
+                let session = user.as_ref().and_then(|user| self.clients.session(user, come));
+                if let Some(c) = user.zip(session).and_then(|who| self.clients.link_of(&who)) {
                     self.clients.ends(c, (serial % 3) as u8);
                 }
             }
@@ -270,7 +271,7 @@ impl<'a> Run<'a> {
         }
         self.step = Step::default();
         match self.invariant {
-            Invariant::CapacityIsNeverExceeded => self.watch.check_capacity(&self.hub),
+            Invariant::CapacityIsNeverExceeded => self.watch.check_capacity(&self.hub, &self.made),
             Invariant::EveryQueueIsBounded => self.watch.check_queues(&self.hub, &self.made),
             Invariant::DrainEndsByItsDeadline => self.watch.check_drain(self.now),
             Invariant::EveryAcceptGetsExactlyOneClosed => {
@@ -427,7 +428,7 @@ impl<'a> Run<'a> {
     fn finish_streams(&mut self) -> Result<(), String> {
         self.let_out()?;
         self.check_streams()?;
-        for (session, user) in self.clients.lost() {
+        for (user, session) in self.clients.lost() {
             let ticket = switchboard_core::Ticket(0);
             let (rooms, session) = (Vec::new(), Some(session));
             let made = self.made.len();

@@ -13,7 +13,6 @@ use crate::ops::{Come, Since, room_name};
 /// A client, over all its connections.
 #[derive(Debug)]
 struct Client {
-    user: UserName,
     /// Its connection; it listens to no other any more.
     link: usize,
     rooms: BTreeMap<RoomName, Position>,
@@ -24,7 +23,7 @@ struct Client {
 /// A connection as the other side sees it.
 #[derive(Debug)]
 struct Link {
-    session: Session,
+    who: Who,
     is_lost: bool,
     streams: BTreeMap<RoomName, Stream>,
 }
@@ -36,10 +35,14 @@ struct Stream {
     refresh_due: bool,
 }
 
+/// A session is worth something only to its user.
+pub type Who = (UserName, Session);
+
 /// All clients.
 #[derive(Default, Debug)]
 pub struct Clients {
-    clients: BTreeMap<Session, Client>,
+    /// A session of another user's is another one.
+    clients: BTreeMap<Who, Client>,
     links: BTreeMap<usize, Link>,
     /// Where connections said that they had been.
     asked: BTreeMap<usize, BTreeSet<(RoomName, Position)>>,
@@ -53,38 +56,39 @@ impl Clients {
         match come {
             Come::New => None,
             Come::Back(back) => {
-                let mine = self.clients.iter().filter(|(_, client)| *client.user == *user);
+                let mine = self.clients.iter().filter(|((it, _), _)| **it == *user);
                 let mut mine: Vec<_> =
-                    mine.map(|(it, client)| (!self.is_lost(client.link), client.link, *it)).collect();
+                    mine.map(|((_, it), client)| (!self.is_lost(client.link), client.link, *it)).collect();
                 mine.sort_by_key(|(here, link, _)| (*here, std::cmp::Reverse(*link)));
                 mine.get(usize::from(back)).or(mine.first()).map(|(_, _, session)| *session)
             }
             Come::Stolen(at) => {
-                self.clients.keys().nth(usize::from(at) % self.clients.len().max(1)).copied()
+                let clients = self.clients.keys();
+                clients.map(|(_, it)| *it).nth(usize::from(at) % self.clients.len().max(1))
             }
             Come::Forged => "00000000deadbeef".parse().ok(),
         }
     }
 
     /// The last connection of a session.
-    pub fn link_of(&self, session: Session) -> Option<usize> {
-        self.clients.get(&session).map(|client| client.link)
+    pub fn link_of(&self, who: &Who) -> Option<usize> {
+        self.clients.get(who).map(|client| client.link)
     }
 
     /// The session of a connection that has heard it.
-    pub fn session_of(&self, c: usize) -> Option<Session> {
-        self.links.get(&c).map(|link| link.session)
+    pub fn who(&self, c: usize) -> Option<&Who> {
+        self.links.get(&c).map(|link| &link.who)
     }
 
     /// What a client says about a room.
     pub fn since(
         &self,
-        session: Option<Session>,
+        who: Option<&Who>,
         room: &str,
         since: Since,
         log: &Log,
     ) -> Option<Position> {
-        let kept = session.and_then(|session| self.clients.get(&session)).and_then(|client| {
+        let kept = who.and_then(|who| self.clients.get(who)).and_then(|client| {
             client.rooms.iter().find(|(name, _)| ***name == *room).map(|(_, at)| *at)
         });
         let now = log.at(room);
@@ -103,14 +107,14 @@ impl Clients {
 
     /// The rooms that a client wants to be in, with its positions.
     pub fn wanted(&self, c: usize) -> Vec<RoomName> {
-        let client = self.links.get(&c).and_then(|link| self.clients.get(&link.session));
+        let client = self.links.get(&c).and_then(|link| self.clients.get(&link.who));
         client.map_or_else(Vec::new, |client| client.rooms.keys().cloned().collect())
     }
 
     /// Sessions without a connection.
-    pub fn lost(&self) -> Vec<(Session, UserName)> {
+    pub fn lost(&self) -> Vec<Who> {
         let lost = self.clients.iter().filter(|(_, client)| self.is_lost(client.link));
-        lost.map(|(session, client)| (*session, client.user.clone())).collect()
+        lost.map(|(who, _)| who.clone()).collect()
     }
 
     fn is_lost(&self, c: usize) -> bool {
@@ -139,7 +143,7 @@ impl Clients {
     pub fn ends(&mut self, c: usize, torn: u8) {
         let Some(link) = self.links.get_mut(&c) else { return };
         link.is_lost = true;
-        let Some(client) = self.clients.get_mut(&link.session) else { return };
+        let Some(client) = self.clients.get_mut(&link.who) else { return };
         if client.link == c {
             for _ in 0..torn {
                 match client.undo.pop() {
@@ -157,15 +161,10 @@ impl Clients {
         #[allow(clippy::wildcard_enum_match_arm, reason = "others say nothing about a stream")]
         match message {
             Message::Connected(welcome) => {
-                let session = welcome.session;
-                let streams = BTreeMap::new();
-                self.links.insert(c, Link { session, is_lost: false, streams });
-                let user = welcome.user.clone();
-                let new = Client { user, link: c, rooms: BTreeMap::new(), undo: Vec::new() };
-                let client = self.clients.entry(session).or_insert(new);
-                if client.user != welcome.user {
-                    return Err(format!("is {} and has the session of {}", welcome.user, client.user));
-                }
+                let (who, streams) = ((welcome.user.clone(), welcome.session), BTreeMap::new());
+                self.links.insert(c, Link { who: who.clone(), is_lost: false, streams });
+                let new = Client { link: c, rooms: BTreeMap::new(), undo: Vec::new() };
+                let client = self.clients.entry(who).or_insert(new);
                 client.undo.clear();
                 client.link = c;
                 for (room, beginning) in &welcome.rooms {
@@ -179,8 +178,8 @@ impl Clients {
             }
             Message::Publication(it) => self.publication(c, it, log)?,
             Message::Gap { room, since, position, dropped } => {
-                let session = self.link(c)?.session;
-                let left_out = log.between(*since, *position, session).len() as u64;
+                let who = self.link(c)?.who.clone();
+                let left_out = log.between(*since, *position, &who).len() as u64;
                 let spans = position.offset.saturating_sub(since.offset);
                 if since.epoch != position.epoch || *dropped < left_out.max(1) || *dropped > spans {
                     return Err(format!("hears of a gap {message:?} of {left_out}"));
@@ -238,9 +237,9 @@ impl Clients {
     }
 
     fn publication(&mut self, c: usize, it: &Publication, log: &Log) -> Result<(), String> {
-        let session = self.link(c)?.session;
+        let who = self.link(c)?.who.clone();
         let entry = log.get(it.position).ok_or_else(|| format!("is sent {it:?} out of nothing"))?;
-        if entry.payload != it.payload || entry.except == Some(session) {
+        if entry.payload != it.payload || entry.except.as_ref() == Some(&who) {
             return Err(format!("is sent {it:?}, which is {entry:?}"));
         }
         let stream = *self.stream(c, &it.room)?;
@@ -263,11 +262,11 @@ impl Clients {
         to: Position,
         log: &Log,
     ) -> Result<(), String> {
-        let (session, at) = (self.link(c)?.session, self.stream(c, room)?.at);
+        let (who, at) = (self.link(c)?.who.clone(), self.stream(c, room)?.at);
         if at.epoch != to.epoch || at.offset > to.offset {
             return Err(format!("is at {at} in {room} and is told of what follows {to}"));
         }
-        match log.between(at, to, session)[..] {
+        match log.between(at, to, &who)[..] {
             [] => self.go_on(c, room, to),
             [missed, ..] => Err(format!("is at {at} in {room}, and was not told of {missed}")),
         }
@@ -280,10 +279,9 @@ impl Clients {
     }
 
     fn keep(&mut self, c: usize, room: &RoomName, at: Option<Position>) {
-        let session = self.links.get(&c).map(|link| link.session);
-        let client = session.and_then(|session| self.clients.get_mut(&session));
-        let listens = self.links.get(&c).is_some_and(|link| !link.is_lost);
-        let Some(client) = client.filter(|client| client.link == c && listens) else { return };
+        let Some(link) = self.links.get(&c).filter(|link| !link.is_lost) else { return };
+        let client = self.clients.get_mut(&link.who).filter(|client| client.link == c);
+        let Some(client) = client else { return };
         let before = match at {
             Some(at) => client.rooms.insert(room.clone(), at),
             None => client.rooms.remove(room),

@@ -56,10 +56,11 @@ pub fn event(op: Op, context: Context<'_>) -> Result<Option<Event>, NameError> {
         Op::Connect { user: name, rooms, come, since } => {
             let user = user(name)?;
             let session = context.clients.session(&user, come);
+            let who = session.map(|session| (user.clone(), session));
             let rooms: Result<_, _> = rooms_of(rooms)
                 .iter()
                 .map(|room| {
-                    let since = context.clients.since(session, room, since, context.log);
+                    let since = context.clients.since(who.as_ref(), room, since, context.log);
                     Ok((RoomName::new(room)?, since))
                 })
                 .collect();
@@ -163,9 +164,9 @@ pub fn event_for(
     let maybe = |it: Option<u8>| it.map(room).transpose();
     let Some(&connection) = context.made.get(target) else { return Ok(None) };
     let (ping, health_ping) = context.pings[target];
-    let session = context.clients.session_of(target);
+    let who = context.clients.who(target);
     let been_at =
-        |room: &RoomName, since| context.clients.since(session, room, since, context.log);
+        |room: &RoomName, since| context.clients.since(who, room, since, context.log);
     let wrong = Some(u64::MAX - serial);
     let received = |inbound| Event::Received { connection, bytes: 50, inbound };
     let commanded = |command| Event::Command { ticket, command };

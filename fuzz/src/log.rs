@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use switchboard_core::{
-    Command, ConnectionId, Event, Hub, Inbound, Payload, Position, RoomName, Session,
+    Command, ConnectionId, Event, Hub, Inbound, Payload, Position, RoomName,
 };
 
+use crate::clients::Who;
 use crate::ops::room_name;
 use crate::setup::Setup;
 
@@ -15,7 +16,7 @@ pub struct Entry {
     /// What it carries.
     pub payload: Payload,
     /// Who is not to get it, over which connection ever.
-    pub except: Option<Session>,
+    pub except: Option<Who>,
 }
 
 /// All publications of all rooms.
@@ -30,14 +31,14 @@ pub struct Log {
 pub struct Draft {
     payload: Option<Payload>,
     /// The sender, whom only rooms without echo leave out, or whom the application leaves out.
-    sender: Option<Session>,
-    except: Option<Session>,
+    sender: Option<Who>,
+    except: Option<Who>,
 }
 
 impl Draft {
     /// Looks at an event before the hub gets it.
     pub fn of(event: &Event, hub: &Hub) -> Self {
-        let session = |id: &ConnectionId| hub.connection(*id).map(|view| view.session());
+        let session = |id: &ConnectionId| hub.connection(*id).map(|view| (view.user().clone(), view.session()));
         let (mut payload, mut sender, mut except) = (None, None, None);
         if let Event::Received { connection, inbound: Inbound::Application(request), .. } = event {
             (payload, sender) = (Some(request.payload.clone()), session(connection));
@@ -66,8 +67,9 @@ impl Log {
             match (new, &draft.payload) {
                 (Some(0), _) => {}
                 (Some(1), Some(payload)) => {
-                    let silent = draft.sender.filter(|_| !setup.class(&name).echo);
-                    let entry = Entry { payload: payload.clone(), except: draft.except.or(silent) };
+                    let silent = draft.sender.clone().filter(|_| !setup.class(&name).echo);
+                    let except = draft.except.clone().or(silent);
+                    let entry = Entry { payload: payload.clone(), except };
                     self.entries.insert(now, entry);
                     given += 1;
                 }
@@ -88,10 +90,10 @@ impl Log {
     }
 
     /// The publications between two places that were for this client.
-    pub fn between(&self, after: Position, until: Position, session: Session) -> Vec<Position> {
+    pub fn between(&self, after: Position, until: Position, who: &Who) -> Vec<Position> {
         let range = after..=Position { epoch: after.epoch, offset: until.offset.max(after.offset) };
         let meant = self.entries.range(range).skip_while(|(at, _)| **at == after);
-        let meant = meant.filter(|(_, entry)| entry.except != Some(session));
+        let meant = meant.filter(|(_, entry)| entry.except.as_ref() != Some(who));
         meant.map(|(at, _)| *at).collect()
     }
 }

@@ -15,8 +15,6 @@ use crate::setup::Setup;
 #[derive(Debug)]
 struct Seen {
     user: UserName,
-    /// Asked for, until it is open.
-    reserved: BTreeSet<RoomName>,
     /// Entered and not left.
     rooms: BTreeSet<RoomName>,
     is_open: bool,
@@ -29,7 +27,7 @@ struct Seen {
 pub struct Watch {
     setup: Setup,
     seen: Vec<Seen>,
-    connecting: Option<(UserName, BTreeSet<RoomName>)>,
+    connecting: Option<UserName>,
     released: BTreeMap<usize, (usize, usize)>,
     drain_deadline: Option<Timestamp>,
     clock: Timestamp,
@@ -61,19 +59,12 @@ impl Watch {
         self.clock = self.clock.max(now);
         self.released.clear();
         match event {
-            Event::Connect { user, rooms, .. } => {
-                self.connecting =
-                    Some((user.clone(), rooms.iter().map(|(room, _)| room.clone()).collect()));
-            }
+            Event::Connect { user, .. } => self.connecting = Some(user.clone()),
             Event::Drain { timeout, .. } => {
                 self.drain_deadline.get_or_insert(self.clock + *timeout);
             }
-            Event::Opened { .. } => {
-                if let Some(seen) = target.and_then(|c| self.seen.get_mut(c)) {
-                    seen.reserved.clear();
-                }
-            }
-            Event::Received { .. }
+            Event::Opened { .. }
+            | Event::Received { .. }
             | Event::Alive { .. }
             | Event::Pong { .. }
             | Event::Blocked { .. }
@@ -95,11 +86,10 @@ impl Watch {
         let strict = invariant == Invariant::NothingFollowsAClose;
         match action {
             Action::Accept { .. } => {
-                let (user, reserved) =
+                let user =
                     self.connecting.take().ok_or("accepted, and nobody had asked")?;
                 self.seen.push(Seen {
                     user,
-                    reserved,
                     rooms: BTreeSet::new(),
                     is_open: false,
                     is_closed: false,
@@ -148,7 +138,6 @@ impl Watch {
                 if let Some((c, seen)) = of(&mut self.seen, numbers, connection) {
                     seen.closed += 1;
                     seen.rooms.clear();
-                    seen.reserved.clear();
                     if seen.closed > 1 || seen.user != **user {
                         return Err(format!("c{c} has ended {} times", seen.closed));
                     }
@@ -206,38 +195,44 @@ impl Watch {
     }
 
     /// `capacity_is_never_exceeded`, by what was said and by what the hub shows.
-    pub fn check_capacity(&self, hub: &Hub) -> Result<(), String> {
-        let limits = &self.setup.0.limits;
+    pub fn check_capacity(&self, hub: &Hub, made: &[ConnectionId]) -> Result<(), String> {
+        let (limits, held) = (&self.setup.0.limits, hub.stats().held);
         let live = || self.seen.iter().filter(|seen| seen.closed == 0);
-        if limits.max_connections.is_exceeded_by(live().count()) {
-            return Err(format!("{} connections", live().count()));
+        if limits.max_connections.is_exceeded_by(live().count() + held) {
+            return Err(format!("{} connections, and {held} held", live().count()));
         }
+        let views = || made.iter().filter_map(|id| hub.connection(*id));
         for room in (0..3).map(crate::ops::room_name) {
-            let is_in = |seen: &&Seen| {
-                seen.rooms.contains(room.as_str()) || seen.reserved.contains(room.as_str())
-            };
-            let seats = live().filter(is_in).count();
+            let entered = live().filter(|seen| seen.rooms.contains(room.as_str())).count();
             let shown = hub.room(&room).map_or(0, |view| view.seats());
-            if self.setup.class(&room).max_members.is_exceeded_by(seats.max(shown))
-                || seats != shown
+            let is_it = |name: &&RoomName| ***name == *room;
+            // A connection that was lost and is closing shows its seats as held; one that is gone does not show.
+            let seats = views().flat_map(|view| view.rooms().chain(view.held_rooms()));
+            let seats = seats.filter(is_it).count();
+            let members = hub.room(&room).map_or(0, |view| view.members().len());
+            if self.setup.class(&room).max_members.is_exceeded_by(shown)
+                || members != entered
+                || shown < seats
+                || shown > seats + held
             {
-                return Err(format!("{seats} in {room}, or {shown}"));
+                return Err(format!("{entered} of {members} in {room}, {seats} of {shown} seats"));
             }
         }
         for user in (0..4).map(crate::ops::user_name) {
             let shown = hub.user(&user).map_or(0, |view| view.connections().len());
-            let open = live().filter(|seen| *seen.user == *user && !seen.is_closed).count();
-            if limits.max_per_user.is_exceeded_by(shown) || shown > open {
-                return Err(format!("{shown} connections of {user}, {open} are not closed"));
+            let open = live().filter(|seen| *seen.user == *user).count();
+            if limits.max_per_user.is_exceeded_by(shown) || shown > open + held {
+                return Err(format!("{shown} connections of {user}, {open} are not gone"));
             }
         }
         self.check_gauges(&hub.stats())?;
-        self.check_rooms_per_connection()
+        self.check_rooms_per_connection(hub, made)
     }
 
-    fn check_rooms_per_connection(&self) -> Result<(), String> {
+    fn check_rooms_per_connection(&self, hub: &Hub, made: &[ConnectionId]) -> Result<(), String> {
         let max = self.setup.0.limits.max_rooms_per_connection;
-        let most = self.seen.iter().map(|seen| seen.rooms.len().max(seen.reserved.len())).max();
+        let seats = |view: switchboard_core::ConnectionView<'_>| view.rooms().count() + view.held_rooms().count();
+        let most = made.iter().filter_map(|id| hub.connection(*id)).map(seats).max();
         if max.is_exceeded_by(most.unwrap_or(0)) {
             Err("too many rooms".to_owned())
         } else {
