@@ -132,7 +132,7 @@ impl Hub {
             kept.trim(bounds, now);
         });
         let limit = self.config.limits.history_bytes;
-        while self.stats.history_bytes > limit && self.give_up_idle_room() {}
+        while self.stats.history_bytes > limit && self.give_up_idle_room(Some(key)) {}
         while self.stats.history_bytes > limit && self.rooms.get(key).kept.len() > 0 {
             self.change_kept(key, |kept| {
                 kept.pop_oldest();
@@ -171,13 +171,14 @@ impl Hub {
         self.rooms.idle.insert((now, key));
         self.rearm_room(key);
         if self.rooms.idle.len() > self.config.limits.max_kept_rooms {
-            self.give_up_idle_room();
+            self.give_up_idle_room(None);
         }
     }
 
-    /// Gives up the room that nobody has been in for longest.
-    fn give_up_idle_room(&mut self) -> bool {
-        let first = self.rooms.idle.first().copied();
+    /// Gives up the room that nobody has been in for longest, but for this one.
+    fn give_up_idle_room(&mut self, but: Option<RoomKey>) -> bool {
+        let mut idle = self.rooms.idle.iter().copied();
+        let first = idle.find(|&(_, key)| Some(key) != but);
         first.inspect(|&(_, key)| self.remove_room(key)).is_some()
     }
 
