@@ -83,9 +83,10 @@ impl Hub {
         while released < quantum {
             let Some(connection) = self.connections.get_mut(id) else { return };
             let is_closing = connection.is_closing();
-            let (session, rooms) = (connection.session, &self.rooms);
+            let (user, session) = (&self.users.get(connection.user).name, connection.session);
+            let rooms = &self.rooms;
             let Some(outbox) = &mut connection.outbox else { return };
-            let message = match outbox.pop(is_closing, |replay| rooms.find_past(replay, session)) {
+            let message = match outbox.pop(is_closing, |replay| rooms.find_past(replay, user, session)) {
                 Popped::Message(message) => message,
                 Popped::Past(publication) => {
                     self.stats.replayed += 1;

@@ -8,7 +8,7 @@ use crate::action::{Outcome, Queued};
 use crate::config::History;
 use crate::id::{ConnectionId, Ticket};
 use crate::message::{Message, Payload, Publication};
-use crate::name::{MessageId, RoomName};
+use crate::name::{MessageId, RoomName, UserName};
 use crate::position::{Beginning, Broken, Position, Session};
 use crate::refusal::{ErrorCode, Refusal};
 use crate::time::Timestamp;
@@ -120,7 +120,7 @@ impl Hub {
         &mut self,
         key: RoomKey,
         publication: &Arc<Publication>,
-        except: Option<Session>,
+        except: Option<(UserName, Session)>,
     ) {
         let bounds = self.bounds(key);
         if !bounds.is_kept() {

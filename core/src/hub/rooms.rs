@@ -161,7 +161,10 @@ impl Hub {
             payload,
         });
         self.stats.published += 1;
-        let excluded = except.and_then(|id| self.connections.get(id)).map(|c| c.session);
+        let excluded = except.and_then(|id| self.connections.get(id));
+        let excluded = excluded.map(|c| (self.users.name(c.user), c.session));
+        // The client may have come back by now: then it is the new connection that does not get it.
+        let except = excluded.as_ref().and_then(|(user, session)| self.predecessor(user, *session));
         self.keep(key, &publication, excluded);
         let recipients = self.fan_out(key, except, Message::Publication(publication));
         if found.is_none() {
