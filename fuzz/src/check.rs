@@ -295,7 +295,7 @@ impl<'a> Run<'a> {
             let except = drive::except(&event).and_then(|id| self.numbers.get(&id).copied());
             lockstep.apply(now, &event, target, target.or(except));
         }
-        self.watch.before(now, &event, target);
+        self.watch.before(now, &event);
         let draft = Draft::of(&event, &self.hub);
         self.listen(&event, target);
         let heard_before = self.step.heard.len();

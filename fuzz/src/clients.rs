@@ -57,10 +57,8 @@ impl Clients {
             Come::New => None,
             Come::Back(back) => {
                 let mine = self.clients.iter().filter(|((it, _), _)| **it == *user);
-                let mut mine: Vec<_> =
-                    mine.map(|((_, it), client)| (!self.is_lost(client.link), client.link, *it)).collect();
-                mine.sort_by_key(|(here, link, _)| (*here, std::cmp::Reverse(*link)));
-                mine.get(usize::from(back)).or(mine.first()).map(|(_, _, session)| *session)
+                let mine = mine.filter(|(_, client)| back > 0 || self.is_lost(client.link));
+                mine.max_by_key(|(_, client)| client.link).map(|((_, session), _)| *session)
             }
             Come::Stolen(at) => {
                 let clients = self.clients.keys();

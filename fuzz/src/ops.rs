@@ -168,7 +168,7 @@ pub enum Op {
 #[allow(missing_docs, reason = "said by the names")]
 pub enum Come {
     New,
-    /// One of the user's that has lost its connection, or else that has one; the last, or the one before.
+    /// The user's last one that has lost its connection; with 1, the last one, lost or not.
     Back(u8),
     /// With the session of whomever this number hits.
     Stolen(u8),
@@ -282,7 +282,7 @@ impl Op {
             0..=4 => {
                 let come = match c % 8 {
                     0..=3 => Come::New,
-                    4..=5 => Come::Back(c / 8 % 2),
+                    4..=5 => Come::Back(c / 8 % 4 / 3),
                     6 => Come::Stolen(c / 8),
                     _ => Come::Forged,
                 };
@@ -326,18 +326,25 @@ impl Op {
             },
             63..=66 => Self::Wait { ms: PAUSES_MS[usize::from(a % 16 % 11)] },
             67 => Self::Late { ms: PAUSES_MS[usize::from(a % 16 % 11)] },
-            68..=74 => {
+            68..=71 => {
                 let rooms = if b % 4 == 0 { b / 4 } else { 0 };
                 Self::Connect { user, rooms, come: Come::Back(b / 32 % 4 / 3), since: Since::Kept }
             }
-            75..=81 => Self::Resume { c: a, id, since: Since::decode(c / 2 % 16 + 3) },
-            82..=83 => {
+            72..=75 => Self::Open { c: a },
+            76..=79 => Self::Resume { c: a, id, since: Since::decode(c / 2 % 16 + 3) },
+            80 => {
                 Self::History { c: a, room: maybe(b), since: Since::decode(c), limit: b / 16 }
             }
+            81 => Self::Block { c: a },
+            82..=83 => Self::CommandPublish { room, except: None, key: c / 4 % 3 },
             84..=86 => Self::Repeat { c: a, back: b % 3, altered: c.is_multiple_of(4) },
-            87..=88 => Self::Answer { back: a % 4 / 2, how: b },
-            89..=90 => Self::Ask { c: a, timeout_ms: u16::from(b) * 16 },
-            91..=93 => Self::Reply { c: a, back: b % 3, right: c % 4 > 0 },
+            87 => Self::Answer { back: a % 4 / 2, how: b },
+            88 => Self::Ask { c: a, timeout_ms: u16::from(b) * 16 },
+            89..=90 => Self::Reply { c: a, back: b % 3, right: c % 4 > 0 },
+            91..=93 => {
+                let (kind, id) = (c / 2 % 16, true);
+                Self::Publish { c: a, room: maybe(b), kind, key: c / 32 % 3, id }
+            }
             _ => Self::State { back: a % 4 / 2, right: b % 4 > 0 },
         }
     }

@@ -55,7 +55,7 @@ impl Watch {
     }
 
     /// An event is about to go in.
-    pub fn before(&mut self, now: Timestamp, event: &Event, target: Option<usize>) {
+    pub fn before(&mut self, now: Timestamp, event: &Event) {
         self.clock = self.clock.max(now);
         self.released.clear();
         match event {
