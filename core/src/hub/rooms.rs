@@ -55,6 +55,10 @@ impl Hub {
         let (key, slot) = match seat {
             Some((key, slot)) if connection.memberships[slot].seat != Seat::Held => {
                 let position = self.rooms.get(key).position();
+                if connection.memberships[slot].seat.at().is_none() {
+                    self.await_state_too(id, key, request)?;
+                    return Ok(Outcome::Joined(position));
+                }
                 self.tell_joined(id, request, key, Beginning { position, recovered: None });
                 return Ok(Outcome::Joined(position));
             }
@@ -112,9 +116,14 @@ impl Hub {
         let Some(connection) = self.connections.get(id).filter(|c| c.is_open()) else {
             return Err(self.no_such_connection(id));
         };
-        let slot = self.rooms.find(name).and_then(|key| connection.slot_of(key));
-        let slot = slot.ok_or_else(|| not_a_member(name))?;
+        let key = self.rooms.find(name);
+        let seat = key.and_then(|key| Some((key, connection.slot_of(key)?)));
+        let (key, slot) = seat.ok_or_else(|| not_a_member(name))?;
+        let unanswered = self.await_no_more(id, key);
         self.exit(id, slot, Exit::Left);
+        for request in unanswered {
+            self.refuse(id, Some(request), not_a_member(name));
+        }
         Ok(Outcome::Left)
     }
 
