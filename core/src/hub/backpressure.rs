@@ -78,6 +78,9 @@ impl Hub {
     }
 
     fn release(&mut self, id: ConnectionId) {
+        if self.overflowed.contains(&id) {
+            return;
+        }
         let quantum = self.config.limits.outlet_high_water;
         let mut released = 0;
         while released < quantum {
@@ -116,8 +119,13 @@ impl Hub {
         self.stats.blocked -= usize::from(outbox.is_blocked());
     }
 
-    /// Lets a message wait. When it does not fit, everything that waits is given up and the connection closed.
+    /// Lets a message wait. When it does not fit, everything that waits is given up and the connection closed. What comes
+    /// after that in the same event is given up too: it would follow on something that never came.
     pub(super) fn wait(&mut self, id: ConnectionId, message: Message, overflow: Overflow) {
+        if self.overflowed.contains(&id) {
+            self.stats.dropped += 1;
+            return;
+        }
         let Some(connection) = self.connections.get_mut(id) else { return };
         let Some(outbox) = &mut connection.outbox else { return };
         match outbox.push(message, overflow, &self.config.limits) {
