@@ -108,6 +108,21 @@ impl Setup {
         self
     }
 
+    /// The same with room for everybody, so that more happens to those who are in.
+    pub fn roomy(mut self) -> Self {
+        let limits = &mut self.0.limits;
+        (limits.max_connections, limits.max_per_user) = (Limit::NONE, Limit::NONE);
+        limits.max_rooms_per_connection = Limit::at_most(50);
+        limits.messages = Rate::NONE;
+        for (_, class) in &mut self.0.rooms {
+            class.max_members = Limit::NONE;
+            if class.publish == Publishers::Server {
+                class.publish = Publishers::Members;
+            }
+        }
+        self
+    }
+
     /// The rules of a room, found the long way.
     pub fn class(&self, room: &str) -> &RoomClass {
         let at = usize::from(room.starts_with("room2"));

@@ -11,7 +11,10 @@ use switchboard_fuzz::setup::{SETUP_BYTES, Setup};
 fn scenarios() -> impl Strategy<Value = Scenario> {
     let setup = any::<[u8; SETUP_BYTES]>().prop_map(Setup::decode);
     let ops = prop::collection::vec(any::<[u8; 4]>().prop_map(Op::decode), 1..250);
-    (setup, any::<u64>(), ops).prop_map(|(setup, seed, ops)| Scenario { setup, seed, ops })
+    (setup, any::<u64>(), ops).prop_map(|(setup, seed, ops)| {
+        let setup = if seed % 3 == 0 { setup.roomy() } else { setup };
+        Scenario { setup, seed, ops }
+    })
 }
 
 /// 5,000 scenarios each, or as many as `SWITCHBOARD_CASES` says.
