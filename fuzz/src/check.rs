@@ -8,6 +8,8 @@ use switchboard_core::{
     Action, ConnectionId, Event, Hub, Inbound, Position, RoomName, Stats, Timestamp, UserName,
 };
 
+use crate::answers::Answers;
+use crate::blips::Blips;
 use crate::clients::Clients;
 use crate::desk::Desk;
 use crate::drive::{self, Context};
@@ -30,6 +32,8 @@ pub enum Invariant {
     NothingFollowsAClose,
     DeliveryIsInOffsetOrder,
     AClientsStreamIsTheLog,
+    EveryMessageHasOneAnswer,
+    NobodyHearsOfABlip,
     EveryQueueIsBounded,
     ProgressIsMade,
     SameLogSameActions,
@@ -119,6 +123,8 @@ pub struct Run<'a> {
     /// What came out in this step.
     pub step: Step,
     watch: Watch,
+    answers: Option<Answers>,
+    blips: Option<Blips>,
     lockstep: Option<Lockstep>,
     /// How often what happened.
     pub tally: Tally,
@@ -156,6 +162,10 @@ impl<'a> Run<'a> {
             torn: 0,
             step: Step::default(),
             watch: Watch::new(scenario.setup.clone()),
+            answers: (invariant == Invariant::EveryMessageHasOneAnswer)
+                .then(|| Answers::new(scenario.setup.clone())),
+            blips: (invariant == Invariant::NobodyHearsOfABlip)
+                .then(|| Blips::new(scenario.setup.clone())),
             lockstep: (invariant == Invariant::TheHubAgreesWithTheModel)
                 .then(|| Lockstep::new(scenario.setup.clone())),
             tally: Tally::new(),
@@ -282,6 +292,8 @@ impl<'a> Run<'a> {
             | Invariant::NothingFollowsAClose
             | Invariant::DeliveryIsInOffsetOrder
             | Invariant::AClientsStreamIsTheLog
+            | Invariant::EveryMessageHasOneAnswer
+            | Invariant::NobodyHearsOfABlip
             | Invariant::ProgressIsMade
             | Invariant::SameLogSameActions
             | Invariant::TheHubAgreesWithTheModel => Ok(()),
@@ -299,6 +311,23 @@ impl<'a> Run<'a> {
         let draft = Draft::of(&event, &self.hub);
         self.listen(&event, target);
         let heard_before = self.step.heard.len();
+        let is_tick = matches!(event, Event::Tick);
+        if let Some(answers) = &mut self.answers {
+            let open = target.filter(|c| {
+                self.hub.connection(self.made[*c]).is_some_and(|view| view.is_open())
+            });
+            let open = open.map(|c| (c, &self.users[c]));
+            answers.before(now, &event, open, self.hub.stats());
+        }
+        if let Some(blips) = &mut self.blips {
+            blips.before(now, &event, target);
+        }
+        // These may hear of what happened long ago.
+        let is_late = |id: &ConnectionId| {
+            self.hub.connection(*id).is_some_and(|view| view.waiting().0 > 0)
+        };
+        let late: Vec<bool> = self.made.iter().map(is_late).collect();
+        let made_before = self.made.len();
         let mut gone = Vec::new();
         let before = (is_stale && self.is(Invariant::StaleIdsChangeNothing))
             .then(|| (self.hub.stats(), self.hub.next_deadline()));
@@ -307,7 +336,6 @@ impl<'a> Run<'a> {
             (Some(twin), Some(event)) => Some(twin.handle(now, event)),
             (Some(_) | None, _) => None,
         };
-        let is_tick = matches!(event, Event::Tick);
         let mut count = 0;
         for action in self.hub.handle(now, event.clone()) {
             count += 1;
@@ -324,6 +352,15 @@ impl<'a> Run<'a> {
                 gone.extend(self.numbers.get(connection));
             }
             self.desk.hears(&action);
+            if let Some(answers) = &mut self.answers {
+                let to: &[ConnectionId] = if let Action::Send { to, .. } = &action { to } else { &[] };
+                let to: Vec<usize> = to.iter().map(|id| self.numbers[id]).collect();
+                answers.see(&action, &to, is_tick)?;
+            }
+            if let Some(blips) = &mut self.blips {
+                let c = drive::subject(&action).and_then(|id| self.numbers.get(&id).copied());
+                blips.see(&action, c);
+            }
             if self.is_recorded {
                 let tick = if is_tick { "tick" } else { "" };
                 let _ = writeln!(self.transcript, "{:>14} {tick:>4}   => {}", "", brief(&action));
@@ -362,6 +399,23 @@ impl<'a> Run<'a> {
         }
         if let Some(lockstep) = &mut self.lockstep {
             lockstep.after(&self.hub, &self.step.heard)?;
+        }
+        if let Some(blips) = &mut self.blips {
+            for (c, id) in self.made.iter().enumerate().skip(made_before) {
+                if let Some(view) = self.hub.connection(*id) {
+                    blips.accepted(c, (view.user().clone(), view.session()));
+                }
+            }
+            for (c, heard) in &self.step.heard[heard_before..] {
+                if let Heard::Message(message) = heard
+                    && !late.get(*c).is_some_and(|late| *late)
+                {
+                    blips.check(message)?;
+                }
+            }
+        }
+        if let Some(answers) = &mut self.answers {
+            answers.after(&self.hub.stats())?;
         }
         self.log.record(&draft, &self.hub, &self.scenario.setup)?;
         let follows = matches!(
@@ -472,6 +526,14 @@ impl<'a> Run<'a> {
             self.settle(false)?;
             self.wait(Duration::from_secs(9))?;
             return self.watch.check_drained();
+        }
+        if self.is(Invariant::EveryMessageHasOneAnswer) {
+            self.let_out()?;
+            self.wait(Duration::from_secs(5))?;
+            let is_here = |c: usize| {
+                self.hub.connection(self.made[c]).is_some_and(|view| view.is_open())
+            };
+            return self.answers.iter().try_for_each(|answers| answers.check(is_here));
         }
         if self.is(Invariant::AClientsStreamIsTheLog) {
             return self.finish_streams();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use switchboard_core::{
-    CloseReason, Command, ConnectionId, Disconnect, ErrorCode, Event, Inbound, Json, Kind, Message,
+    Action, Notice, CloseReason, Command, ConnectionId, Disconnect, ErrorCode, Event, Inbound, Json, Kind, Message,
     MessageId, NameError, Payload, RawFrame, Refusal, Request, RoomName, Ticket, UserName,
 };
 
@@ -316,6 +316,17 @@ fn with_payload(inbound: Inbound, payload: Payload) -> Inbound {
         Inbound::Application(request) => Inbound::Application(Request { payload, ..request }),
         Inbound::Direct { id, to, kind, .. } => Inbound::Direct { id, to, kind, payload },
         other => other,
+    }
+}
+
+/// The connection that an action is about, if it is one.
+pub fn subject(action: &Action<'_>) -> Option<ConnectionId> {
+    #[allow(clippy::wildcard_enum_match_arm, reason = "others are about none, or several")]
+    match action {
+        Action::Close { connection, .. }
+        | Action::Closed { connection, .. }
+        | Action::Notice(Notice::Joined { connection, .. }) => Some(*connection),
+        _ => None,
     }
 }
 

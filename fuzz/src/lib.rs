@@ -4,7 +4,9 @@
 //! fuzzers share them. [`check`] runs them: against the [`model`] in [`lockstep`], or against what an observer that
 //! only sees events and actions can tell ([`watch`]).
 
+pub mod answers;
 pub mod apply;
+pub mod blips;
 pub mod check;
 pub mod clients;
 pub mod desk;

@@ -116,6 +116,9 @@ impl Setup {
         limits.messages = Rate::NONE;
         for (_, class) in &mut self.0.rooms {
             class.max_members = Limit::NONE;
+            if class.overflow == Overflow::Close && class.echo {
+                class.overflow = Overflow::DropOldest;
+            }
             if class.publish == Publishers::Server {
                 class.publish = Publishers::Members;
             }

@@ -254,6 +254,7 @@ impl Watch {
     /// `every_queue_is_bounded`
     pub fn check_queues(&self, hub: &Hub, made: &[ConnectionId]) -> Result<(), String> {
         let limits = &self.setup.0.limits;
+        self.check_history(hub)?;
         for id in made {
             let Some(view) = hub.connection(*id) else { continue };
             let (messages, bytes) = view.waiting();
@@ -265,6 +266,36 @@ impl Watch {
             {
                 return Err(format!("{id} has {messages} messages, {bytes} bytes waiting"));
             }
+        }
+        Ok(())
+    }
+
+    /// What rooms keep and what is remembered.
+    fn check_history(&self, hub: &Hub) -> Result<(), String> {
+        let (limits, stats, mut all) = (&self.setup.0.limits, hub.stats(), 0);
+        for room in (0..3).map(crate::ops::room_name) {
+            let (class, kept) = (self.setup.class(&room), hub.room(&room).map(|view| view.kept()));
+            let (events, bytes) = kept.unwrap_or((0, 0));
+            all += bytes;
+            // While the application is asked for the state, a slow member's worth is kept.
+            let (most_events, most_bytes) = if class.provides_state {
+                (limits.outbox_messages, limits.outbox_bytes)
+            } else {
+                (0, 0)
+            };
+            if events > class.history.events.max(most_events)
+                || bytes > class.history.bytes.max(most_bytes)
+            {
+                return Err(format!("{room} keeps {events} publications, {bytes} bytes"));
+            }
+        }
+        let users = stats.users;
+        if all != stats.history_bytes
+            || all > limits.history_bytes
+            || stats.kept_rooms > limits.max_kept_rooms
+            || stats.remembered > (limits.remembered * users).min(limits.remembered_in_all)
+        {
+            return Err(format!("rooms keep {all} bytes, and {stats:?}"));
         }
         Ok(())
     }

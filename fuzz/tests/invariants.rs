@@ -56,6 +56,8 @@ invariants! {
     nothing_follows_a_close => NothingFollowsAClose,
     delivery_is_in_offset_order_without_holes_or_repeats => DeliveryIsInOffsetOrder,
     a_clients_stream_is_the_rooms_log_or_it_was_told => AClientsStreamIsTheLog,
+    every_message_has_one_answer_and_is_handled_once => EveryMessageHasOneAnswer,
+    nobody_hears_of_a_blip => NobodyHearsOfABlip,
     every_queue_is_bounded => EveryQueueIsBounded,
     progress_is_made => ProgressIsMade,
     same_log_same_actions => SameLogSameActions,
