@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use switchboard_core::{
-    Action, Answer, CloseReason, Command, Event, Handled, Inbound, Message, MessageId, Outcome,
+    Action, Answer, Command, Event, Handled, Inbound, Message, MessageId, Outcome,
     Stats, Ticket, Timestamp, UserName,
 };
 
@@ -132,7 +132,6 @@ impl Answers {
                     return Err(format!("the application gets {request:?} again"));
                 }
             }
-            Action::Close { reason: CloseReason::RateLimited, .. } => self.now = None,
             Action::Done { ticket, result: Ok(Outcome::Asked) } => {
                 self.requests.insert(*ticket);
                 let most = self.setup.0.limits.max_requests;
@@ -156,7 +155,7 @@ impl Answers {
     }
 
     /// The event was handled.
-    pub fn after(&mut self, stats: &Stats) -> Result<(), String> {
+    pub fn after(&mut self, stats: &Stats, is_open: bool) -> Result<(), String> {
         let Some(now) = self.now.take() else { return Ok(()) };
         let limits = &self.setup.0.limits;
         if limits.remembered == 0 || limits.remembered_in_all < 1_000 {
@@ -164,10 +163,14 @@ impl Answers {
         }
         let is_refused = stats.refused > now.before.refused;
         let is_repeated = stats.repeated > now.before.repeated;
-        if now.is_repeated && (stats.published > now.before.published || !is_repeated && !is_refused) {
+        let is_published = stats.published > now.before.published;
+        if now.is_repeated && (is_published || is_open && !is_repeated && !is_refused) {
             return Err(format!("{:?} is handled again", now.inbound));
         }
-        if !is_refused && !is_repeated {
+        if !is_open {
+            // It may have been one too many, or the answer may have been.
+            self.handled.remove(&now.user);
+        } else if !is_refused && !is_repeated {
             let handled = self.handled.entry(now.user).or_default();
             handled.push_back((self.clock, now.id, now.inbound));
             if handled.len() > limits.remembered {

@@ -138,12 +138,17 @@ impl Blips {
                 if !may_return || window == Duration::ZERO || self.is_drained {
                     place.rooms.clear();
                 } else if place.claims_until.is_some_and(|until| self.clock >= until) {
-                    place.rooms = place.claimed.clone();
+                    place.rooms.retain(|room| place.claimed.contains(room));
                 }
                 place.held_until = Some(self.clock + window);
             }
             _ => {}
         }
+    }
+
+    /// It is being closed, and why will be said only when it takes messages again.
+    pub fn lose_sight(&mut self, c: usize) {
+        self.places.values_mut().filter(|place| place.link == c).for_each(|it| it.rooms.clear());
     }
 
     /// Second look: what others heard of it.

@@ -406,6 +406,12 @@ impl<'a> Run<'a> {
                     blips.accepted(c, (view.user().clone(), view.session()));
                 }
             }
+            for (c, id) in self.made.iter().enumerate() {
+                let view = self.hub.connection(*id);
+                if view.is_some_and(|view| view.is_closing() && view.is_blocked()) {
+                    blips.lose_sight(c);
+                }
+            }
             for (c, heard) in &self.step.heard[heard_before..] {
                 if let Heard::Message(message) = heard
                     && !late.get(*c).is_some_and(|late| *late)
@@ -415,7 +421,8 @@ impl<'a> Run<'a> {
             }
         }
         if let Some(answers) = &mut self.answers {
-            answers.after(&self.hub.stats())?;
+            let view = target.and_then(|c| self.hub.connection(self.made[c]));
+            answers.after(&self.hub.stats(), view.is_some_and(|view| view.is_open()))?;
         }
         self.log.record(&draft, &self.hub, &self.scenario.setup)?;
         let follows = matches!(
