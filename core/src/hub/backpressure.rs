@@ -10,6 +10,7 @@ use crate::id::ConnectionId;
 use crate::message::Message;
 
 use super::Hub;
+use super::connection::Connection;
 use super::outbox::{Full, Outbox, Popped, Until};
 
 /// Between two pieces of what was missed, so that a long replay leaves everybody else their turn.
@@ -152,7 +153,10 @@ impl Hub {
 
     pub(super) fn close_overflowed(&mut self) {
         while let Some(id) = self.overflowed.pop() {
-            self.close(id, CloseReason::SlowConsumer);
+            // To close it a second time would give up its seats.
+            if self.connections.get(id).is_some_and(Connection::is_open) {
+                self.close(id, CloseReason::SlowConsumer);
+            }
         }
     }
 
