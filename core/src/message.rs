@@ -7,6 +7,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::name::{ConflationKey, Kind, MessageId, RoomName, UserName};
@@ -67,6 +68,17 @@ impl Payload {
     /// The JSON value `null`, for messages without a payload.
     pub fn null() -> Self {
         Self::Json(Json(Bytes::from_static(b"null")))
+    }
+
+    /// A JSON payload as a value.
+    ///
+    /// # Errors
+    /// When it does not fit, or is binary.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        match self {
+            Self::Json(json) => serde_json::from_slice(json.as_bytes()),
+            Self::Binary(_) => Err(serde::de::Error::custom("the payload is binary, not JSON")),
+        }
     }
 
     /// Its size in bytes.

@@ -656,15 +656,24 @@ fn an_answer_about_the_past_is_bounded_in_bytes_but_never_empty() {
 }
 
 #[test]
-fn joining_twice_changes_nothing_wherever_one_says_to_have_been() {
+fn joining_twice_changes_nothing_unless_one_says_where_one_has_been() {
     check(
-        keeps(10),
+        keeps(1),
         "
         enter a alice lobby
-        a say lobby 1
+        a say lobby 1 / a say lobby 2
         => a: lobby@1 chat alice 1
-        a join lobby@0 #1
-        => a: joined lobby@1 #1
+        => a: lobby@2 chat alice 2
+        a join lobby #1
+        => a: joined lobby@2 #1
+        a join lobby@1 #2
+        => a: joined lobby@1 recovered #2
+        => a: lobby@2 chat alice 2
+        a join lobby@0 #3
+        => a: joined lobby@2 not recovered #3
+        => a: refresh lobby@2, too_old
+        room lobby
+        => lobby@2: 1 seats, a, users alice
         ",
     );
 }

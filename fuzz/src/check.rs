@@ -183,6 +183,10 @@ impl<'a> Run<'a> {
             self.perform(*op, serial as u64 + 1)?;
         }
         self.finish()?;
+        let stats = self.hub.stats();
+        for (what, count) in [("replayed", stats.replayed), ("repeated", stats.repeated)] {
+            *self.tally.entry(what.to_owned()).or_default() += count;
+        }
         Ok(std::mem::take(&mut self.tally))
     }
 

@@ -212,7 +212,6 @@ impl Clients {
         let has_stream = self.link(c)?.streams.contains_key(room);
         match to.recovered {
             None if has_stream => self.advance(c, room, to.position, log)?,
-            Some(true) if has_stream => return Err(format!("recovers {room}, and is in it")),
             Some(true)
                 if !self.asked.get(&c).is_some_and(|asked| {
                     asked.contains(&(room.clone(), to.position))

@@ -84,9 +84,13 @@ fn the_interesting_things_happen() {
         .map(|name| format!("closed {name}"));
     let errors = ["forbidden", "lobby_full", "not_a_member", "rate_limited", "reserved_type"]
         .into_iter()
-        .chain(["room_required", "too_many_rooms", "user_offline"])
+        .chain(["room_required", "too_many_rooms", "user_offline", "no_such_request"])
         .map(|name| format!("error {name}"));
-    let others = ["gap", "blocked", "drained", "member left", "probed", "request"];
+    let others = ["gap", "blocked", "drained", "member left", "probed", "request"].into_iter();
+    let others = others
+        .chain(["refresh too_old", "refresh unknown_epoch", "refresh unknown_position"])
+        .chain(["refresh with the state", "recovered", "replayed", "repeated", "history", "held"])
+        .chain(["answered", "not answered in time", "hold expired", "state wanted"]);
     for what in rejections.into_iter().chain(endings).chain(errors).chain(others.map(Into::into)) {
         let count = all.get(&what).copied().unwrap_or(0);
         assert!(count >= 20, "{what}: {count} times in 1,000 scenarios; of all: {all:#?}");

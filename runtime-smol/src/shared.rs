@@ -11,8 +11,8 @@ use smol::channel::Sender;
 use switchboard_core::http::{Request, Response};
 use switchboard_core::serving::{Hosted, Settings};
 use switchboard_core::{
-    Answer, Command, ConnectionId, Driver, Hub, Outcome, Output, Refusal, RoomName, Stats, Ticket,
-    Timestamp,
+    Answer, Command, ConnectionId, Driver, Hub, Outcome, Output, Position, Refusal, Rejection,
+    RoomName, Session, Stats, Ticket, Timestamp, UserName,
 };
 
 use crate::auth::{Authenticator, BoxFuture, guarded};
@@ -202,6 +202,19 @@ impl Shared {
 impl Hosted for Shared {
     fn command(&self, command: Command) -> Result<Outcome, Refusal> {
         self.drive(|driver, now| driver.command(now, command))
+    }
+
+    fn connect(
+        &self,
+        user: UserName,
+        rooms: Vec<(RoomName, Option<Position>)>,
+        session: Option<Session>,
+    ) -> Result<ConnectionId, Rejection> {
+        self.drive(|driver, now| driver.connect(now, user, rooms, session))
+    }
+
+    fn abandon(&self, connection: ConnectionId) {
+        self.drive(|driver, now| driver.abandon(now, connection));
     }
 
     fn look(&self, look: &mut dyn FnMut(&Hub)) {

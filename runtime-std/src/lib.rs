@@ -60,6 +60,7 @@
 
 mod auth;
 mod builder;
+mod client;
 mod connection;
 mod context;
 mod handle;
@@ -72,10 +73,15 @@ mod threads;
 mod turn;
 
 pub use builder::Builder;
+pub use client::{Client, ClientBuilder, Events, NoEvent, Posted, Room, StartError};
 pub use context::Context;
 pub use handle::Handle;
-pub use server::{Admission, Server, bind};
+pub use server::{Server, bind};
 pub use switchboard_core as core;
+pub use switchboard_core::calling::{
+    Accepted, CallError, Caller, Event, History, Lagged, Members, MissedInRoom, Request, Tls,
+    TlsError,
+};
 pub use switchboard_core::serving::{
-    Answer, BuildError, Claims, Control, Credentials, Identity, Published, RequestError,
+    Admission, Answer, BuildError, Claims, Control, Credentials, Identity, Published, RequestError,
 };

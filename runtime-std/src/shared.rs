@@ -10,8 +10,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use switchboard_core::serving::{Hosted, Settings};
 use switchboard_core::{
-    Answer, Command, ConnectionId, Driver, Hub, Outcome, Output, Refusal, RoomName, Stats, Ticket,
-    Timestamp,
+    Answer, Command, ConnectionId, Driver, Hub, Outcome, Output, Position, Refusal, Rejection,
+    RoomName, Session, Stats, Ticket, Timestamp, UserName,
 };
 
 use crate::auth::guarded;
@@ -116,18 +116,25 @@ impl Shared {
         if *is_started || self.drained.is_open() {
             return Ok(());
         }
+        match self.start_threads() {
+            Ok(()) => *is_started = true,
+            // It has been drained meanwhile: there is nothing to be started any more.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
+            Err(error) => {
+                self.stop();
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn start_threads(self: &Arc<Self>) -> io::Result<()> {
         self.writer.prepare()?;
         let stack = self.services.thread_stack_bytes;
         let shared = self.clone();
         self.threads.start("switchboard-time", stack, None, move || turn::time_keeper(&shared))?;
         let shared = self.clone();
-        let writer =
-            self.threads.start("switchboard-write", stack, None, move || turn::writer(&shared));
-        if writer.is_err() {
-            self.stop();
-        }
-        *is_started = true;
-        writer
+        self.threads.start("switchboard-write", stack, None, move || turn::writer(&shared))
     }
 
     /// Lets all threads end.
@@ -261,6 +268,19 @@ impl Shared {
 impl Hosted for Shared {
     fn command(&self, command: Command) -> Result<Outcome, Refusal> {
         self.drive(|driver, now| driver.command(now, command))
+    }
+
+    fn connect(
+        &self,
+        user: UserName,
+        rooms: Vec<(RoomName, Option<Position>)>,
+        session: Option<Session>,
+    ) -> Result<ConnectionId, Rejection> {
+        self.drive(|driver, now| driver.connect(now, user, rooms, session))
+    }
+
+    fn abandon(&self, connection: ConnectionId) {
+        self.drive(|driver, now| driver.abandon(now, connection));
     }
 
     fn look(&self, look: &mut dyn FnMut(&Hub)) {

@@ -97,7 +97,7 @@ fn a_probe_tells_who_answers_and_how_fast() {
     let silent_id = server.opened();
     let answering = thread::spawn(move || {
         let ping = loop {
-            let frame = lively.next();
+            let frame = lively.next_frame();
             if frame.head == PING {
                 break frame;
             }
@@ -123,7 +123,7 @@ fn a_probe_is_over_as_soon_as_everybody_has_answered_or_gone() {
     let answering = thread::spawn(move || {
         // An answer of the application's own kind counts as well.
         let asked = loop {
-            let frame = client.next();
+            let frame = client.next_frame();
             if frame.head != PING {
                 break serde_json::from_slice::<serde_json::Value>(&frame.payload).unwrap();
             }
@@ -141,7 +141,7 @@ fn a_probe_is_over_as_soon_as_everybody_has_answered_or_gone() {
     let probe = thread::spawn(move || within(handle.probe("bob", Duration::from_secs(3_600))));
     let mut leaving = leaving;
     loop {
-        if leaving.next().head == PING {
+        if leaving.next_frame().head == PING {
             break;
         }
     }

@@ -1,0 +1,107 @@
+//! What an application has missed because it did not take its events.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use crate::client::{Cause, State};
+use crate::{Position, Publication, RoomName};
+
+/// The application was too slow: events were left out here, between the one before and the one after this.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Lagged {
+    /// Publications of these rooms. [`Room::history`](super::Room::history) can bring them, as far as the server keeps
+    /// them.
+    pub rooms: Vec<MissedInRoom>,
+    /// Other events, direct messages and those about members among them.
+    pub others: u64,
+}
+
+/// What was left out of one room's stream.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MissedInRoom {
+    /// The room.
+    pub room: RoomName,
+    /// The place before the first that was left out.
+    pub since: Position,
+    /// The last that was left out.
+    pub position: Position,
+    /// How many of those between were left out.
+    pub dropped: u64,
+    /// Whether the stream was broken off meanwhile, so that what the application knew of the room before `since` means
+    /// nothing any more.
+    pub refreshed: bool,
+}
+
+/// Rooms that are told apart; publications of more are counted among the others.
+const MAX_ROOMS: usize = 10_000;
+
+#[derive(Default)]
+pub(super) struct Lag {
+    rooms: BTreeMap<RoomName, MissedInRoom>,
+    others: u64,
+    /// The last change of the state, which is not left out.
+    state: Option<(State, Option<Cause>, Option<alloc::sync::Arc<str>>)>,
+}
+
+impl Lag {
+    fn missed(&mut self, room: &RoomName, since: Position, position: Position, dropped: u64) {
+        if !self.rooms.contains_key(room) && self.rooms.len() >= MAX_ROOMS {
+            self.others += 1;
+            return;
+        }
+        let missed = self.rooms.entry(room.clone()).or_insert_with(|| MissedInRoom {
+            room: room.clone(),
+            since,
+            position,
+            dropped: 0,
+            refreshed: false,
+        });
+        missed.position = position;
+        missed.dropped = missed.dropped.saturating_add(dropped);
+    }
+
+    pub(super) fn publication(&mut self, publication: &Publication) {
+        let position = publication.position;
+        let since = Position { offset: position.offset.saturating_sub(1), ..position };
+        self.missed(&publication.room, since, position, 1);
+    }
+
+    pub(super) fn gap(
+        &mut self,
+        room: &RoomName,
+        since: Position,
+        position: Position,
+        dropped: u64,
+    ) {
+        self.missed(room, since, position, dropped);
+    }
+
+    pub(super) fn refresh(&mut self, room: &RoomName, position: Position) {
+        self.rooms.remove(room);
+        self.missed(room, position, position, 0);
+        if let Some(missed) = self.rooms.get_mut(room) {
+            missed.refreshed = true;
+        }
+    }
+
+    pub(super) fn state(
+        &mut self,
+        state: State,
+        cause: Option<Cause>,
+        detail: Option<alloc::sync::Arc<str>>,
+    ) {
+        self.state = Some((state, cause, detail));
+    }
+
+    pub(super) fn other(&mut self) {
+        self.others += 1;
+    }
+
+    #[expect(clippy::type_complexity, reason = "taken apart at once")]
+    pub(super) fn end(
+        self,
+    ) -> (Lagged, Option<(State, Option<Cause>, Option<alloc::sync::Arc<str>>)>) {
+        let rooms = self.rooms.into_values().collect();
+        (Lagged { rooms, others: self.others }, self.state)
+    }
+}

@@ -1,0 +1,29 @@
+//! What the clients of all runtimes share around the [machine](crate::client): the address, the upgrade, frames and TLS
+//! without IO of their own, calls that are waited for, and the events that the application gets. Only with the feature
+//! `calling`, which needs the standard library.
+//!
+//! A runtime brings a socket that does not block, time, and something that runs: see [`Shell`] and [`Link`].
+
+extern crate std;
+
+mod address;
+mod call;
+mod caller;
+mod events;
+mod lag;
+mod link;
+mod room;
+mod shell;
+mod stream;
+mod tls;
+mod upgrade;
+
+pub use address::{Address, AddressError};
+pub use call::{Call, CallError};
+pub use caller::{Caller, Stopping};
+pub use events::{Event, Events, Request};
+pub use lag::{Lagged, MissedInRoom};
+pub use link::{Arrived, Link, Over};
+pub use room::{Accepted, History, Members, Room};
+pub use shell::{DialOrder, Orders, Outside, Setup, Shell};
+pub use tls::{Tls, TlsError};

@@ -1,0 +1,101 @@
+//! Where a client is, and why.
+
+use alloc::sync::Arc;
+use core::fmt;
+use core::time::Duration;
+
+use super::event::CloseFrame;
+
+/// Where a client is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// Not started, or stopped.
+    Idle,
+    /// On the way: a token, a socket, or the server's `connected` is waited for.
+    Connecting,
+    /// Messages go to and fro.
+    Open,
+    /// The connection was lost; there will be another.
+    Waiting {
+        /// After so long.
+        retry_in: Duration,
+    },
+    /// It is over, until somebody says [`Event::Connect`](super::Event::Connect).
+    Closed,
+}
+
+/// Why a connection ended, or did not come about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Cause {
+    /// The socket ended without a close frame, or could not be opened.
+    Lost,
+    /// The server, or an application's token, took too long.
+    TimedOut,
+    /// The server has not been heard of for too long.
+    Stale,
+    /// There is no token, for this reason.
+    NoToken(Arc<str>),
+    /// A close frame came.
+    Closed(CloseFrame),
+    /// The upgrade was answered with this status.
+    Refused {
+        /// The status.
+        status: u16,
+    },
+}
+
+/// Whether there will be another connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ComesBack {
+    /// Yes, after a wait.
+    Yes,
+    /// Only with another token.
+    WithAnotherToken,
+    /// No.
+    No,
+}
+
+impl Cause {
+    /// Whether it is worth trying again.
+    ///
+    /// ```
+    /// use switchboard_core::client::{Cause, CloseFrame, ComesBack};
+    ///
+    /// let forbidden = Cause::Closed(CloseFrame { code: 4003, reason: None });
+    /// assert_eq!(forbidden.comes_back(), ComesBack::No);
+    /// assert_eq!(Cause::Lost.comes_back(), ComesBack::Yes);
+    /// ```
+    pub fn comes_back(&self) -> ComesBack {
+        match self {
+            Self::Lost | Self::TimedOut | Self::Stale | Self::NoToken(_) => ComesBack::Yes,
+            Self::Closed(CloseFrame { code, .. }) => match code {
+                1000 | 1002 | 1003 | 1007 | 1009 | 4003 | 4004 => ComesBack::No,
+                4001 => ComesBack::WithAnotherToken,
+                _ => ComesBack::Yes,
+            },
+            Self::Refused { status } => match status {
+                400 | 403 | 404 | 405 | 426 => ComesBack::No,
+                401 => ComesBack::WithAnotherToken,
+                _ => ComesBack::Yes,
+            },
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lost => write!(f, "the connection was lost"),
+            Self::TimedOut => write!(f, "connecting took too long"),
+            Self::Stale => write!(f, "the server has not been heard of for too long"),
+            Self::NoToken(why) => write!(f, "there is no token: {why}"),
+            Self::Closed(CloseFrame { code, reason: Some(reason) }) => {
+                write!(f, "the server closed the connection: {code} {reason}")
+            }
+            Self::Closed(CloseFrame { code, reason: None }) => {
+                write!(f, "the server closed the connection: {code}")
+            }
+            Self::Refused { status } => write!(f, "the server answered with status {status}"),
+        }
+    }
+}

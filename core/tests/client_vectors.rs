@@ -1,0 +1,112 @@
+//! The client machine, by the vectors that all clients share. docs/client-machine.md says how to read them.
+
+mod client;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use switchboard_core::Timestamp;
+
+fn vectors() -> Vec<(String, Vec<Value>)> {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/client"));
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .expect("the folder of vectors")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .map(|path| {
+            let text = fs::read_to_string(&path).expect("text");
+            let cases = serde_json::from_str(&text)
+                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            (path.file_stem().expect("a name").to_string_lossy().into_owned(), cases)
+        })
+        .collect();
+    files.sort_by(|(a, _), (b, _)| a.cmp(b));
+    files
+}
+
+fn fields(value: &Value, allowed: &[&str]) {
+    let object = value.as_object().expect("an object");
+    for field in object.keys() {
+        assert!(allowed.contains(&field.as_str()), "nobody reads `{field}`");
+    }
+}
+
+/// Plays one case and says where it differs.
+fn play(case: &Value) -> Result<(), String> {
+    fields(case, &["name", "config", "steps"]);
+    let mut machine = client::config(case.get("config"));
+    let steps = case["steps"].as_array().expect("steps");
+    assert!(!steps.is_empty(), "a case without steps says nothing");
+    for (at, step) in steps.iter().enumerate() {
+        fields(step, &["at", "event", "actions", "deadline"]);
+        let now = Timestamp::from_millis(step["at"].as_u64().expect("a time"));
+        let event = client::event(&step["event"]);
+        let actual: Vec<_> =
+            machine.handle(now, event).map(|action| client::action(&action)).collect();
+        let expected = step["actions"].as_array().expect("actions");
+        let lines = |actions: &[Value]| {
+            actions.iter().map(|action| format!("\n      {action}")).collect::<String>()
+        };
+        if actual != *expected {
+            return Err(format!(
+                "step {at}, {}\n    gives{}\n    and should{}",
+                step["event"],
+                lines(&actual),
+                lines(expected)
+            ));
+        }
+        let deadline = client::deadline(&machine);
+        if step.get("deadline").is_some_and(|expected| *expected != deadline) {
+            return Err(format!(
+                "step {at}, {}: the deadline is {deadline} and should be {}",
+                step["event"], step["deadline"]
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_machine_does_what_the_vectors_say() {
+    let mut failures = Vec::new();
+    let mut names = BTreeSet::new();
+    for (file, cases) in vectors() {
+        assert!(!cases.is_empty(), "{file} has no cases");
+        for case in &cases {
+            let name = case["name"].as_str().expect("a name");
+            assert!(names.insert((file.clone(), name.to_owned())), "{file}: {name} is there twice");
+            if let Err(difference) = play(case) {
+                failures.push(format!("{file}: {name}: {difference}"));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} differ\n\n{}\n", failures.len(), failures.join("\n\n"));
+    assert!(names.len() > 150, "there are only {} cases", names.len());
+}
+
+/// Every word of docs/client-machine.md is in at least one vector, with every state.
+#[test]
+fn the_vectors_use_every_event_and_action() {
+    let mut seen = BTreeSet::new();
+    for step in vectors()
+        .iter()
+        .flat_map(|(_, cases)| cases)
+        .flat_map(|case| case["steps"].as_array().expect("steps"))
+    {
+        seen.extend(step["event"].as_object().expect("an event").keys().cloned());
+        for action in step["actions"].as_array().expect("actions") {
+            seen.extend(action.as_object().expect("an action").keys().cloned());
+            if let Some(state) = action.get("state") {
+                seen.insert(format!("state {}", state["state"].as_str().expect("a state")));
+            }
+        }
+    }
+    let words = "connect stop token opened received alive ended refused join leave send direct request ask cancel \
+        reply wake tick ask_token dial transmit drop state settled deliver room requested";
+    let states =
+        ["idle", "connecting", "open", "waiting", "closed"].map(|state| format!("state {state}"));
+    let expected: BTreeSet<_> = words.split_whitespace().map(str::to_owned).chain(states).collect();
+    assert_eq!(seen, expected);
+}

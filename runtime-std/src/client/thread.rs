@@ -1,0 +1,305 @@
+//! The thread of a client: it dials, reads, writes and keeps time.
+
+use std::io;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use polling::{Event, Events, Poller};
+use switchboard_core::Timestamp;
+use switchboard_core::calling::{Address, DialOrder, Link, Outside, Over, Shell};
+
+use crate::shared::Clock;
+
+pub(super) type TokenProvider = Arc<dyn Fn() -> Result<String, String> + Send + Sync>;
+
+/// How long a server may take to answer a goodbye.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Time, and what wakes the thread.
+pub(super) struct Surroundings {
+    clock: Clock,
+    poller: Poller,
+}
+
+impl Surroundings {
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self { clock: Clock::start(), poller: Poller::new()? })
+    }
+}
+
+impl Outside for Surroundings {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn ring(&self) {
+        if let Err(error) = self.poller.notify() {
+            tracing::error!(%error, "the thread of a client cannot be woken");
+        }
+    }
+}
+
+pub(super) struct Source {
+    pub(super) shell: Arc<Shell>,
+    pub(super) surroundings: Arc<Surroundings>,
+    pub(super) tokens: Option<TokenProvider>,
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.shell.ended();
+    }
+}
+
+/// What a thread beside this one has brought.
+enum Found {
+    Socket(Result<TcpStream, Over>),
+    Token(Result<String, String>),
+}
+
+/// A socket that is registered with the poller as long as this lives.
+struct Connection<'a> {
+    socket: TcpStream,
+    link: Link,
+    poller: &'a Poller,
+}
+
+impl Drop for Connection<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.poller.delete(&self.socket) {
+            tracing::error!(%error, "a socket cannot be taken out of those that are watched");
+        }
+    }
+}
+
+struct Thread<'a> {
+    source: &'a Source,
+    connection: Option<Connection<'a>>,
+    /// The dial that is under way, and its number: what an earlier one brings is not wanted any more.
+    dial: Option<(u64, DialOrder)>,
+    token: Option<u64>,
+    number: u64,
+    sender: Sender<(u64, Found)>,
+    found: Receiver<(u64, Found)>,
+    events: Events,
+}
+
+pub(super) fn run(source: &Source) {
+    let (sender, found) = channel();
+    let thread = Thread {
+        source,
+        connection: None,
+        dial: None,
+        token: None,
+        number: 0,
+        sender,
+        found,
+        events: Events::new(),
+    };
+    thread.run();
+}
+
+impl<'a> Thread<'a> {
+    fn run(mut self) {
+        let shell = &self.source.shell;
+        loop {
+            let mut orders = shell.orders();
+            if let Some(connection) = &mut self.connection {
+                connection.link.send(orders.outbound.drain(..));
+            }
+            if let Some(code) = orders.drop {
+                self.dial = None;
+                self.token = None;
+                if let (Some(connection), Some(code)) = (self.connection.take(), code) {
+                    self.say_goodbye(connection, code);
+                }
+                shell.closed();
+            }
+            if orders.ask_token {
+                self.begin_token();
+            }
+            if let Some(order) = orders.dial {
+                self.begin_dial(order);
+            }
+            if orders.last && self.connection.is_none() && self.dial.is_none() {
+                return;
+            }
+            if !self.turn() {
+                self.wait(orders.deadline);
+            }
+        }
+    }
+
+    /// Does what can be done. Answers whether anything was.
+    fn turn(&mut self) -> bool {
+        let shell = &self.source.shell;
+        let mut happened = false;
+        while let Ok((number, found)) = self.found.try_recv() {
+            happened = true;
+            self.take(number, found);
+        }
+        let deadline = self.deadline_is_over();
+        if deadline {
+            shell.tick();
+            happened = true;
+        }
+        if let Some(connection) = &mut self.connection {
+            let mut arrived = false;
+            let mut socket = &connection.socket;
+            let result = connection.link.turn(&mut socket, &mut |what| {
+                arrived = true;
+                shell.arrived(what);
+            });
+            happened |= arrived || !matches!(result, Ok(false));
+            if let Err(over) = result {
+                self.connection = None;
+                shell.over(over);
+            }
+        }
+        happened
+    }
+
+    fn deadline_is_over(&self) -> bool {
+        let now = self.source.surroundings.clock.now();
+        self.source.shell.deadline().is_some_and(|deadline| deadline <= now)
+    }
+
+    /// Waits for the socket, for time, or for somebody who rings.
+    fn wait(&mut self, deadline: Option<Timestamp>) {
+        let surroundings = &self.source.surroundings;
+        let instant = deadline.map(|deadline| surroundings.clock.instant_of(deadline));
+        self.wait_for_socket(instant);
+    }
+
+    fn wait_for_socket(&mut self, until: Option<Instant>) {
+        let poller = &self.source.surroundings.poller;
+        let timeout = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let watched = self.connection.as_ref().map_or(Ok(()), Connection::watch);
+        self.events.clear();
+        if let Err(error) = watched.and_then(|()| poller.wait(&mut self.events, timeout).map(drop))
+        {
+            tracing::error!(%error, "a client cannot wait for its socket");
+            self.connection = None;
+            self.source.shell.over(Over::Failed(error.to_string()));
+        }
+    }
+
+    fn begin(&mut self, name: &str, work: impl FnOnce() -> Found + Send + 'static) -> u64 {
+        self.number += 1;
+        let (number, sender) = (self.number, self.sender.clone());
+        let surroundings = self.source.surroundings.clone();
+        let spawned = std::thread::Builder::new().name(name.into()).spawn(move || {
+            // Nobody may want it any more.
+            let _ = sender.send((number, work()));
+            surroundings.ring();
+        });
+        if let Err(error) = spawned {
+            let failed = Found::Socket(Err(Over::Failed(error.to_string())));
+            let _ = self.sender.send((number, failed));
+        }
+        number
+    }
+
+    fn begin_token(&mut self) {
+        let Some(tokens) = self.source.tokens.clone() else { return };
+        let number = self.begin("switchboard-token", move || {
+            let result = catch_unwind(AssertUnwindSafe(|| tokens()));
+            Found::Token(result.unwrap_or_else(|_| Err("the provider panicked".to_owned())))
+        });
+        self.token = Some(number);
+    }
+
+    fn begin_dial(&mut self, order: DialOrder) {
+        let setup = self.source.shell.setup().clone();
+        let number = self.begin("switchboard-dial", move || {
+            Found::Socket(dial(&setup.address, setup.config.connect_timeout))
+        });
+        self.dial = Some((number, order));
+    }
+
+    fn take(&mut self, number: u64, found: Found) {
+        let shell = &self.source.shell;
+        if self.token == Some(number) {
+            self.token = None;
+            shell.token(match found {
+                Found::Token(result) => result,
+                Found::Socket(_) => Err("there can be no more threads".to_owned()),
+            });
+        } else if let Some((_, order)) = self.dial.take_if(|(dial, _)| *dial == number)
+            && let Found::Socket(result) = found
+        {
+            let poller = &self.source.surroundings.poller;
+            let connection = result.and_then(|socket| {
+                let link = Link::new(shell.setup(), &order)?;
+                Connection::new(socket, link, poller)
+                    .map_err(|error| Over::Failed(error.to_string()))
+            });
+            match connection {
+                Ok(connection) => self.connection = Some(connection),
+                Err(over) => shell.over(over),
+            }
+        }
+    }
+
+    /// Sends all that waits, and then the code, and waits for the end.
+    fn say_goodbye(&mut self, mut connection: Connection<'a>, code: u16) {
+        connection.link.close(code);
+        if !connection.link.is_open() {
+            return;
+        }
+        let deadline = Instant::now() + CLOSE_TIMEOUT;
+        while Instant::now() < deadline {
+            let mut socket = &connection.socket;
+            match connection.link.turn(&mut socket, &mut |_| {}) {
+                Err(_) => return,
+                Ok(true) => {}
+                Ok(false) => {
+                    self.connection = Some(connection);
+                    self.wait_for_socket(Some(deadline));
+                    let Some(back) = self.connection.take() else { return };
+                    connection = back;
+                }
+            }
+        }
+    }
+}
+
+impl<'a> Connection<'a> {
+    fn new(socket: TcpStream, link: Link, poller: &'a Poller) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        socket.set_nodelay(true)?;
+        // SAFETY: the connection takes the socket out of the poller before it closes it.
+        #[expect(unsafe_code, reason = "the poller cannot know how long the socket lives")]
+        unsafe {
+            poller.add(&socket, Event::none(0))?;
+        }
+        Ok(Self { socket, link, poller })
+    }
+
+    /// Asks once to be woken when the socket is ready.
+    fn watch(&self) -> io::Result<()> {
+        self.poller.modify(&self.socket, Event::new(0, true, self.link.wants_write()))
+    }
+}
+
+/// Resolves the host and tries its addresses one after the other. All together have the time that the machine allows.
+fn dial(address: &Address, timeout: Duration) -> Result<TcpStream, Over> {
+    let failed = |what: String, error: io::Error| Over::Failed(format!("{what}: {error}"));
+    let resolved = (address.host(), address.port()).to_socket_addrs();
+    let resolved: Vec<_> =
+        resolved.map_err(|error| failed(format!("cannot find {address}"), error))?.collect();
+    let count = u32::try_from(resolved.len().max(1)).unwrap_or(u32::MAX);
+    // The system takes no time-out of zero.
+    let share = (timeout / count).max(Duration::from_millis(1));
+    let mut last = Over::Failed(format!("{address} has no address"));
+    for resolved in resolved {
+        match TcpStream::connect_timeout(&resolved, share) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => last = failed(format!("cannot connect to {resolved}"), error),
+        }
+    }
+    Err(last)
+}
