@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use switchboard_core::{
-    Action, Answer, Command, Event, Handled, Inbound, Message, MessageId, Outcome,
-    Stats, Ticket, Timestamp, UserName,
+    Action, Answer, Command, Event, Handled, Inbound, Message, MessageId, Outcome, Stats, Ticket,
+    Timestamp, UserName,
 };
 
 use crate::setup::Setup;
@@ -88,7 +88,13 @@ impl Answers {
     }
 
     /// An event is about to go in; `open` is the connection that it is about, if that is open, and whose it is.
-    pub fn before(&mut self, now: Timestamp, event: &Event, open: Option<(usize, &UserName)>, stats: Stats) {
+    pub fn before(
+        &mut self,
+        now: Timestamp,
+        event: &Event,
+        open: Option<(usize, &UserName)>,
+        stats: Stats,
+    ) {
         self.clock = self.clock.max(now);
         (self.now, self.is_reply) = (None, false);
         if let Event::Command { command: Command::Answer { id, .. }, .. } = event {
@@ -127,10 +133,10 @@ impl Answers {
                     }
                 }
             }
-            Action::Request { request, .. } => {
-                if self.now.as_ref().is_some_and(|now| now.is_repeated) {
-                    return Err(format!("the application gets {request:?} again"));
-                }
+            Action::Request { request, .. }
+                if self.now.as_ref().is_some_and(|now| now.is_repeated) =>
+            {
+                return Err(format!("the application gets {request:?} again"));
             }
             Action::Done { ticket, result: Ok(Outcome::Asked) } => {
                 self.requests.insert(*ticket);

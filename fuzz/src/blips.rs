@@ -116,7 +116,9 @@ impl Blips {
 
     /// First look at what an event did: who is not there any more, and who is.
     pub fn see(&mut self, action: &Action<'_>, c: Option<usize>) {
-        let Some(place) = self.places.values_mut().find(|place| Some(place.link) == c) else { return };
+        let Some(place) = self.places.values_mut().find(|place| Some(place.link) == c) else {
+            return;
+        };
         let window = self.setup.0.limits.session_window;
         #[allow(clippy::wildcard_enum_match_arm, reason = "others move nobody")]
         match action {
@@ -156,10 +158,13 @@ impl Blips {
         #[allow(clippy::wildcard_enum_match_arm, reason = "others say nothing about users")]
         match message {
             Message::MemberLeft { room, user } => {
-                let here = self.places.iter().find(|((whose, _), place)| {
-                    whose == user && place.is_in(room, self.clock)
-                });
-                here.map_or(Ok(()), |here| Err(format!("{message:?} is heard, and it is: {here:?}")))
+                let here = self
+                    .places
+                    .iter()
+                    .find(|((whose, _), place)| whose == user && place.is_in(room, self.clock));
+                here.map_or(Ok(()), |here| {
+                    Err(format!("{message:?} is heard, and it is: {here:?}"))
+                })
             }
             Message::MemberJoined { room, user }
                 if self.there.contains(&(user.clone(), room.clone())) =>

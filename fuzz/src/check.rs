@@ -5,18 +5,18 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use switchboard_core::{
-    Action, ConnectionId, Event, Hub, Inbound, Position, RoomName, Stats, Timestamp, UserName,
+    Action, ConnectionId, Event, Hub, Position, RoomName, Stats, Timestamp, UserName,
 };
 
 use crate::answers::Answers;
 use crate::blips::Blips;
 use crate::clients::Clients;
 use crate::desk::Desk;
-use crate::drive::{self, Context};
+use crate::drive;
 use crate::hear::Heard;
 use crate::lockstep::Lockstep;
 use crate::log::{Draft, Log};
-use crate::ops::{Come, Op, Since, user_name};
+use crate::ops::Op;
 use crate::setup::{SETUP_BYTES, Setup};
 use crate::watch::Watch;
 use crate::words::{brief, is_refusal, note};
@@ -96,40 +96,40 @@ pub struct Step {
 /// A run under way.
 #[derive(Debug)]
 pub struct Run<'a> {
-    scenario: &'a Scenario,
-    invariant: Invariant,
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) invariant: Invariant,
     /// The machine.
     pub hub: Hub,
-    twin: Option<Hub>,
+    pub(crate) twin: Option<Hub>,
     /// The driver's clock.
     pub now: Timestamp,
     /// How far the clock of the next event is behind.
-    behind: Duration,
+    pub(crate) behind: Duration,
     /// Connections in the order of their admission.
     pub made: Vec<ConnectionId>,
     /// Whose each is.
     pub users: Vec<UserName>,
     /// Where each came from.
-    came: Vec<Vec<(RoomName, Option<Position>)>>,
-    numbers: BTreeMap<ConnectionId, usize>,
-    pings: Vec<(Option<u64>, Option<u64>)>,
+    pub(crate) came: Vec<Vec<(RoomName, Option<Position>)>>,
+    pub(crate) numbers: BTreeMap<ConnectionId, usize>,
+    pub(crate) pings: Vec<(Option<u64>, Option<u64>)>,
     /// What clients know.
     pub clients: Clients,
     /// What was published.
     pub log: Log,
-    desk: Desk,
+    pub(crate) desk: Desk,
     /// How many of the last messages do not arrive at the connection that is lost now.
-    torn: u8,
+    pub(crate) torn: u8,
     /// What came out in this step.
     pub step: Step,
-    watch: Watch,
-    answers: Option<Answers>,
-    blips: Option<Blips>,
-    lockstep: Option<Lockstep>,
+    pub(crate) watch: Watch,
+    pub(crate) answers: Option<Answers>,
+    pub(crate) blips: Option<Blips>,
+    pub(crate) lockstep: Option<Lockstep>,
     /// How often what happened.
     pub tally: Tally,
-    transcript: String,
-    is_recorded: bool,
+    pub(crate) transcript: String,
+    pub(crate) is_recorded: bool,
 }
 
 impl<'a> Run<'a> {
@@ -174,7 +174,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn is(&self, invariant: Invariant) -> bool {
+    pub(crate) fn is(&self, invariant: Invariant) -> bool {
         self.invariant == invariant
     }
 
@@ -190,84 +190,8 @@ impl<'a> Run<'a> {
         Ok(std::mem::take(&mut self.tally))
     }
 
-    fn perform(&mut self, op: Op, serial: u64) -> Result<(), String> {
-        let Some(op) = op.aimed(self.made.len()) else { return Ok(()) };
-        let op = if self.lockstep.is_some() { op.plain() } else { Some(op) };
-        let Some(op) = op else { return Ok(()) };
-        self.record(|| format!("{op:?}"));
-        if let Op::Drain { .. } = op {
-            // Only so that the model need not know whether a batch or a late deadline comes first.
-            self.settle(true)?;
-        }
-        #[allow(clippy::wildcard_enum_match_arm, reason = "all others are events")]
-        match op {
-            Op::Wait { ms } => return self.wait(Duration::from_millis(ms.into())),
-            Op::Late { ms } => self.now = self.now + Duration::from_millis(ms.into()),
-            Op::ClockBack { ms } => self.behind = Duration::from_millis(ms.into()),
-            _ => {
-                self.turn_away(op, serial);
-                let context = self.context(serial);
-                let event = drive::event(op, context).map_err(|error| error.to_string())?;
-                if let Some(event) = event {
-                    let target =
-                        drive::target(&event).and_then(|id| self.numbers.get(&id).copied());
-                    let behind = std::mem::take(&mut self.behind);
-                    let past = Timestamp::ZERO + (self.now - (Timestamp::ZERO + behind));
-                    // A twin that did not get the stale event would not have its time either, and a drain's
-                    // batches would be of two times.
-                    let is_exact = self.is(Invariant::StaleIdsChangeNothing)
-                        || matches!(event, Event::Drain { .. });
-                    let now = if is_exact { self.now } else { past };
-                    self.feed(now, event, target)?;
-                    return self.settle(false);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// What clients do not hear any more: of a connection that is lost, the last messages; of a half-open one, all that
-    /// comes after its client has turned to a new one.
-    fn turn_away(&mut self, op: Op, serial: u64) {
-        self.torn = 0;
-        #[allow(clippy::wildcard_enum_match_arm, reason = "others lose nothing")]
-        match op {
-            Op::Disconnect { torn, .. } => self.torn = torn,
-            Op::Connect { user, come: come @ Come::Back(_), .. } => {
-                let user = UserName::new(&user_name(user)).ok();
-                let session = user.as_ref().and_then(|user| self.clients.session(user, come));
-                if let Some(c) = user.zip(session).and_then(|who| self.clients.link_of(&who)) {
-                    self.clients.ends(c, (serial % 3) as u8);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn context(&self, serial: u64) -> Context<'_> {
-        let (made, users, pings) = (&self.made, &self.users, &self.pings);
-        let (clients, log, desk) = (&self.clients, &self.log, &self.desk);
-        Context { made, users, clients, log, desk, pings, serial }
-    }
-
-    /// The driver sleeps, and wakes at each deadline.
-    fn wait(&mut self, pause: Duration) -> Result<(), String> {
-        let until = self.now + pause;
-        let mut wakes = 0;
-        while let Some(next) = self.hub.next_deadline().filter(|next| *next <= until) {
-            wakes += 1;
-            if wakes > 5_000 {
-                return Err("the driver wakes up again and again".to_owned());
-            }
-            self.now = self.now.max(next);
-            self.settle(true)?;
-        }
-        self.now = until;
-        self.settle(true)
-    }
-
     /// Ticks until nothing is due, and compares.
-    fn settle(&mut self, only_ticks: bool) -> Result<(), String> {
+    pub(crate) fn settle(&mut self, only_ticks: bool) -> Result<(), String> {
         let (live, probes) = (self.hub.stats(), self.scenario.ops.len());
         let seats = live.connections + live.reserved + live.closing + live.held;
         let mut bound = 3 * seats + 3 * probes + 32;
@@ -305,7 +229,12 @@ impl<'a> Run<'a> {
     }
 
     /// One event into the hub, and what comes of it into the observers.
-    fn feed(&mut self, now: Timestamp, event: Event, target: Option<usize>) -> Result<(), String> {
+    pub(crate) fn feed(
+        &mut self,
+        now: Timestamp,
+        event: Event,
+        target: Option<usize>,
+    ) -> Result<(), String> {
         let is_stale = target.is_some_and(|c| self.watch.is_gone(c));
         if let Some(lockstep) = &mut self.lockstep {
             let except = drive::except(&event).and_then(|id| self.numbers.get(&id).copied());
@@ -317,9 +246,8 @@ impl<'a> Run<'a> {
         let heard_before = self.step.heard.len();
         let is_tick = matches!(event, Event::Tick);
         if let Some(answers) = &mut self.answers {
-            let open = target.filter(|c| {
-                self.hub.connection(self.made[*c]).is_some_and(|view| view.is_open())
-            });
+            let open = target
+                .filter(|c| self.hub.connection(self.made[*c]).is_some_and(|view| view.is_open()));
             let open = open.map(|c| (c, &self.users[c]));
             answers.before(now, &event, open, self.hub.stats());
         }
@@ -327,9 +255,8 @@ impl<'a> Run<'a> {
             blips.before(now, &event, target);
         }
         // These may hear of what happened long ago.
-        let is_late = |id: &ConnectionId| {
-            self.hub.connection(*id).is_some_and(|view| view.waiting().0 > 0)
-        };
+        let is_late =
+            |id: &ConnectionId| self.hub.connection(*id).is_some_and(|view| view.waiting().0 > 0);
         let late: Vec<bool> = self.made.iter().map(is_late).collect();
         let made_before = self.made.len();
         let mut gone = Vec::new();
@@ -357,7 +284,8 @@ impl<'a> Run<'a> {
             }
             self.desk.hears(&action);
             if let Some(answers) = &mut self.answers {
-                let to: &[ConnectionId] = if let Action::Send { to, .. } = &action { to } else { &[] };
+                let to: &[ConnectionId] =
+                    if let Action::Send { to, .. } = &action { to } else { &[] };
                 let to: Vec<usize> = to.iter().map(|id| self.numbers[id]).collect();
                 answers.see(&action, &to, is_tick)?;
             }
@@ -436,7 +364,10 @@ impl<'a> Run<'a> {
         for (c, heard) in &self.step.heard[heard_before..] {
             let result = match heard {
                 Heard::Message(message) => self.clients.hear(*c, message, &self.log),
-                Heard::Close(_) => Ok(self.clients.ends(*c, 0)),
+                Heard::Close(_) => {
+                    self.clients.ends(*c, 0);
+                    Ok(())
+                }
                 Heard::Ping(_) => Ok(()),
             };
             if follows {
@@ -448,127 +379,7 @@ impl<'a> Run<'a> {
         self.watch.after(&event, self.invariant)
     }
 
-    /// Before the hub gets an event: what is said in it.
-    fn listen(&mut self, event: &Event, target: Option<usize>) {
-        let Some((c, view)) = target.and_then(|c| Some((c, self.hub.connection(self.made[c])?)))
-        else {
-            return;
-        };
-        if view.is_open() {
-            self.desk.sends(self.users.get(c), event);
-        }
-        let says = |room: &RoomName, since: Option<Position>| since.map(|at| (room.clone(), at));
-        #[allow(clippy::wildcard_enum_match_arm, reason = "others say nothing about positions")]
-        let said: Vec<(RoomName, Position)> = match event {
-            Event::Received { inbound: Inbound::Join { room, since, .. }, .. } => {
-                says(room, *since).into_iter().collect()
-            }
-            Event::Received { inbound: Inbound::Resume { rooms, .. }, .. } => {
-                rooms.iter().filter_map(|(room, since)| says(room, *since)).collect()
-            }
-            Event::Opened { .. } => {
-                self.came[c].iter().filter_map(|(room, since)| says(room, *since)).collect()
-            }
-            _ => return,
-        };
-        for (room, since) in said {
-            self.clients.asks(c, &room, since, &self.hub);
-        }
-    }
-
-    /// All sockets take everything, and all pauses between pieces are over.
-    fn let_out(&mut self) -> Result<(), String> {
-        for _ in 0..2_000 {
-            let blocked = self.made.iter().position(|id| {
-                self.hub.connection(*id).is_some_and(|view| view.is_blocked())
-            });
-            let Some(c) = blocked else { return self.wait(Duration::from_secs(4)) };
-            self.feed(self.now, Event::Writable { connection: self.made[c] }, Some(c))?;
-            self.settle(false)?;
-        }
-        Err("a socket takes everything, and it does not come to an end".to_owned())
-    }
-
-    /// Whoever is here has everything, and so has whoever comes back.
-    fn finish_streams(&mut self) -> Result<(), String> {
-        self.let_out()?;
-        self.check_streams()?;
-        for (user, session) in self.clients.lost() {
-            let ticket = switchboard_core::Ticket(0);
-            let (rooms, session) = (Vec::new(), Some(session));
-            let made = self.made.len();
-            self.feed(self.now, Event::Connect { ticket, user, rooms, session }, None)?;
-            if self.made.len() == made {
-                continue;
-            }
-            let connection = self.made[made];
-            self.feed(self.now, Event::Opened { connection }, Some(made))?;
-            let resume = Op::Resume { c: 0, id: false, since: Since::Kept };
-            self.feed_op(resume, made)?;
-            self.let_out()?;
-            self.check_streams()?;
-        }
-        Ok(())
-    }
-
-    fn feed_op(&mut self, op: Op, c: usize) -> Result<(), String> {
-        let event = drive::event_for(op, c, self.context(u64::MAX));
-        match event.map_err(|error| error.to_string())? {
-            Some(event) => self.feed(self.now, event, Some(c)),
-            None => Ok(()),
-        }
-    }
-
-    fn check_streams(&mut self) -> Result<(), String> {
-        for (c, id) in self.made.iter().enumerate() {
-            if self.hub.connection(*id).is_some_and(|view| view.is_open()) {
-                let result = self.clients.check_complete(c, &self.hub, &self.log);
-                result.map_err(|why| format!("in the end, c{c} {why}"))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Everybody goes, and time passes until nothing waits for it.
-    fn finish(&mut self) -> Result<(), String> {
-        if self.is(Invariant::DrainEndsByItsDeadline) {
-            let timeout = Duration::from_secs(2);
-            self.feed(self.now, Event::Drain { timeout, spread: timeout }, None)?;
-            self.settle(false)?;
-            self.wait(Duration::from_secs(9))?;
-            return self.watch.check_drained();
-        }
-        if self.is(Invariant::EveryMessageHasOneAnswer) {
-            self.let_out()?;
-            self.wait(Duration::from_secs(5))?;
-            let is_here = |c: usize| {
-                self.hub.connection(self.made[c]).is_some_and(|view| view.is_open())
-            };
-            return self.answers.iter().try_for_each(|answers| answers.check(is_here));
-        }
-        if self.is(Invariant::AClientsStreamIsTheLog) {
-            return self.finish_streams();
-        }
-        let all = matches!(
-            self.invariant,
-            Invariant::EmptyHubHasEmptyTables | Invariant::EveryAcceptGetsExactlyOneClosed
-        );
-        if !all {
-            return Ok(());
-        }
-        for c in 0..self.made.len() {
-            let how = switchboard_core::Disconnect::Lost;
-            let event = Event::Disconnected { connection: self.made[c], how };
-            self.feed(self.now, event, Some(c))?;
-        }
-        self.wait(Duration::from_secs(8_000))?;
-        if !self.hub.is_empty() || self.hub.next_deadline().is_some() {
-            return Err(format!("nobody is left, but something of them is: {:#?}", self.hub));
-        }
-        self.watch.check_everybody_gone(&self.hub.stats())
-    }
-
-    fn record(&mut self, line: impl Fn() -> String) {
+    pub(crate) fn record(&mut self, line: impl Fn() -> String) {
         if self.is_recorded {
             let _ = writeln!(self.transcript, "{:>12}ms  {}", self.now.as_millis(), line());
         }

@@ -93,11 +93,12 @@ impl Clients {
         match since {
             Since::Nothing => None,
             Since::Kept => kept,
-            Since::Behind(by) => kept.or(now).map(|at| Position {
-                offset: at.offset.saturating_sub(u64::from(by) + 1),
-                ..at
-            }),
-            Since::OtherRoom => (0..3).map(room_name).filter(|it| it != room).find_map(|it| log.at(&it)),
+            Since::Behind(by) => kept
+                .or(now)
+                .map(|at| Position { offset: at.offset.saturating_sub(u64::from(by) + 1), ..at }),
+            Since::OtherRoom => {
+                (0..3).map(room_name).filter(|it| it != room).find_map(|it| log.at(&it))
+            }
             Since::Future => now.map(|at| Position { offset: at.offset + 1, ..at }),
             Since::Forged => Some(Position { epoch: Epoch(7), offset: 1 }),
         }
@@ -195,9 +196,9 @@ impl Clients {
             Message::Ack { position: Some(own), .. } => {
                 // One's own publication, where there is no echo.
                 let streams = &self.link(c)?.streams;
-                let next = streams.iter().find(|(_, it)| {
-                    it.at.epoch == own.epoch && it.at.offset + 1 == own.offset
-                });
+                let next = streams
+                    .iter()
+                    .find(|(_, it)| it.at.epoch == own.epoch && it.at.offset + 1 == own.offset);
                 if let Some((room, _)) = next {
                     let room = room.clone();
                     self.go_on(c, &room, *own)?;
@@ -213,9 +214,10 @@ impl Clients {
         match to.recovered {
             None if has_stream => self.advance(c, room, to.position, log)?,
             Some(true)
-                if !self.asked.get(&c).is_some_and(|asked| {
-                    asked.contains(&(room.clone(), to.position))
-                }) =>
+                if !self
+                    .asked
+                    .get(&c)
+                    .is_some_and(|asked| asked.contains(&(room.clone(), to.position))) =>
             {
                 return Err(format!("recovers {room} from {}, where it had not been", to.position));
             }
@@ -225,7 +227,9 @@ impl Clients {
             (to.recovered, self.answers.get(&(c, room.clone())).copied())
             && said != is_kept
         {
-            return Err(format!("recovers {room}: {said}, and all that was missed is kept: {is_kept}"));
+            return Err(format!(
+                "recovers {room}: {said}, and all that was missed is kept: {is_kept}"
+            ));
         }
         let refresh_due = to.recovered == Some(false);
         self.link(c)?.streams.insert(room.clone(), Stream { at: to.position, refresh_due });

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use switchboard_core::{
-    Action, Notice, CloseReason, Command, ConnectionId, Disconnect, ErrorCode, Event, Inbound, Json, Kind, Message,
-    MessageId, NameError, Payload, RawFrame, Refusal, Request, RoomName, Ticket, UserName,
+    Action, CloseReason, Command, ConnectionId, Disconnect, ErrorCode, Event, Inbound, Json, Kind,
+    Message, MessageId, NameError, Notice, Payload, RawFrame, Refusal, Request, RoomName, Ticket,
+    UserName,
 };
 
 use crate::clients::Clients;
@@ -149,11 +150,7 @@ pub fn event(op: Op, context: Context<'_>) -> Result<Option<Event>, NameError> {
 }
 
 /// The event that an operation of this connection is.
-pub fn event_for(
-    op: Op,
-    target: usize,
-    context: Context<'_>,
-) -> Result<Option<Event>, NameError> {
+pub fn event_for(op: Op, target: usize, context: Context<'_>) -> Result<Option<Event>, NameError> {
     let serial = context.serial;
     let ticket = Ticket(serial);
     let room = |room: u8| RoomName::new(&room_name(room));
@@ -165,8 +162,7 @@ pub fn event_for(
     let Some(&connection) = context.made.get(target) else { return Ok(None) };
     let (ping, health_ping) = context.pings[target];
     let who = context.clients.who(target);
-    let been_at =
-        |room: &RoomName, since| context.clients.since(who, room, since, context.log);
+    let been_at = |room: &RoomName, since| context.clients.since(who, room, since, context.log);
     let wrong = Some(u64::MAX - serial);
     let received = |inbound| Event::Received { connection, bytes: 50, inbound };
     let commanded = |command| Event::Command { ticket, command };
@@ -210,15 +206,19 @@ pub fn event_for(
             timeout: Duration::from_millis(timeout_ms.into()),
         }),
         Op::Reply { back, right, .. } => {
-            let mine = context.desk.asked.iter().rev().filter(|(c, _)| *c == connection || !right);
-            let asked = mine.map(|(_, id)| id.clone()).nth(back.into());
+            let asked = from_end(&context.desk.asked, back).cloned();
+            // The right one is whoever was asked, and not this one.
+            let (connection, id) = match asked {
+                Some((asked, id)) if right => (asked, id),
+                Some((_, id)) => (connection, id),
+                None => (connection, MessageId::new("s77")?),
+            };
             let result = if serial.is_multiple_of(3) {
                 Err(("busy".to_owned(), "not now".to_owned()))
             } else {
                 Ok(payload())
             };
-            let id = asked.map_or_else(|| MessageId::new("s77"), Ok)?;
-            received(Inbound::Reply { id, result })
+            Event::Received { connection, bytes: 50, inbound: Inbound::Reply { id, result } }
         }
         Op::Leave { room: name, id: asks, .. } => {
             received(Inbound::Leave { id: id(asks)?, room: maybe(name)? })

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use switchboard_core::{
-    Command, ConnectionId, Event, Hub, Inbound, Payload, Position, RoomName,
-};
+use switchboard_core::{Command, ConnectionId, Event, Hub, Inbound, Payload, Position, RoomName};
 
 use crate::clients::Who;
 use crate::ops::room_name;
@@ -38,13 +36,16 @@ pub struct Draft {
 impl Draft {
     /// Looks at an event before the hub gets it.
     pub fn of(event: &Event, hub: &Hub) -> Self {
-        let session = |id: &ConnectionId| hub.connection(*id).map(|view| (view.user().clone(), view.session()));
+        let session = |id: &ConnectionId| {
+            hub.connection(*id).map(|view| (view.user().clone(), view.session()))
+        };
         let (mut payload, mut sender, mut except) = (None, None, None);
         if let Event::Received { connection, inbound: Inbound::Application(request), .. } = event {
             (payload, sender) = (Some(request.payload.clone()), session(connection));
         }
-        if let Event::Command { command: Command::Publish { payload: it, except: who, .. }, .. } =
-            event
+        if let Event::Command {
+            command: Command::Publish { payload: it, except: who, .. }, ..
+        } = event
         {
             (payload, except) = (Some(it.clone()), who.as_ref().and_then(session));
         }

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use switchboard_core::{
-    Action, ConnectionId, Event, Hub, Message, Notice, RoomName, Stats, Timestamp,
-    UserName,
+    Action, ConnectionId, Event, Hub, Message, Notice, RoomName, Stats, Timestamp, UserName,
 };
 
 use crate::check::Invariant;
@@ -86,8 +85,7 @@ impl Watch {
         let strict = invariant == Invariant::NothingFollowsAClose;
         match action {
             Action::Accept { .. } => {
-                let user =
-                    self.connecting.take().ok_or("accepted, and nobody had asked")?;
+                let user = self.connecting.take().ok_or("accepted, and nobody had asked")?;
                 self.seen.push(Seen {
                     user,
                     rooms: BTreeSet::new(),
@@ -231,7 +229,9 @@ impl Watch {
 
     fn check_rooms_per_connection(&self, hub: &Hub, made: &[ConnectionId]) -> Result<(), String> {
         let max = self.setup.0.limits.max_rooms_per_connection;
-        let seats = |view: switchboard_core::ConnectionView<'_>| view.rooms().count() + view.held_rooms().count();
+        let seats = |view: switchboard_core::ConnectionView<'_>| {
+            view.rooms().count() + view.held_rooms().count()
+        };
         let most = made.iter().filter_map(|id| hub.connection(*id)).map(seats).max();
         if max.is_exceeded_by(most.unwrap_or(0)) {
             Err("too many rooms".to_owned())

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use switchboard_core::{Action, Answer, ConnectionId, ErrorCode, Message, Notice, Outcome, Rejection};
+use switchboard_core::{
+    Action, Answer, ConnectionId, ErrorCode, Message, Notice, Outcome, Rejection,
+};
 
 use crate::check::{Step, Tally};
 use crate::hear::Heard;
@@ -70,7 +72,9 @@ pub fn note(
                     count("recovered".to_owned());
                 }
                 Message::Connected(welcome) if !welcome.held.is_empty() => count("held".to_owned()),
-                Message::History { events, .. } if !events.is_empty() => count("history".to_owned()),
+                Message::History { events, .. } if !events.is_empty() => {
+                    count("history".to_owned())
+                }
                 _ => {}
             }
         }

@@ -115,9 +115,7 @@ fn a_thousand_resumes_over_half_open_connections_close_none_of_the_new_ones()
             old.push(connection);
         }
         let all: Vec<String> = (0..1_999)
-            .map(|n: u32| {
-                format!("{:?}", switchboard_core::Payload::Binary(n.to_string().into()))
-            })
+            .map(|n: u32| format!("{:?}", switchboard_core::Payload::Binary(n.to_string().into())))
             .collect();
         assert_eq!(client.payloads, all, "each once and in order");
         assert_eq!(client.hub.stats().connections, 1);

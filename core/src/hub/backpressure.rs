@@ -90,15 +90,16 @@ impl Hub {
             let (user, session) = (&self.users.get(connection.user).name, connection.session);
             let rooms = &self.rooms;
             let Some(outbox) = &mut connection.outbox else { return };
-            let message = match outbox.pop(is_closing, |replay| rooms.find_past(replay, user, session)) {
-                Popped::Message(message) => message,
-                Popped::Past(publication) => {
-                    self.stats.replayed += 1;
-                    Message::Publication(publication)
-                }
-                Popped::Lost => return self.overflow(id),
-                Popped::Nothing => break,
-            };
+            let message =
+                match outbox.pop(is_closing, |replay| rooms.find_past(replay, user, session)) {
+                    Popped::Message(message) => message,
+                    Popped::Past(publication) => {
+                        self.stats.replayed += 1;
+                        Message::Publication(publication)
+                    }
+                    Popped::Lost => return self.overflow(id),
+                    Popped::Nothing => break,
+                };
             released += message.cost_bytes();
             self.send_now(id, message);
         }
