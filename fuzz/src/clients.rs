@@ -121,8 +121,11 @@ impl Clients {
     }
 
     /// A connection is about to say that it has been there.
-    pub fn asks(&mut self, c: usize, room: &RoomName, since: Position, hub: &Hub) {
+    pub fn asks(&mut self, c: usize, room: &RoomName, since: Position, hub: &Hub, is_late: bool) {
         self.asked.entry(c).or_default().insert((room.clone(), since));
+        if is_late {
+            return;
+        }
         let is_kept = hub.room(room).is_some_and(|view| {
             let (at, kept) = (view.position(), view.kept().0 as u64);
             let first_missed = since.offset.saturating_add(1);

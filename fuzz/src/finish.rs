@@ -32,8 +32,10 @@ impl Run<'_> {
             }
             _ => return,
         };
+        // Where something waits already, what is heard next is not the answer to this.
+        let is_late = view.waiting().0 > 0;
         for (room, since) in said {
-            self.clients.asks(c, &room, since, &self.hub);
+            self.clients.asks(c, &room, since, &self.hub, is_late);
         }
     }
 
