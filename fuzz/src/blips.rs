@@ -157,7 +157,10 @@ impl Blips {
     pub fn check(&self, message: &Message) -> Result<(), String> {
         #[allow(clippy::wildcard_enum_match_arm, reason = "others say nothing about users")]
         match message {
-            Message::MemberLeft { room, user } => {
+            // In one event, somebody may be gone for good and somebody else come.
+            Message::MemberLeft { room, user }
+                if self.there.contains(&(user.clone(), room.clone())) =>
+            {
                 let here = self
                     .places
                     .iter()
