@@ -79,9 +79,6 @@ impl Hub {
     }
 
     fn release(&mut self, id: ConnectionId) {
-        if self.overflowed.contains(&id) {
-            return;
-        }
         let quantum = self.config.limits.outlet_high_water;
         let mut released = 0;
         while released < quantum {
@@ -90,6 +87,9 @@ impl Hub {
             let (user, session) = (&self.users.get(connection.user).name, connection.session);
             let rooms = &self.rooms;
             let Some(outbox) = &mut connection.outbox else { return };
+            if outbox.given_up {
+                return;
+            }
             let message =
                 match outbox.pop(is_closing, |replay| rooms.find_past(replay, user, session)) {
                     Popped::Message(message) => message,
@@ -124,12 +124,12 @@ impl Hub {
     /// Lets a message wait. When it does not fit, everything that waits is given up and the connection closed. What comes
     /// after that in the same event is given up too: it would follow on something that never came.
     pub(super) fn wait(&mut self, id: ConnectionId, message: Message, overflow: Overflow) {
-        if self.overflowed.contains(&id) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(outbox) = &mut connection.outbox else { return };
+        if outbox.given_up {
             self.stats.dropped += 1;
             return;
         }
-        let Some(connection) = self.connections.get_mut(id) else { return };
-        let Some(outbox) = &mut connection.outbox else { return };
         match outbox.push(message, overflow, &self.config.limits) {
             Ok(dropped) => self.stats.dropped += dropped,
             Err(Full) => self.overflow(id),

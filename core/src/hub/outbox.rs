@@ -17,6 +17,8 @@ pub(crate) struct Outbox {
     /// How many of `waiting` are gaps and replays, which are not held against the bound.
     gaps: usize,
     pub(crate) until: Until,
+    /// It was too much, and the connection is about to be closed for it: nothing waits any more.
+    pub(crate) given_up: bool,
 }
 
 /// What ends the waiting.
@@ -82,12 +84,12 @@ pub(crate) struct Full;
 
 impl Outbox {
     pub(crate) fn new(until: Until) -> Self {
-        Self { waiting: VecDeque::new(), bytes: 0, gaps: 0, until }
+        Self { waiting: VecDeque::new(), bytes: 0, gaps: 0, until, given_up: false }
     }
 
-    /// Forgets everything that waits.
+    /// Forgets everything that waits, and takes nothing more.
     pub(crate) fn give_up(&mut self) {
-        *self = Self::new(self.until);
+        *self = Self { given_up: true, ..Self::new(self.until) };
     }
 
     pub(crate) fn is_blocked(&self) -> bool {
