@@ -1,0 +1,12 @@
+//! The client over real sockets, against a real server. The scenarios are those of `switchboard-std`, word for word.
+#![cfg(test)]
+
+mod proxy;
+mod runtime;
+mod server;
+
+mod calls;
+mod endings;
+mod losses;
+#[cfg(feature = "tls")]
+mod secure;
