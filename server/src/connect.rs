@@ -120,6 +120,10 @@ async fn converse<'a>(
     loop {
         tasks.retain(|task: &smol::Task<bool>| !task.is_finished());
         if at_end && tasks.is_empty() {
+            // What came before the last answer is shown, too.
+            while let Some(Some(event)) = smol::future::poll_once(events.next_event()).await {
+                terminal.event(event);
+            }
             return Ok(());
         }
         let event = async { Next::Event(events.next_event().await) };

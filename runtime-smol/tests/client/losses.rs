@@ -14,7 +14,7 @@ fn nothing_is_lost_and_nothing_comes_twice_however_often_the_wire_is_cut() {
     const MESSAGES: u32 = 300;
     let keep_all = RoomClass::default();
     let mut history = keep_all.history.clone();
-    history.max_events = MESSAGES as usize;
+    history.events = MESSAGES as usize;
     let server = Running::start(plain().rooms("", RoomClass { history, ..keep_all }));
     let proxy = Proxy::to(server.address);
     let (alice, mut hers) = hasty(&proxy.url()).start().unwrap();
@@ -23,7 +23,7 @@ fn nothing_is_lost_and_nothing_comes_twice_however_often_the_wire_is_cut() {
     done(said.join()).unwrap();
     done(heard.join()).unwrap();
     // In the middle of a frame, more often than not.
-    proxy.cut_after(1_500);
+    proxy.cut_after(25, 1_500);
     let mut offsets = BTreeSet::new();
     let mut waiting = std::collections::VecDeque::new();
     for n in 0..MESSAGES {
@@ -35,7 +35,7 @@ fn nothing_is_lost_and_nothing_comes_twice_however_often_the_wire_is_cut() {
     for call in waiting {
         offsets.insert(later(call).unwrap().event_id.unwrap().offset);
     }
-    proxy.cut_after(0);
+    assert_eq!(proxy.cuts_left(), 0);
     assert_eq!(offsets, (1..=u64::from(MESSAGES)).collect());
     for n in 0..MESSAGES {
         assert_eq!(next_number(&mut events), n);
@@ -91,7 +91,7 @@ fn a_room_of_the_address_goes_on_too() {
 fn where_history_ends_there_is_a_refresh() {
     let class = RoomClass::default();
     let mut history = class.history.clone();
-    history.max_events = 3;
+    history.events = 3;
     let server = Running::start(plain().rooms("", RoomClass { history, ..class }));
     let proxy = Proxy::to(server.address);
     let (client, mut events) = hasty(&proxy.url()).start().unwrap();

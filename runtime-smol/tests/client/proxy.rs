@@ -17,7 +17,8 @@ pub(crate) struct Proxy {
 struct State {
     target: SocketAddr,
     sockets: Mutex<Vec<TcpStream>>,
-    /// After so many bytes from the client the connection is cut; 0 is never.
+    /// So many connections are yet to be cut, each after so many bytes from the client.
+    cuts: AtomicUsize,
     cut_after: AtomicUsize,
 }
 
@@ -25,8 +26,12 @@ impl Proxy {
     pub(crate) fn to(target: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let state =
-            Arc::new(State { target, sockets: Mutex::default(), cut_after: AtomicUsize::new(0) });
+        let state = Arc::new(State {
+            target,
+            sockets: Mutex::default(),
+            cuts: AtomicUsize::new(0),
+            cut_after: AtomicUsize::new(0),
+        });
         let proxy = Self { address, state };
         let accepting = proxy.clone();
         thread::spawn(move || {
@@ -54,9 +59,11 @@ impl Proxy {
             let mut buffer = [0; 4096];
             let mut passed = 0;
             while let Ok(taken @ 1..) = from_client.read(&mut buffer) {
+                let left = proxy.state.cut_after.load(Ordering::SeqCst).saturating_sub(passed);
                 passed += taken;
-                let limit = proxy.state.cut_after.load(Ordering::SeqCst);
-                if limit > 0 && passed > limit {
+                if taken > left && proxy.may_cut() {
+                    // The rest of a message is lost.
+                    let _ = to_server.write_all(&buffer[..left]);
                     return proxy.cut();
                 }
                 if to_server.write_all(&buffer[..taken]).is_err() {
@@ -85,8 +92,19 @@ impl Proxy {
         }
     }
 
-    /// Cuts each connection as soon as the client has sent so many bytes on it.
-    pub(crate) fn cut_after(&self, bytes: usize) {
+    /// Cuts so many times, always as soon as a client has sent so many bytes on a connection.
+    pub(crate) fn cut_after(&self, times: usize, bytes: usize) {
         self.state.cut_after.store(bytes, Ordering::SeqCst);
+        self.state.cuts.store(times, Ordering::SeqCst);
+    }
+
+    fn may_cut(&self) -> bool {
+        let one_less = |cuts: usize| cuts.checked_sub(1);
+        self.state.cuts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok()
+    }
+
+    /// How many cuts are left.
+    pub(crate) fn cuts_left(&self) -> usize {
+        self.state.cuts.load(Ordering::SeqCst)
     }
 }
