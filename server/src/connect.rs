@@ -151,7 +151,9 @@ async fn converse<'a>(
             Next::Signal | Next::Event(None) => return Ok(()),
             Next::Event(Some(event)) => {
                 // Answers that came before it are printed before it.
-                smol::future::yield_now().await;
+                if !matches!(event, Event::State { .. }) {
+                    smol::future::yield_now().await;
+                }
                 is_open |= matches!(event, Event::State { state: State::Open, .. });
                 let refused = refusal(&event);
                 terminal.event(event);

@@ -131,7 +131,7 @@ fn what_is_piped_in_is_said_answered_and_shown() {
     let server = Server::start(&[]);
     let arguments = ["connect", &server.url(), "--user", "alice", "--room", "lobby"];
     let input = "hello\n//slash\n/members\n/direct alice psst\n/nonsense\n/send lobby x\n\
-                 /history lobby 1\n/leave lobby\n/help\n";
+                 /history lobby 1\n/help\n";
     let output = run(&arguments, input);
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{text}");
@@ -146,7 +146,6 @@ fn what_is_piped_in_is_said_answered_and_shown() {
         "! bad_command: there is no /nonsense; /help shows what there is",
         "lobby #3 alice [x] null",
         "= history {",
-        "= left {",
         "/history ROOM [N]",
     ] {
         assert!(text.contains(part), "{part} in {text}");
