@@ -2,8 +2,7 @@
 
 import { Chat } from "./chat.js";
 import { drawSparkline } from "./chart.js";
-import { closeMeaning, GOING_AWAY } from "./closes.js";
-import { Connection, nameProblem, socketUrl } from "./connection.js";
+import { closeText, GOING_AWAY } from "./closes.js";
 import { Dashboard } from "./dashboard.js";
 import { byTestId, element } from "./dom.js";
 import { RoomFiller } from "./fill.js";
@@ -12,6 +11,8 @@ import { HealthMeter } from "./health.js";
 import { ImageShelf } from "./images.js";
 import { MembersView } from "./members.js";
 import { MessageList } from "./messages.js";
+import { nameProblem, tokenProblem } from "./names.js";
+import { openVisit } from "./visit.js";
 
 const COUNTDOWN_MS = 100;
 const LATENCY_SAMPLES = 24;
@@ -46,7 +47,7 @@ new RoomFiller({
   where: () => ({ room: inputs.room.value.trim() || "lobby", token: inputs.token.value.trim() }),
 });
 
-let connection;
+let visit;
 let countdown;
 
 // ---- the form ----
@@ -59,30 +60,25 @@ function madeUpName() {
 function connect() {
   const user = inputs.name.value.trim();
   const room = inputs.room.value.trim();
-  const problem = nameProblem(user, "name") ?? nameProblem(room, "room");
+  const token = inputs.token.value.trim();
+  const problem = nameProblem(user, "name") ?? nameProblem(room, "room") ?? tokenProblem(token);
   showFormProblem(problem);
   if (problem) {
     return;
   }
   leave();
-  connection = new Connection({ url: socketUrl(location, room, user), token: inputs.token.value.trim() });
-  const current = connection;
-  const ifCurrent = (handler) => ({ detail }) => current === connection && handler(detail);
-  chat.attach(connection, room, user);
-  connection.addEventListener("state", ifCurrent(showState));
-  connection.addEventListener("message", ifCurrent((message) => {
-    if (message.type === "draining") {
-      showBanner();
-    }
-  }));
-  watchLatency(connection);
+  visit = openVisit({ room, user, token });
+  const current = visit;
+  chat.attach(visit, user);
+  visit.addEventListener("state", ({ detail }) => current === visit && showState(detail));
+  watchLatency(visit);
   byId("hint").hidden = true;
-  connection.start();
+  visit.start();
   messageInput.focus({ preventScroll: true });
 }
 
 function leave() {
-  connection?.stop();
+  visit?.stop();
 }
 
 function showFormProblem(text) {
@@ -142,31 +138,30 @@ function showState(state) {
 }
 
 function bannerText() {
-  const { phase, text = "", retryAt } = connection.state;
-  const announced = phase === "connected" && connection.drainUntil !== undefined;
-  const until = announced ? connection.drainUntil : retryAt;
+  const { phase, text = "", retryAt } = visit.state;
+  const announced = phase === "connected" && visit.drainUntil !== undefined;
+  const until = announced ? visit.drainUntil : retryAt;
   const when = until === undefined ? "now" : formatWait(until - Date.now());
-  return (announced ? closeMeaning(GOING_AWAY).text : text).replace("{when}", when);
+  return (announced ? closeText(GOING_AWAY) : text).replace("{when}", when);
 }
 
 /** Shows the banner, and again until what it counts down to has come. */
 function showBanner() {
   clearTimeout(countdown);
   const text = bannerText();
-  const { phase, retryAt } = connection.state;
+  const { phase, retryAt } = visit.state;
   byTestId("banner").hidden = text === "";
   byId("banner-text").textContent = text;
   byId("retry-now").hidden = phase !== "waiting";
   if (phase === "waiting") {
     byId("countdown").textContent = ` ${formatWait(retryAt - Date.now())}`;
   }
-  if (phase === "waiting" || connection.drainUntil !== undefined) {
+  if (phase === "waiting" || visit.drainUntil !== undefined) {
     countdown = setTimeout(showBanner, COUNTDOWN_MS);
   }
 }
 
-byId("retry-now").addEventListener("click", () => connection.retryNow());
-window.addEventListener("online", () => connection?.retryNow());
+byId("retry-now").addEventListener("click", () => visit.retryNow());
 
 // ---- latency ----
 
@@ -175,7 +170,7 @@ function watchLatency(current) {
   new HealthMeter(current).addEventListener("sample", ({ detail }) => {
     samples.push(detail);
     samples.splice(0, samples.length - LATENCY_SAMPLES);
-    if (current === connection) {
+    if (current === visit) {
       showLatency(samples);
     }
   });
@@ -199,7 +194,7 @@ byId("message-form").addEventListener("submit", (event) => {
 });
 
 function sendImages(files) {
-  if (connection?.state.phase !== "connected") {
+  if (visit?.state.phase !== "connected") {
     return;
   }
   for (const file of files) {

@@ -3,21 +3,24 @@
 import { element } from "./dom.js";
 import { plural } from "./format.js";
 import { ImageError, prepareImage } from "./images.js";
-import { byteLength, encodePublish, publishOverhead } from "./wire.js";
+import { byteLength } from "./names.js";
 
 const IMAGE_TYPE = "image";
-const CONNECTION_LOST = "The connection was lost before the server confirmed this.";
+const DEFAULT_MAX_BYTES = 65_536;
+// What the longest id and the header of a binary message take.
+const ENVELOPE_BYTES = 100;
+const ECHOES_KEPT = 100;
 
 export class Chat {
   #list;
   #shelf;
   #roster;
-  #connection;
+  #visit;
   #room;
   #user;
-  // Another tab of the same user also sends and sees the echo: a counter alone would match its messages.
-  #prefix = crypto.getRandomValues(new Uint32Array(1))[0].toString(36);
   #counter = 0;
+  /** When own messages were published whose confirmation has not come yet, by their event_id. */
+  #echoes = new Map();
 
   /** `roster` is told who is here, with `reset`, `add` and `remove` as in roster.js. */
   constructor({ list, shelf, roster }) {
@@ -34,43 +37,59 @@ export class Chat {
     return this.#user;
   }
 
-  attach(connection, room, user) {
-    this.#connection = connection;
-    if (room !== this.#room) {
+  attach(visit, user) {
+    const { client, room } = visit;
+    this.#visit = visit;
+    if (room.name !== this.#room) {
       this.#list.clear();
     }
-    this.#room = room;
+    this.#room = room.name;
     this.#user = user;
-    const ifCurrent = (handler) => ({ detail }) => connection === this.#connection && handler(detail);
-    connection.addEventListener("state", ifCurrent((state) => this.#stateChanged(state)));
-    connection.addEventListener("message", ifCurrent((message) => this.#received(message)));
-    connection.addEventListener("frame", ifCurrent((frame) => this.#receivedFrame(frame)));
-    connection.addEventListener("unreadable", ifCurrent((why) =>
-      this.#list.notice("unreadable", `A message could not be read and was left out: ${why}.`)));
+    const ifCurrent = (handler) => (value) => visit === this.#visit && handler(value);
+    room.on("joined", ifCurrent((joined) => this.#entered(joined)));
+    room.on("message", ifCurrent((message) => this.#received(message)));
+    room.on("member_joined", ifCurrent(({ user: who }) => {
+      if (this.#roster.add(who) && who !== this.#user) {
+        this.#list.presence("joined", who);
+      }
+    }));
+    room.on("member_left", ifCurrent(({ user: who }) => {
+      this.#roster.remove(who);
+      this.#list.presence("left", who);
+    }));
+    room.on("gap", ifCurrent(({ dropped }) =>
+      this.#list.notice("gap", `${plural(dropped, "message was", "messages were")} skipped because this tab was too slow.`)));
+    room.on("refresh", ifCurrent(({ reason }) => {
+      this.#list.notice("refresh", `Some messages could not be recovered (${reason}): what was said meanwhile is missing here.`);
+      this.#askForMembers();
+    }));
+    room.on("left", ifCurrent(({ code }) => {
+      if (!code) {
+        this.#list.notice("left-room", `You were taken out of ${this.#room}.`);
+      }
+    }));
+    client.on("direct", ifCurrent((message) => this.#direct(message)));
+    client.on("error", ifCurrent((error) => this.#failed(error)));
   }
 
   /** Whether the text left the input. */
   sendText(text) {
-    const id = this.#nextId();
-    const data = JSON.stringify({ type: "chat", id, room: this.#room, payload: { text } });
-    const limit = this.#connection.limits.max_message_bytes;
-    if (byteLength(data) > limit) {
+    const payload = { text };
+    const limit = this.#maxBytes;
+    if (byteLength(JSON.stringify({ type: "chat", room: this.#room, payload })) + ENVELOPE_BYTES > limit) {
       this.#list.notice("refused", `That text is too long: a message may have ${plural(limit, "byte")}.`);
       return false;
     }
-    return this.#sendOwn(id, data, textContent(text));
+    this.#sendOwn("chat", payload, textContent(text));
+    return true;
   }
 
   async sendImage(file) {
-    const id = this.#nextId();
-    const names = { room: this.#room, type: IMAGE_TYPE, id };
     try {
-      const budget = this.#connection.limits.max_message_bytes - publishOverhead(names);
+      const budget = this.#maxBytes - byteLength(this.#room) - ENVELOPE_BYTES;
       const { bytes, note } = await prepareImage(file, budget);
-      const sent = this.#sendOwn(id, encodePublish({ ...names, payload: bytes }), () => this.#shelf.show(bytes, this.#user));
-      if (!sent) {
-        this.#list.notice("refused", `“${file.name}” was not sent: there is no connection.`);
-      } else if (note) {
+      this.#sendOwn(IMAGE_TYPE, bytes, () => this.#shelf.show(bytes, this.#user));
+      if (note) {
         this.#list.notice("scaled", note);
       }
     } catch (error) {
@@ -81,33 +100,54 @@ export class Chat {
     }
   }
 
-  #sendOwn(id, data, content) {
-    if (!this.#connection.send(data)) {
-      return false;
-    }
-    const resend = () => this.#connection.send(data);
-    this.#list.add({ id, from: this.#user, own: true, timestamp: Date.now(), content: content(), resend });
-    return true;
+  get #maxBytes() {
+    return this.#visit.client.greeting?.limits?.max_message_bytes ?? DEFAULT_MAX_BYTES;
   }
 
-  #nextId() {
+  /** Shows it at once, and what becomes of it when that is known: the client sends it until the server has answered. */
+  #sendOwn(type, payload, content) {
     this.#counter += 1;
-    return `${this.#prefix}-${this.#counter}`;
+    const id = `own-${this.#counter}`;
+    const { room } = this.#visit;
+    const send = async () => {
+      try {
+        const { event_id: position } = await room.send(type, payload);
+        if (this.#list.isOwn(id)) {
+          this.#list.confirm(id, this.#echoes.get(position));
+        }
+        this.#echoes.delete(position);
+      } catch ({ code, message }) {
+        if (this.#list.isOwn(id)) {
+          this.#list.fail(id, `Not sent: ${message} (${code}).`);
+        }
+      }
+    };
+    const resend = () => {
+      void send();
+      return true;
+    };
+    this.#list.add({ id, from: this.#user, own: true, timestamp: Date.now(), content: content(), resend });
+    void send();
   }
 
-  #stateChanged(state) {
-    if (state.phase === "connected") {
-      this.#user = this.#connection.hello.user ?? this.#user;
-      this.#askForMembers();
-      return;
+  #entered({ recovered }) {
+    this.#user = this.#visit.client.greeting?.user ?? this.#user;
+    if (recovered) {
+      this.#list.notice("resumed", "You are back, and nothing was missed.");
     }
-    for (const id of this.#list.pendingIds) {
-      this.#list.fail(id, CONNECTION_LOST);
-    }
+    this.#askForMembers();
   }
 
-  #askForMembers() {
-    this.#connection.sendMessage({ type: "members", id: this.#nextId(), room: this.#room });
+  async #askForMembers() {
+    const visit = this.#visit;
+    try {
+      const { members, total } = await visit.room.members();
+      if (visit === this.#visit) {
+        this.#roster.reset(members, total);
+      }
+    } catch {
+      // The connection is gone again; the next one asks for itself.
+    }
   }
 
   #received(message) {
@@ -115,71 +155,36 @@ export class Chat {
       case "chat":
         this.#published(message, textContent(textOf(message.payload)));
         break;
-      case "direct":
-        this.#direct(message);
-        break;
-      case "members":
-        this.#roster.reset(message.members, message.total);
-        break;
-      case "member_joined":
-        if (this.#roster.add(message.user) && message.user !== this.#user) {
-          this.#list.presence("joined", message.user);
+      case IMAGE_TYPE:
+        if (message.payload instanceof Uint8Array) {
+          this.#published(message, () => this.#shelf.show(message.payload, message.from ?? "the server"));
         }
         break;
-      case "member_left":
-        this.#roster.remove(message.user);
-        this.#list.presence("left", message.user);
-        break;
-      case "ack":
-        this.#confirm(message.id);
-        break;
-      case "error":
-        this.#refused(message);
-        break;
-      case "gap":
-        this.#list.notice("gap", `${plural(message.dropped, "message was", "messages were")} skipped because this tab was too slow.`);
-        break;
-      case "refresh":
-        this.#list.notice("refresh", `The stream was interrupted (${message.reason}). Messages may be missing here.`);
-        this.#askForMembers();
-        break;
-      case "left":
-        this.#list.notice("left-room", `You were taken out of ${message.room}.`);
-        break;
     }
   }
 
-  #receivedFrame(frame) {
-    if (frame.type === IMAGE_TYPE && !frame.direct) {
-      this.#published(frame, () => this.#shelf.show(frame.payload, frame.from ?? "the server"));
-    }
-  }
-
-  #published({ id, from = "The server", timestamp }, content) {
-    const own = from === this.#user;
-    if (own && this.#list.isOwn(id)) {
-      this.#confirm(id, timestamp);
+  #failed({ code, message }) {
+    if (code === "unreadable") {
+      this.#list.notice("unreadable", `A message could not be read and was left out: ${message}.`);
     } else {
-      this.#list.add({ id, from, own, timestamp, content: content() });
+      console.error(message);
+    }
+  }
+
+  #published({ id, from = "The server", timestamp, own, event_id: position }, content) {
+    if (!own) {
+      this.#list.add({ id, from, own: from === this.#user, timestamp, content: content() });
+      return;
+    }
+    this.#echoes.set(position, timestamp);
+    if (this.#echoes.size > ECHOES_KEPT) {
+      const [oldest] = this.#echoes.keys();
+      this.#echoes.delete(oldest);
     }
   }
 
   #direct({ from = "The server", timestamp, payload }) {
     this.#list.add({ from, direct: true, timestamp, content: textContent(textOf(payload))() });
-  }
-
-  #confirm(id, timestamp) {
-    if (this.#list.isOwn(id)) {
-      this.#list.confirm(id, timestamp);
-    }
-  }
-
-  #refused({ id, code, message }) {
-    if (this.#list.isPending(id)) {
-      this.#list.fail(id, `Not sent: ${message} (${code}).`);
-    } else {
-      this.#list.notice("error", `The server refused a request: ${message} (${code}).`);
-    }
   }
 }
 

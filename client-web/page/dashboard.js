@@ -1,10 +1,9 @@
 // The server's numbers, which it publishes once a second in a room of its own.
 
 import { LineChart } from "./chart.js";
-import { Connection, socketUrl } from "./connection.js";
 import { byTestId, element } from "./dom.js";
 import { formatBytes, formatDuration, formatNumber, formatPercent, formatWait } from "./format.js";
-import { HealthMeter } from "./health.js";
+import { openVisit } from "./visit.js";
 
 const STATS_ROOM = "switchboard:stats";
 const REDRAW_MS = 1_000;
@@ -44,7 +43,7 @@ export class Dashboard {
   #charts = [];
   #stats = [];
   #status;
-  #connection;
+  #visit;
   #identity;
 
   /** `identity` gives `{ user, token }` when the dashboard connects. */
@@ -63,20 +62,14 @@ export class Dashboard {
 
   /** Connects on the first call; numbers are collected from then on, seen or not, so that the charts have no holes. */
   open() {
-    if (this.#connection && this.#connection.state.phase !== "closed") {
+    if (this.#visit && this.#visit.state.phase !== "closed") {
       return;
     }
-    const firstTime = !this.#connection;
+    const firstTime = !this.#visit;
     const { user, token } = this.#identity();
-    this.#connection = new Connection({ url: socketUrl(location, STATS_ROOM, user), token });
-    this.#connection.addEventListener("message", ({ detail }) => {
-      if (detail.type === "stats") {
-        this.#received(detail.payload ?? {});
-      }
-    });
-    // Not for the number, but because it notices a dead connection.
-    new HealthMeter(this.#connection);
-    this.#connection.start();
+    this.#visit = openVisit({ room: STATS_ROOM, user, token });
+    this.#visit.room.on("message", ({ type, payload }) => type === "stats" && this.#received(payload ?? {}));
+    this.#visit.start();
     if (firstTime) {
       setInterval(() => this.#redraw(), REDRAW_MS);
     }
@@ -95,7 +88,7 @@ export class Dashboard {
   }
 
   #redraw() {
-    const { note, status } = describe(this.#connection.state);
+    const { note, status } = describe(this.#visit.state);
     this.#status.textContent = status;
     for (const chart of this.#charts) {
       chart.setNote(note);

@@ -1,8 +1,8 @@
 // "What happens when it is full?": visitors enter the room one after another until the server says no.
 
 import { ABNORMAL } from "./closes.js";
-import { Connection, socketUrl } from "./connection.js";
 import { plural } from "./format.js";
+import { Client } from "./switchboard-client.js";
 
 // Browsers allow a page some 200 WebSockets; past that, a refusal would be the browser's and prove nothing.
 const MAX_VISITORS = 150;
@@ -48,19 +48,22 @@ export class RoomFiller {
 
   /** The close of a visitor that did not get in; undefined for one that did. */
   #enter(room, token, user) {
-    const visitor = new Connection({ url: socketUrl(location, room, user), token, retries: false });
+    // By the path, so that a visitor who does not get in is told so by a close code, as any other program would be.
+    const visitor = new Client(`/ws/${encodeURIComponent(room)}`, { user, token: token || undefined });
     return new Promise((resolve) => {
-      visitor.addEventListener("state", ({ detail }) => {
-        if (detail.phase === "connected") {
+      visitor.on("state", (change) => {
+        if (change.state === "open") {
           this.#visitors.add(visitor);
           resolve(undefined);
-        } else if (detail.phase === "closed") {
+        } else if (change.state !== "connecting") {
           this.#visitors.delete(visitor);
-          resolve(detail);
+          resolve(change);
+          // Visitors do not come back.
+          visitor.close();
         }
         this.#render();
       });
-      visitor.start();
+      visitor.connect();
     });
   }
 
@@ -68,7 +71,7 @@ export class RoomFiller {
     this.#running = false;
     const count = this.#visitors.size;
     for (const visitor of [...this.#visitors]) {
-      visitor.stop();
+      visitor.close();
     }
     this.#result.textContent = `${plural(count, "visitor")} left.`;
   }
@@ -80,7 +83,7 @@ export class RoomFiller {
   }
 }
 
-function describe({ code, reason }) {
+function describe({ code = ABNORMAL, reason }) {
   if (code === ABNORMAL) {
     return "no WebSocket was opened, and a browser is not told why";
   }

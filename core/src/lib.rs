@@ -2,11 +2,15 @@
 //!
 //! It does no IO, reads no clock, starts no thread and has no randomness but one seed; `#![no_std]` with `alloc`, no unsafe
 //! code. You bring sockets and time, it makes the decisions: who may connect, who is where, who gets what, who is dead, who is
-//! too slow. There are two ways to use it.
+//! too slow. There are three ways to use it.
 //!
-//! * [`Driver`] is the whole middle of a server: it owns a [`Hub`], the codecs and the write queues. You implement
-//!   [`Outlet`] for your sockets (four methods) and call it from your event loop, as `examples/event_loop.rs` does.
+//! * `serving::Engine` (feature `serving`) is a whole server but for its sockets and its clock. You implement [`Outlet`] for
+//!   your sockets (four methods) and tell it what they bring, as `examples/event_loop.rs` does.
+//! * [`Driver`] is the whole middle of a server: it owns a [`Hub`], the codecs and the write queues. Requests, time-outs
+//!   and the parser are yours.
 //! * [`Hub`] alone, when frames and sockets are somebody else's: events in, actions out.
+//!
+//! [`client`] is the other side: when to dial, what to send again, what was seen already.
 //!
 //! [`http`] checks upgrade requests and makes the answers, so that every loop gives the same ones.
 //!

@@ -369,9 +369,17 @@ impl Watch {
                     assert!(beyond, "{position} was delivered after {last}");
                 }
             }
+            Action::Deliver(Delivery::Gap { room, position, .. }) => {
+                if self.seen.get(&room).is_some_and(|last| last.epoch != position.epoch) {
+                    self.seen.insert(room, position);
+                }
+            }
             Action::Deliver(_) | Action::Requested { .. } => assert_eq!(self.state, State::Open),
             Action::Room { room, change } => match change {
-                RoomChange::Joined(joined) if joined.recovered == Some(true) => {}
+                RoomChange::Joined(joined) if joined.recovered == Some(true) => {
+                    self.seen
+                        .retain(|seen, last| *seen != room || last.epoch == joined.position.epoch);
+                }
                 RoomChange::Joined(_) | RoomChange::Left(_) => {
                     self.seen.remove(&room);
                 }

@@ -77,7 +77,12 @@ fn log(output: &Output) {
     match output {
         Output::Notice(notice) => println!("{notice:?}"),
         Output::Closed { user, ending, .. } => println!("{user} is gone: {ending}"),
-        Output::Request { .. } | Output::Raw { .. } | Output::Probed { .. } | Output::Drained => {}
+        Output::Request { .. }
+        | Output::Raw { .. }
+        | Output::Probed { .. }
+        | Output::Answered { .. }
+        | Output::StateWanted { .. }
+        | Output::Drained => {}
     }
 }
 

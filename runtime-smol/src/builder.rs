@@ -8,20 +8,21 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use switchboard_core::http::{Refusal as HttpRefusal, Request, Response};
-use switchboard_core::serving::{BuildError, Credentials, Identity, Settings, anonymous};
-use switchboard_core::{Kind, NameError, Refusal};
+use switchboard_core::serving::{BuildError, Credentials, Identity, Settings, anonymous, state};
+use switchboard_core::{Command, Kind, NameError, Refusal, RoomName};
 
 use crate::auth::Authenticator;
 use crate::context::Context;
 use crate::handlers::Handlers;
 use crate::server::Server;
-use crate::shared::{Clock, HttpService, Shared, unix_ms};
+use crate::shared::{Clock, HttpService, Shared, StateProvider, unix_ms};
 
 /// The parts that the application brings.
 pub(crate) struct Services {
     pub(crate) authenticate: Authenticator,
     pub(crate) http: HttpService,
     pub(crate) handlers: Handlers,
+    pub(crate) state: StateProvider,
     pub(crate) handler_timeout: Duration,
 }
 
@@ -45,6 +46,9 @@ impl Builder {
                 }),
                 http: Arc::new(move |request| Box::pin(not_found(request))),
                 handlers: Handlers::default(),
+                state: Box::new(|ticket, room| {
+                    Box::pin(async move { Command::State { ticket, room, payload: None } })
+                }),
                 handler_timeout: Duration::from_secs(5),
             },
             bad_kind: None,
@@ -86,6 +90,22 @@ impl Builder {
         self
     }
 
+    /// Gives the full state of a room, for members who come back after more was published than the room keeps. It is asked
+    /// for rooms whose class [says so](switchboard_core::RoomClass::provides_state), and has
+    /// [`Limits::state_timeout`](switchboard_core::Limits::state_timeout); what is published meanwhile follows its answer. `None`,
+    /// a panic or a late answer tells the members to see for themselves.
+    pub fn state<R, F>(mut self, provider: impl Fn(RoomName) -> F + Send + Sync + 'static) -> Self
+    where
+        R: Serialize,
+        F: Future<Output = Option<R>> + Send + 'static,
+    {
+        self.services.state = Box::new(move |ticket, room| {
+            let found = provider(room.clone());
+            Box::pin(async move { state(ticket, room, found.await) })
+        });
+        self
+    }
+
     /// Answers requests that are no upgrades, on the same port. By default with 404. A request's body is not read.
     pub fn http<F>(mut self, service: impl Fn(Request) -> F + Send + Sync + 'static) -> Self
     where
@@ -112,7 +132,9 @@ impl Builder {
         let clock = Clock::start();
         let driver = self.settings.driver(self.services.handlers.kinds(), seed(), unix_ms())?;
         let executor = Arc::new(smol::Executor::new());
-        let shared = Shared::new(driver, clock, self.settings, self.services, &executor);
+        let shared = Arc::new_cyclic(|me| {
+            Shared::new(me, driver, clock, self.settings, self.services, &executor)
+        });
         Ok(Server::new(shared, executor))
     }
 }

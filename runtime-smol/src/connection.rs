@@ -11,9 +11,7 @@ use std::task::{Context as Cx, Poll, ready};
 
 use smol::Timer;
 use switchboard_core::serving::{Claims, Framing, Reply, Stop, answer, panicked};
-use switchboard_core::{
-    CloseReason, Command, ConnectionId, ErrorCode, Message, MessageId, Output, Refusal, UserName,
-};
+use switchboard_core::{Command, ConnectionId, ErrorCode, MessageId, Output, Refusal, UserName};
 
 use crate::auth::BoxFuture;
 use crate::context::Context;
@@ -126,8 +124,8 @@ impl Connection {
         // What came before the end counts: it is answered first.
         match stop {
             Some(Stop::Goodbye(code)) => self.goodbye = Some(code),
-            Some(Stop::Violation(reason)) => {
-                self.shared.drive(|driver, now| driver.fail(now, id, reason));
+            Some(stop @ Stop::Violation(_)) => {
+                self.shared.drive(|driver, now| stop.tell(driver, now, id));
             }
             None => {}
         }
@@ -135,16 +133,8 @@ impl Connection {
 
     fn take(&mut self, output: Output) {
         if let Output::Raw { connection, frame } = output {
-            let Some(raw) = &self.shared.settings.raw else { return };
-            match catch_unwind(AssertUnwindSafe(|| raw(connection, frame))) {
-                Ok(Some(frame)) => {
-                    self.command(Command::Send { to: connection, message: Message::Raw(frame) });
-                }
-                Ok(None) => {}
-                Err(_) => {
-                    let reason = CloseReason::Internal;
-                    self.shared.drive(|driver, now| driver.fail(now, connection, reason));
-                }
+            if let Some(command) = self.shared.settings.answer_raw(connection, frame) {
+                self.command(command);
             }
         } else {
             self.work.get_or_insert_default().waiting.push_back(output);

@@ -4,8 +4,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_core::serving::{Control, name};
-use switchboard_core::{ConnectionId, ErrorCode, Refusal, UserName};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use switchboard_core::serving::{Control, RequestError, json, name, read_answer};
+use switchboard_core::{Answer, ConnectionId, ErrorCode, Refusal, UserName};
 
 use crate::shared::{Shared, lock};
 
@@ -46,6 +48,30 @@ impl Handle {
             Ok::<(), Refusal>(())
         })?;
         receiver.recv().await.map_err(|_| Refusal::new(ErrorCode::Internal, "the server has ended"))
+    }
+
+    /// Asks a client something, and waits for its answer, at most so long.
+    ///
+    /// # Errors
+    /// When it is gone, does not answer, refuses, or answers something else.
+    pub async fn request<R: DeserializeOwned>(
+        &self,
+        to: ConnectionId,
+        method: &str,
+        payload: &impl Serialize,
+        timeout: Duration,
+    ) -> Result<R, RequestError> {
+        let (method, payload) = (name("method", method)?, json(payload)?);
+        let (sender, receiver) = smol::channel::bounded(1);
+        self.shared.drive(|driver, now| {
+            let ticket = driver.request(now, to, method, payload, timeout)?;
+            // Still under the driver's lock, so the answer cannot come first.
+            lock(&self.shared.requests).insert(ticket, sender);
+            Ok::<(), Refusal>(())
+        })?;
+        // Whoever would answer is gone with the server.
+        let answer = receiver.recv().await.unwrap_or(Answer::Gone);
+        read_answer(&answer)
     }
 
     /// Goes away: no new connections, everybody told, sent what is theirs, and closed. Comes back when nobody is left, at

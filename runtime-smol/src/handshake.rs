@@ -3,22 +3,16 @@
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
 
 use smol::future::FutureExt;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::{Async, Timer};
-use switchboard_core::http::{self, DEFAULT_MAX_HEAD_BYTES, Parsed, Refusal, Request};
-use switchboard_core::serving::Refused;
+use switchboard_core::http::{Refusal, Request};
+use switchboard_core::serving::{Admission, FAREWELL, FAREWELL_BYTES, Head, Refused};
 
 use crate::auth::guarded;
-use crate::server::{Admission, tune};
+use crate::server::{open, tune};
 use crate::shared::Shared;
-
-/// How long a refused peer may take to hear why.
-const FAREWELL: Duration = Duration::from_secs(2);
-/// How much of what it still sends is read meanwhile, so that the answer is not destroyed by a reset.
-const FAREWELL_BYTES: usize = 4 * 1024 * 1024;
 
 /// Everything between the accepted socket and the open connection, within the handshake time-out.
 pub(crate) async fn serve(
@@ -33,7 +27,7 @@ pub(crate) async fn serve(
         Err(io::ErrorKind::TimedOut.into())
     };
     match negotiate(shared, &mut socket).or(timeout).await {
-        Ok(Negotiated::Open(admission, read_ahead)) => admission.open(socket, &read_ahead),
+        Ok(Negotiated::Open(admission, read_ahead)) => open(shared, admission, socket, &read_ahead),
         Ok(Negotiated::Say(answer)) => say(socket, &answer).await,
         Err(error) if error.kind() == io::ErrorKind::TimedOut => {
             tracing::debug!(%peer, "the handshake took too long");
@@ -74,20 +68,15 @@ async fn negotiate(shared: &Arc<Shared>, socket: &mut Async<TcpStream>) -> io::R
 async fn read_request(
     socket: &mut Async<TcpStream>,
 ) -> io::Result<Result<(Request, Vec<u8>), Refusal>> {
-    let mut head = Vec::new();
+    let mut head = Head::default();
     let mut piece = [0; 1024];
     loop {
         let taken = socket.read(&mut piece).await?;
         if taken == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        head.extend_from_slice(&piece[..taken]);
-        match http::parse(&head, DEFAULT_MAX_HEAD_BYTES) {
-            Ok(Parsed::Incomplete) => {}
-            Ok(Parsed::Complete { request, head_len }) => {
-                return Ok(Ok((request, head.split_off(head_len))));
-            }
-            Err(refusal) => return Ok(Err(refusal)),
+        if let Some(complete) = head.read(&piece[..taken]).transpose() {
+            return Ok(complete);
         }
     }
 }
@@ -101,17 +90,7 @@ pub(crate) async fn admit(
     let (visitor, credentials) = entrance.check(request)?;
     let verdict = guarded(|| (shared.authenticate)(credentials)).await;
     let guest = entrance.judge(visitor, verdict.and_then(|verdict| verdict))?;
-    let session = guest.upgrade.session;
-    match shared.drive(|driver, now| driver.connect(now, guest.user, guest.rooms, session)) {
-        Ok(connection) => Ok(Admission {
-            shared: shared.clone(),
-            connection,
-            claims: guest.claims,
-            upgrade: guest.upgrade,
-            used: false,
-        }),
-        Err(rejection) => Err(Refused::full(guest.upgrade, rejection)),
-    }
+    Admission::new(shared.clone(), guest)
 }
 
 /// Sends an answer and lets the peer read it: closing at once would destroy it, if the peer is still sending.

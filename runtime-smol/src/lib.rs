@@ -51,14 +51,14 @@ pub use builder::Builder;
 pub use client::{Client, ClientBuilder, Events, StartError};
 pub use context::Context;
 pub use handle::Handle;
-pub use server::{Admission, Server, bind};
+pub use server::{Server, bind};
 pub use switchboard_core as core;
 pub use switchboard_core::calling::{
     Accepted, Call, CallError, Caller, Event, History, Lagged, Members, MissedInRoom, Request,
     Room, Stopping, Tls, TlsError,
 };
 pub use switchboard_core::serving::{
-    Answer, BuildError, Claims, Control, Credentials, Identity, Published,
+    Admission, Answer, BuildError, Claims, Control, Credentials, Identity, Published, RequestError,
 };
 
 #[cfg(doctest)]

@@ -1,12 +1,12 @@
 //! The driver's side of a socket.
 
-use std::io::{self, IoSlice, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use atomic_waker::AtomicWaker;
 use smol::Async;
+use switchboard_core::serving::write_parts;
 use switchboard_core::{Outlet, Stall};
 
 const WATCH: u8 = 1;
@@ -58,26 +58,7 @@ pub(crate) struct SocketOutlet(pub(crate) Arc<Link>);
 
 impl Outlet for SocketOutlet {
     fn write(&mut self, parts: &[&[u8]]) -> Result<usize, Stall> {
-        let mut socket = self.0.socket.get_ref();
-        loop {
-            let result = match parts {
-                [one] => socket.write(one),
-                many => {
-                    let mut slices = [IoSlice::new(&[]); 64];
-                    let count = many.len().min(slices.len());
-                    for (slice, part) in slices.iter_mut().zip(many) {
-                        *slice = IoSlice::new(part);
-                    }
-                    socket.write_vectored(&slices[..count])
-                }
-            };
-            return match result {
-                Ok(taken) => Ok(taken),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(Stall::Full),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(_) => Err(Stall::Broken),
-            };
-        }
+        write_parts(self.0.socket.get_ref(), parts)
     }
 
     fn watch(&mut self) {

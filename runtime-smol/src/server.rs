@@ -4,13 +4,11 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use smol::future::FutureExt;
 use smol::{Async, Executor, Timer};
-use switchboard_core::ConnectionId;
-use switchboard_core::http::{Request, Response, Upgrade};
-use switchboard_core::serving::{AcceptFailure, Claims};
+use switchboard_core::http::{Request, Response};
+use switchboard_core::serving::{AcceptFailure, Admission, BACKLOG, SHORTAGE};
 
 use crate::builder::Builder;
 use crate::connection::Connection;
@@ -19,9 +17,6 @@ use crate::handshake;
 use crate::outlet::{Link, SocketOutlet};
 use crate::shared::Shared;
 use crate::turn;
-
-/// Sockets that wait to be accepted. The usual 128 would make a storm of reconnects wait for a second and more.
-const BACKLOG: i32 = 4_096;
 
 /// A listener for [`Server::serve`], with room for a storm of connects.
 ///
@@ -49,8 +44,8 @@ impl Server {
         Builder::new()
     }
 
-    pub(crate) fn new(shared: Shared, executor: Arc<Executor<'static>>) -> Self {
-        Self { shared: Arc::new(shared), executor }
+    pub(crate) fn new(shared: Arc<Shared>, executor: Arc<Executor<'static>>) -> Self {
+        Self { shared, executor }
     }
 
     /// The server in the hands of the rest of the application.
@@ -115,7 +110,7 @@ impl Server {
     /// Takes over a socket whose upgrade has been answered, and what was already read of it after the request.
     ///
     /// # Errors
-    /// When the seat's time was over, so that the socket is closed.
+    /// When the seat's time was over, or it is one of another server; the socket is closed.
     pub fn adopt(
         &self,
         admission: Admission,
@@ -123,7 +118,7 @@ impl Server {
         read_ahead: &[u8],
     ) -> io::Result<()> {
         tune(socket.get_ref(), self.shared.settings.send_buffer)?;
-        admission.open(socket, read_ahead)
+        open(&self.shared, admission, socket, read_ahead)
     }
 }
 
@@ -143,56 +138,25 @@ impl std::fmt::Debug for Server {
     }
 }
 
-/// A seat, from the admission to the open connection. Dropped before that, it is given back.
-pub struct Admission {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) connection: ConnectionId,
-    pub(crate) claims: Claims,
-    pub(crate) upgrade: Upgrade,
-    pub(crate) used: bool,
-}
-
-impl Admission {
-    /// What the 101 has to say.
-    pub fn upgrade(&self) -> &Upgrade {
-        &self.upgrade
+/// Opens the connection of a seat whose upgrade has been answered.
+pub(crate) fn open(
+    shared: &Arc<Shared>,
+    admission: Admission,
+    socket: Async<TcpStream>,
+    read_ahead: &[u8],
+) -> io::Result<()> {
+    let (id, claims) = admission.take(shared).ok_or(io::ErrorKind::InvalidInput)?;
+    let link = Arc::new(Link::new(socket));
+    let mut connection = Connection::new(shared.clone(), link.clone(), id, claims);
+    let codec = shared.settings.entrance.codec;
+    if !shared.drive(|driver, now| driver.open(now, id, codec, SocketOutlet(link))) {
+        return Err(io::Error::new(io::ErrorKind::TimedOut, "the seat's time was over"));
     }
-
-    /// The connection that it will be.
-    pub fn connection(&self) -> ConnectionId {
-        self.connection
+    if !read_ahead.is_empty() {
+        connection.read_ahead(read_ahead);
     }
-
-    pub(crate) fn open(mut self, socket: Async<TcpStream>, read_ahead: &[u8]) -> io::Result<()> {
-        self.used = true;
-        let (shared, id) = (self.shared.clone(), self.connection);
-        let link = Arc::new(Link::new(socket));
-        let claims = std::mem::take(&mut self.claims);
-        let mut connection = Connection::new(shared.clone(), link.clone(), id, claims);
-        let codec = shared.settings.entrance.codec;
-        if !shared.drive(|driver, now| driver.open(now, id, codec, SocketOutlet(link))) {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "the seat's time was over"));
-        }
-        if !read_ahead.is_empty() {
-            connection.read_ahead(read_ahead);
-        }
-        shared.spawn(connection);
-        Ok(())
-    }
-}
-
-impl Drop for Admission {
-    fn drop(&mut self) {
-        if !self.used {
-            self.shared.drive(|driver, now| driver.abandon(now, self.connection));
-        }
-    }
-}
-
-impl std::fmt::Debug for Admission {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Admission({:?})", self.connection)
-    }
+    shared.spawn(connection);
+    Ok(())
 }
 
 /// Accepts one socket, when there is room for its handshake.
@@ -211,7 +175,7 @@ async fn accept(shared: &Arc<Shared>, listener: &Async<TcpListener>) -> io::Resu
             AcceptFailure::OneSocket => return Ok(()),
             AcceptFailure::ForNow => {
                 tracing::warn!(%error, "no socket can be accepted for now");
-                Timer::after(Duration::from_millis(100)).await;
+                Timer::after(SHORTAGE).await;
                 return Ok(());
             }
             AcceptFailure::Listener => return Err(error),

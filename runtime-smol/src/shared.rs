@@ -11,15 +11,17 @@ use smol::channel::Sender;
 use switchboard_core::http::{Request, Response};
 use switchboard_core::serving::{Hosted, Settings};
 use switchboard_core::{
-    Command, ConnectionId, Driver, Hub, Outcome, Output, Refusal, Stats, Ticket, Timestamp,
+    Answer, Command, ConnectionId, Driver, Hub, Outcome, Output, Position, Refusal, Rejection,
+    RoomName, Session, Stats, Ticket, Timestamp, UserName,
 };
 
-use crate::auth::{Authenticator, BoxFuture};
+use crate::auth::{Authenticator, BoxFuture, guarded};
 use crate::handlers::Handlers;
 use crate::outlet::SocketOutlet;
 use crate::turn::{Alarm, Bell, Gate};
 
 pub(crate) type Answers = Vec<(ConnectionId, Option<Duration>)>;
+pub(crate) type StateProvider = Box<dyn Fn(Ticket, RoomName) -> BoxFuture<Command> + Send + Sync>;
 pub(crate) type HttpService = Arc<dyn Fn(Request) -> BoxFuture<Response> + Send + Sync>;
 
 /// Time since the start.
@@ -60,7 +62,11 @@ pub(crate) struct Shared {
     pub(crate) authenticate: Authenticator,
     pub(crate) http: HttpService,
     pub(crate) handlers: Handlers,
+    state: StateProvider,
     pub(crate) probes: Mutex<HashMap<Ticket, Sender<Answers>>>,
+    pub(crate) requests: Mutex<HashMap<Ticket, Sender<Answer>>>,
+    /// For work that goes on by itself.
+    me: Weak<Self>,
     pub(crate) drained: Gate,
     pub(crate) handshakes: AtomicUsize,
     /// Every listener that waits for room hears it.
@@ -72,6 +78,7 @@ const INLINE: usize = 8;
 
 impl Shared {
     pub(crate) fn new(
+        me: &Weak<Self>,
         driver: Driver<SocketOutlet>,
         clock: Clock,
         settings: Settings,
@@ -89,7 +96,10 @@ impl Shared {
             authenticate: parts.authenticate,
             http: parts.http,
             handlers: parts.handlers,
+            state: parts.state,
             probes: Mutex::default(),
+            requests: Mutex::default(),
+            me: me.clone(),
             drained: Gate::default(),
             handshakes: AtomicUsize::new(0),
             handshake_done: Event::new(),
@@ -158,14 +168,30 @@ impl Shared {
                     let _ = waiting.try_send(answers);
                 }
             }
+            Output::Answered { ticket, answer } => {
+                let waiting = lock(&self.requests).remove(&ticket);
+                if let Some(waiting) = waiting {
+                    let _ = waiting.try_send(answer);
+                }
+            }
+            Output::StateWanted { ticket, room } => self.find_state(ticket, room),
             Output::Drained => self.drained.open(),
             Output::Request { .. }
             | Output::Raw { .. }
-            | Output::Answered { .. }
-            | Output::StateWanted { .. }
             | Output::Notice(_)
             | Output::Closed { .. } => {}
         }
+    }
+
+    /// Lets the application say how things stand in a room.
+    fn find_state(&self, ticket: Ticket, room: RoomName) {
+        let Some(shared) = self.me.upgrade() else { return };
+        self.spawn(async move {
+            let found = guarded(|| (shared.state)(ticket, room.clone())).await;
+            let nothing = || Command::State { ticket, room, payload: None };
+            // It may have taken too long.
+            let _ = shared.command(found.unwrap_or_else(|_| nothing()));
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, Driver<SocketOutlet>> {
@@ -176,6 +202,19 @@ impl Shared {
 impl Hosted for Shared {
     fn command(&self, command: Command) -> Result<Outcome, Refusal> {
         self.drive(|driver, now| driver.command(now, command))
+    }
+
+    fn connect(
+        &self,
+        user: UserName,
+        rooms: Vec<(RoomName, Option<Position>)>,
+        session: Option<Session>,
+    ) -> Result<ConnectionId, Rejection> {
+        self.drive(|driver, now| driver.connect(now, user, rooms, session))
+    }
+
+    fn abandon(&self, connection: ConnectionId) {
+        self.drive(|driver, now| driver.abandon(now, connection));
     }
 
     fn look(&self, look: &mut dyn FnMut(&Hub)) {

@@ -94,10 +94,7 @@ impl Alarm {
 pub(crate) async fn time_keeper(shared: &Shared) {
     loop {
         let deadline = shared.drive(|driver, now| {
-            if driver.next_deadline().is_some_and(|deadline| deadline <= now) {
-                driver.tick(now);
-            }
-            let deadline = driver.next_deadline();
+            let deadline = driver.tick_if_due(now);
             let at = deadline.map_or(u64::MAX, Timestamp::as_micros);
             shared.alarm.at.store(at, Ordering::Release);
             deadline

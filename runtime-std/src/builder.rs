@@ -1,24 +1,26 @@
 //! How a server is put together.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use switchboard_core::http::{Refusal as HttpRefusal, Request, Response};
-use switchboard_core::serving::{BuildError, Credentials, Settings, Verdict, anonymous};
-use switchboard_core::{Kind, NameError, Refusal};
+use switchboard_core::serving::{BuildError, Credentials, Settings, Verdict, anonymous, state};
+use switchboard_core::{Command, Kind, NameError, Refusal, RoomName};
 
 use crate::auth::Authenticator;
 use crate::context::Context;
 use crate::handlers::Handlers;
 use crate::server::Server;
-use crate::shared::{Clock, Shared, unix_ms};
+use crate::shared::{Clock, Shared, StateProvider, unix_ms};
 
 /// The parts that the application brings.
 pub(crate) struct Services {
     pub(crate) authenticate: Authenticator,
     pub(crate) http: Box<dyn Fn(Request) -> Response + Send + Sync>,
     pub(crate) handlers: Handlers,
+    pub(crate) state: StateProvider,
     pub(crate) thread_stack_bytes: usize,
 }
 
@@ -39,6 +41,7 @@ impl Builder {
                 authenticate: Box::new(|credentials| anonymous(&credentials)),
                 http: Box::new(|_| HttpRefusal::not_found().to_response()),
                 handlers: Handlers::default(),
+                state: Box::new(|ticket, room| Command::State { ticket, room, payload: None }),
                 thread_stack_bytes: 256 * 1024,
             },
             bad_kind: None,
@@ -75,6 +78,21 @@ impl Builder {
         self
     }
 
+    /// Gives the full state of a room, for members who come back after more was published than the room keeps. It is asked
+    /// for rooms whose class [says so](switchboard_core::RoomClass::provides_state), on a thread of its own (at most 16 at once), and has
+    /// [`Limits::state_timeout`](switchboard_core::Limits::state_timeout); what is published meanwhile follows its answer. `None`,
+    /// a panic or a late answer tells the members to see for themselves.
+    pub fn state<R: Serialize>(
+        mut self,
+        provider: impl Fn(RoomName) -> Option<R> + Send + Sync + 'static,
+    ) -> Self {
+        self.services.state = Box::new(move |ticket, room| {
+            let found = provider(room.clone());
+            state(ticket, room, found)
+        });
+        self
+    }
+
     /// Answers requests that are no upgrades, on the same port. By default with 404. A request's body is not read.
     pub fn http(mut self, service: impl Fn(Request) -> Response + Send + Sync + 'static) -> Self {
         self.services.http = Box::new(service);
@@ -99,7 +117,8 @@ impl Builder {
         }
         let clock = Clock::start();
         let driver = self.settings.driver(self.services.handlers.kinds(), seed(), unix_ms())?;
-        Ok(Server::new(Shared::new(driver, clock, self.settings, self.services)))
+        let Self { settings, services, .. } = self;
+        Ok(Server::new(Arc::new_cyclic(|me| Shared::new(me, driver, clock, settings, services))))
     }
 }
 

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use switchboard_core::serving::{Claims, Framing, Stop, answer};
-use switchboard_core::{CloseReason, Command, ConnectionId, Message, Output};
+use switchboard_core::{Command, ConnectionId, Output};
 
 use crate::context::Context;
 use crate::handle::Handle;
@@ -86,37 +86,19 @@ impl Connection {
             self.handle(request);
         }
         // What came before the end counts: it is answered first.
-        match stop {
-            Some(Stop::Goodbye(code)) => {
-                self.shared.drive(|driver, now| driver.peer_closed(now, id, code));
-                return Err(Over);
-            }
-            Some(Stop::Violation(reason)) => {
-                self.discarding = true;
-                self.shared.drive(|driver, now| driver.fail(now, id, reason));
-            }
-            None => {}
-        }
-        Ok(())
+        let Some(stop) = stop else { return Ok(()) };
+        let is_goodbye = matches!(stop, Stop::Goodbye(_));
+        self.discarding = true;
+        self.shared.drive(|driver, now| stop.tell(driver, now, id));
+        if is_goodbye { Err(Over) } else { Ok(()) }
     }
 
     fn handle(&self, output: Output) {
         let services = &self.shared.services;
         match output {
             Output::Raw { connection, frame } => {
-                let Some(raw) = &self.shared.settings.raw else { return };
-                match catch_unwind(AssertUnwindSafe(|| raw(connection, frame))) {
-                    Ok(Some(frame)) => {
-                        self.command(Command::Send {
-                            to: connection,
-                            message: Message::Raw(frame),
-                        });
-                    }
-                    Ok(None) => {}
-                    Err(_) => {
-                        let reason = CloseReason::Internal;
-                        self.shared.drive(|driver, now| driver.fail(now, connection, reason));
-                    }
+                if let Some(command) = self.shared.settings.answer_raw(connection, frame) {
+                    self.command(command);
                 }
             }
             Output::Request { connection, user, request } => {

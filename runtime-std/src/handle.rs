@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use switchboard_core::serving::{Control, name};
-use switchboard_core::{ConnectionId, ErrorCode, Refusal, UserName};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use switchboard_core::serving::{Control, RequestError, json, name, read_answer};
+use switchboard_core::{Answer, ConnectionId, ErrorCode, Refusal, UserName};
 
 use crate::shared::{Shared, lock};
 
 /// A server from outside: cheap to clone, usable from any thread. No method of [`Control`], which it has too, waits for a
-/// client: what is sent goes into the sockets or waits, bounded, for those that are slow. Only the two methods here wait;
+/// client: what is sent goes into the sockets or waits, bounded, for those that are slow. Only the methods here wait;
 /// an observer must not call them, because what they wait for is reported to it first.
 #[derive(Clone)]
 pub struct Handle {
@@ -44,6 +46,32 @@ impl Handle {
             Ok::<(), Refusal>(())
         })?;
         receiver.recv().map_err(|_| Refusal::new(ErrorCode::Internal, "the server has ended"))
+    }
+
+    /// Asks a client something, and waits for its answer, at most so long.
+    ///
+    /// A handler that asks its own connection gets no answer, because that is not read meanwhile.
+    ///
+    /// # Errors
+    /// When it is gone, does not answer, refuses, or answers something else.
+    pub fn request<R: DeserializeOwned>(
+        &self,
+        to: ConnectionId,
+        method: &str,
+        payload: &impl Serialize,
+        timeout: Duration,
+    ) -> Result<R, RequestError> {
+        let (method, payload) = (name("method", method)?, json(payload)?);
+        let (sender, receiver) = channel();
+        self.shared.drive(|driver, now| {
+            let ticket = driver.request(now, to, method, payload, timeout)?;
+            // Still under the driver's lock, so the answer cannot come first.
+            lock(&self.shared.requests).insert(ticket, sender);
+            Ok::<(), Refusal>(())
+        })?;
+        // Whoever would answer is gone with the server.
+        let answer = receiver.recv().unwrap_or(Answer::Gone);
+        read_answer(&answer)
     }
 
     /// Goes away: no new connections, everybody told, sent what is theirs, and closed. Comes back when nobody is left, at

@@ -5,18 +5,13 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use switchboard_core::http::{self, DEFAULT_MAX_HEAD_BYTES, Parsed, Refusal, Request};
-use switchboard_core::serving::Refused;
+use switchboard_core::http::{Refusal, Request};
+use switchboard_core::serving::{Admission, FAREWELL, FAREWELL_BYTES, Head, Refused};
 
 use crate::auth::guarded;
 use crate::connection::Connection;
-use crate::server::{Admission, tune};
+use crate::server::{self, tune};
 use crate::shared::Shared;
-
-/// How long a refused peer may take to hear why.
-const FAREWELL: Duration = Duration::from_secs(2);
-/// How much of what it still sends is read meanwhile, so that the answer is not destroyed by a reset.
-const FAREWELL_BYTES: usize = 4 * 1024 * 1024;
 
 /// A blocking socket of which no call lasts longer than until the deadline.
 struct Timed<'a> {
@@ -67,7 +62,7 @@ pub(crate) fn open(
     let deadline = Instant::now() + shared.settings.handshake_timeout;
     let answer = match negotiate(shared, &mut Timed { socket, deadline }) {
         Ok(Negotiated::Open(admission, read_ahead)) => {
-            return Ok(Some((admission.open(socket.clone())?, read_ahead)));
+            return Ok(Some((server::open(shared, admission, socket.clone())?, read_ahead)));
         }
         Ok(Negotiated::Say(answer)) => answer,
         Err(error) if error.kind() == io::ErrorKind::TimedOut => {
@@ -112,7 +107,7 @@ fn negotiate(shared: &Arc<Shared>, socket: &mut Timed<'_>) -> io::Result<Negotia
 }
 
 fn read_request(socket: &mut Timed<'_>) -> io::Result<Result<(Request, Vec<u8>), Refusal>> {
-    let mut head = Vec::new();
+    let mut head = Head::default();
     let mut piece = [0; 1024];
     loop {
         let taken = match socket.read(&mut piece) {
@@ -122,13 +117,8 @@ fn read_request(socket: &mut Timed<'_>) -> io::Result<Result<(Request, Vec<u8>),
         if taken == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        head.extend_from_slice(&piece[..taken]);
-        match http::parse(&head, DEFAULT_MAX_HEAD_BYTES) {
-            Ok(Parsed::Incomplete) => {}
-            Ok(Parsed::Complete { request, head_len }) => {
-                return Ok(Ok((request, head.split_off(head_len))));
-            }
-            Err(refusal) => return Ok(Err(refusal)),
+        if let Some(complete) = head.read(&piece[..taken]).transpose() {
+            return Ok(complete);
         }
     }
 }
@@ -139,17 +129,7 @@ pub(crate) fn admit(shared: &Arc<Shared>, request: Request) -> Result<Admission,
     let (visitor, credentials) = entrance.check(request)?;
     let verdict = guarded(|| (shared.services.authenticate)(credentials));
     let guest = entrance.judge(visitor, verdict.and_then(|verdict| verdict))?;
-    let session = guest.upgrade.session;
-    match shared.drive(|driver, now| driver.connect(now, guest.user, guest.rooms, session)) {
-        Ok(connection) => Ok(Admission {
-            shared: shared.clone(),
-            connection,
-            claims: guest.claims,
-            upgrade: guest.upgrade,
-            used: false,
-        }),
-        Err(rejection) => Err(Refused::full(guest.upgrade, rejection)),
-    }
+    Admission::new(shared.clone(), guest)
 }
 
 /// Sends an answer and lets the peer read it: closing at once would destroy it, if the peer is still sending.

@@ -31,10 +31,11 @@
 //! | the caller of [`Server::serve`] | one a listener | accepts |
 //! | `switchboard-conn` | one a connection | handshake, then reads, parses and runs this connection's handlers |
 //! | `switchboard-time` | one | heartbeats, time-outs, the drain's deadline |
+//! | `switchboard-state` | at most 16, while needed | runs the application's [state](Builder::state) of a room |
 //! | `switchboard-write` | one | goes on writing to sockets that were full |
 //!
 //! So there are never more than [`Limits::max_connections`](core::Limits::max_connections) +
-//! [`max_handshakes`](Builder::max_handshakes) + 2 threads, beside those that serve. All of them have been joined when a
+//! [`max_handshakes`](Builder::max_handshakes) + 18 threads, beside those that serve. All of them have been joined when a
 //! [drain](Handle::drain) is over.
 //!
 //! # How bytes flow
@@ -75,12 +76,12 @@ pub use builder::Builder;
 pub use client::{Client, ClientBuilder, Events, NoEvent, Posted, Room, StartError};
 pub use context::Context;
 pub use handle::Handle;
-pub use server::{Admission, Server, bind};
+pub use server::{Server, bind};
 pub use switchboard_core as core;
 pub use switchboard_core::calling::{
     Accepted, CallError, Caller, Event, History, Lagged, Members, MissedInRoom, Request, Tls,
     TlsError,
 };
 pub use switchboard_core::serving::{
-    Answer, BuildError, Claims, Control, Credentials, Identity, Published,
+    Admission, Answer, BuildError, Claims, Control, Credentials, Identity, Published, RequestError,
 };

@@ -1,11 +1,12 @@
 //! The driver's side of a socket.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use socket2::SockRef;
+use switchboard_core::serving::write_parts;
 use switchboard_core::{ConnectionId, Outlet, Stall};
 
 use crate::turn::Writer;
@@ -43,29 +44,28 @@ pub(crate) struct SocketOutlet {
     pub(crate) writer: Arc<Writer>,
 }
 
+/// A blocking socket, written to as if it were not.
+struct WithoutWaiting<'a>(SockRef<'a>);
+
+const FLAGS: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+
+impl Write for WithoutWaiting<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.send_with_flags(bytes, FLAGS)
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.send_vectored_with_flags(parts, FLAGS)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Outlet for SocketOutlet {
     fn write(&mut self, parts: &[&[u8]]) -> Result<usize, Stall> {
-        const FLAGS: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-        let socket = SockRef::from(&*self.link.socket);
-        loop {
-            let result = match parts {
-                [one] => socket.send_with_flags(one, FLAGS),
-                many => {
-                    let mut slices = [IoSlice::new(&[]); 64];
-                    let count = many.len().min(slices.len());
-                    for (slice, part) in slices.iter_mut().zip(many) {
-                        *slice = IoSlice::new(part);
-                    }
-                    socket.send_vectored_with_flags(&slices[..count], FLAGS)
-                }
-            };
-            return match result {
-                Ok(taken) => Ok(taken),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(Stall::Full),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(_) => Err(Stall::Broken),
-            };
-        }
+        write_parts(WithoutWaiting(SockRef::from(&*self.link.socket)), parts)
     }
 
     fn watch(&mut self) {

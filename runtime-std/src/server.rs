@@ -3,12 +3,10 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
 
 use polling::{Event, Events, Poller};
-use switchboard_core::ConnectionId;
-use switchboard_core::http::{Request, Response, Upgrade};
-use switchboard_core::serving::{AcceptFailure, Claims};
+use switchboard_core::http::{Request, Response};
+use switchboard_core::serving::{AcceptFailure, Admission, BACKLOG, SHORTAGE};
 
 use crate::builder::Builder;
 use crate::connection::Connection;
@@ -16,12 +14,6 @@ use crate::handle::Handle;
 use crate::handshake;
 use crate::outlet::{Link, SocketOutlet};
 use crate::shared::Shared;
-
-/// Sockets that wait to be accepted. The usual 128 would make a storm of reconnects wait for a second and more.
-const BACKLOG: i32 = 4_096;
-
-/// How long those who wait are left to the kernel when no socket can be accepted.
-const SHORTAGE: Duration = Duration::from_millis(100);
 
 /// A listener for [`Server::serve`], with room for a storm of connects.
 ///
@@ -48,8 +40,8 @@ impl Server {
         Builder::new()
     }
 
-    pub(crate) fn new(shared: Shared) -> Self {
-        Self { shared: Arc::new(shared) }
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
     }
 
     /// The server in the hands of the rest of the application.
@@ -106,7 +98,7 @@ impl Server {
     /// on a thread of the server reads it.
     ///
     /// # Errors
-    /// When the seat's time was over, or there can be no more threads; the socket is closed.
+    /// When the seat's time was over, it is one of another server, or there can be no more threads; the socket is closed.
     pub fn adopt(
         &self,
         admission: Admission,
@@ -117,7 +109,7 @@ impl Server {
         socket.set_nonblocking(false)?;
         tune(&socket, self.shared.settings.send_buffer)?;
         let socket = Arc::new(socket);
-        let connection = admission.open(socket.clone())?;
+        let connection = open(&self.shared, admission, socket.clone())?;
         let (link, read_ahead) = (connection.link.clone(), read_ahead.to_vec());
         let started = start(&self.shared, socket, move || connection.run(&read_ahead));
         if started.is_err() {
@@ -176,53 +168,22 @@ impl std::fmt::Debug for Server {
     }
 }
 
-/// A seat, from the admission to the open connection. Dropped before that, it is given back.
-pub struct Admission {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) connection: ConnectionId,
-    pub(crate) claims: Claims,
-    pub(crate) upgrade: Upgrade,
-    pub(crate) used: bool,
-}
-
-impl Admission {
-    /// What the 101 has to say.
-    pub fn upgrade(&self) -> &Upgrade {
-        &self.upgrade
+/// Opens the connection of a seat whose upgrade has been answered.
+pub(crate) fn open(
+    shared: &Arc<Shared>,
+    admission: Admission,
+    socket: Arc<TcpStream>,
+) -> io::Result<Connection> {
+    // From here on reads wait as long as it takes, and no write waits.
+    socket.set_read_timeout(None)?;
+    let (id, claims) = admission.take(shared).ok_or(io::ErrorKind::InvalidInput)?;
+    let link = Arc::new(Link::new(socket, id));
+    let outlet = SocketOutlet { link: link.clone(), writer: shared.writer.clone() };
+    let codec = shared.settings.entrance.codec;
+    if !shared.drive(|driver, now| driver.open(now, id, codec, outlet)) {
+        return Err(io::Error::new(io::ErrorKind::TimedOut, "the seat's time was over"));
     }
-
-    /// The connection that it will be.
-    pub fn connection(&self) -> ConnectionId {
-        self.connection
-    }
-
-    pub(crate) fn open(mut self, socket: Arc<TcpStream>) -> io::Result<Connection> {
-        // From here on reads wait as long as it takes, and no write waits.
-        socket.set_read_timeout(None)?;
-        self.used = true;
-        let (shared, id) = (self.shared.clone(), self.connection);
-        let link = Arc::new(Link::new(socket, id));
-        let outlet = SocketOutlet { link: link.clone(), writer: shared.writer.clone() };
-        let codec = shared.settings.entrance.codec;
-        if !shared.drive(|driver, now| driver.open(now, id, codec, outlet)) {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "the seat's time was over"));
-        }
-        Ok(Connection::new(shared, link, std::mem::take(&mut self.claims)))
-    }
-}
-
-impl Drop for Admission {
-    fn drop(&mut self) {
-        if !self.used {
-            self.shared.drive(|driver, now| driver.abandon(now, self.connection));
-        }
-    }
-}
-
-impl std::fmt::Debug for Admission {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Admission({:?})", self.connection)
-    }
+    Ok(Connection::new(shared.clone(), link, claims))
 }
 
 /// Accepts one socket; its handshake and its connection have a thread of their own.

@@ -2,16 +2,19 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use switchboard_core::serving::{Hosted, Settings};
 use switchboard_core::{
-    Command, ConnectionId, Driver, Hub, Outcome, Output, Refusal, Stats, Ticket, Timestamp,
+    Answer, Command, ConnectionId, Driver, Hub, Outcome, Output, Position, Refusal, Rejection,
+    RoomName, Session, Stats, Ticket, Timestamp, UserName,
 };
 
+use crate::auth::guarded;
 use crate::builder::Services;
 use crate::outlet::SocketOutlet;
 use crate::threads::Threads;
@@ -21,6 +24,11 @@ pub(crate) type Answers = Vec<(ConnectionId, Option<Duration>)>;
 
 /// Sockets written to before others get at the driver: about a millisecond's worth.
 const SLICE: usize = 256;
+
+/// Rooms whose state is found at once, a thread each; members of others are told to see for themselves.
+const MAX_ASKING: usize = 16;
+
+pub(crate) type StateProvider = Box<dyn Fn(Ticket, RoomName) -> Command + Send + Sync>;
 
 /// Time since the start.
 #[derive(Debug)]
@@ -57,9 +65,14 @@ pub(crate) struct Shared {
     pub(crate) writer: Arc<Writer>,
     pub(crate) threads: Arc<Threads>,
     pub(crate) probes: Mutex<HashMap<Ticket, Sender<Answers>>>,
+    pub(crate) requests: Mutex<HashMap<Ticket, Sender<Answer>>>,
+    /// For work that goes on by itself.
+    me: Weak<Self>,
     pub(crate) drained: Gate,
     pub(crate) handshakes: Handshakes,
     reports: Mutex<Reports>,
+    /// Rooms whose state is being found.
+    asking: AtomicUsize,
     is_started: Mutex<bool>,
 }
 
@@ -72,6 +85,7 @@ struct Reports {
 
 impl Shared {
     pub(crate) fn new(
+        me: &Weak<Self>,
         driver: Driver<SocketOutlet>,
         clock: Clock,
         settings: Settings,
@@ -86,9 +100,12 @@ impl Shared {
             writer: Arc::default(),
             threads: Arc::default(),
             probes: Mutex::default(),
+            requests: Mutex::default(),
+            me: me.clone(),
             drained: Gate::default(),
             handshakes: Handshakes::default(),
             reports: Mutex::default(),
+            asking: AtomicUsize::new(0),
             is_started: Mutex::default(),
         }
     }
@@ -99,18 +116,25 @@ impl Shared {
         if *is_started || self.drained.is_open() {
             return Ok(());
         }
+        match self.start_threads() {
+            Ok(()) => *is_started = true,
+            // It has been drained meanwhile: there is nothing to be started any more.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
+            Err(error) => {
+                self.stop();
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn start_threads(self: &Arc<Self>) -> io::Result<()> {
         self.writer.prepare()?;
         let stack = self.services.thread_stack_bytes;
         let shared = self.clone();
         self.threads.start("switchboard-time", stack, None, move || turn::time_keeper(&shared))?;
         let shared = self.clone();
-        let writer =
-            self.threads.start("switchboard-write", stack, None, move || turn::writer(&shared));
-        if writer.is_err() {
-            self.stop();
-        }
-        *is_started = true;
-        writer
+        self.threads.start("switchboard-write", stack, None, move || turn::writer(&shared))
     }
 
     /// Lets all threads end.
@@ -200,14 +224,40 @@ impl Shared {
                     let _ = waiting.send(answers);
                 }
             }
+            Output::Answered { ticket, answer } => {
+                let waiting = lock(&self.requests).remove(&ticket);
+                if let Some(waiting) = waiting {
+                    let _ = waiting.send(answer);
+                }
+            }
+            Output::StateWanted { ticket, room } => self.find_state(ticket, room),
             Output::Drained => self.stop(),
             Output::Request { .. }
             | Output::Raw { .. }
-            | Output::Answered { .. }
-            | Output::StateWanted { .. }
             | Output::Notice(_)
             | Output::Closed { .. } => {}
         }
+    }
+
+    /// Lets the application say how things stand in a room.
+    fn find_state(&self, ticket: Ticket, room: RoomName) {
+        let nothing = Command::State { ticket, room: room.clone(), payload: None };
+        let Some(shared) = self.me.upgrade() else { return };
+        if self.asking.fetch_add(1, Ordering::AcqRel) < MAX_ASKING {
+            let nothing = nothing.clone();
+            let ask = move || {
+                let found = guarded(|| (shared.services.state)(ticket, room));
+                shared.asking.fetch_sub(1, Ordering::AcqRel);
+                // It may have taken too long.
+                let _ = shared.command(found.unwrap_or(nothing));
+            };
+            let stack = self.services.thread_stack_bytes;
+            if self.threads.start("switchboard-state", stack, None, ask).is_ok() {
+                return;
+            }
+        }
+        self.asking.fetch_sub(1, Ordering::AcqRel);
+        let _ = self.command(nothing);
     }
 
     fn lock(&self) -> MutexGuard<'_, Driver<SocketOutlet>> {
@@ -218,6 +268,19 @@ impl Shared {
 impl Hosted for Shared {
     fn command(&self, command: Command) -> Result<Outcome, Refusal> {
         self.drive(|driver, now| driver.command(now, command))
+    }
+
+    fn connect(
+        &self,
+        user: UserName,
+        rooms: Vec<(RoomName, Option<Position>)>,
+        session: Option<Session>,
+    ) -> Result<ConnectionId, Rejection> {
+        self.drive(|driver, now| driver.connect(now, user, rooms, session))
+    }
+
+    fn abandon(&self, connection: ConnectionId) {
+        self.drive(|driver, now| driver.abandon(now, connection));
     }
 
     fn look(&self, look: &mut dyn FnMut(&Hub)) {

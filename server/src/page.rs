@@ -27,7 +27,6 @@ const FILES: &[(&str, &str, &[u8])] = files! {
     "chart.js": "text/javascript; charset=utf-8",
     "chat.js": "text/javascript; charset=utf-8",
     "closes.js": "text/javascript; charset=utf-8",
-    "connection.js": "text/javascript; charset=utf-8",
     "dashboard.js": "text/javascript; charset=utf-8",
     "dom.js": "text/javascript; charset=utf-8",
     "fill.js": "text/javascript; charset=utf-8",
@@ -36,9 +35,11 @@ const FILES: &[(&str, &str, &[u8])] = files! {
     "images.js": "text/javascript; charset=utf-8",
     "members.js": "text/javascript; charset=utf-8",
     "messages.js": "text/javascript; charset=utf-8",
+    "names.js": "text/javascript; charset=utf-8",
     "roster.js": "text/javascript; charset=utf-8",
     "scale.js": "text/javascript; charset=utf-8",
-    "wire.js": "text/javascript; charset=utf-8",
+    "switchboard-client.js": "text/javascript; charset=utf-8",
+    "visit.js": "text/javascript; charset=utf-8",
 };
 
 /// One of the page's files, or 404.

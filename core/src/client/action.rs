@@ -206,7 +206,7 @@ pub enum Failure {
     TooBig,
     /// The message has a type that belongs to the protocol.
     ReservedType,
-    /// Too many rooms are wanted already.
+    /// Too many rooms are wanted already, or too many calls of `join` and `leave` have no answer yet.
     TooManyRooms,
     /// The room was left before it was entered.
     Left,

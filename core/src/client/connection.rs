@@ -138,7 +138,9 @@ impl Client {
 
     pub(super) fn refused(&mut self, status: u16, retry_after: Option<Duration>) {
         if matches!(self.phase, Phase::Dialling { .. }) {
-            self.backoff.say(retry_after);
+            if retry_after.is_some() {
+                self.backoff.say(retry_after);
+            }
             self.over(Cause::Refused { status });
         }
     }
@@ -150,7 +152,6 @@ impl Client {
                 self.disconnect();
                 self.asked_again = true;
                 self.token = None;
-                self.backoff.say(None);
                 self.attempt(Some(cause));
             }
             ComesBack::WithAnotherToken | ComesBack::No => {

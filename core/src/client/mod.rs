@@ -271,6 +271,6 @@ impl Ids {
         if digits.starts_with(['0', '+']) {
             return None;
         }
-        digits.parse().ok().filter(|&number| number <= self.last)
+        digits.parse().ok()
     }
 }

@@ -136,7 +136,7 @@ impl Client {
         payload: &Payload,
     ) {
         let message = wire::publish(&self.ids.peek(), room.as_ref(), kind, key, payload);
-        let reserved = wire::is_reserved(kind);
+        let reserved = kind.is_reserved();
         self.call(Call { ticket, awaits: Awaits::Ack, reserved, room, message, expires: None });
     }
 
@@ -155,7 +155,7 @@ impl Client {
         timeout: Option<Duration>,
     ) {
         let message = wire::publish(&self.ids.peek(), room.as_ref(), kind, None, payload);
-        let (reserved, expires) = (wire::is_reserved(kind), self.expiry(timeout));
+        let (reserved, expires) = (kind.is_reserved(), self.expiry(timeout));
         self.call(Call { ticket, awaits: Awaits::Reply, reserved, room, message, expires });
     }
 

@@ -40,7 +40,7 @@ impl Room {
     /// Where the stream is to go on. An own publication that is not beyond what was seen says nothing.
     fn resume_from(&self) -> Option<Position> {
         match (self.seen, self.acked) {
-            (Some(seen), Some(acked)) if is_beyond(acked, seen) => Some(acked),
+            (Some(seen), Some(acked)) if acked.epoch == seen.epoch => Some(seen.max(acked)),
             (seen, _) => seen,
         }
     }
@@ -224,7 +224,7 @@ impl Client {
             return self.queue.settle(ticket, Err(Failure::Closed));
         }
         if self.rooms.leaving.len() >= self.config.max_rooms {
-            return self.queue.settle(ticket, Err(Failure::BufferFull));
+            return self.queue.settle(ticket, Err(Failure::TooManyRooms));
         }
         let Some(room) = self.rooms.rooms.remove(name) else {
             return self.queue.settle(ticket, Ok(Settled::Left));

@@ -341,6 +341,14 @@ impl<O: Outlet> Driver<O> {
         self.feed(now, Event::Tick);
     }
 
+    /// As [`tick`](Self::tick), if something is due. Answers when something will be.
+    pub fn tick_if_due(&mut self, now: Timestamp) -> Option<Timestamp> {
+        if self.next_deadline().is_some_and(|deadline| deadline <= now) {
+            self.tick(now);
+        }
+        self.next_deadline()
+    }
+
     /// When [`tick`](Self::tick) is due next.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.hub.next_deadline()

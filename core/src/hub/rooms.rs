@@ -54,9 +54,13 @@ impl Hub {
         let seat = key.and_then(|key| Some((key, connection.slot_of(key)?)));
         let (key, slot) = match seat {
             Some((key, slot)) if connection.memberships[slot].seat != Seat::Held => {
-                let position = self.rooms.get(key).position();
-                self.tell_joined(id, request, key, Beginning { position, recovered: None });
-                return Ok(Outcome::Joined(position));
+                // Only who says where it has been changes anything: its stream begins there once more.
+                let is_member = connection.memberships[slot].seat.at().is_some();
+                let start = self.start(key, since.filter(|_| is_member));
+                let beginning = self.beginning(key, start);
+                self.tell_joined(id, request, key, beginning);
+                self.follow(id, key, start);
+                return Ok(Outcome::Joined(beginning.position));
             }
             Some(held) => held,
             None => self.take_seat(id, name)?,

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     CloseReason, Command, ConnectionId, ErrorCode, Hub, Json, Kind, NameError, Outcome, Payload,
-    Position, Refusal, RoomName, Stats, UserName,
+    Position, Refusal, Rejection, RoomName, Session, Stats, UserName,
 };
 
 /// A server as its runtime keeps it: the driver behind a lock.
@@ -19,6 +19,20 @@ pub trait Hosted: Send + Sync {
     /// # Errors
     /// When the hub refuses.
     fn command(&self, command: Command) -> Result<Outcome, Refusal>;
+
+    /// Takes a seat.
+    ///
+    /// # Errors
+    /// When there is none.
+    fn connect(
+        &self,
+        user: UserName,
+        rooms: Vec<(RoomName, Option<Position>)>,
+        session: Option<Session>,
+    ) -> Result<ConnectionId, Rejection>;
+
+    /// Gives a seat back that nobody took.
+    fn abandon(&self, connection: ConnectionId);
 
     /// Looks without touching.
     fn look(&self, look: &mut dyn FnMut(&Hub));
@@ -208,7 +222,11 @@ where
     T::try_from(text).map_err(|error| Refusal::field(field, error))
 }
 
-fn json(payload: &impl Serialize) -> Result<Payload, Refusal> {
+/// A payload from the application.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub fn json(payload: &impl Serialize) -> Result<Payload, Refusal> {
     Json::of(payload)
         .map(Payload::Json)
         .map_err(|error| Refusal::new(ErrorCode::InvalidPayload, error.to_string()))

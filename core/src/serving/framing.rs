@@ -24,6 +24,16 @@ pub enum Stop {
     Violation(CloseReason),
 }
 
+impl Stop {
+    /// Tells the driver, when what the peer sent before has been handled.
+    pub fn tell<O: Outlet>(self, driver: &mut Driver<O>, now: Timestamp, id: ConnectionId) {
+        match self {
+            Self::Goodbye(code) => driver.peer_closed(now, id, code),
+            Self::Violation(reason) => driver.fail(now, id, reason),
+        }
+    }
+}
+
 impl Framing {
     /// A parser that allows messages of so many bytes.
     pub fn new(max_message_bytes: usize) -> Self {

@@ -6,20 +6,44 @@
 
 extern crate std;
 
+use core::time::Duration;
+
 mod accept;
+mod admission;
+mod asked;
 mod auth;
 mod context;
 mod control;
+mod engine;
 mod entrance;
 mod framing;
+mod head;
+mod outlet;
 mod payload;
 mod settings;
 
 pub use accept::AcceptFailure;
+pub use admission::Admission;
+pub use asked::{RequestError, read_answer};
 pub use auth::{Claims, Credentials, Identity, Verdict, anonymous};
 pub use context::Context;
-pub use control::{Control, Hosted, Published, name};
+pub use control::{Control, Hosted, Published, json, name};
+pub use engine::{Engine, Held};
 pub use entrance::{Answer, Entrance, Guest, Refused, Visitor, failed};
 pub use framing::{Framing, Stop};
-pub use payload::{Reply, answer, panicked, read, write};
+pub use head::Head;
+pub use outlet::write_parts;
+pub use payload::{Reply, answer, panicked, read, state, write};
 pub use settings::{BuildError, Observer, RawService, Settings};
+
+/// How long a peer that has heard our last word may take to read it.
+pub const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How much of what a peer still sends is read meanwhile, so that our last word is not destroyed by a reset.
+pub const FAREWELL_BYTES: usize = 4 * 1024 * 1024;
+
+/// Sockets that wait to be accepted. The usual 128 would make a storm of reconnects wait for a second and more.
+pub const BACKLOG: i32 = 4_096;
+
+/// How long those who wait are left to the kernel when no socket can be accepted ([`AcceptFailure::ForNow`]).
+pub const SHORTAGE: Duration = Duration::from_millis(100);

@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Command, ConnectionId, ErrorCode, Json, Message, MessageId, Payload, Refusal, UserName,
+    Command, ConnectionId, ErrorCode, Json, Message, MessageId, Payload, Refusal, RoomName, Ticket,
+    UserName,
 };
 
 /// What a handler answers: `None` is a plain acknowledgement.
@@ -68,6 +69,15 @@ pub fn answer(
             Some(Command::Send { to: connection, message })
         }
     }
+}
+
+/// What follows from the application's word on the state of a room: `None` when it has none, or failed.
+pub fn state<R: Serialize>(ticket: Ticket, room: RoomName, state: Option<R>) -> Command {
+    let payload = state.and_then(|state| {
+        let json = Json::of(&state);
+        json.inspect_err(|error| tracing::error!(%error, "the state of a room is no JSON")).ok()
+    });
+    Command::State { ticket, room, payload: payload.map(Payload::Json) }
 }
 
 /// What the sender of a message hears when its handler panicked. The panic's own message has gone to the log by the panic

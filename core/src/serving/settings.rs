@@ -8,9 +8,10 @@ use core::time::Duration;
 
 use super::entrance::Entrance;
 use super::std::panic::{AssertUnwindSafe, catch_unwind};
+use crate::http::Origins;
 use crate::{
-    Config, ConfigError, ConnectionId, Driver, Handled, Kind, NameError, Outlet, Output, RawFrame,
-    Timestamp,
+    CloseReason, Codec, Command, Config, ConfigError, ConnectionId, Driver, Handled, Heartbeat,
+    Kind, Limit, Limits, Message, NameError, Outlet, Output, Rate, RawFrame, Timestamp,
 };
 
 /// What hears of everything that happens to connections.
@@ -52,6 +53,34 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Without rooms and protocol: every frame comes back. For suites that test the framing, so nearly every limit is off:
+    /// not for the open internet.
+    pub fn echo() -> Self {
+        let limits = Limits {
+            max_connections: Limit::NONE,
+            max_per_user: Limit::NONE,
+            max_message_bytes: 64 * 1024 * 1024,
+            max_fragments: 100_000,
+            messages: Rate::NONE,
+            bytes: Rate::NONE,
+            outbox_messages: 1_000_000,
+            outbox_bytes: 1024 * 1024 * 1024,
+            ..Limits::default()
+        };
+        let heartbeat = Heartbeat { interval: Duration::ZERO, ..Heartbeat::default() };
+        let mut entrance = Entrance::default();
+        // At `/` and everything below it.
+        entrance.path.clear();
+        entrance.origins = Origins::Any;
+        entrance.codec = Codec::Raw;
+        Self {
+            config: Config { limits, heartbeat, ..Config::default() },
+            entrance,
+            raw: Some(Box::new(|_, frame| Some(frame))),
+            ..Self::default()
+        }
+    }
+
     /// The driver of a server that has handlers for these types of messages.
     ///
     /// # Errors
@@ -80,6 +109,18 @@ impl Settings {
         }
     }
 
+    /// What [`raw`](Self::raw) makes of a frame: something to be sent, or the end of the connection if it panics.
+    pub fn answer_raw(&self, connection: ConnectionId, frame: RawFrame) -> Option<Command> {
+        let raw = self.raw.as_ref()?;
+        match catch_unwind(AssertUnwindSafe(|| raw(connection, frame))) {
+            Ok(answer) => answer.map(|frame| {
+                let message = Message::Raw(frame);
+                Command::Send { to: connection, message }
+            }),
+            Err(_) => Some(Command::Close { connection, reason: CloseReason::Internal }),
+        }
+    }
+
     /// The largest message that is read.
     pub fn max_message_bytes(&self) -> usize {
         self.config.limits.max_message_bytes
@@ -97,6 +138,12 @@ impl fmt::Debug for Settings {
 #[macro_export]
 macro_rules! builder_settings {
     () => {
+        /// All of these settings at once, instead of what was set before.
+        pub fn settings(mut self, settings: $crate::serving::Settings) -> Self {
+            self.settings = settings;
+            self
+        }
+
         /// The bounds. Their defaults are those of [`Limits`](switchboard_core::Limits).
         pub fn limits(mut self, limits: $crate::Limits) -> Self {
             self.settings.config.limits = limits;

@@ -212,6 +212,8 @@ fn frame(fields: &Object, payload: &[u8]) -> Vec<u8> {
     let (kind, name) = match get("type") {
         "direct" => (129, ""),
         "ack" => (130, ""),
+        // Which a frame may leave out.
+        "binary" => (128, ""),
         name => (128, name),
     };
     let names = [get("room"), name, get("id"), get("from")];

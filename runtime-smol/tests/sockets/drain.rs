@@ -6,47 +6,9 @@ use std::time::{Duration, Instant};
 
 use crate::runtime::core::{CloseReason, Ending};
 
-use crate::client::{CLOSE, Client, closing};
+use crate::client::Client;
 use crate::harness::{Running, plain};
 use crate::runtime::{listen, serve, within};
-
-#[test]
-fn everybody_is_told_and_serve_comes_back() {
-    let server = Running::start(plain());
-    let mut clients = [server.connect("/ws/lobby"), server.connect("/ws")];
-    let handle = server.handle.clone();
-    let draining = thread::spawn(move || {
-        within(handle.drain(Duration::from_secs(3_600), Duration::from_millis(500)));
-    });
-    for client in &mut clients {
-        let told = client.until("draining");
-        assert!(told["retry_after_ms"].as_u64().is_some_and(|ms| ms <= 500), "{told}");
-        assert_eq!(client.closed(), (1001, "draining".into()));
-    }
-    assert!(server.handle.is_draining() && server.is_serving());
-    for client in &mut clients {
-        client.send(CLOSE, closing(1001, ""));
-        client.ended();
-    }
-    draining.join().unwrap();
-    server.result().unwrap();
-}
-
-#[test]
-fn whoever_comes_during_a_drain_is_sent_elsewhere() {
-    let server = Running::start(plain());
-    let mut staying = server.connect("/ws");
-    let handle = server.handle.clone();
-    let draining =
-        thread::spawn(move || within(handle.drain(Duration::from_secs(3_600), Duration::ZERO)));
-    staying.until("draining");
-    let mut late = Client::open(server.address, "/ws");
-    assert_eq!(late.closed(), (1001, "draining".into()));
-    late.ended();
-    staying.closed();
-    staying.send(CLOSE, "");
-    draining.join().unwrap();
-}
 
 #[test]
 fn a_client_that_never_reads_does_not_hold_up_the_end() {

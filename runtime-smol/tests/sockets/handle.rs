@@ -13,8 +13,9 @@ use crate::runtime::within;
 #[test]
 fn a_publication_counts_its_recipients() {
     let server = Running::start(plain());
+    // It is kept for those who will come.
     let nobody = server.handle.publish("lobby", "news", &1).unwrap();
-    assert_eq!((nobody.position, nobody.recipients), (None, 0));
+    assert_eq!((nobody.position.map(|it| it.offset), nobody.recipients), (Some(1), 0));
     let mut alice = server.connect("/ws/lobby?user=alice");
     let mut bob = server.connect("/ws/lobby?user=bob");
     let _elsewhere = server.connect("/ws/kitchen?user=carol");
@@ -96,7 +97,7 @@ fn a_probe_tells_who_answers_and_how_fast() {
     let silent_id = server.opened();
     let answering = thread::spawn(move || {
         let ping = loop {
-            let frame = lively.next();
+            let frame = lively.next_frame();
             if frame.head == PING {
                 break frame;
             }
@@ -122,7 +123,7 @@ fn a_probe_is_over_as_soon_as_everybody_has_answered_or_gone() {
     let answering = thread::spawn(move || {
         // An answer of the application's own kind counts as well.
         let asked = loop {
-            let frame = client.next();
+            let frame = client.next_frame();
             if frame.head != PING {
                 break serde_json::from_slice::<serde_json::Value>(&frame.payload).unwrap();
             }
@@ -140,7 +141,7 @@ fn a_probe_is_over_as_soon_as_everybody_has_answered_or_gone() {
     let probe = thread::spawn(move || within(handle.probe("bob", Duration::from_secs(3_600))));
     let mut leaving = leaving;
     loop {
-        if leaving.next().head == PING {
+        if leaving.next_frame().head == PING {
             break;
         }
     }

@@ -2,18 +2,16 @@
 
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{io, thread};
 
 use crate::runtime::core::{
-    ConnectionId, Ending, Heartbeat, Limit, Limits, Notice, Output, Rate, RoomClass, Stats,
+    ConnectionId, Ending, Heartbeat, Limit, Limits, Notice, Output, Rate, RoomClass,
 };
 use crate::runtime::{Builder, Handle, Server, listen, serve, within};
 
 use crate::client::Client;
-
-/// Nothing that a test waits for takes longer on a busy machine, and nothing waits longer.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) use switchboard_conformance::{DEADLINE, eventually};
 
 /// A running server. Dropping it drains it, and checks that nothing of its connections is left.
 pub(crate) struct Running {
@@ -69,11 +67,6 @@ impl Running {
         }
     }
 
-    /// Waits until the server's numbers are as described.
-    pub(crate) fn until(&self, what: &str, is: impl Fn(&Stats) -> bool) {
-        eventually(what, || is(&self.handle.stats()));
-    }
-
     /// The result of `serve`, which must be over.
     pub(crate) fn result(&self) -> io::Result<()> {
         self.ended.recv_timeout(DEADLINE).expect("`serve` comes back")
@@ -101,15 +94,6 @@ impl Drop for Running {
         within(self.handle.drain(Duration::ZERO, Duration::ZERO));
         let stats = self.handle.stats();
         assert_eq!((stats.connections, stats.reserved, stats.closing), (0, 0, 0), "{stats:?}");
-    }
-}
-
-/// Waits for a condition of which nothing tells when it comes true.
-pub(crate) fn eventually(what: &str, is: impl Fn() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !is() {
-        assert!(Instant::now() < deadline, "in vain: {what}");
-        thread::park_timeout(Duration::from_millis(1));
     }
 }
 

@@ -1,24 +1,21 @@
-//! The library over real sockets: what clients, and the application around the server, get to see.
+//! The library over real sockets: what the application around the server gets to see. What only the wire shows is in
+//! `switchboard-conformance`.
 #![cfg(test)]
 
-mod client;
+use switchboard_conformance::client;
+
 mod harness;
 mod runtime;
 
-mod admission;
+mod asking;
 mod auth;
 mod awaits;
-mod bad_input;
 mod drain;
 mod endings;
-mod files;
 mod handle;
 mod handlers;
 mod http;
 mod library;
 mod observer;
 mod panics;
-mod rfc6455;
-mod rooms;
-mod slow;
 mod streams;

@@ -35,10 +35,12 @@ fn the_life_of_a_connection_is_told_in_order() {
                 assert_eq!(ending, Ending::ByPeer(Some(1000)));
                 (connection, format!("closed {user}"))
             }
-            other @ (Output::Notice(Notice::Blocked { .. })
+            other @ (Output::Notice(Notice::Blocked { .. } | Notice::Expired { .. })
             | Output::Request { .. }
             | Output::Raw { .. }
             | Output::Probed { .. }
+            | Output::Answered { .. }
+            | Output::StateWanted { .. }
             | Output::Drained) => panic!("{other:?}"),
         };
         connections.push(connection);
@@ -88,6 +90,8 @@ fn every_connection_that_opens_ends_exactly_once() {
             | Output::Request { .. }
             | Output::Raw { .. }
             | Output::Probed { .. }
+            | Output::Answered { .. }
+            | Output::StateWanted { .. }
             | Output::Drained => {}
         }
     }

@@ -50,7 +50,7 @@ fn a_raw_service_that_panics_closes_that_connection() {
     assert_eq!(bad.closed().0, 1011);
     bad.ended();
     good.text("good");
-    assert_eq!((good.next().head, server.is_serving()), (TEXT, true));
+    assert_eq!((good.next_frame().head, server.is_serving()), (TEXT, true));
     good.bye();
 }
 

@@ -107,6 +107,15 @@ fn a_server_that_is_dropped_lets_go_of_sockets_and_threads() {
 }
 
 #[test]
+fn a_drain_may_come_while_the_server_starts() {
+    for _ in 0..200 {
+        let server = Running::start(plain());
+        server.handle.drain(Duration::from_secs(3_600), Duration::ZERO);
+        server.result().unwrap();
+    }
+}
+
+#[test]
 fn a_handler_may_drain_its_server() {
     let server = Running::start(plain().on("stop", |context: Context, (): ()| {
         context.handle().drain(Duration::from_millis(200), Duration::ZERO);

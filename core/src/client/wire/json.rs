@@ -181,11 +181,11 @@ fn publication(fields: &Fields<'_>, room: &RoomName) -> Option<Publication> {
         key: None,
         unix_ms: read(fields.timestamp)?,
         payload: match fields.binary {
-            Some(raw) if fields.payload.is_none() => {
+            Some(raw) => {
                 let text: String = read(Some(raw))?;
                 Payload::Binary(STANDARD.decode(text).ok()?.into())
             }
-            Some(_) | None => payload(fields),
+            None => payload(fields),
         },
     })
 }
@@ -198,7 +198,7 @@ fn events(room: &RoomName, raw: Option<&RawValue>) -> Option<Vec<Publication>> {
 fn greeting(fields: &Fields<'_>) -> Option<Greeting> {
     let rooms: Option<Vec<InRoom>> = read_optional(fields.rooms)?;
     let in_room =
-        |room: InRoom| Some((RoomName::new(&room.room).ok()?, super::position(&room.position)?));
+        |room: InRoom| Some((RoomName::new(&room.room).ok()?, room.position.parse().ok()?));
     let heartbeat: Option<Heartbeat> = read_optional(fields.heartbeat)?;
     let limits: Option<Limits> = read_optional(fields.limits)?;
     let session: Option<String> = read_optional(fields.session)?;
@@ -260,5 +260,5 @@ fn names(raw: Option<&RawValue>) -> Option<Vec<UserName>> {
 }
 
 fn position(raw: Option<&RawValue>) -> Option<Position> {
-    super::position(&read::<String>(raw)?)
+    read::<String>(raw)?.parse().ok()
 }

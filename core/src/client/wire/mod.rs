@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use crate::message::{Json, Payload};
 use crate::name::{MessageId, RoomName, UserName};
-use crate::position::{Epoch, Position};
+use crate::position::Position;
 use crate::{Direct, Publication};
 
 use super::action::{Delivery, Refused};
@@ -171,20 +171,6 @@ pub struct Greeting {
     pub max_message_bytes: Option<usize>,
 }
 
-/// `00c9f1b2a4d07e35:42`
-fn position(text: &str) -> Option<Position> {
-    let (epoch, offset) = text.split_once(':')?;
-    let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    if epoch.len() != 16 || !epoch.bytes().all(is_hex) {
-        return None;
-    }
-    if !offset.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let epoch = Epoch(u64::from_str_radix(epoch, 16).ok()?);
-    Some(Position { epoch, offset: offset.parse().ok()? })
-}
-
 /// The direct message and the publication are built in two places.
 fn delivered_direct(direct: Direct) -> ServerMessage {
     ServerMessage::Delivery(Delivery::Direct(direct))
@@ -192,9 +178,4 @@ fn delivered_direct(direct: Direct) -> ServerMessage {
 
 fn delivered(publication: Publication) -> ServerMessage {
     ServerMessage::Delivery(Delivery::Publication(publication))
-}
-
-/// The types of the protocol, which no message of the application's may have.
-pub(super) fn is_reserved(kind: &crate::Kind) -> bool {
-    kind.is_reserved() || matches!(kind.as_str(), "resume" | "reply")
 }

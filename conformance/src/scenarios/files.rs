@@ -7,22 +7,25 @@ use std::{env, fs};
 
 use serde_json::json;
 
+use super::scenarios;
 use crate::client::{Client, request};
 use crate::harness::{DEADLINE, plain};
-use crate::runtime::{listen, serve};
+use crate::{Setup, Start};
 
-const MARK: &str = "SWITCHBOARD_TEST_SERVER_WITH_FEW_FILES";
+scenarios![too_many_open_files_neither_stop_the_server_nor_make_it_spin];
+
+/// Set for a process that has nothing to do but to serve.
+const MARK: &str = "SWITCHBOARD_CONFORMANCE_SERVE";
 
 /// The server, in a process of its own with few files. It ends with the test.
-struct Server(Child);
+struct FewFiles(Child);
 
-impl Server {
+impl FewFiles {
     fn start() -> (Self, std::net::SocketAddr) {
         let mut command = Command::new("sh");
         command
             .args(["-c", r#"ulimit -n 40 && exec "$0" "$@""#])
             .arg(env::current_exe().unwrap())
-            .args(["--exact", "files::the_server_of_the_other_test", "--nocapture"])
             .env(MARK, "1")
             .stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -46,29 +49,26 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for FewFiles {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Serves in the child process, until it is killed. On its own, this has nothing to do.
-#[test]
-fn the_server_of_the_other_test() {
+/// Serves until the process is killed, if that is what it is for.
+pub(crate) fn serve_if_asked(start: Start) -> bool {
     if env::var_os(MARK).is_none() {
-        return;
+        return false;
     }
-    let server = plain().build().unwrap();
-    let (address, listener) = listen();
-    println!("listening on {address}");
-    serve(&server, listener).unwrap();
+    let running = start(Setup { settings: plain(), drain: Default::default() });
+    println!("listening on {}", running.address);
+    running.thread.join().unwrap().unwrap();
+    true
 }
 
-#[test]
-#[cfg(target_os = "linux")]
-fn too_many_open_files_neither_stop_the_server_nor_make_it_spin() {
-    let (server, address) = Server::start();
+fn too_many_open_files_neither_stop_the_server_nor_make_it_spin(_start: Start) {
+    let (server, address) = FewFiles::start();
     let mut alice = Client::open(address, "/ws/lobby?user=alice");
     alice.expect("connected");
     let crowd: Vec<Client> = (0..60)

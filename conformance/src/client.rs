@@ -6,32 +6,39 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::harness::DEADLINE;
+use crate::DEADLINE;
 
-pub(crate) const TEXT: u8 = 0x81;
-pub(crate) const BINARY: u8 = 0x82;
-pub(crate) const CLOSE: u8 = 0x88;
-pub(crate) const PING: u8 = 0x89;
-pub(crate) const PONG: u8 = 0x8a;
+/// A whole text message in one frame: the first byte of it.
+pub const TEXT: u8 = 0x81;
+/// A whole binary message in one frame.
+pub const BINARY: u8 = 0x82;
+/// A goodbye.
+pub const CLOSE: u8 = 0x88;
+/// A ping.
+pub const PING: u8 = 0x89;
+/// Its answer.
+pub const PONG: u8 = 0x8a;
 
 const MASK: [u8; 4] = [0x12, 0xa7, 0x00, 0xff];
 
-/// A frame from the server: its first byte (FIN, reserved bits and opcode), and its payload.
+/// A frame from the server.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Frame {
-    pub(crate) head: u8,
-    pub(crate) payload: Vec<u8>,
+pub struct Frame {
+    /// FIN, reserved bits and opcode.
+    pub head: u8,
+    /// What it carries.
+    pub payload: Vec<u8>,
 }
 
 /// A masked frame.
-pub(crate) fn frame(head: u8, payload: &[u8]) -> Vec<u8> {
+pub fn frame(head: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = header(head, payload.len() as u64);
     bytes.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
     bytes
 }
 
 /// The header of a masked frame that announces so many bytes.
-pub(crate) fn header(head: u8, len: u64) -> Vec<u8> {
+pub fn header(head: u8, len: u64) -> Vec<u8> {
     let mut bytes = vec![head];
     match len {
         0..=125 => bytes.push(0x80 | len as u8),
@@ -49,27 +56,30 @@ pub(crate) fn header(head: u8, len: u64) -> Vec<u8> {
 }
 
 /// The payload of a close frame.
-pub(crate) fn closing(code: u16, reason: impl AsRef<[u8]>) -> Vec<u8> {
+pub fn closing(code: u16, reason: impl AsRef<[u8]>) -> Vec<u8> {
     [&code.to_be_bytes()[..], reason.as_ref()].concat()
 }
 
 /// An upgrade request.
-pub(crate) fn request(target: &str, more: &str) -> String {
+pub fn request(target: &str, more: &str) -> String {
     format!(
         "GET {target} HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{more}\r\n"
     )
 }
 
-pub(crate) struct Client {
-    pub(crate) socket: TcpStream,
+/// One end of a connection. Whatever goes wrong is a panic: a test wants it to go right.
+#[derive(Debug)]
+pub struct Client {
+    /// The socket, for what no client should do.
+    pub socket: TcpStream,
     /// What was read and not yet looked at.
     ahead: Vec<u8>,
 }
 
 impl Client {
     /// Connects, and says nothing yet.
-    pub(crate) fn dial(address: SocketAddr) -> Self {
+    pub fn dial(address: SocketAddr) -> Self {
         let socket = TcpStream::connect(address).unwrap();
         socket.set_nodelay(true).unwrap();
         socket.set_read_timeout(Some(DEADLINE)).unwrap();
@@ -78,7 +88,7 @@ impl Client {
     }
 
     /// As [`dial`](Self::dial), with a receive buffer in the kernel so small that it is soon full.
-    pub(crate) fn dial_narrow(address: SocketAddr) -> Self {
+    pub fn dial_narrow(address: SocketAddr) -> Self {
         let domain = socket2::Domain::for_address(address);
         let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).unwrap();
         socket.set_recv_buffer_size(4 * 1024).unwrap();
@@ -90,27 +100,28 @@ impl Client {
     }
 
     /// An upgrade that must succeed. What the server says first is still to be read.
-    pub(crate) fn open(address: SocketAddr, target: &str) -> Self {
+    pub fn open(address: SocketAddr, target: &str) -> Self {
         let mut client = Self::dial(address);
         client.upgrade(target);
         client
     }
 
-    pub(crate) fn upgrade(&mut self, target: &str) {
+    /// As [`open`](Self::open), on a socket that is there.
+    pub fn upgrade(&mut self, target: &str) {
         self.write(request(target, ""));
         let head = self.head();
         assert!(head.starts_with("HTTP/1.1 101 "), "{target}: {head}");
     }
 
     /// Sends a request, and answers the status and everything that comes back.
-    pub(crate) fn ask(address: SocketAddr, request: impl AsRef<[u8]>) -> (u16, String) {
+    pub fn ask(address: SocketAddr, request: impl AsRef<[u8]>) -> (u16, String) {
         let mut client = Self::dial(address);
         client.write(request);
         client.response()
     }
 
     /// The status and text of a whole answer, after which the server must end the connection.
-    pub(crate) fn response(&mut self) -> (u16, String) {
+    pub fn response(&mut self) -> (u16, String) {
         let bytes = self.rest();
         let text = String::from_utf8(bytes).unwrap();
         let status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
@@ -118,7 +129,7 @@ impl Client {
     }
 
     /// The answer's head, up to and with the empty line.
-    pub(crate) fn head(&mut self) -> String {
+    pub fn head(&mut self) -> String {
         loop {
             if let Some(at) = self.ahead.windows(4).position(|four| four == b"\r\n\r\n") {
                 let rest = self.ahead.split_off(at + 4);
@@ -129,19 +140,31 @@ impl Client {
         }
     }
 
-    pub(crate) fn write(&mut self, bytes: impl AsRef<[u8]>) {
+    /// Writes these bytes as they are.
+    pub fn write(&mut self, bytes: impl AsRef<[u8]>) {
         self.socket.write_all(bytes.as_ref()).unwrap();
     }
 
-    pub(crate) fn send(&mut self, head: u8, payload: impl AsRef<[u8]>) {
+    /// As [`write`](Self::write), to a server that may have ended the connection.
+    ///
+    /// # Errors
+    /// When it has.
+    pub fn try_write(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        self.socket.write_all(bytes.as_ref())
+    }
+
+    /// Sends a frame.
+    pub fn send(&mut self, head: u8, payload: impl AsRef<[u8]>) {
         self.write(frame(head, payload.as_ref()));
     }
 
-    pub(crate) fn text(&mut self, text: &str) {
+    /// Sends a text message.
+    pub fn text(&mut self, text: &str) {
         self.send(TEXT, text);
     }
 
-    pub(crate) fn json(&mut self, message: &Value) {
+    /// Sends a message of the protocol.
+    pub fn json(&mut self, message: &Value) {
         self.text(&message.to_string());
     }
 
@@ -154,12 +177,12 @@ impl Client {
     }
 
     /// The next frame.
-    pub(crate) fn next(&mut self) -> Frame {
-        self.try_next().unwrap().expect("the server has more to say")
+    pub fn next_frame(&mut self) -> Frame {
+        self.try_next_frame().unwrap().expect("the server has more to say")
     }
 
     /// The next frame; `None` when the server has ended the connection.
-    pub(crate) fn try_next(&mut self) -> io::Result<Option<Frame>> {
+    pub fn try_next_frame(&mut self) -> io::Result<Option<Frame>> {
         loop {
             if let Some(frame) = self.take_frame() {
                 return Ok(Some(frame));
@@ -172,8 +195,8 @@ impl Client {
     }
 
     /// The next frame, which stays the next one.
-    pub(crate) fn peek(&mut self) -> Frame {
-        let frame = self.next();
+    pub fn peek(&mut self) -> Frame {
+        let frame = self.next_frame();
         // A server's frame has one possible encoding, so it can be put back.
         let len = frame.payload.len();
         assert!(len < 126 || u16::try_from(len).is_ok(), "too large to be put back: {len} bytes");
@@ -191,11 +214,17 @@ impl Client {
     }
 
     /// Nothing may come for a while.
-    pub(crate) fn expect_silence(&mut self) {
+    pub fn expect_silence(&mut self) {
         self.socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
         let error = self.fill().expect_err("the server says nothing");
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         self.socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    }
+
+    /// Whether nothing came within the socket's time-out. What came is still to be looked at.
+    pub fn is_silent(&mut self) -> bool {
+        let filled = self.fill();
+        matches!(filled, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
     fn take_frame(&mut self) -> Option<Frame> {
@@ -218,14 +247,14 @@ impl Client {
     }
 
     /// The next message of the protocol, which must have this type.
-    pub(crate) fn expect(&mut self, kind: &str) -> Value {
+    pub fn expect(&mut self, kind: &str) -> Value {
         let message = self.message();
         assert_eq!(message["type"], kind, "{message}");
         message
     }
 
     /// The next message of this type, whatever comes before it.
-    pub(crate) fn until(&mut self, kind: &str) -> Value {
+    pub fn until(&mut self, kind: &str) -> Value {
         loop {
             let message = self.message();
             if message["type"] == kind {
@@ -235,14 +264,14 @@ impl Client {
     }
 
     /// The next message of the protocol.
-    pub(crate) fn message(&mut self) -> Value {
-        let frame = self.next();
+    pub fn message(&mut self) -> Value {
+        let frame = self.next_frame();
         assert_eq!(frame.head, TEXT, "{:?}", String::from_utf8_lossy(&frame.payload));
         serde_json::from_slice(&frame.payload).unwrap()
     }
 
     /// Sends a message with this id, and answers what the server says to it, whatever comes before.
-    pub(crate) fn call(&mut self, message: &Value) -> Value {
+    pub fn call(&mut self, message: &Value) -> Value {
         let id = message["id"].clone();
         assert!(id.is_string(), "{message}");
         self.json(message);
@@ -256,9 +285,9 @@ impl Client {
     }
 
     /// The close frame that comes next, whatever data comes before it.
-    pub(crate) fn closed(&mut self) -> (u16, String) {
+    pub fn closed(&mut self) -> (u16, String) {
         loop {
-            let frame = self.next();
+            let frame = self.next_frame();
             if frame.head == CLOSE {
                 let (code, reason) = frame.payload.split_at(frame.payload.len().min(2));
                 let code = code.try_into().map_or(1005, u16::from_be_bytes);
@@ -268,7 +297,7 @@ impl Client {
     }
 
     /// Everything up to the end of the connection; a reset is an end too.
-    pub(crate) fn rest(&mut self) -> Vec<u8> {
+    pub fn rest(&mut self) -> Vec<u8> {
         loop {
             match self.fill() {
                 Ok(0) => break,
@@ -281,25 +310,25 @@ impl Client {
     }
 
     /// The server must end the connection without another frame.
-    pub(crate) fn ended(&mut self) {
+    pub fn ended(&mut self) {
         let rest = self.rest();
         assert!(rest.is_empty(), "{:?}", String::from_utf8_lossy(&rest));
     }
 
     /// A proper goodbye: close frame, its answer, the end.
-    pub(crate) fn bye(mut self) {
+    pub fn bye(mut self) {
         self.send(CLOSE, closing(1000, ""));
         assert_eq!(self.closed().0, 1000);
         self.ended();
     }
 
     /// Ends this client's side only.
-    pub(crate) fn half_close(&self) {
+    pub fn half_close(&self) {
         self.socket.shutdown(Shutdown::Write).unwrap();
     }
 
     /// Ends the connection with a reset, as a crashed machine's successor does.
-    pub(crate) fn reset(self) {
+    pub fn reset(self) {
         socket2::SockRef::from(&self.socket).set_linger(Some(Duration::ZERO)).unwrap();
     }
 }

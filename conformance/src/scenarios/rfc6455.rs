@@ -1,41 +1,54 @@
 //! RFC 6455 by the letter, as the Autobahn cases 1 to 10 ask for it, against a raw echo.
 
-use crate::runtime::Server;
-use crate::runtime::core::http::Origins;
-use crate::runtime::core::{Limits, Rate};
+use switchboard_core::serving::Settings;
 
+use super::scenarios;
+use crate::Start;
 use crate::client::{BINARY, CLOSE, Client, Frame, PING, PONG, TEXT, closing, frame, header};
-use crate::harness::{Running, roomy, silent};
+use crate::harness::Server;
+
+scenarios![
+    messages_of_every_size_come_back,
+    bytes_may_come_one_by_one,
+    the_largest_message_comes_back_whole_or_in_fragments,
+    one_byte_more_than_the_largest_is_too_big,
+    every_ping_is_answered_with_its_payload,
+    a_control_frame_has_at_most_125_bytes_and_one_piece,
+    pongs_that_nobody_asked_for_are_ignored,
+    reserved_bits_and_opcodes_fail_the_connection,
+    what_came_before_a_broken_frame_is_answered,
+    an_unmasked_frame_fails_the_connection,
+    fragments_are_put_together_with_pings_between_them,
+    fragments_out_of_order_fail_the_connection,
+    valid_utf8_comes_back_wherever_it_is_cut,
+    invalid_utf8_fails_with_1007_wherever_it_is_cut,
+    text_may_be_cut_anywhere_as_long_as_it_is_valid,
+    binary_may_be_anything,
+    a_close_frame_comes_back_with_its_code,
+    a_close_frame_with_a_code_that_must_not_be_sent_is_a_violation,
+    a_close_frame_that_is_malformed_fails_the_connection,
+    a_message_before_the_close_is_answered_and_what_follows_is_not,
+];
 
 const CONTINUATION: u8 = 0x80;
 const FIN: u8 = 0x80;
 
-/// As `examples/echo.rs`.
-fn echo() -> Running {
-    let limits = Limits {
-        max_message_bytes: 64 * 1024 * 1024,
-        max_fragments: 100_000,
-        bytes: Rate::NONE,
-        outbox_messages: 1_000_000,
-        outbox_bytes: 1024 * 1024 * 1024,
-        ..roomy()
-    };
-    let builder = Server::builder().path("/").origins(Origins::Any).limits(limits);
-    Running::start(builder.heartbeat(silent()).raw(|_, frame| Some(frame)))
+fn echo(start: Start) -> Server {
+    Server::start(start, Settings::echo())
 }
 
-fn open(server: &Running) -> Client {
+fn open(server: &Server) -> Client {
     Client::open(server.address, "/")
 }
 
 fn echoed(client: &mut Client, head: u8, payload: &[u8]) {
-    let Frame { head: got, payload: came } = client.next();
+    let Frame { head: got, payload: came } = client.next_frame();
     assert_eq!((got, came.len()), (head, payload.len()));
     assert!(came == payload, "the payload has changed");
 }
 
 /// The server must fail the connection with this code.
-fn fails(server: &Running, bytes: &[u8], code: u16) {
+fn fails(server: &Server, bytes: &[u8], code: u16) {
     for chop in [bytes.len().max(1), 1] {
         let mut client = open(server);
         for piece in bytes.chunks(chop) {
@@ -47,9 +60,8 @@ fn fails(server: &Running, bytes: &[u8], code: u16) {
     }
 }
 
-#[test]
-fn messages_of_every_size_come_back() {
-    let server = echo();
+fn messages_of_every_size_come_back(start: Start) {
+    let server = echo(start);
     let mut client = open(&server);
     for len in [0, 1, 125, 126, 127, 128, 65_535, 65_536, 1_000_000] {
         let payload = vec![b'*'; len];
@@ -61,9 +73,8 @@ fn messages_of_every_size_come_back() {
     client.bye();
 }
 
-#[test]
-fn bytes_may_come_one_by_one() {
-    let server = echo();
+fn bytes_may_come_one_by_one(start: Start) {
+    let server = echo(start);
     let mut client = open(&server);
     for head in [TEXT, BINARY, PING] {
         for byte in frame(head, b"one by one") {
@@ -75,9 +86,8 @@ fn bytes_may_come_one_by_one() {
     client.bye();
 }
 
-#[test]
-fn the_largest_message_comes_back_whole_or_in_fragments() {
-    let server = echo();
+fn the_largest_message_comes_back_whole_or_in_fragments(start: Start) {
+    let server = echo(start);
     let mut client = open(&server);
     let payload: Vec<u8> = (0..64 * 1024 * 1024).map(|i: u32| (i % 251) as u8).collect();
     client.send(BINARY, &payload);
@@ -95,18 +105,16 @@ fn the_largest_message_comes_back_whole_or_in_fragments() {
     client.bye();
 }
 
-#[test]
-fn one_byte_more_than_the_largest_is_too_big() {
-    let server = echo();
+fn one_byte_more_than_the_largest_is_too_big(start: Start) {
+    let server = echo(start);
     let mut client = open(&server);
     // It is the announcement that counts: nothing of it has been sent.
     client.write(header(BINARY, 64 * 1024 * 1024 + 1));
     assert_eq!(client.closed(), (1009, "message over 67108864 bytes".into()));
 }
 
-#[test]
-fn every_ping_is_answered_with_its_payload() {
-    let server = echo();
+fn every_ping_is_answered_with_its_payload(start: Start) {
+    let server = echo(start);
     let mut client = open(&server);
     for len in [0, 1, 125] {
         client.send(PING, vec![0xfe; len]);
@@ -121,18 +129,16 @@ fn every_ping_is_answered_with_its_payload() {
     client.bye();
 }
 
-#[test]
-fn a_control_frame_has_at_most_125_bytes_and_one_piece() {
-    let server = echo();
+fn a_control_frame_has_at_most_125_bytes_and_one_piece(start: Start) {
+    let server = echo(start);
     for opcode in [CLOSE, PING, PONG] {
         fails(&server, &frame(opcode, &[0; 126]), 1002);
         fails(&server, &frame(opcode & !FIN, b"x"), 1002);
     }
 }
 
-#[test]
-fn pongs_that_nobody_asked_for_are_ignored() {
-    let server = echo();
+fn pongs_that_nobody_asked_for_are_ignored(start: Start) {
+    let server = echo(start);
     let mut client = open(&server);
     client.send(PONG, "");
     client.send(PONG, "unsolicited");
@@ -143,9 +149,8 @@ fn pongs_that_nobody_asked_for_are_ignored() {
     client.bye();
 }
 
-#[test]
-fn reserved_bits_and_opcodes_fail_the_connection() {
-    let server = echo();
+fn reserved_bits_and_opcodes_fail_the_connection(start: Start) {
+    let server = echo(start);
     for rsv in 1..8u8 {
         fails(&server, &frame(TEXT | rsv << 4, b"x"), 1002);
         fails(&server, &frame(PING | rsv << 4, b"x"), 1002);
@@ -155,24 +160,21 @@ fn reserved_bits_and_opcodes_fail_the_connection() {
     }
 }
 
-#[test]
-fn what_came_before_a_broken_frame_is_answered() {
-    let server = echo();
+fn what_came_before_a_broken_frame_is_answered(start: Start) {
+    let server = echo(start);
     let mut client = open(&server);
     client.write([frame(TEXT, b"fine"), frame(TEXT | 0x40, b"broken")].concat());
     echoed(&mut client, TEXT, b"fine");
     assert_eq!(client.closed().0, 1002);
 }
 
-#[test]
-fn an_unmasked_frame_fails_the_connection() {
-    let server = echo();
+fn an_unmasked_frame_fails_the_connection(start: Start) {
+    let server = echo(start);
     fails(&server, b"\x81\x05hello", 1002);
 }
 
-#[test]
-fn fragments_are_put_together_with_pings_between_them() {
-    let server = echo();
+fn fragments_are_put_together_with_pings_between_them(start: Start) {
+    let server = echo(start);
     let mut client = open(&server);
     client.write(
         [
@@ -193,9 +195,8 @@ fn fragments_are_put_together_with_pings_between_them() {
     client.bye();
 }
 
-#[test]
-fn fragments_out_of_order_fail_the_connection() {
-    let server = echo();
+fn fragments_out_of_order_fail_the_connection(start: Start) {
+    let server = echo(start);
     // Nothing to continue, with and without FIN; a new message inside of another.
     fails(&server, &frame(CONTINUATION, b"x"), 1002);
     fails(&server, &frame(0, b"x"), 1002);
@@ -208,9 +209,8 @@ fn fragments_out_of_order_fail_the_connection() {
     assert_eq!(client.closed().0, 1002);
 }
 
-#[test]
-fn valid_utf8_comes_back_wherever_it_is_cut() {
-    let server = echo();
+fn valid_utf8_comes_back_wherever_it_is_cut(start: Start) {
+    let server = echo(start);
     let mut client = open(&server);
     for text in [
         "Hello-µ@ßöäüàá-UTF-8!!",
@@ -227,9 +227,8 @@ fn valid_utf8_comes_back_wherever_it_is_cut() {
     client.bye();
 }
 
-#[test]
-fn invalid_utf8_fails_with_1007_wherever_it_is_cut() {
-    let server = echo();
+fn invalid_utf8_fails_with_1007_wherever_it_is_cut(start: Start) {
+    let server = echo(start);
     for bad in [
         &b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited"[..],
         b"\x80",
@@ -251,18 +250,35 @@ fn invalid_utf8_fails_with_1007_wherever_it_is_cut() {
     }
 }
 
-#[test]
-fn binary_may_be_anything() {
-    let server = echo();
+fn text_may_be_cut_anywhere_as_long_as_it_is_valid(start: Start) {
+    let server = echo(start);
+    let mut client = open(&server);
+    let text = "κόσμε\u{10ffff}é".repeat(10_000);
+    let [one, two] = [0, text.len() / 2 + 1];
+    let bytes = [
+        frame(1, &text.as_bytes()[one..two]),
+        frame(PING, b"in between"),
+        frame(CONTINUATION, &text.as_bytes()[two..]),
+    ]
+    .concat();
+    for piece in bytes.chunks(1_021) {
+        client.write(piece);
+    }
+    echoed(&mut client, PONG, b"in between");
+    echoed(&mut client, TEXT, text.as_bytes());
+    client.bye();
+}
+
+fn binary_may_be_anything(start: Start) {
+    let server = echo(start);
     let mut client = open(&server);
     client.send(BINARY, b"\xff\xfe\x80");
     echoed(&mut client, BINARY, b"\xff\xfe\x80");
     client.bye();
 }
 
-#[test]
-fn a_close_frame_comes_back_with_its_code() {
-    let server = echo();
+fn a_close_frame_comes_back_with_its_code(start: Start) {
+    let server = echo(start);
     for code in [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999] {
         let mut client = open(&server);
         client.send(CLOSE, closing(code, "why not"));
@@ -279,9 +295,8 @@ fn a_close_frame_comes_back_with_its_code() {
     client.ended();
 }
 
-#[test]
-fn a_close_frame_with_a_code_that_must_not_be_sent_is_a_violation() {
-    let server = echo();
+fn a_close_frame_with_a_code_that_must_not_be_sent_is_a_violation(start: Start) {
+    let server = echo(start);
     for code in [0, 999, 1004, 1005, 1006, 1016, 1100, 2000, 2999, 5000, 65_535] {
         let mut client = open(&server);
         client.send(CLOSE, closing(code, ""));
@@ -290,16 +305,14 @@ fn a_close_frame_with_a_code_that_must_not_be_sent_is_a_violation() {
     }
 }
 
-#[test]
-fn a_close_frame_that_is_malformed_fails_the_connection() {
-    let server = echo();
+fn a_close_frame_that_is_malformed_fails_the_connection(start: Start) {
+    let server = echo(start);
     fails(&server, &frame(CLOSE, b"\x03"), 1002);
     fails(&server, &frame(CLOSE, &closing(1000, b"\xce\xba\xe1\xbd")), 1007);
 }
 
-#[test]
-fn a_message_before_the_close_is_answered_and_what_follows_is_not() {
-    let server = echo();
+fn a_message_before_the_close_is_answered_and_what_follows_is_not(start: Start) {
+    let server = echo(start);
     let mut client = open(&server);
     client.write(
         [

@@ -1,20 +1,30 @@
 //! Rooms and users as their members see them.
 
-use crate::runtime::core::{Limits, RoomClass};
 use serde_json::{Value, json};
 
+use super::scenarios;
+use crate::Start;
 use crate::client::{BINARY, Client};
-use crate::harness::{Running, plain, roomy};
+use crate::harness::{Server, limited, plain};
+
+scenarios![
+    every_member_gets_every_message_once_and_in_the_same_order,
+    only_members_hear_what_is_said_in_a_room,
+    a_direct_message_goes_to_every_connection_of_its_user_and_to_nobody_else,
+    a_binary_message_arrives_as_it_was_sent,
+];
 
 fn chat(id: usize) -> Value {
     json!({"type": "chat", "id": format!("{id}"), "payload": {"n": id}})
 }
 
-#[test]
-fn every_member_gets_every_message_once_and_in_the_same_order() {
+fn every_member_gets_every_message_once_and_in_the_same_order(start: Start) {
     const EACH: usize = 200;
-    let limits = Limits { outbox_messages: 100_000, outbox_bytes: 64 * 1024 * 1024, ..roomy() };
-    let server = Running::start(plain().limits(limits));
+    let settings = limited(|limits| {
+        limits.outbox_messages = 100_000;
+        limits.outbox_bytes = 64 * 1024 * 1024;
+    });
+    let server = Server::start(start, settings);
     let mut clients: Vec<Client> =
         (0..4).map(|n| server.connect(&format!("/ws/lobby?user=u{n}"))).collect();
     for n in 0..EACH {
@@ -48,16 +58,14 @@ fn every_member_gets_every_message_once_and_in_the_same_order() {
     for client in clients {
         client.bye();
     }
-    assert_eq!(server.handle.stats().dropped, 0);
 }
 
 fn offset(position: &Value) -> u64 {
     position.as_str().and_then(|text| text.split_once(':')?.1.parse().ok()).unwrap()
 }
 
-#[test]
-fn only_members_hear_what_is_said_in_a_room() {
-    let server = Running::start(plain());
+fn only_members_hear_what_is_said_in_a_room(start: Start) {
+    let server = Server::start(start, plain());
     let mut alice = server.connect("/ws/red?user=alice");
     let mut bob = server.connect("/ws/blue?user=bob");
     let joined = alice.call(&json!({"type": "join", "id": "1", "room": "blue"}));
@@ -78,9 +86,8 @@ fn only_members_hear_what_is_said_in_a_room() {
     bob.bye();
 }
 
-#[test]
-fn a_direct_message_goes_to_every_connection_of_its_user_and_to_nobody_else() {
-    let server = Running::start(plain());
+fn a_direct_message_goes_to_every_connection_of_its_user_and_to_nobody_else(start: Start) {
+    let server = Server::start(start, plain());
     let mut alice = server.connect("/ws/lobby?user=alice");
     let mut bobs = [server.connect("/ws?user=bob"), server.connect("/ws/lobby?user=bob")];
     let ack = alice.call(&json!({"type": "direct", "id": "1", "to": "bob", "payload": "psst"}));
@@ -96,52 +103,20 @@ fn a_direct_message_goes_to_every_connection_of_its_user_and_to_nobody_else() {
     }
 }
 
-#[test]
-fn presence_is_of_users_and_not_of_their_tabs() {
-    let class = RoomClass { presence_grace: std::time::Duration::ZERO, ..RoomClass::default() };
-    let server = Running::start(plain().rooms("presence:", class));
-    let mut alice = server.connect("/ws/presence:a?user=alice");
-    let first = server.connect("/ws/presence:a?user=bob");
-    assert_eq!(alice.expect("member_joined")["user"], "bob");
-    let second = server.connect("/ws/presence:a?user=bob");
-    first.bye();
-    let members = alice.call(&json!({"type": "members", "id": "1"}));
-    assert_eq!((&members["members"], &members["total"]), (&json!(["alice", "bob"]), &json!(2)));
-    second.bye();
-    assert_eq!(alice.expect("member_left")["user"], "bob");
-    alice.bye();
-}
-
-#[test]
-fn a_user_that_comes_back_within_the_grace_time_was_never_away() {
-    let class =
-        RoomClass { presence_grace: std::time::Duration::from_secs(600), ..RoomClass::default() };
-    let server = Running::start(plain().rooms("presence:", class));
-    let mut alice = server.connect("/ws/presence:a?user=alice");
-    for _ in 0..3 {
-        server.connect("/ws/presence:a?user=bob").bye();
-    }
-    assert_eq!(alice.expect("member_joined")["user"], "bob");
-    alice.json(&json!({"type": "health_ping", "timestamp": 1}));
-    alice.expect("health_pong");
-    alice.bye();
-}
-
-#[test]
-fn a_binary_message_arrives_as_it_was_sent() {
-    let server = Running::start(plain());
+fn a_binary_message_arrives_as_it_was_sent(start: Start) {
+    let server = Server::start(start, plain());
     let mut alice = server.connect("/ws/lobby?user=alice");
     let mut bob = server.connect("/ws/lobby?user=bob");
     // The example of PROTOCOL.md, with a payload that is large enough to be shared and not copied.
     let payload: Vec<u8> = (0..50_000u32).map(|n| n as u8).collect();
     let sent = [b"\x01\x00\x05\x05\x01\x00\x00\x00lobbyimage9", &payload[..]].concat();
     alice.send(BINARY, &sent);
-    let got = bob.next();
+    let got = bob.next_frame();
     assert_eq!(got.head, BINARY);
     assert_eq!(got.payload[..8], *b"\x01\x80\x05\x05\x01\x05\x00\x00");
     assert_eq!(&got.payload[32..48], b"lobbyimage9alice");
     assert!(got.payload[48..] == payload, "the payload has changed");
-    assert_eq!(alice.next().payload.len(), got.payload.len(), "the sender's own copy");
+    assert_eq!(alice.next_frame().payload.len(), got.payload.len(), "the sender's own copy");
     assert_eq!(alice.expect("ack")["id"], "9");
     alice.bye();
     bob.bye();

@@ -3,16 +3,31 @@
 use std::io::Write;
 use std::time::Duration;
 
-use crate::runtime::Server;
-use crate::runtime::core::{Limits, Rate};
 use serde_json::json;
+use switchboard_core::serving::Settings;
+use switchboard_core::{Limits, Rate};
 
+use super::scenarios;
+use crate::Start;
 use crate::client::{BINARY, Client, PING, PONG, TEXT, frame, header, request};
-use crate::harness::{Running, crowd, plain, roomy, silent};
+use crate::harness::{Server, attentive, limited, plain, with_rooms};
 
-#[test]
-fn what_is_no_http_is_answered_with_400() {
-    let server = Running::start(plain());
+scenarios![
+    what_is_no_http_is_answered_with_400,
+    a_broken_upgrade_says_what_is_wrong,
+    a_page_from_elsewhere_is_not_let_in,
+    a_head_of_a_megabyte_is_refused_and_the_answer_arrives,
+    a_head_that_does_not_come_is_cut_off,
+    frames_that_come_with_the_request_are_not_lost,
+    a_message_of_exactly_the_limit_passes_and_one_byte_more_does_not,
+    empty_fragments_do_not_go_on_for_ever,
+    pings_between_messages_are_not_taken_for_a_large_message,
+    a_flood_of_pings_or_messages_is_told_to_stop_and_then_closed,
+    a_message_that_makes_no_sense_is_answered_and_the_connection_stays,
+];
+
+fn what_is_no_http_is_answered_with_400(start: Start) {
+    let server = Server::start(start, plain());
     let tls = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
     for (bytes, code) in [
         (&b"hello\r\n\r\n"[..], "bad_request"),
@@ -26,9 +41,8 @@ fn what_is_no_http_is_answered_with_400() {
     }
 }
 
-#[test]
-fn a_broken_upgrade_says_what_is_wrong() {
-    let server = Running::start(plain());
+fn a_broken_upgrade_says_what_is_wrong(start: Start) {
+    let server = Server::start(start, plain());
     for (right, wrong, status, code) in [
         ("GET", "POST", 405, "method_not_allowed"),
         ("Version: 13", "Version: 8", 426, "websocket_version"),
@@ -46,27 +60,28 @@ fn a_broken_upgrade_says_what_is_wrong() {
     }
 }
 
-#[test]
-fn a_page_from_elsewhere_is_not_let_in() {
-    let server = Running::start(plain());
+fn a_page_from_elsewhere_is_not_let_in(start: Start) {
+    let server = Server::start(start, plain());
     let (status, text) =
         Client::ask(server.address, request("/ws", "Origin: https://evil.example\r\n"));
     assert_eq!(status, 403, "{text}");
     assert!(text.contains("origin_not_allowed"), "{text}");
 }
 
-#[test]
-fn a_head_of_a_megabyte_is_refused_and_the_answer_arrives() {
-    let server = Running::start(plain());
+fn a_head_of_a_megabyte_is_refused_and_the_answer_arrives(start: Start) {
+    let server = Server::start(start, plain());
     let mut client = Client::dial(server.address);
     let head = format!("GET /ws HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(1024 * 1024));
     client.write(head);
     assert_eq!(client.response().0, 431);
 }
 
-#[test]
-fn a_head_that_does_not_come_is_cut_off() {
-    let server = Running::start(plain().handshake_timeout(Duration::from_millis(300)));
+fn hasty() -> Settings {
+    Settings { handshake_timeout: Duration::from_millis(300), ..plain() }
+}
+
+fn a_head_that_does_not_come_is_cut_off(start: Start) {
+    let server = Server::start(start, hasty());
     let mut silent = Client::dial(server.address);
     let mut slow = Client::dial(server.address);
     for byte in b"GET /ws HT" {
@@ -76,9 +91,8 @@ fn a_head_that_does_not_come_is_cut_off() {
     assert_eq!(silent.response().0, 408);
 }
 
-#[test]
-fn frames_that_come_with_the_request_are_not_lost() {
-    let server = Running::start(plain());
+fn frames_that_come_with_the_request_are_not_lost(start: Start) {
+    let server = Server::start(start, plain());
     let mut client = Client::dial(server.address);
     let mut bytes = request("/ws/lobby?user=eager", "").into_bytes();
     for n in 0..200 {
@@ -94,9 +108,8 @@ fn frames_that_come_with_the_request_are_not_lost() {
     client.bye();
 }
 
-#[test]
-fn a_message_of_exactly_the_limit_passes_and_one_byte_more_does_not() {
-    let server = Running::start(plain());
+fn a_message_of_exactly_the_limit_passes_and_one_byte_more_does_not(start: Start) {
+    let server = Server::start(start, plain());
     let limit = Limits::default().max_message_bytes;
     let of_len = |len: usize| {
         let empty = json!({"type": "blob", "id": "1", "payload": ""}).to_string();
@@ -127,12 +140,12 @@ fn a_message_of_exactly_the_limit_passes_and_one_byte_more_does_not() {
     assert_eq!(announced.closed(), too_big);
 }
 
-#[test]
-fn empty_fragments_do_not_go_on_for_ever() {
+fn empty_fragments_do_not_go_on_for_ever(start: Start) {
     // Pings between the fragments must not hide them.
     for between in [Vec::new(), frame(PING, b"x"), frame(PONG, b"")] {
-        let server = Running::start(plain());
-        let mut client = server.connect("/ws");
+        let server = Server::start(start, with_rooms(plain(), "seen:", attentive()));
+        let mut watcher = server.connect("/ws/seen:a?user=watcher");
+        let mut client = server.connect("/ws/seen:a?user=endless");
         let piece = [frame(0x00, b"").repeat(5_000), between].concat();
         client.write(frame(0x01, b""));
         for _ in 0..200 {
@@ -141,15 +154,15 @@ fn empty_fragments_do_not_go_on_for_ever() {
                 break;
             }
         }
-        // The seat would be its own until the close time-out: it does not end its side.
+        assert_eq!(watcher.until("member_left")["user"], "endless");
+        // What is written to a socket that has been closed can destroy what was still to be read of it.
         drop(client);
-        assert_eq!(server.ending().1.as_str(), "too_big");
+        watcher.bye();
     }
 }
 
-#[test]
-fn pings_between_messages_are_not_taken_for_a_large_message() {
-    let server = Running::start(plain());
+fn pings_between_messages_are_not_taken_for_a_large_message(start: Start) {
+    let server = Server::start(start, plain());
     let mut client = server.connect("/ws/a");
     for _ in 0..20 {
         // More than a message's limit and overhead in all; each cut in the middle.
@@ -163,24 +176,22 @@ fn pings_between_messages_are_not_taken_for_a_large_message() {
     client.bye();
 }
 
-#[test]
-fn a_flood_of_pings_or_messages_is_told_to_stop_and_then_closed() {
-    let limits = Limits { messages: Rate { per_second: 1, burst: 10 }, rate_strikes: 5, ..roomy() };
+fn a_flood_of_pings_or_messages_is_told_to_stop_and_then_closed(start: Start) {
     for flood in [frame(PING, b"x"), frame(TEXT, br#"{"type":"x","id":"1"}"#)] {
-        let builder = Server::builder().limits(limits.clone()).heartbeat(silent());
-        let server = Running::start(builder.rooms("", crowd()));
+        let settings = limited(|limits| {
+            limits.messages = Rate { per_second: 1, burst: 10 };
+            limits.rate_strikes = 5;
+        });
+        let server = Server::start(start, settings);
         let mut client = server.connect("/ws/a");
         client.write(flood.repeat(100));
         assert_eq!(client.closed(), (4029, "rate_limited".into()));
         client.ended();
-        drop(client);
-        assert_eq!(server.ending().1.as_str(), "rate_limited");
     }
 }
 
-#[test]
-fn a_message_that_makes_no_sense_is_answered_and_the_connection_stays() {
-    let server = Running::start(plain());
+fn a_message_that_makes_no_sense_is_answered_and_the_connection_stays(start: Start) {
+    let server = Server::start(start, plain());
     let mut client = server.connect("/ws/a");
     let long = json!({"type": "join", "id": "1", "room": "r".repeat(10_000)}).to_string();
     for (text, code, field) in [

@@ -1,0 +1,42 @@
+// Builds dist/ (ES modules with types, and one plain script), and the module that the server's own page uses.
+
+import { execFileSync } from "node:child_process";
+import { rmSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { minify } from "terser";
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+export const PAGE_MODULE = here("page/switchboard-client.js");
+
+/** Properties that neither travel nor belong to the public API. */
+const INTERNAL = /^(tickets|entered|known|asked|lasting|sent|limited|repeated|due|answer|nextDeadline|handle|publication|publish|report|onEnd|tell|disconnected)$/;
+
+const common = { entryPoints: [here("src/index.ts")], bundle: true, target: "es2022", logLevel: "warning" };
+
+/** The page's module is committed and embedded by the server, so it stays readable. */
+export async function buildPageModule(outfile) {
+  const banner = { js: "// Built from client-web/src by `npm run build`: change it there." };
+  await build({ ...common, format: "esm", charset: "utf8", banner, outfile });
+}
+
+/** One plain script, as small as it gets. */
+async function buildScript(outfile) {
+  const entry = { entryPoints: [here("src/global.ts")], format: "iife", mangleProps: INTERNAL, minify: true, write: false };
+  const { outputFiles } = await build({ ...common, ...entry });
+  const compress = {
+    ...{ passes: 3, module: true, hoist_funs: true, pure_getters: true, reduce_funcs: false, sequences: false },
+    ...{ unsafe: true, unsafe_arrows: true, unsafe_comps: true, unsafe_math: true },
+  };
+  const { code } = await minify(outputFiles[0].text, { ecma: 2020, compress, mangle: true });
+  writeFileSync(outfile, code);
+}
+
+if (process.argv[1] === here("build.js")) {
+  rmSync(here("dist"), { recursive: true, force: true });
+  const tsc = fileURLToPath(import.meta.resolve("typescript/package.json").replace("package.json", "bin/tsc"));
+  execFileSync(process.execPath, [tsc, "--project", here("tsconfig.json")], { stdio: "inherit" });
+  await buildScript(here("dist/switchboard-client.global.js"));
+  await buildPageModule(PAGE_MODULE);
+}

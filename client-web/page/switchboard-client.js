@@ -1,0 +1,1020 @@
+// Built from client-web/src by `npm run build`: change it there.
+
+// src/error.ts
+var SwitchboardError = class extends Error {
+  name = "SwitchboardError";
+  code;
+  constructor(code, message) {
+    super(message);
+    this.code = code;
+  }
+};
+
+// src/listeners.ts
+function createListeners(report) {
+  const all = /* @__PURE__ */ new Set();
+  return {
+    add(name, listener) {
+      const entry = { name, listener };
+      all.add(entry);
+      return () => void all.delete(entry);
+    },
+    emit(name, value) {
+      const heard = [...all].filter((entry) => entry.name === name);
+      for (const { listener } of heard) {
+        try {
+          listener(value);
+        } catch (error) {
+          report(error);
+        }
+      }
+      return heard.length > 0;
+    }
+  };
+}
+
+// src/backoff.ts
+function createDraw(seed) {
+  return (ceiling) => {
+    seed = seed + 1831565813 | 0;
+    let t = Math.imul(seed ^ seed >>> 15, seed | 1);
+    t ^= t + Math.imul(t ^ t >>> 7, t | 61);
+    return Math.floor(((t ^ t >>> 14) >>> 0) * (ceiling + 1) / 2 ** 32);
+  };
+}
+
+// src/pending.ts
+var isWaiting = ({ sent }) => !sent;
+var isInFlight = ({ sent, answer }) => sent && answer !== "left";
+var isLeave = ({ answer }) => answer === "left";
+
+// src/position.ts
+var PATTERN = /^([0-9a-f]{16}):(\d+)$/;
+var isPosition = (text) => typeof text === "string" && PATTERN.test(text);
+function distance(from, to) {
+  const [, epoch, offset] = PATTERN.exec(from ?? "") ?? [];
+  const [, otherEpoch, otherOffset] = PATTERN.exec(to) ?? [];
+  return epoch === otherEpoch ? BigInt(otherOffset) - BigInt(offset) : 2n;
+}
+
+// src/rooms.ts
+var RESUME = "resume";
+function open(rooms, name) {
+  let room = rooms.get(name);
+  if (!room) {
+    rooms.set(name, room = { room: name, tickets: [] });
+  }
+  return room;
+}
+var place = ({ room, from }) => ({ room, last_event_id: from });
+function advance(room, position) {
+  if (distance(room.position, position) <= 0n) {
+    return false;
+  }
+  room.position = position;
+  if (distance(room.from, position) > 0n) {
+    room.from = position;
+  }
+  return true;
+}
+
+// src/wire.ts
+var VERSION = 1;
+var PUBLISH = 0;
+var DIRECT = 1;
+var KINDS = { 128: "", 129: "direct", 130: "ack" };
+var RECEIVED_HEADER = 32;
+var MAX_NAME_BYTES = 255;
+var encoder = new TextEncoder();
+var decoder = new TextDecoder("utf-8", { fatal: true });
+function sizeOf(message) {
+  const data = encode(message);
+  return typeof data === "string" ? encoder.encode(data).length : data.length;
+}
+function encode(message) {
+  const { type, id, room, to, payload } = message;
+  if (!(payload instanceof Uint8Array)) {
+    return JSON.stringify(message);
+  }
+  const names = (to === void 0 ? [room, type, id] : [to, "", id]).map((name) => encoder.encode(name ?? ""));
+  const head = [VERSION, to === void 0 ? PUBLISH : DIRECT, ...names.map(({ length }) => length), 0, 0, 0];
+  if (Math.max(...head) > MAX_NAME_BYTES) {
+    throw new RangeError("long name");
+  }
+  const parts = [head, ...names, payload];
+  const frame = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    frame.set(part, at);
+    at += part.length;
+  }
+  return frame;
+}
+function decode(data) {
+  const message = typeof data === "string" ? JSON.parse(data) : decodeFrame(new Uint8Array(data));
+  if (typeof message?.type !== "string") {
+    throw new SyntaxError("bad message");
+  }
+  return message;
+}
+function decodeFrame(bytes) {
+  const [version, kind, ...lengths] = bytes.subarray(0, 6);
+  let at = RECEIVED_HEADER;
+  const [room, name, id, from] = lengths.map((length) => decoder.decode(bytes.subarray(at, at += length)) || void 0);
+  const type = version === VERSION && at <= bytes.length ? KINDS[kind] : void 0;
+  const head = new DataView(bytes.buffer);
+  const epoch = head.getBigUint64(8).toString(16).padStart(16, "0");
+  return {
+    type: type === "" ? name ?? "binary" : type,
+    id,
+    from,
+    timestamp: Number(head.getBigUint64(24)),
+    payload: bytes.subarray(at),
+    ...type === "" && { room: room ?? "", event_id: `${epoch}:${head.getBigUint64(16)}` }
+  };
+}
+function fromHistory({ binary, ...event }) {
+  return typeof binary === "string" ? { ...event, payload: Uint8Array.from(atob(binary), (char) => char.charCodeAt(0)) } : event;
+}
+function snapshot(payload) {
+  if (payload instanceof ArrayBuffer || ArrayBuffer.isView(payload)) {
+    const { buffer, byteOffset, byteLength } = payload;
+    return new Uint8Array(buffer ?? payload, byteOffset, byteLength).slice();
+  }
+  return JSON.parse(JSON.stringify({ payload })).payload;
+}
+
+// src/machine.ts
+var DEFAULTS = {
+  min_backoff_ms: 1e3,
+  max_backoff_ms: 3e4,
+  stable_after_ms: 6e4,
+  connect_timeout_ms: 1e4,
+  request_timeout_ms: 5e3,
+  stale_after_ms: 45e3,
+  buffer: 100,
+  max_in_flight: 100,
+  max_rooms: 1e3,
+  seed: 0
+};
+var FINAL = /^(100[02379]|400[34]|40[0345]|426)$/;
+var UNAUTHORIZED = /^40?01$/;
+var RESERVED = /^(join|resume|leave|direct|members|history|reply|health_p[io]ng|connected|(member_)?(joined|left)|ack|error|gap|refresh|request|draining)$/;
+var PONG_WITHIN_MS = 5e3;
+var RATE_LIMIT_PAUSE_MS = 1e3;
+var ORDER = "drop state deliver requested room settled ask_token dial transmit";
+var rank = (action) => ORDER.indexOf(Object.keys(action)[0]);
+var ticketOf = (action) => "settled" in action ? action.settled.ticket : 0;
+function createMachine(settings = {}) {
+  const config = { ...DEFAULTS, ...settings };
+  const draw = createDraw(config.seed);
+  const rooms = /* @__PURE__ */ new Map();
+  const outgoing = /* @__PURE__ */ new Map();
+  let actions;
+  let now = 0;
+  let state = "idle";
+  let token;
+  let session;
+  let failures = 0;
+  let wasRefused = false;
+  let dialled = false;
+  let until = Infinity;
+  let wait;
+  let openedAt;
+  let staleAfter;
+  let staleAt = Infinity;
+  let pongDue = Infinity;
+  let limitedUntil = Infinity;
+  let maxBytes = Infinity;
+  let ids = 0;
+  const emit = (action) => void actions.push(action);
+  const transmit = (message) => emit({ transmit: message });
+  const settle = (ticket, outcome) => emit({ settled: { ticket, ...outcome } });
+  const fail = (ticket, code) => settle(ticket, { error: { code, message: code } });
+  function enter(next, cause) {
+    if (state !== next) {
+      state = next;
+      emit({ state: { state, ...cause } });
+    }
+  }
+  function dial() {
+    dialled = true;
+    until = now + config.connect_timeout_ms;
+    emit({ dial: { token, session } });
+  }
+  function askToken() {
+    until = now + config.connect_timeout_ms;
+    token = void 0;
+    emit({ ask_token: {} });
+  }
+  function retry() {
+    enter("connecting");
+    if (config.ask_token && !token) {
+      askToken();
+    } else {
+      dial();
+    }
+  }
+  function drop(code) {
+    if (dialled) {
+      emit({ drop: { code } });
+    }
+  }
+  function forgetConnection() {
+    if (state === "open" && now - openedAt >= config.stable_after_ms) {
+      failures = 0;
+    }
+    dialled = false;
+    until = staleAt = pongDue = limitedUntil = Infinity;
+    for (const room of rooms.values()) {
+      room.entered = false;
+      room.asked = void 0;
+    }
+    for (const pending of take(({ sent, lasting }) => sent && !lasting)) {
+      if (isLeave(pending)) {
+        settle(pending.ticket, { ok: {} });
+      } else {
+        fail(pending.ticket, "disconnected");
+      }
+    }
+    for (const pending of list(isInFlight)) {
+      pending.repeated = true;
+      pending.limited = false;
+    }
+  }
+  function pause(cause, retryAfter = wait) {
+    forgetConnection();
+    wait = void 0;
+    const retry_in_ms = retryAfter ?? draw(Math.min(config.max_backoff_ms, config.min_backoff_ms * 2 ** failures++));
+    until = now + retry_in_ms;
+    state = "waiting";
+    emit({ state: { state, retry_in_ms, ...cause } });
+  }
+  function lose() {
+    drop();
+    pause();
+  }
+  function over(status, cause, retryAfter) {
+    const isRefused = UNAUTHORIZED.test(`${status}`);
+    if (isRefused && config.ask_token && !wasRefused) {
+      forgetConnection();
+      wasRefused = true;
+      enter("connecting", cause);
+      askToken();
+    } else if (isRefused || FINAL.test(`${status}`)) {
+      end("closed", "closed", cause);
+    } else {
+      pause(cause, retryAfter);
+    }
+  }
+  function end(next, code, cause) {
+    for (const { ticket } of take(() => true)) {
+      fail(ticket, code);
+    }
+    for (const [name, { tickets, known }] of rooms) {
+      for (const ticket of tickets.splice(0)) {
+        fail(ticket, code);
+      }
+      if (!known) {
+        rooms.delete(name);
+      }
+    }
+    forgetConnection();
+    wait = token = void 0;
+    enter(next, cause);
+  }
+  function greeted(greeting) {
+    session = greeting.session;
+    staleAfter = greeting.heartbeat?.stale_after_ms ?? config.stale_after_ms;
+    maxBytes = greeting.limits?.max_message_bytes ?? Infinity;
+    openedAt = now;
+    until = Infinity;
+    wait = void 0;
+    wasRefused = false;
+    enter("open");
+    heard();
+    take(isTooBig).forEach(failTooBig);
+    for (const { room: name, position } of greeting.rooms ?? []) {
+      const room = open(rooms, name);
+      if ((room.from ?? position) === position) {
+        entered(room, { position });
+      }
+    }
+    resume();
+    list(isInFlight).forEach(transmitPending);
+    pump();
+  }
+  function heard() {
+    if (state === "open") {
+      staleAt = now + (staleAfter || Infinity);
+      pongDue = Infinity;
+    }
+  }
+  function resume() {
+    const envelope = sizeOf({ type: RESUME, rooms: [] });
+    let size = Infinity;
+    let places = [];
+    for (const room of rooms.values()) {
+      if (!room.entered) {
+        room.asked = RESUME;
+        const one = place(room);
+        const more = sizeOf(one) + 1;
+        size += more;
+        if (size > maxBytes || size === Infinity) {
+          size = envelope + more - 1;
+          transmit({ type: RESUME, rooms: places = [] });
+        }
+        places.push(one);
+      }
+    }
+  }
+  const isFull = () => rooms.size >= config.max_rooms;
+  function entered(room, { position, recovered }) {
+    room.entered = room.known = true;
+    room.asked = void 0;
+    if (!recovered || distance(room.position, position) > 0n) {
+      room.position = position;
+    }
+    room.from = room.position;
+    const joined = { position, recovered };
+    if (room.tickets.length > 0) {
+      for (const ticket of room.tickets.splice(0)) {
+        settle(ticket, { ok: joined });
+      }
+    } else {
+      emit({ room: { room: room.room, joined } });
+    }
+  }
+  function shutOut({ room, tickets }, left) {
+    rooms.delete(room);
+    if (tickets.length > 0) {
+      for (const ticket of tickets) {
+        settle(ticket, { error: left });
+      }
+    } else {
+      emit({ room: { room, left } });
+    }
+  }
+  const list = (which) => [...outgoing.values()].filter(which);
+  function take(which) {
+    const taken = list(which);
+    for (const { message } of taken) {
+      outgoing.delete(message.id);
+    }
+    return taken;
+  }
+  const isTooBig = ({ message }) => maxBytes < Infinity && sizeOf(message) > maxBytes;
+  const failTooBig = ({ ticket }) => fail(ticket, "too_big");
+  const isFree = () => state === "open" && limitedUntil === Infinity && list(isInFlight).length < config.max_in_flight;
+  const newId = (count) => `${config.id_prefix}-${count}`;
+  function transmitPending(pending) {
+    pending.sent = true;
+    pending.limited = false;
+    transmit(pending.message);
+  }
+  function pump() {
+    for (const pending of list(isWaiting)) {
+      if (isFree()) {
+        transmitPending(pending);
+      }
+    }
+  }
+  function make(ticket, fields, answer, timeout = Infinity, lasting) {
+    return { ticket, message: { ...fields, id: newId(ids + 1) }, answer, due: now + timeout, lasting };
+  }
+  function keep(pending) {
+    ids += 1;
+    outgoing.set(pending.message.id, pending);
+  }
+  function enqueue(pending) {
+    if (isTooBig(pending)) {
+      failTooBig(pending);
+    } else if (!isFree() && list(isWaiting).length >= config.buffer) {
+      fail(pending.ticket, "buffer_full");
+    } else {
+      keep(pending);
+      pump();
+    }
+  }
+  function publish(ticket, message, timeout) {
+    if (RESERVED.test(message.type)) {
+      fail(ticket, "reserved_type");
+    } else {
+      enqueue(make(ticket, message, "ack", timeout, timeout === void 0));
+    }
+  }
+  function received(message) {
+    const { type, id, room: name, timestamp, retry_after_ms } = message;
+    if (state !== "open") {
+      if (dialled && type === "connected") {
+        greeted(message);
+      }
+      return;
+    }
+    heard();
+    const room = rooms.get(name);
+    const position = message["position"] ?? message["event_id"];
+    switch (type) {
+      case "health_ping":
+        if (typeof timestamp === "number") {
+          transmit({ type: "health_pong", timestamp });
+        }
+        return;
+      case "draining":
+        if (typeof retry_after_ms === "number") {
+          wait = retry_after_ms;
+        }
+        return;
+      case "request":
+        if (id !== void 0) {
+          emit({ requested: { id, method: message["method"], payload: message["payload"] } });
+        }
+        return;
+      case "joined":
+      case "left":
+      case "ack":
+      case "error":
+      case "members":
+      case "history":
+        return answered(message, room);
+      case "direct":
+        return emit({ deliver: message });
+      case "member_joined":
+      case "member_left":
+        break;
+      case "refresh":
+        if (room?.entered && isPosition(position)) {
+          room.position = room.from = position;
+          break;
+        }
+        return;
+      default:
+        if (!room?.entered || !isPosition(position) || !advance(room, position) && type !== "gap") {
+          return;
+        }
+    }
+    if (room?.entered) {
+      emit({ deliver: message });
+    }
+  }
+  function answered(message, room) {
+    const { type, id, room: _, code, message: text, ...result } = message;
+    const { position, recovered, event_id } = result;
+    const problem = type === "error" ? { code, message: text } : void 0;
+    if (problem && typeof code !== "string") {
+      return;
+    }
+    const asking = [...rooms.values()].find(({ asked }) => id !== void 0 && asked === id);
+    if (type === "joined" && isPosition(position) && (id === void 0 || asking)) {
+      const isLeaving = list((one) => isLeave(one) && one.message.room === message.room).length > 0;
+      if (asking || (room ? !room.entered : !isLeaving && !isFull())) {
+        entered(asking ?? open(rooms, message.room), { position, recovered });
+      }
+    } else if (asking && problem) {
+      shutOut(asking, problem);
+    } else if (id === void 0 && room && (type === "left" && room.entered || problem && room.asked === RESUME)) {
+      shutOut(room, problem ?? {});
+    }
+    const pending = outgoing.get(id);
+    if (!pending?.sent || !problem && pending.answer !== type) {
+      return;
+    }
+    if (code === "rate_limited" && pending.lasting) {
+      pending.limited = true;
+      limitedUntil = Math.min(limitedUntil, now + RATE_LIMIT_PAUSE_MS);
+      return;
+    }
+    outgoing.delete(id);
+    const own = rooms.get(pending.message.room);
+    if (own && isPosition(event_id) && !pending.repeated && distance(own.from, event_id) === 1n) {
+      own.from = event_id;
+    }
+    settle(pending.ticket, problem ? { error: problem } : { ok: isLeave(pending) ? {} : result });
+    pump();
+  }
+  const on = {
+    connect() {
+      if (state === "idle" || state === "closed") {
+        failures = 0;
+        wasRefused = false;
+        retry();
+      } else if (state === "waiting") {
+        retry();
+      }
+    },
+    stop() {
+      drop(1e3);
+      end(state === "closed" ? state : "idle", "stopped");
+      rooms.clear();
+      session = void 0;
+    },
+    token(answer) {
+      if (state === "connecting" && !dialled) {
+        if ("error" in answer) {
+          pause({ reason: answer.error });
+        } else {
+          token = answer.token;
+          dial();
+        }
+      }
+    },
+    opened() {
+    },
+    alive: heard,
+    received,
+    ended(cause) {
+      if (dialled) {
+        over(cause.code, cause);
+      }
+    },
+    refused({ status, retry_after_ms }) {
+      if (dialled && state !== "open") {
+        over(status, { code: status }, retry_after_ms);
+      }
+    },
+    join({ ticket, room: name, since }) {
+      const wanted = rooms.get(name);
+      if (wanted?.entered) {
+        settle(ticket, { ok: { position: wanted.position } });
+        return;
+      }
+      let calls = list(isLeave).length;
+      rooms.forEach(({ tickets }) => calls += tickets.length);
+      if (calls >= config.max_rooms || !wanted && isFull()) {
+        fail(ticket, "too_many_rooms");
+        return;
+      }
+      const room = open(rooms, name);
+      room.position ??= since;
+      room.from ??= since;
+      room.tickets.push(ticket);
+      if (state === "open" && !room.asked) {
+        ids += 1;
+        room.asked = newId(ids);
+        transmit({ type: "join", id: room.asked, ...place(room) });
+      }
+    },
+    leave({ ticket, room: name }) {
+      const room = rooms.get(name);
+      rooms.delete(name);
+      for (const waiting of room?.tickets ?? []) {
+        fail(waiting, "left");
+      }
+      if (room?.entered || room?.asked) {
+        const pending = make(ticket, { type: "leave", room: name }, "left");
+        keep(pending);
+        transmitPending(pending);
+      } else {
+        settle(ticket, { ok: {} });
+      }
+    },
+    send: ({ ticket, ...message }) => publish(ticket, message),
+    direct: ({ ticket, ...message }) => enqueue(make(ticket, { type: "direct", ...message }, "ack", Infinity, true)),
+    request: ({ ticket, timeout_ms = config.request_timeout_ms, ...message }) => publish(ticket, message, timeout_ms),
+    ask: ({ ticket, message, timeout_ms = config.request_timeout_ms }) => enqueue(make(ticket, message, message.type, timeout_ms)),
+    cancel({ ticket }) {
+      for (const [name, room] of rooms) {
+        const { tickets, known, asked } = room;
+        room.tickets = tickets.filter((one) => one !== ticket);
+        if (room.tickets.length < tickets.length && !room.tickets.length && !known && !asked) {
+          rooms.delete(name);
+        }
+      }
+      take((pending) => pending.ticket === ticket);
+      pump();
+    },
+    reply(reply) {
+      if (state === "open") {
+        const message = { type: "reply", ...reply };
+        const isTooBig2 = sizeOf(message) > maxBytes;
+        transmit(isTooBig2 ? { type: "reply", id: reply.id, error: { code: "too_big", message: "the answer is too big" } } : message);
+      }
+    },
+    wake() {
+      if (state === "waiting") {
+        retry();
+      } else if (state === "open" && pongDue === Infinity) {
+        pongDue = now + PONG_WITHIN_MS;
+        transmit({ type: "health_ping", timestamp: now });
+      }
+    },
+    tick() {
+      for (const { ticket } of take(({ due }) => due <= now)) {
+        fail(ticket, "timeout");
+      }
+      if (now >= Math.min(staleAt, pongDue)) {
+        lose();
+      } else if (now >= until) {
+        if (state === "waiting") {
+          retry();
+        } else {
+          lose();
+        }
+      } else if (now >= limitedUntil) {
+        limitedUntil = Infinity;
+        list(({ limited }) => limited).forEach(transmitPending);
+      }
+      pump();
+    }
+  };
+  return {
+    handle(time, event) {
+      now = Math.max(now, time);
+      actions = [];
+      const [[name, body]] = Object.entries(event);
+      const { ticket } = body;
+      if (state === "closed" && ticket !== void 0) {
+        if (name !== "cancel") {
+          fail(ticket, "closed");
+        }
+      } else {
+        on[name](body);
+      }
+      return actions.sort((a, b) => rank(a) - rank(b) || ticketOf(a) - ticketOf(b));
+    },
+    nextDeadline() {
+      const deadline = Math.min(until, staleAt, pongDue, limitedUntil, ...list(() => true).map(({ due }) => due));
+      return deadline === Infinity ? null : deadline;
+    }
+  };
+}
+
+// src/room.ts
+var Room = class {
+  name;
+  #link;
+  #events;
+  #joined = false;
+  /** @internal */
+  constructor(name, link) {
+    this.name = name;
+    this.#link = link;
+    this.#events = createListeners(link.report);
+  }
+  /** Whether the connection is in the room now. */
+  get joined() {
+    return this.#joined;
+  }
+  /** Gives a function that takes the listener off again. */
+  on(name, listener) {
+    return this.#events.add(name, listener);
+  }
+  /** Enters the room, and enters it again after each reconnect. */
+  join({ since, signal } = {}) {
+    return this.#link.call("join", { room: this.name, since }, signal, (entered) => this.tell("joined", entered));
+  }
+  async leave({ signal } = {}) {
+    await this.#link.call("leave", { room: this.name }, signal, () => this.tell("left", {}));
+  }
+  /**
+   * Publishes, or hands it to the application's handler for this type. Settles when the server has answered; until then it
+   * survives reconnects, and is published once. `payload` is a JSON value, or bytes: Uint8Array, ArrayBuffer, Blob.
+   */
+  send(type, payload, { key, signal } = {}) {
+    return this.#link.publish("send", { room: this.name, type, key }, payload, signal);
+  }
+  /** Who is in the room: at most 1,000 names, and how many there are. */
+  members({ signal } = {}) {
+    return this.#link.call("ask", { message: { type: "members", room: this.name } }, signal);
+  }
+  /** What the room keeps: publications after `since`, oldest first, or the last ones. */
+  async history({ since, limit, signal } = {}) {
+    const room = this.name;
+    const history = await this.#link.call("ask", { message: { type: "history", room, since, limit } }, signal);
+    return { ...history, events: history.events.map((event) => this.#link.publication({ ...fromHistory({ ...event }), room })) };
+  }
+  /**
+   * The messages from now on, until the room is left or the client is closed. Whoever lets more than `limit` wait unread
+   * gets the error `overflow` instead of a stream with a hole in it.
+   */
+  messages({ limit = 1e3, signal } = {}) {
+    const unread = [];
+    let ended;
+    let wake;
+    const end = (error) => {
+      ended ??= { error };
+      offs.forEach((off) => off());
+      wake?.();
+    };
+    const abort = () => end(signal?.reason);
+    const offs = [
+      this.on("message", (message) => {
+        if (unread.push(message) > limit) {
+          end(new SwitchboardError("overflow", "overflow"));
+        }
+        wake?.();
+      }),
+      this.on("left", () => end()),
+      this.#link.onEnd(end),
+      () => signal?.removeEventListener("abort", abort)
+    ];
+    signal?.addEventListener("abort", abort);
+    if (signal?.aborted) {
+      abort();
+    }
+    return (async function* () {
+      try {
+        while (unread.length || !ended) {
+          if (unread.length) {
+            yield unread.shift();
+          } else {
+            await new Promise((resolve) => wake = resolve);
+          }
+        }
+        if (ended.error) {
+          throw ended.error;
+        }
+      } finally {
+        end();
+      }
+    })();
+  }
+  [Symbol.asyncIterator]() {
+    return this.messages();
+  }
+  /** @internal */
+  tell(name, value) {
+    if (name === "joined" && this.#joined) {
+      return;
+    }
+    if (name === "joined" || name === "left") {
+      this.#joined = name === "joined";
+    }
+    this.#events.emit(name, value);
+  }
+  /** @internal */
+  disconnected() {
+    this.#joined = false;
+  }
+};
+
+// src/client.ts
+var LONGEST_TIMER_MS = 2 ** 31 - 1;
+var WAKES = ["online", "pageshow", "visibilitychange"];
+var random = () => crypto.getRandomValues(new Uint32Array(2));
+var Client = class {
+  #url;
+  #token;
+  #WebSocket;
+  #machine;
+  #prefix = random().join("-");
+  #events = createListeners((error) => this.#link.report(error));
+  #handlers = /* @__PURE__ */ new Map();
+  #rooms = /* @__PURE__ */ new Map();
+  #pending = /* @__PURE__ */ new Map();
+  #queue = [];
+  #performing = false;
+  #reporting = false;
+  #tickets = 0;
+  #tokensAsked = 0;
+  #state = "idle";
+  #greeting;
+  #socket;
+  #timer;
+  /** `url` may be relative to the page, and begin with http as well as with ws. */
+  constructor(url, { token, user, WebSocket = globalThis.WebSocket, ...config } = {}) {
+    if (!WebSocket) {
+      throw new SwitchboardError("no_websocket", "no WebSocket");
+    }
+    this.#url = new URL(url, globalThis.location?.href);
+    this.#url.protocol = this.#url.protocol.replace("http", "ws");
+    if (user) {
+      this.#url.searchParams.set("user", user);
+    }
+    this.#token = token;
+    this.#WebSocket = WebSocket;
+    this.#machine = createMachine({ ...config, ask_token: typeof token === "function", seed: random()[0], id_prefix: this.#prefix });
+  }
+  get state() {
+    return this.#state;
+  }
+  /** What the server said when it let this client in the last time. */
+  get greeting() {
+    return this.#greeting;
+  }
+  /** Connects, and stays connected until `close`, or until the server says not to come back. While waiting to retry: retries now. */
+  connect() {
+    this.#watch("addEventListener");
+    this.#feed({ connect: {} });
+  }
+  /** Ends everything: what is unanswered fails with `stopped`, and the rooms are forgotten. */
+  close() {
+    this.#watch("removeEventListener");
+    this.#feed({ stop: {} });
+  }
+  /** Gives a function that takes the listener off again. */
+  on(name, listener) {
+    return this.#events.add(name, listener);
+  }
+  room(name) {
+    let room = this.#rooms.get(name);
+    if (!room) {
+      this.#rooms.set(name, room = new Room(name, this.#link));
+    }
+    return room;
+  }
+  /** To every connection of a user. Survives reconnects as `room.send` does; bytes are allowed. */
+  async direct(user, payload, { signal } = {}) {
+    await this.#link.publish("direct", { to: user }, payload, signal);
+  }
+  /** Asks the application's handler for `method`, once: if the connection is lost meanwhile, that is an error. */
+  async request(method, payload, { room, timeout, signal } = {}) {
+    const answer = await this.#link.publish("request", { type: method, room, timeout_ms: timeout }, payload, signal);
+    return answer.payload;
+  }
+  /** Answers the server's requests for `method` with what `handler` returns, or with what it throws as an error. */
+  onRequest(method, handler) {
+    this.#handlers.set(method, handler);
+    return () => void (this.#handlers.get(method) === handler && this.#handlers.delete(method));
+  }
+  // ---- calls ----
+  #link = {
+    call: (event, fields, signal, done) => new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      const ticket = ++this.#tickets;
+      const forget = () => {
+        this.#pending.delete(ticket);
+        signal?.removeEventListener("abort", abort);
+      };
+      const abort = () => {
+        forget();
+        this.#feed({ cancel: { ticket } });
+        reject(signal?.reason);
+      };
+      signal?.addEventListener("abort", abort);
+      this.#pending.set(ticket, (outcome) => {
+        forget();
+        if ("error" in outcome) {
+          reject(new SwitchboardError(outcome.error.code, outcome.error.message));
+        } else {
+          done?.(outcome.ok);
+          resolve(outcome.ok);
+        }
+      });
+      this.#feed({ [event]: { ticket, ...fields } });
+    }),
+    publish: async (event, fields, payload, signal) => {
+      const message = { ...fields, payload: snapshot(payload instanceof Blob ? await payload.arrayBuffer() : payload) };
+      encode(message);
+      return this.#link.call(event, message, signal);
+    },
+    publication: (message) => {
+      const { from, id } = message;
+      const own = from === this.#greeting?.user && !!id?.startsWith(this.#prefix);
+      return { ...message, own };
+    },
+    onEnd: (listener) => this.on("state", ({ state }) => (state === "idle" || state === "closed") && listener()),
+    report: (error) => {
+      const again = this.#reporting;
+      this.#reporting = true;
+      if (again || !this.#events.emit("error", error)) {
+        console.error(error);
+      }
+      this.#reporting = again;
+    }
+  };
+  // ---- the machine ----
+  #feed(event) {
+    this.#queue.push(...this.#machine.handle(Math.floor(performance.now()), event));
+    if (this.#performing) {
+      return;
+    }
+    this.#performing = true;
+    for (let action = this.#queue.shift(); action; action = this.#queue.shift()) {
+      const [[name, body]] = Object.entries(action);
+      try {
+        this.#perform[name](body);
+      } catch (error) {
+        this.#link.report(error);
+      }
+    }
+    this.#performing = false;
+    clearTimeout(this.#timer);
+    const deadline = this.#machine.nextDeadline();
+    if (deadline !== null) {
+      this.#timer = setTimeout(() => this.#feed({ tick: {} }), Math.min(LONGEST_TIMER_MS, deadline - performance.now()));
+    }
+  }
+  #perform = {
+    ask_token: async () => {
+      const asked = ++this.#tokensAsked;
+      let answer;
+      try {
+        answer = { token: await this.#token() };
+      } catch (error) {
+        answer = { error: String(error) };
+      }
+      if (asked === this.#tokensAsked) {
+        this.#feed({ token: answer });
+      }
+    },
+    dial: ({ token = this.#token, session }) => {
+      const url = new URL(this.#url);
+      if (session) {
+        url.searchParams.set("session", session);
+      }
+      const protocols = ["switchboard"];
+      if (token) {
+        protocols.push(`bearer.${token}`);
+      }
+      let socket;
+      try {
+        socket = new this.#WebSocket(url.href, protocols);
+      } catch (error) {
+        this.#feed({ ended: { code: token ? 4001 : 4003, reason: String(error) } });
+        return;
+      }
+      this.#socket = socket;
+      socket.binaryType = "arraybuffer";
+      socket.onopen = () => this.#feed({ opened: {} });
+      socket.onmessage = ({ data }) => this.#received(data);
+      socket.onclose = ({ code, reason }) => {
+        this.#forgetSocket();
+        this.#feed({ ended: { code, reason: reason || void 0 } });
+      };
+      socket.onerror = () => {
+      };
+    },
+    transmit: (message) => this.#socket?.send(encode(message)),
+    drop: ({ code }) => this.#forgetSocket()?.close(code),
+    state: (change) => {
+      this.#state = change.state;
+      for (const room of this.#rooms.values()) {
+        room.disconnected();
+      }
+      this.#events.emit("state", change);
+    },
+    settled: ({ ticket, ...outcome }) => this.#pending.get(ticket)?.(outcome),
+    deliver: (message) => {
+      const { type, room } = message;
+      if (room === void 0) {
+        this.#events.emit("direct", message);
+      } else if (message["event_id"] === void 0) {
+        this.room(room).tell(type, message);
+      } else {
+        this.room(room).tell("message", this.#link.publication(message));
+      }
+    },
+    room: ({ room, ...news }) => {
+      const [[name, value]] = Object.entries(news);
+      this.room(room).tell(name, value);
+    },
+    requested: async ({ id, method, payload }) => {
+      try {
+        const handler = this.#handlers.get(method);
+        if (!handler) {
+          throw new SwitchboardError("unknown_method", method);
+        }
+        this.#feed({ reply: { id, payload: snapshot(await handler(payload) ?? null) } });
+      } catch (error) {
+        const isMeant = error instanceof SwitchboardError;
+        if (!isMeant) {
+          this.#link.report(error);
+        }
+        this.#feed({ reply: { id, error: { code: isMeant ? error.code : "internal", message: String(error?.message) } } });
+      }
+    }
+  };
+  /** What the old socket still says is not heard. */
+  #forgetSocket() {
+    const socket = this.#socket;
+    this.#socket = void 0;
+    if (socket) {
+      socket.onopen = socket.onmessage = socket.onclose = null;
+    }
+    return socket;
+  }
+  #received(data) {
+    let message;
+    try {
+      message = decode(data);
+    } catch (error) {
+      this.#feed({ alive: {} });
+      this.#link.report(new SwitchboardError("unreadable", String(error)));
+      return;
+    }
+    if (message.type === "connected") {
+      this.#greeting = message;
+    }
+    this.#feed({ received: message });
+    if (message.type === "draining") {
+      this.#events.emit("draining", message);
+    }
+  }
+  /** A timer may sleep while the device does; these tell that it is awake, or that there is a network again. */
+  #watch(method) {
+    for (const name of WAKES) {
+      globalThis[method]?.(name, this.#wake);
+    }
+  }
+  #wake = () => {
+    if (!globalThis.document?.hidden) {
+      this.#feed({ wake: {} });
+    }
+  };
+};
+export {
+  Client,
+  Room,
+  SwitchboardError
+};

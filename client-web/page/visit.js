@@ -1,0 +1,123 @@
+// A stay in one room, kept up for as long as the server wants it. Knows nothing of the page.
+
+import { closeText, FULL, refusalText } from "./closes.js";
+import { Client } from "./switchboard-client.js";
+
+const FULL_WAIT_MIN_MS = 2_000;
+const FULL_WAIT_MAX_MS = 8_000;
+
+export function openVisit({ room, user, token }) {
+  return new Visit(new Client("/ws", { user, token: token || undefined }), room);
+}
+
+/**
+ * Event: `state`, with the new `state`. `state.phase` is one of
+ *   idle        never started
+ *   connecting  not yet in the room
+ *   connected   in the room
+ *   waiting     until `retryAt`, then connecting again
+ *   closed      for good, until `start` is called
+ * The last two carry a `text` that says why, and connecting does after a failure. It is empty when it was `stop` that closed.
+ */
+export class Visit extends EventTarget {
+  state = { phase: "idle" };
+  client;
+  room;
+  /** When the server that is about to go wants us back; undefined while it stays. */
+  drainUntil;
+
+  #platform;
+  #timer;
+
+  constructor(client, room, platform = {}) {
+    super();
+    this.client = client;
+    this.room = client.room(room);
+    this.#platform = {
+      setTimeout: globalThis.setTimeout.bind(globalThis),
+      clearTimeout: globalThis.clearTimeout.bind(globalThis),
+      now: Date.now,
+      random: Math.random,
+      ...platform,
+    };
+    client.on("state", (change) => this.#changed(change));
+    client.on("draining", ({ retry_after_ms: wait }) => {
+      this.drainUntil = this.#platform.now() + wait;
+      this.#setState(this.state);
+    });
+    this.room.on("joined", () => {
+      this.drainUntil = undefined;
+      this.#setState({ phase: "connected" });
+    });
+    this.room.on("left", (problem) => problem.code && this.#refused(problem));
+  }
+
+  start() {
+    this.client.connect();
+    this.#enter();
+  }
+
+  stop() {
+    this.client.close();
+  }
+
+  retryNow() {
+    if (this.state.phase !== "waiting") {
+      return;
+    }
+    if (this.client.state === "open") {
+      this.#enter();
+    } else {
+      this.client.connect();
+    }
+  }
+
+  #enter() {
+    this.#platform.clearTimeout(this.#timer);
+    this.#setState({ ...this.state, phase: "connecting" });
+    this.room.join().catch((problem) => this.#refused(problem));
+  }
+
+  /** The room is not open to us, though the server is. */
+  #refused({ code, message }) {
+    if (code === "stopped" || code === "closed") {
+      return;
+    }
+    const text = refusalText(code, message);
+    if (code === FULL) {
+      const wait = FULL_WAIT_MIN_MS + this.#platform.random() * (FULL_WAIT_MAX_MS - FULL_WAIT_MIN_MS);
+      this.#timer = this.#platform.setTimeout(() => this.#enter(), wait);
+      this.#setState({ phase: "waiting", text, retryAt: this.#platform.now() + wait });
+    } else {
+      this.client.close();
+      this.#setState({ phase: "closed", text });
+    }
+  }
+
+  #changed({ state, code, reason, retry_in_ms: wait }) {
+    this.#platform.clearTimeout(this.#timer);
+    switch (state) {
+      case "open":
+        // A room that was full when it was asked for last is not on the client's list any more.
+        if (this.state.phase === "waiting") {
+          this.#enter();
+        }
+        break;
+      case "connecting":
+        this.#setState({ phase: "connecting", text: this.state.text });
+        break;
+      case "waiting":
+        this.drainUntil = undefined;
+        this.#setState({ phase: "waiting", text: closeText(code, reason), retryAt: this.#platform.now() + wait });
+        break;
+      default:
+        this.drainUntil = undefined;
+        this.#setState({ phase: "closed", text: state === "closed" ? closeText(code, reason) : "" });
+    }
+  }
+
+  #setState(state) {
+    this.state = state;
+    this.dispatchEvent(new CustomEvent("state", { detail: state }));
+  }
+}

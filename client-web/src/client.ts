@@ -1,0 +1,374 @@
+import { SwitchboardError } from "./error.js";
+import { createListeners } from "./listeners.js";
+import { createMachine, type Machine } from "./machine.js";
+import { Room, type Abortable, type Link, type Publication, type RoomEvents } from "./room.js";
+import type { Action, Actions, Config, Event, Events, Message, Outcome, State, StateChange } from "./vocabulary.js";
+import { decode, encode, snapshot } from "./wire.js";
+
+/** As much of a WebSocket as is used here; that of browsers, of Node.js 22 and of the package `ws` all have it. */
+export interface Socket {
+  binaryType: string;
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: never) => void) | null;
+  onclose: ((event: never) => void) | null;
+  onerror: ((event: never) => void) | null;
+  send(data: string | Uint8Array<ArrayBuffer>): void;
+  close(code?: number): void;
+}
+
+export type SocketConstructor = new (url: string, protocols: string[]) => Socket;
+
+export type TokenProvider = () => string | Promise<string>;
+
+export interface ClientOptions extends Partial<Omit<Config, "ask_token" | "seed" | "id_prefix">> {
+  /** A token, or what gives one: asked before the first connection, and again when the server refuses a token. */
+  readonly token?: string | TokenProvider | undefined;
+  /** The name, where anonymous users are allowed. */
+  readonly user?: string | undefined;
+  /** For where there is no global one, such as Node.js 20: that of the package `ws`. */
+  readonly WebSocket?: SocketConstructor | undefined;
+}
+
+/** What the server said when it let the client in. */
+export interface Greeting {
+  readonly client_id: string;
+  readonly user: string;
+  readonly heartbeat: { readonly interval_ms: number; readonly stale_after_ms: number };
+  readonly limits: {
+    readonly max_message_bytes: number;
+    readonly max_rooms: number;
+    readonly messages_per_second: number;
+    readonly message_burst: number;
+  };
+}
+
+/** A message from user to user. */
+export interface Direct {
+  readonly from?: string;
+  readonly id?: string;
+  readonly timestamp: number;
+  readonly payload?: unknown;
+}
+
+export interface ClientEvents {
+  state: StateChange;
+  direct: Direct;
+  /** The server is about to go away; the connection will be made again after so long. */
+  draining: { readonly retry_after_ms: number };
+  /** A listener failed, or a message could not be read. Without a listener it goes to the console. */
+  error: unknown;
+}
+
+export interface RequestOptions extends Abortable {
+  readonly room?: string | undefined;
+  /** In milliseconds, from the call on. */
+  readonly timeout?: number | undefined;
+}
+
+export type RequestHandler = (payload: unknown) => unknown;
+
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const WAKES = ["online", "pageshow", "visibilitychange"];
+
+const random = () => crypto.getRandomValues(new Uint32Array(2));
+
+export class Client {
+  readonly #url: URL;
+  readonly #token: ClientOptions["token"];
+  readonly #WebSocket: SocketConstructor;
+  readonly #machine: Machine;
+  readonly #prefix = random().join("-");
+  readonly #events = createListeners<ClientEvents>((error) => this.#link.report(error));
+  readonly #handlers = new Map<string, RequestHandler>();
+  readonly #rooms = new Map<string, Room>();
+  readonly #pending = new Map<number, (outcome: Outcome) => void>();
+  #queue: Action[] = [];
+  #performing = false;
+  #reporting = false;
+  #tickets = 0;
+  #tokensAsked = 0;
+  #state: State = "idle";
+  #greeting: Greeting | undefined;
+  #socket: Socket | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** `url` may be relative to the page, and begin with http as well as with ws. */
+  constructor(url: string | URL, { token, user, WebSocket = globalThis.WebSocket as SocketConstructor, ...config }: ClientOptions = {}) {
+    if (!WebSocket) {
+      throw new SwitchboardError("no_websocket", "no WebSocket");
+    }
+    this.#url = new URL(url, globalThis.location?.href);
+    this.#url.protocol = this.#url.protocol.replace("http", "ws");
+    if (user) {
+      this.#url.searchParams.set("user", user);
+    }
+    this.#token = token;
+    this.#WebSocket = WebSocket;
+    this.#machine = createMachine({ ...config, ask_token: typeof token === "function", seed: random()[0] as number, id_prefix: this.#prefix });
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** What the server said when it let this client in the last time. */
+  get greeting(): Greeting | undefined {
+    return this.#greeting;
+  }
+
+  /** Connects, and stays connected until `close`, or until the server says not to come back. While waiting to retry: retries now. */
+  connect(): void {
+    this.#watch("addEventListener");
+    this.#feed({ connect: {} });
+  }
+
+  /** Ends everything: what is unanswered fails with `stopped`, and the rooms are forgotten. */
+  close(): void {
+    this.#watch("removeEventListener");
+    this.#feed({ stop: {} });
+  }
+
+  /** Gives a function that takes the listener off again. */
+  on<Name extends keyof ClientEvents>(name: Name, listener: (value: ClientEvents[Name]) => void): () => void {
+    return this.#events.add(name, listener);
+  }
+
+  room(name: string): Room {
+    let room = this.#rooms.get(name);
+    if (!room) {
+      this.#rooms.set(name, (room = new Room(name, this.#link)));
+    }
+    return room;
+  }
+
+  /** To every connection of a user. Survives reconnects as `room.send` does; bytes are allowed. */
+  async direct(user: string, payload?: unknown, { signal }: Abortable = {}): Promise<void> {
+    await this.#link.publish("direct", { to: user }, payload, signal);
+  }
+
+  /** Asks the application's handler for `method`, once: if the connection is lost meanwhile, that is an error. */
+  async request<T = unknown>(method: string, payload?: unknown, { room, timeout, signal }: RequestOptions = {}): Promise<T> {
+    const answer = await this.#link.publish("request", { type: method, room, timeout_ms: timeout }, payload, signal);
+    return answer.payload as T;
+  }
+
+  /** Answers the server's requests for `method` with what `handler` returns, or with what it throws as an error. */
+  onRequest(method: string, handler: RequestHandler): () => void {
+    this.#handlers.set(method, handler);
+    return () => void (this.#handlers.get(method) === handler && this.#handlers.delete(method));
+  }
+
+  // ---- calls ----
+
+  readonly #link: Link = {
+    call: (event, fields, signal, done) =>
+      new Promise((resolve, reject) => {
+        signal?.throwIfAborted();
+        const ticket = ++this.#tickets;
+        const forget = () => {
+          this.#pending.delete(ticket);
+          signal?.removeEventListener("abort", abort);
+        };
+        const abort = () => {
+          forget();
+          this.#feed({ cancel: { ticket } });
+          reject(signal?.reason);
+        };
+        signal?.addEventListener("abort", abort);
+        this.#pending.set(ticket, (outcome) => {
+          forget();
+          if ("error" in outcome) {
+            reject(new SwitchboardError(outcome.error.code, outcome.error.message));
+          } else {
+            done?.(outcome.ok as never);
+            resolve(outcome.ok as never);
+          }
+        });
+        this.#feed({ [event]: { ticket, ...fields } } as Event);
+      }),
+
+    publish: async (event, fields, payload, signal) => {
+      // Only a Blob has to be waited for: everything else goes out in the order of the calls.
+      const message = { ...fields, payload: snapshot(payload instanceof Blob ? await payload.arrayBuffer() : payload) };
+      // What cannot be sent fails here, and not in the middle of a reconnect.
+      encode(message as unknown as Message);
+      return this.#link.call(event, message, signal);
+    },
+
+    publication: (message) => {
+      const { from, id } = message as unknown as Publication;
+      const own = from === this.#greeting?.user && !!id?.startsWith(this.#prefix);
+      return { ...(message as unknown as Publication), own };
+    },
+
+    onEnd: (listener) => this.on("state", ({ state }) => (state === "idle" || state === "closed") && listener()),
+
+    report: (error) => {
+      // What a listener for errors throws must not come back to it.
+      const again = this.#reporting;
+      this.#reporting = true;
+      if (again || !this.#events.emit("error", error)) {
+        console.error(error);
+      }
+      this.#reporting = again;
+    },
+  };
+
+  // ---- the machine ----
+
+  #feed(event: Event): void {
+    this.#queue.push(...this.#machine.handle(Math.floor(performance.now()), event));
+    // A listener may call back into the client: what comes of that has to wait for its turn.
+    if (this.#performing) {
+      return;
+    }
+    this.#performing = true;
+    for (let action = this.#queue.shift(); action; action = this.#queue.shift()) {
+      const [[name, body]] = Object.entries(action) as [[keyof Actions, never]];
+      try {
+        this.#perform[name](body);
+      } catch (error) {
+        this.#link.report(error);
+      }
+    }
+    this.#performing = false;
+
+    clearTimeout(this.#timer);
+    const deadline = this.#machine.nextDeadline();
+    if (deadline !== null) {
+      this.#timer = setTimeout(() => this.#feed({ tick: {} }), Math.min(LONGEST_TIMER_MS, deadline - performance.now()));
+    }
+  }
+
+  readonly #perform: { [Name in keyof Actions]: (body: Actions[Name]) => void } = {
+    ask_token: async () => {
+      const asked = ++this.#tokensAsked;
+      let answer: Events["token"];
+      try {
+        answer = { token: await (this.#token as TokenProvider)() };
+      } catch (error) {
+        answer = { error: String(error) };
+      }
+      // An answer to an earlier question is worth nothing.
+      if (asked === this.#tokensAsked) {
+        this.#feed({ token: answer });
+      }
+    },
+
+    dial: ({ token = this.#token, session }) => {
+      const url = new URL(this.#url);
+      if (session) {
+        url.searchParams.set("session", session);
+      }
+      // Among the subprotocols and not in the URL, because URLs end up in logs.
+      const protocols = ["switchboard"];
+      if (token) {
+        protocols.push(`bearer.${token}`);
+      }
+      let socket: Socket;
+      try {
+        socket = new this.#WebSocket(url.href, protocols);
+      } catch (error) {
+        // Nothing was dialled: the token cannot be sent, or this page may not open such a connection.
+        this.#feed({ ended: { code: token ? 4001 : 4003, reason: String(error) } });
+        return;
+      }
+      this.#socket = socket;
+      socket.binaryType = "arraybuffer";
+      socket.onopen = () => this.#feed({ opened: {} });
+      socket.onmessage = ({ data }: { data: string | ArrayBuffer }) => this.#received(data);
+      socket.onclose = ({ code, reason }: { code: number; reason: string }) => {
+        this.#forgetSocket();
+        this.#feed({ ended: { code, reason: reason || undefined } });
+      };
+      // `close` follows; without a listener, `ws` would throw.
+      socket.onerror = () => {};
+    },
+
+    transmit: (message) => this.#socket?.send(encode(message)),
+    drop: ({ code }) => this.#forgetSocket()?.close(code),
+
+    state: (change) => {
+      this.#state = change.state;
+      for (const room of this.#rooms.values()) {
+        room.disconnected();
+      }
+      this.#events.emit("state", change);
+    },
+
+    settled: ({ ticket, ...outcome }) => this.#pending.get(ticket)?.(outcome),
+
+    deliver: (message) => {
+      const { type, room } = message;
+      if (room === undefined) {
+        this.#events.emit("direct", message as unknown as Direct);
+      } else if (message["event_id"] === undefined) {
+        this.room(room).tell(type as keyof RoomEvents, message as never);
+      } else {
+        this.room(room).tell("message", this.#link.publication(message));
+      }
+    },
+
+    room: ({ room, ...news }) => {
+      const [[name, value]] = Object.entries(news) as [["joined", never]];
+      this.room(room).tell(name, value);
+    },
+
+    requested: async ({ id, method, payload }) => {
+      try {
+        const handler = this.#handlers.get(method);
+        if (!handler) {
+          throw new SwitchboardError("unknown_method", method);
+        }
+        this.#feed({ reply: { id, payload: snapshot((await handler(payload)) ?? null) } });
+      } catch (error) {
+        const isMeant = error instanceof SwitchboardError;
+        if (!isMeant) {
+          this.#link.report(error);
+        }
+        this.#feed({ reply: { id, error: { code: isMeant ? error.code : "internal", message: String((error as Error)?.message) } } });
+      }
+    },
+  };
+
+  /** What the old socket still says is not heard. */
+  #forgetSocket(): Socket | undefined {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    if (socket) {
+      socket.onopen = socket.onmessage = socket.onclose = null;
+    }
+    return socket;
+  }
+
+  #received(data: string | ArrayBuffer): void {
+    let message: Message;
+    try {
+      message = decode(data);
+    } catch (error) {
+      this.#feed({ alive: {} });
+      this.#link.report(new SwitchboardError("unreadable", String(error)));
+      return;
+    }
+    if (message.type === "connected") {
+      this.#greeting = message as unknown as Greeting;
+    }
+    this.#feed({ received: message });
+    if (message.type === "draining") {
+      this.#events.emit("draining", message as unknown as ClientEvents["draining"]);
+    }
+  }
+
+  /** A timer may sleep while the device does; these tell that it is awake, or that there is a network again. */
+  #watch(method: "addEventListener" | "removeEventListener"): void {
+    for (const name of WAKES) {
+      globalThis[method]?.(name, this.#wake);
+    }
+  }
+
+  readonly #wake = (): void => {
+    if (!globalThis.document?.hidden) {
+      this.#feed({ wake: {} });
+    }
+  };
+}

@@ -1,0 +1,228 @@
+import { SwitchboardError } from "./error.js";
+import { createListeners, type Listeners } from "./listeners.js";
+import type { Entered, Events, Message, Problem } from "./vocabulary.js";
+import { fromHistory } from "./wire.js";
+
+/** A message that was published in a room. */
+export interface Publication {
+  readonly type: string;
+  readonly room: string;
+  /** Absent when the server published it. */
+  readonly from?: string;
+  readonly id?: string;
+  /** Its position. */
+  readonly event_id: string;
+  readonly timestamp: number;
+  /** A `Uint8Array` if it was sent as bytes. */
+  readonly payload?: unknown;
+  /** Whether this very client sent it. */
+  readonly own: boolean;
+}
+
+export interface Presence {
+  readonly room: string;
+  readonly user: string;
+}
+
+/** The server left some out, because this client was too slow. */
+export interface Gap {
+  readonly room: string;
+  readonly since: string;
+  readonly position: string;
+  readonly dropped: number;
+}
+
+/** What was missed could not be made up for; the stream goes on after `position`. */
+export interface Refresh {
+  readonly room: string;
+  readonly reason: string;
+  readonly position: string;
+  /** The room's full state, where the application provides it. */
+  readonly payload?: unknown;
+}
+
+export interface RoomEvents {
+  message: Publication;
+  member_joined: Presence;
+  member_left: Presence;
+  gap: Gap;
+  refresh: Refresh;
+  /** Each time the room is entered, so after each reconnect too. */
+  joined: Entered;
+  /** With a `code` if the room could not be entered again; without one after `leave`, or if the server did it. */
+  left: Partial<Problem>;
+}
+
+export interface Sent {
+  /** Its position, if it was published and not handled by the application. */
+  readonly event_id?: string;
+  readonly payload?: unknown;
+}
+
+export interface Members {
+  readonly members: string[];
+  readonly total: number;
+}
+
+export interface History {
+  readonly events: Publication[];
+  readonly position: string;
+  /** Whether there are newer ones than these. */
+  readonly more: boolean;
+}
+
+export interface Abortable {
+  /** Ends the waiting; what is still without an answer then is not sent again. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface JoinOptions extends Abortable {
+  /** A position: what was published after it comes first. */
+  readonly since?: string | undefined;
+}
+
+export interface SendOptions extends Abortable {
+  /** In a room that conflates, what this replaces. */
+  readonly key?: string | undefined;
+}
+
+export interface HistoryOptions extends Abortable {
+  readonly since?: string | undefined;
+  readonly limit?: number | undefined;
+}
+
+export interface MessagesOptions extends Abortable {
+  /** How many may wait unread. */
+  readonly limit?: number | undefined;
+}
+
+/** What a room needs of its client. */
+export interface Link {
+  call<T>(event: keyof Events, fields: object, signal?: AbortSignal, done?: (result: T) => void): Promise<T>;
+  publish(event: keyof Events, fields: object, payload: unknown, signal?: AbortSignal): Promise<Sent>;
+  publication(message: Message): Publication;
+  onEnd(listener: () => void): () => void;
+  report(error: unknown): void;
+}
+
+/** A room as one client sees it. Get it from `client.room(name)`; the same name gives the same room. */
+export class Room implements AsyncIterable<Publication> {
+  readonly name: string;
+  readonly #link: Link;
+  readonly #events: Listeners<RoomEvents>;
+  #joined = false;
+
+  /** @internal */
+  constructor(name: string, link: Link) {
+    this.name = name;
+    this.#link = link;
+    this.#events = createListeners(link.report);
+  }
+
+  /** Whether the connection is in the room now. */
+  get joined(): boolean {
+    return this.#joined;
+  }
+
+  /** Gives a function that takes the listener off again. */
+  on<Name extends keyof RoomEvents>(name: Name, listener: (value: RoomEvents[Name]) => void): () => void {
+    return this.#events.add(name, listener);
+  }
+
+  /** Enters the room, and enters it again after each reconnect. */
+  join({ since, signal }: JoinOptions = {}): Promise<Entered> {
+    return this.#link.call<Entered>("join", { room: this.name, since }, signal, (entered) => this.tell("joined", entered));
+  }
+
+  async leave({ signal }: Abortable = {}): Promise<void> {
+    await this.#link.call("leave", { room: this.name }, signal, () => this.tell("left", {}));
+  }
+
+  /**
+   * Publishes, or hands it to the application's handler for this type. Settles when the server has answered; until then it
+   * survives reconnects, and is published once. `payload` is a JSON value, or bytes: Uint8Array, ArrayBuffer, Blob.
+   */
+  send(type: string, payload?: unknown, { key, signal }: SendOptions = {}): Promise<Sent> {
+    return this.#link.publish("send", { room: this.name, type, key }, payload, signal);
+  }
+
+  /** Who is in the room: at most 1,000 names, and how many there are. */
+  members({ signal }: Abortable = {}): Promise<Members> {
+    return this.#link.call("ask", { message: { type: "members", room: this.name } }, signal);
+  }
+
+  /** What the room keeps: publications after `since`, oldest first, or the last ones. */
+  async history({ since, limit, signal }: HistoryOptions = {}): Promise<History> {
+    const room = this.name;
+    const history = await this.#link.call<History>("ask", { message: { type: "history", room, since, limit } }, signal);
+    return { ...history, events: history.events.map((event) => this.#link.publication({ ...fromHistory({ ...event }), room })) };
+  }
+
+  /**
+   * The messages from now on, until the room is left or the client is closed. Whoever lets more than `limit` wait unread
+   * gets the error `overflow` instead of a stream with a hole in it.
+   */
+  messages({ limit = 1_000, signal }: MessagesOptions = {}): AsyncGenerator<Publication, void, void> {
+    const unread: Publication[] = [];
+    let ended: { error?: unknown } | undefined;
+    let wake: (() => void) | undefined;
+    const end = (error?: unknown) => {
+      ended ??= { error };
+      offs.forEach((off) => off());
+      wake?.();
+    };
+    const abort = () => end(signal?.reason);
+    const offs = [
+      this.on("message", (message) => {
+        if (unread.push(message) > limit) {
+          end(new SwitchboardError("overflow", "overflow"));
+        }
+        wake?.();
+      }),
+      this.on("left", () => end()),
+      this.#link.onEnd(end),
+      () => signal?.removeEventListener("abort", abort),
+    ];
+    signal?.addEventListener("abort", abort);
+    if (signal?.aborted) {
+      abort();
+    }
+    return (async function* () {
+      try {
+        while (unread.length || !ended) {
+          if (unread.length) {
+            yield unread.shift() as Publication;
+          } else {
+            await new Promise<void>((resolve) => (wake = resolve));
+          }
+        }
+        if (ended.error) {
+          throw ended.error;
+        }
+      } finally {
+        end();
+      }
+    })();
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<Publication, void, void> {
+    return this.messages();
+  }
+
+  /** @internal */
+  tell<Name extends keyof RoomEvents>(name: Name, value: RoomEvents[Name]): void {
+    // Two joins at a time are one entry.
+    if (name === "joined" && this.#joined) {
+      return;
+    }
+    if (name === "joined" || name === "left") {
+      this.#joined = name === "joined";
+    }
+    this.#events.emit(name, value);
+  }
+
+  /** @internal */
+  disconnected(): void {
+    this.#joined = false;
+  }
+}

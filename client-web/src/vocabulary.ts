@@ -1,0 +1,97 @@
+// What goes into the machine and what comes out of it. The names are those of docs/client-machine.md.
+
+/** A message as it travels; in a binary one, `payload` is a `Uint8Array`. */
+export interface Message {
+  readonly type: string;
+  readonly id?: string | undefined;
+  readonly room?: string | undefined;
+  readonly [field: string]: unknown;
+}
+
+export interface Problem {
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface Config {
+  min_backoff_ms: number;
+  max_backoff_ms: number;
+  stable_after_ms: number;
+  connect_timeout_ms: number;
+  request_timeout_ms: number;
+  stale_after_ms: number;
+  /** How many messages wait while there is no connection. */
+  buffer: number;
+  /** How many messages may be without an answer at a time. */
+  max_in_flight: number;
+  /** How many rooms may be wanted. */
+  max_rooms: number;
+  /** Whether there is somebody to ask for a token. */
+  ask_token: boolean;
+  seed: number;
+  id_prefix: string;
+}
+
+export type State = "idle" | "connecting" | "open" | "waiting" | "closed";
+
+/** Why a connection ended. */
+export interface Cause {
+  readonly code?: number | undefined;
+  readonly reason?: string | undefined;
+}
+
+export interface StateChange extends Cause {
+  readonly state: State;
+  readonly retry_in_ms?: number | undefined;
+}
+
+type Nothing = Record<never, never>;
+type Ticket = { ticket: number };
+type Payload = { payload?: unknown };
+
+export interface Events {
+  connect: Nothing;
+  stop: Nothing;
+  token: { token: string } | { error: string };
+  opened: Nothing;
+  received: Message;
+  alive: Nothing;
+  ended: Cause;
+  refused: { status: number; retry_after_ms?: number };
+  join: Ticket & { room: string; since?: string };
+  leave: Ticket & { room: string };
+  send: Ticket & Payload & { room?: string | undefined; type: string; key?: string };
+  direct: Ticket & Payload & { to: string };
+  request: Ticket & Payload & { room?: string | undefined; type: string; timeout_ms?: number };
+  ask: Ticket & { message: Message; timeout_ms?: number | undefined };
+  cancel: Ticket;
+  reply: Payload & { id: string; error?: Problem };
+  wake: Nothing;
+  tick: Nothing;
+}
+
+export type Outcome = { ok: Record<string, unknown> } | { error: Problem };
+
+export interface Actions {
+  ask_token: Nothing;
+  dial: { token?: string | undefined; session?: string };
+  transmit: Message;
+  drop: { code?: number };
+  state: StateChange;
+  settled: Ticket & Outcome;
+  deliver: Message;
+  room: { room: string } & ({ joined: Entered } | { left: Partial<Problem> });
+  requested: Payload & { id: string; method: string };
+}
+
+export interface Entered {
+  readonly position: string;
+  /** Only there when the room was entered from a position: whether nothing was missed since. */
+  readonly recovered?: boolean | undefined;
+}
+
+/** One of the entries, as an object with that only key. */
+type OneOf<T> = { [K in keyof T]: { [P in K]: T[K] } }[keyof T];
+
+export type Event = OneOf<Events>;
+export type Action = OneOf<Actions>;

@@ -1,0 +1,67 @@
+// The cases that the machines in Rust and in TypeScript share.
+
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import { createMachine } from "../dist/machine.js";
+
+const FOLDERS = ["../../core/tests/vectors/client/", "vectors/"].map((folder) => new URL(folder, import.meta.url));
+
+/** Bytes are base64 in the files, under another name. */
+function fromFile(value) {
+  if (Array.isArray(value)) {
+    return value.map(fromFile);
+  }
+  if (typeof value !== "object" || value === null) {
+    return value;
+  }
+  const { binary, ...rest } = value;
+  const copy = Object.fromEntries(Object.entries(rest).map(([key, inner]) => [key, key === "events" ? inner : fromFile(inner)]));
+  return typeof binary === "string" ? { ...copy, payload: new Uint8Array(Buffer.from(binary, "base64")) } : copy;
+}
+
+function toFile(value) {
+  if (Array.isArray(value)) {
+    return value.map(toFile);
+  }
+  if (typeof value !== "object" || value === null) {
+    return value;
+  }
+  const copy = {};
+  for (const [key, inner] of Object.entries(value)) {
+    if (inner instanceof Uint8Array) {
+      copy.binary = Buffer.from(inner).toString("base64");
+    } else if (inner !== undefined) {
+      copy[key] = toFile(inner);
+    }
+  }
+  return copy;
+}
+
+/** What the machine says in its own words is not compared, only its codes. */
+function withoutOwnWords(actions, expected) {
+  for (const [index, { settled }] of actions.entries()) {
+    if (settled?.error && expected[index]?.settled?.error?.message === undefined) {
+      delete settled.error.message;
+    }
+  }
+  return actions;
+}
+
+for (const folder of FOLDERS.filter((one) => existsSync(one))) {
+  for (const file of readdirSync(folder).filter((name) => name.endsWith(".json"))) {
+    for (const { name, config, steps } of JSON.parse(readFileSync(new URL(file, folder), "utf8"))) {
+      test(`${file}: ${name}`, () => {
+        const machine = createMachine({ id_prefix: "v", ...config });
+        for (const [index, { at, event, actions, deadline }] of steps.entries()) {
+          const where = `step ${index + 1}, at ${at}: ${JSON.stringify(event)}`;
+          assert.deepEqual(withoutOwnWords(toFile(machine.handle(at, fromFile(event))), actions), actions, where);
+          if (deadline !== undefined) {
+            assert.equal(machine.nextDeadline(), deadline, `${where}: the deadline`);
+          }
+        }
+      });
+    }
+  }
+}

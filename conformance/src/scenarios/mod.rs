@@ -1,0 +1,52 @@
+//! The scenarios, a file a matter.
+
+mod admission;
+mod bad_input;
+mod comeback;
+mod drain;
+mod endings;
+pub(crate) mod files;
+mod http;
+mod limits;
+mod liveness;
+mod presence;
+mod rfc6455;
+mod rooms;
+mod slow;
+
+use crate::Start;
+
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) run: fn(Start),
+}
+
+/// The scenarios of a file. One that is forgotten here is unused, and the compiler says so.
+macro_rules! scenarios {
+    ($($name:ident),* $(,)?) => {
+        pub(crate) const ALL: &[$crate::scenarios::Scenario] =
+            &[$($crate::scenarios::Scenario { name: stringify!($name), run: $name }),*];
+    };
+}
+use scenarios;
+
+/// All of them, each with the name of its file.
+pub(crate) fn all() -> impl Iterator<Item = (&'static str, &'static Scenario)> {
+    [
+        ("admission", admission::ALL),
+        ("bad_input", bad_input::ALL),
+        ("comeback", comeback::ALL),
+        ("drain", drain::ALL),
+        ("endings", endings::ALL),
+        ("files", files::ALL),
+        ("http", http::ALL),
+        ("limits", limits::ALL),
+        ("liveness", liveness::ALL),
+        ("presence", presence::ALL),
+        ("rfc6455", rfc6455::ALL),
+        ("rooms", rooms::ALL),
+        ("slow", slow::ALL),
+    ]
+    .into_iter()
+    .flat_map(|(module, scenarios)| scenarios.iter().map(move |scenario| (module, scenario)))
+}
