@@ -13,7 +13,7 @@ use crate::server::{Running, hasty, next_number, plain, until, until_open};
 fn nothing_is_lost_and_nothing_comes_twice_however_often_the_wire_is_cut() {
     const MESSAGES: u32 = 300;
     let keep_all = RoomClass::default();
-    let mut history = keep_all.history.clone();
+    let mut history = keep_all.history;
     history.events = MESSAGES as usize;
     let server = Running::start(plain().rooms("", RoomClass { history, ..keep_all }));
     let proxy = Proxy::to(server.address);
@@ -90,7 +90,7 @@ fn a_room_of_the_address_goes_on_too() {
 #[test]
 fn where_history_ends_there_is_a_refresh() {
     let class = RoomClass::default();
-    let mut history = class.history.clone();
+    let mut history = class.history;
     history.events = 3;
     let server = Running::start(plain().rooms("", RoomClass { history, ..class }));
     let proxy = Proxy::to(server.address);
