@@ -54,6 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     })
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "whatever else there is, is shown as it is")]
 fn print(event: Event) {
     match event {
         Event::Message(message) => {

@@ -54,6 +54,10 @@ impl Terminal {
 
 /// Something to do next.
 enum Next {
+    /// One of the rooms that were asked for at the start was joined, or not.
+    Joined(bool),
+    /// An answer came after the end of the input.
+    Answered,
     Event(Option<Event>),
     Line(Option<io::Result<String>>),
     Signal,
@@ -104,21 +108,38 @@ async fn converse<'a>(
     let mut tasks = Vec::new();
     let mut here =
         options.rooms.last().cloned().or_else(|| client.address().room().map(ToString::to_string));
-    for room in &options.rooms {
-        let join = Command::Join { room: room.clone(), since: options.since };
-        tasks.push(start(client, Line { tag: None, command: join }, terminal, executor));
-    }
-    let mut at_end = false;
+    let mut joining: Vec<_> = options
+        .rooms
+        .iter()
+        .map(|room| {
+            let command = Command::Join { room: room.clone(), since: options.since };
+            start(client, Line { tag: None, command }, terminal, executor)
+        })
+        .collect();
+    let (mut is_open, mut at_end) = (false, false);
     loop {
-        tasks.retain(|task| !task.is_finished());
+        tasks.retain(|task: &smol::Task<bool>| !task.is_finished());
         if at_end && tasks.is_empty() {
+            // What came before the last answer is shown, too.
+            while let Some(Some(event)) = smol::future::poll_once(events.next_event()).await {
+                terminal.event(event);
+            }
             return Ok(());
         }
         let event = async { Next::Event(events.next_event().await) };
+        // Nothing is read before there is a connection and the rooms are joined, so that commands find what they expect.
         let line = async {
+            if let Some(task) = joining.first_mut() {
+                return Next::Joined(task.await);
+            }
+            if !is_open {
+                smol::future::pending::<()>().await;
+            }
             if at_end {
-                wait_for(&mut tasks).await;
-                return Next::Line(None);
+                if let Some(task) = tasks.first_mut() {
+                    task.await;
+                }
+                return Next::Answered;
             }
             Next::Line(lines.next().await)
         };
@@ -129,12 +150,20 @@ async fn converse<'a>(
         match signal.or(event).or(line).await {
             Next::Signal | Next::Event(None) => return Ok(()),
             Next::Event(Some(event)) => {
+                // Answers that came before it are printed before it.
+                if !matches!(event, Event::State { .. }) {
+                    smol::future::yield_now().await;
+                }
+                is_open |= matches!(event, Event::State { state: State::Open, .. });
                 let refused = refusal(&event);
                 terminal.event(event);
                 if let Some(why) = refused {
                     return Err(why.into());
                 }
             }
+            Next::Joined(true) => drop(joining.remove(0)),
+            Next::Joined(false) => return Err("a room could not be joined".into()),
+            Next::Answered => {}
             Next::Line(None) => at_end = true,
             Next::Line(Some(line)) => match command::parse(&line?, options.json, here.as_deref()) {
                 Ok(None) => {}
@@ -155,19 +184,14 @@ async fn converse<'a>(
     }
 }
 
-async fn wait_for(tasks: &mut [smol::Task<()>]) {
-    if let Some(task) = tasks.first_mut() {
-        task.await;
-    }
-}
-
-/// Begins what a line asks for at once, so that lines go out in their order, and prints the answer when it comes.
+/// Begins what a line asks for at once, so that lines go out in their order, and prints the answer when it comes. The task
+/// says whether it was a good one.
 fn start<'a>(
     client: &Client,
     line: Line,
     terminal: &Rc<Terminal>,
     executor: &LocalExecutor<'a>,
-) -> smol::Task<()> {
+) -> smol::Task<bool> {
     let Line { tag, command } = line;
     let begun = if let Command::Reply { id, answer } = command {
         let mut requests = terminal.requests.borrow_mut();
@@ -180,6 +204,7 @@ fn start<'a>(
     executor.spawn(async move {
         let answer: Answered = begun.await;
         terminal.print(&terminal.show.answer(tag.as_ref(), &answer));
+        answer.is_ok()
     })
 }
 

@@ -9,8 +9,7 @@ use switchboard_smol::{Accepted, CallError, Client, Request};
 
 use super::json;
 
-pub(super) const HELP: &str = "\
-  TEXT                        say it in the room that you joined last, as {\"text\":…} of type chat
+pub(super) const HELP: &str = "  TEXT                        say it in the room that you joined last, as {\"text\":…} of type chat
   /join ROOM [POSITION]       enter a room; with what was published after a position
   /leave ROOM                 leave it
   /send ROOM TYPE PAYLOAD     publish; a payload that is no JSON is taken as a text
