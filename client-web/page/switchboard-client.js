@@ -242,10 +242,10 @@ function createMachine(settings = {}) {
       pending.limited = false;
     }
   }
-  function pause(cause, retryAfter = wait) {
+  function pause(cause) {
     forgetConnection();
+    const retry_in_ms = wait ?? draw(Math.min(config.max_backoff_ms, config.min_backoff_ms * 2 ** failures++));
     wait = void 0;
-    const retry_in_ms = retryAfter ?? draw(Math.min(config.max_backoff_ms, config.min_backoff_ms * 2 ** failures++));
     until = now + retry_in_ms;
     state = "waiting";
     emit({ state: { state, retry_in_ms, ...cause } });
@@ -254,7 +254,7 @@ function createMachine(settings = {}) {
     drop();
     pause();
   }
-  function over(status, cause, retryAfter) {
+  function over(status, cause) {
     const isRefused = UNAUTHORIZED.test(`${status}`);
     if (isRefused && config.ask_token && !wasRefused) {
       forgetConnection();
@@ -264,7 +264,7 @@ function createMachine(settings = {}) {
     } else if (isRefused || FINAL.test(`${status}`)) {
       end("closed", "closed", cause);
     } else {
-      pause(cause, retryAfter);
+      pause(cause);
     }
   }
   function end(next, code, cause) {
@@ -284,7 +284,7 @@ function createMachine(settings = {}) {
     enter(next, cause);
   }
   function greeted(greeting) {
-    session = greeting.session;
+    session = greeting.session ?? session;
     staleAfter = greeting.heartbeat?.stale_after_ms ?? config.stale_after_ms;
     maxBytes = greeting.limits?.max_message_bytes ?? Infinity;
     openedAt = now;
@@ -529,7 +529,8 @@ function createMachine(settings = {}) {
     },
     refused({ status, retry_after_ms }) {
       if (dialled && state !== "open") {
-        over(status, { code: status }, retry_after_ms);
+        wait = retry_after_ms ?? wait;
+        over(status, { code: status });
       }
     },
     join({ ticket, room: name, since }) {
@@ -555,6 +556,10 @@ function createMachine(settings = {}) {
       }
     },
     leave({ ticket, room: name }) {
+      if (list(isLeave).length >= config.max_rooms) {
+        fail(ticket, "too_many_rooms");
+        return;
+      }
       const room = rooms.get(name);
       rooms.delete(name);
       for (const waiting of room?.tickets ?? []) {

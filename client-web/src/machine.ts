@@ -136,11 +136,11 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     }
   }
 
-  function pause(cause?: Cause, retryAfter = wait): void {
+  function pause(cause?: Cause): void {
     forgetConnection();
-    wait = undefined;
     // From the whole interval, so that clients do not come back together.
-    const retry_in_ms = retryAfter ?? draw(Math.min(config.max_backoff_ms, config.min_backoff_ms * 2 ** failures++));
+    const retry_in_ms = wait ?? draw(Math.min(config.max_backoff_ms, config.min_backoff_ms * 2 ** failures++));
+    wait = undefined;
     until = now + retry_in_ms;
     state = "waiting";
     emit({ state: { state, retry_in_ms, ...cause } });
@@ -152,7 +152,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
   }
 
   /** The socket ended, or the upgrade was refused. */
-  function over(status: number | undefined, cause: Cause, retryAfter?: number): void {
+  function over(status: number | undefined, cause: Cause): void {
     const isRefused = UNAUTHORIZED.test(`${status}`);
     if (isRefused && config.ask_token && !wasRefused) {
       forgetConnection();
@@ -162,7 +162,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     } else if (isRefused || FINAL.test(`${status}`)) {
       end("closed", "closed", cause);
     } else {
-      pause(cause, retryAfter);
+      pause(cause);
     }
   }
 
@@ -184,7 +184,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
   }
 
   function greeted(greeting: Greeting): void {
-    session = greeting.session;
+    session = greeting.session ?? session;
     staleAfter = greeting.heartbeat?.stale_after_ms ?? config.stale_after_ms;
     maxBytes = greeting.limits?.max_message_bytes ?? Infinity;
     openedAt = now;
@@ -466,7 +466,8 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
 
     refused({ status, retry_after_ms }) {
       if (dialled && state !== "open") {
-        over(status, { code: status }, retry_after_ms);
+        wait = retry_after_ms ?? wait;
+        over(status, { code: status });
       }
     },
 
@@ -494,6 +495,10 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     },
 
     leave({ ticket, room: name }) {
+      if (list(isLeave).length >= config.max_rooms) {
+        fail(ticket, "too_many_rooms");
+        return;
+      }
       const room = rooms.get(name);
       rooms.delete(name);
       for (const waiting of room?.tickets ?? []) {
