@@ -8,7 +8,6 @@ import { decode, encode, snapshot } from "./wire.js";
 /** As much of a WebSocket as is used here; that of browsers, of Node.js 22 and of the package `ws` all have it. */
 export interface Socket {
   binaryType: string;
-  onopen: ((event: never) => void) | null;
   onmessage: ((event: never) => void) | null;
   onclose: ((event: never) => void) | null;
   onerror: ((event: never) => void) | null;
@@ -55,6 +54,8 @@ export interface ClientEvents {
   direct: Direct;
   /** The server is about to go away; the connection will be made again after so long. */
   draining: { readonly retry_after_ms: number };
+  /** The server answered a `wake`. */
+  health_pong: object;
   /** A listener failed, or a message could not be read. Without a listener it goes to the console. */
   error: unknown;
 }
@@ -78,13 +79,19 @@ export class Client {
   readonly #WebSocket: SocketConstructor;
   readonly #machine: Machine;
   readonly #prefix = random().join("-");
-  readonly #events = createListeners<ClientEvents>((error) => this.#link.report(error));
+  readonly #events = createListeners<ClientEvents>((error, name) => {
+    // What a listener for errors throws must not come back to it.
+    if (name === "error") {
+      console.error(error);
+    } else {
+      this.#link.report(error);
+    }
+  });
   readonly #handlers = new Map<string, RequestHandler>();
   readonly #rooms = new Map<string, Room>();
   readonly #pending = new Map<number, (outcome: Outcome) => void>();
   #queue: Action[] = [];
   #performing = false;
-  #reporting = false;
   #tickets = 0;
   #tokensAsked = 0;
   #state: State = "idle";
@@ -120,6 +127,14 @@ export class Client {
   connect(): void {
     this.#watch("addEventListener");
     this.#feed({ connect: {} });
+  }
+
+  /**
+   * Tells that the device woke up or the network changed: while waiting, retries now; while open, asks whether the server is
+   * still there, which has 5 s to give a sign of life. Browser events that mean this are listened to already.
+   */
+  wake(): void {
+    this.#feed({ wake: {} });
   }
 
   /** Ends everything: what is unanswered fails with `stopped`, and the rooms are forgotten. */
@@ -204,13 +219,9 @@ export class Client {
     onEnd: (listener) => this.on("state", ({ state }) => (state === "idle" || state === "closed") && listener()),
 
     report: (error) => {
-      // What a listener for errors throws must not come back to it.
-      const again = this.#reporting;
-      this.#reporting = true;
-      if (again || !this.#events.emit("error", error)) {
+      if (!this.#events.emit("error", error)) {
         console.error(error);
       }
-      this.#reporting = again;
     },
   };
 
@@ -235,7 +246,7 @@ export class Client {
 
     clearTimeout(this.#timer);
     const deadline = this.#machine.nextDeadline();
-    if (deadline !== null) {
+    if (deadline < Infinity) {
       this.#timer = setTimeout(() => this.#feed({ tick: {} }), Math.min(LONGEST_TIMER_MS, deadline - performance.now()));
     }
   }
@@ -275,7 +286,6 @@ export class Client {
       }
       this.#socket = socket;
       socket.binaryType = "arraybuffer";
-      socket.onopen = () => this.#feed({ opened: {} });
       socket.onmessage = ({ data }: { data: string | ArrayBuffer }) => this.#received(data);
       socket.onclose = ({ code, reason }: { code: number; reason: string }) => {
         this.#forgetSocket();
@@ -336,7 +346,7 @@ export class Client {
     const socket = this.#socket;
     this.#socket = undefined;
     if (socket) {
-      socket.onopen = socket.onmessage = socket.onclose = null;
+      socket.onmessage = socket.onclose = null;
     }
     return socket;
   }
@@ -354,21 +364,21 @@ export class Client {
       this.#greeting = message as unknown as Greeting;
     }
     this.#feed({ received: message });
-    if (message.type === "draining") {
-      this.#events.emit("draining", message as unknown as ClientEvents["draining"]);
+    if (message.type === "draining" || message.type === "health_pong") {
+      this.#events.emit(message.type, message as never);
     }
   }
 
   /** A timer may sleep while the device does; these tell that it is awake, or that there is a network again. */
   #watch(method: "addEventListener" | "removeEventListener"): void {
     for (const name of WAKES) {
-      globalThis[method]?.(name, this.#wake);
+      globalThis[method]?.(name, this.#shown);
     }
   }
 
-  readonly #wake = (): void => {
+  readonly #shown = (): void => {
     if (!globalThis.document?.hidden) {
-      this.#feed({ wake: {} });
+      this.wake();
     }
   };
 }

@@ -11,8 +11,8 @@ import { sizeOf } from "./wire.js";
 export interface Machine {
   /** `now` is in milliseconds. */
   handle(now: number, event: Event): Action[];
-  /** When `tick` is due; null if nothing is waited for. */
-  nextDeadline(): number | null;
+  /** When `tick` is due; `Infinity` if nothing is waited for. */
+  nextDeadline(): number;
 }
 
 const DEFAULTS = {
@@ -31,13 +31,23 @@ const DEFAULTS = {
 const FINAL = /^(100[02379]|400[34]|40[0345]|426)$/;
 const UNAUTHORIZED = /^40?01$/;
 const RESERVED =
-  /^(join|resume|leave|direct|members|history|reply|health_p[io]ng|connected|(member_)?(joined|left)|ack|error|gap|refresh|request|draining)$/;
+  /^(join|resume|leave|direct|members|history|reply|health_ping|health_pong|connected|joined|left|member_joined|member_left|ack|error|gap|refresh|request|draining)$/;
 const PONG_WITHIN_MS = 5_000;
 const RATE_LIMIT_PAUSE_MS = 1_000;
 
-const ORDER = "drop state deliver requested room settled ask_token dial transmit";
-const rank = (action: Action) => ORDER.indexOf(Object.keys(action)[0] as string);
-const ticketOf = (action: Action) => ("settled" in action ? action.settled.ticket : 0);
+const ORDER: { [Name in keyof Actions]: number } = {
+  drop: 0,
+  state: 1,
+  deliver: 2,
+  requested: 2,
+  room: 3,
+  settled: 4,
+  ask_token: 5,
+  dial: 5,
+  transmit: 6,
+};
+const rank = (action: Action) => ORDER[Object.keys(action)[0] as keyof Actions];
+const ticketOf = ({ settled }: Partial<Actions>) => settled?.ticket ?? 0;
 
 export function createMachine(settings: Partial<Config> = {}): Machine {
   const config: typeof DEFAULTS & Partial<Config> = { ...DEFAULTS, ...settings };
@@ -74,7 +84,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
   const emit = (action: Action) => void actions.push(action);
   const transmit = (message: Message) => emit({ transmit: message });
   const settle = (ticket: number, outcome: Outcome) => emit({ settled: { ticket, ...outcome } });
-  const fail = (ticket: number, code: string) => settle(ticket, { error: { code, message: code } });
+  const fail = (ticket: number, code: string) => settle(ticket, { error: { code, message: code.replaceAll("_", " ") } });
 
   function enter(next: State, cause?: Cause): void {
     if (state !== next) {
@@ -167,7 +177,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
   }
 
   function end(next: State, code: string, cause?: Cause): void {
-    for (const { ticket } of take(() => true)) {
+    for (const { ticket } of take()) {
       fail(ticket, code);
     }
     for (const [name, { tickets, known }] of rooms) {
@@ -269,9 +279,9 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
 
   // ---- what is sent ----
 
-  const list = (which: (pending: Pending) => unknown) => [...outgoing.values()].filter(which);
+  const list = (which: (pending: Pending) => unknown = () => true) => [...outgoing.values()].filter(which);
 
-  function take(which: (pending: Pending) => unknown): Pending[] {
+  function take(which?: (pending: Pending) => unknown): Pending[] {
     const taken = list(which);
     for (const { message } of taken) {
       outgoing.delete(message.id);
@@ -474,14 +484,12 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     join({ ticket, room: name, since }) {
       const wanted = rooms.get(name);
       if (wanted?.entered) {
-        settle(ticket, { ok: { position: wanted.position } });
-        return;
+        return settle(ticket, { ok: { position: wanted.position } });
       }
       let calls = list(isLeave).length;
       rooms.forEach(({ tickets }) => (calls += tickets.length));
       if (calls >= config.max_rooms || (!wanted && isFull())) {
-        fail(ticket, "too_many_rooms");
-        return;
+        return fail(ticket, "too_many_rooms");
       }
       const room = open(rooms, name);
       room.position ??= since;
@@ -496,8 +504,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
 
     leave({ ticket, room: name }) {
       if (list(isLeave).length >= config.max_rooms) {
-        fail(ticket, "too_many_rooms");
-        return;
+        return fail(ticket, "too_many_rooms");
       }
       const room = rooms.get(name);
       rooms.delete(name);
@@ -551,14 +558,10 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
       for (const { ticket } of take(({ due }) => due <= now)) {
         fail(ticket, "timeout");
       }
-      if (now >= Math.min(staleAt, pongDue)) {
+      if (state === "waiting" && now >= until) {
+        retry();
+      } else if (now >= Math.min(staleAt, pongDue, until)) {
         lose();
-      } else if (now >= until) {
-        if (state === "waiting") {
-          retry();
-        } else {
-          lose();
-        }
       } else if (now >= limitedUntil) {
         limitedUntil = Infinity;
         list(({ limited }) => limited).forEach(transmitPending);
@@ -584,8 +587,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     },
 
     nextDeadline() {
-      const deadline = Math.min(until, staleAt, pongDue, limitedUntil, ...list(() => true).map(({ due }) => due));
-      return deadline === Infinity ? null : deadline;
+      return Math.min(until, staleAt, pongDue, limitedUntil, ...list().map(({ due }) => due));
     },
   };
 }
