@@ -4,8 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { WebSocket } from "ws";
 
-import { Client, SwitchboardError } from "../dist/index.js";
-import { eventually, FakeServer, next } from "./fake-server.js";
+import { Client, eventually, FakeServer, next, SwitchboardError } from "./library.js";
 
 function connect(t, server, options = {}) {
   const client = new Client(server.url, { WebSocket, user: "alice", min_backoff_ms: 20, max_backoff_ms: 40, ...options });
