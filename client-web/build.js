@@ -16,7 +16,7 @@ const INTERNAL = new RegExp(
     // of objects of the machine
     "tickets entered known asked lasting sent limited repeated due answer",
     // events and actions, but for those that are named by a text
-    "nextDeadline handle seed id_prefix timeout_ms ticket opened received alive ended refused tick deliver requested settled ask_token dial transmit drop",
+    "nextDeadline handle seed id_prefix timeout_ms ticket opened received alive ended refused tick deliver requested settled ask_token dial transmit drop stop reply",
     // of rooms and their link to the client
     "publication publish report onEnd tell disconnected call",
   ]
@@ -36,10 +36,7 @@ export async function buildPageModule(outfile) {
 async function buildScript(outfile) {
   const entry = { entryPoints: [here("src/global.ts")], format: "iife", mangleProps: INTERNAL, minify: true, write: false };
   const { outputFiles } = await build({ ...common, ...entry });
-  const compress = {
-    ...{ passes: 3, module: true, hoist_funs: true, pure_getters: true, reduce_funcs: false, sequences: false },
-    ...{ unsafe: true, unsafe_arrows: true, unsafe_comps: true, unsafe_math: true },
-  };
+  const compress = { passes: 3, module: true, hoist_funs: true, pure_getters: true, reduce_funcs: false, sequences: false };
   const { code } = await minify(outputFiles[0].text, { ecma: 2020, compress, mangle: true });
   writeFileSync(outfile, code);
 }

@@ -757,7 +757,7 @@ var Room = class {
 };
 
 // src/client.ts
-var LONGEST_TIMER_MS = 2 ** 31 - 1;
+var LONGEST_TIMER_MS = 1e9;
 var WAKES = ["online", "pageshow", "visibilitychange"];
 var random = () => crypto.getRandomValues(new Uint32Array(2));
 var Client = class {

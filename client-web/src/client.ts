@@ -68,7 +68,8 @@ export interface RequestOptions extends Abortable {
 
 export type RequestHandler = (payload: unknown) => unknown;
 
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+/** A timer holds less than 2^31; to wake up sooner does no harm. */
+const LONGEST_TIMER_MS = 1_000_000_000;
 const WAKES = ["online", "pageshow", "visibilitychange"];
 
 const random = () => crypto.getRandomValues(new Uint32Array(2));
