@@ -19,7 +19,7 @@ pub fn apply(model: &mut Model, event: &Event, c: Target) {
     let c = c.unwrap_or(usize::MAX);
     match event {
         Event::Connect { user, rooms, .. } => {
-            let rooms: Vec<String> = rooms.iter().map(ToString::to_string).collect();
+            let rooms: Vec<String> = rooms.iter().map(|(room, _)| room.to_string()).collect();
             model.connect(user, &rooms);
         }
         Event::Opened { .. } => model.opened(c),
@@ -114,6 +114,9 @@ fn commanded(
             model.probes.push(Probe { serial, sent, until, asked });
             Ok(format!("probing {count}"))
         }
+        Command::Answer { .. } | Command::Request { .. } | Command::State { .. } => {
+            Err("outside_of_the_model".to_owned())
+        }
     }
 }
 
@@ -186,8 +189,11 @@ fn received(model: &mut Model, c: usize, inbound: &Inbound) {
         | Inbound::Leave { id, .. }
         | Inbound::Members { id, .. }
         | Inbound::Direct { id, .. }
+        | Inbound::Resume { id, .. }
+        | Inbound::History { id, .. }
         | Inbound::Malformed { id, .. } => id.as_ref(),
         Inbound::Application(request) => request.id.as_ref(),
+        Inbound::Reply { id, .. } => Some(id),
         Inbound::HealthPing { .. } | Inbound::HealthPong { .. } | Inbound::Raw(_) => None,
     };
     if let Some(seat) = model.seats.get_mut(&c) {
@@ -198,6 +204,9 @@ fn received(model: &mut Model, c: usize, inbound: &Inbound) {
             | Inbound::Leave { .. }
             | Inbound::Members { .. }
             | Inbound::Direct { .. }
+            | Inbound::Resume { .. }
+            | Inbound::History { .. }
+            | Inbound::Reply { .. }
             | Inbound::Application(_)
             | Inbound::Raw(_)
             | Inbound::Malformed { .. } => (seat.last_seen, seat.last_message) = (now, now),
@@ -243,6 +252,9 @@ fn received(model: &mut Model, c: usize, inbound: &Inbound) {
         }
         Inbound::Application(request) => requested(model, c, request),
         Inbound::Raw(_) => Ok(()),
+        Inbound::Resume { .. } | Inbound::History { .. } | Inbound::Reply { .. } => {
+            Err("outside_of_the_model".to_owned())
+        }
         Inbound::Malformed { refusal, .. } => Err(refusal.code.as_str().to_owned()),
     };
     if let Err(code) = answer {

@@ -4,11 +4,18 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use switchboard_core::{Action, ConnectionId, Event, Hub, Stats, Timestamp};
+use switchboard_core::{
+    Action, ConnectionId, Event, Hub, Position, RoomName, Stats, Timestamp, UserName,
+};
 
-use crate::drive::{self, Context};
+use crate::answers::Answers;
+use crate::blips::Blips;
+use crate::clients::Clients;
+use crate::desk::Desk;
+use crate::drive;
 use crate::hear::Heard;
 use crate::lockstep::Lockstep;
+use crate::log::{Draft, Log};
 use crate::ops::Op;
 use crate::setup::{SETUP_BYTES, Setup};
 use crate::watch::Watch;
@@ -24,6 +31,9 @@ pub enum Invariant {
     StaleIdsChangeNothing,
     NothingFollowsAClose,
     DeliveryIsInOffsetOrder,
+    AClientsStreamIsTheLog,
+    EveryMessageHasOneAnswer,
+    NobodyHearsOfABlip,
     EveryQueueIsBounded,
     ProgressIsMade,
     SameLogSameActions,
@@ -86,27 +96,40 @@ pub struct Step {
 /// A run under way.
 #[derive(Debug)]
 pub struct Run<'a> {
-    scenario: &'a Scenario,
-    invariant: Invariant,
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) invariant: Invariant,
     /// The machine.
     pub hub: Hub,
-    twin: Option<Hub>,
+    pub(crate) twin: Option<Hub>,
     /// The driver's clock.
     pub now: Timestamp,
     /// How far the clock of the next event is behind.
-    behind: Duration,
+    pub(crate) behind: Duration,
     /// Connections in the order of their admission.
     pub made: Vec<ConnectionId>,
-    numbers: BTreeMap<ConnectionId, usize>,
-    pings: Vec<(Option<u64>, Option<u64>)>,
+    /// Whose each is.
+    pub users: Vec<UserName>,
+    /// Where each came from.
+    pub(crate) came: Vec<Vec<(RoomName, Option<Position>)>>,
+    pub(crate) numbers: BTreeMap<ConnectionId, usize>,
+    pub(crate) pings: Vec<(Option<u64>, Option<u64>)>,
+    /// What clients know.
+    pub clients: Clients,
+    /// What was published.
+    pub log: Log,
+    pub(crate) desk: Desk,
+    /// How many of the last messages do not arrive at the connection that is lost now.
+    pub(crate) torn: u8,
     /// What came out in this step.
     pub step: Step,
-    watch: Watch,
-    lockstep: Option<Lockstep>,
+    pub(crate) watch: Watch,
+    pub(crate) answers: Option<Answers>,
+    pub(crate) blips: Option<Blips>,
+    pub(crate) lockstep: Option<Lockstep>,
     /// How often what happened.
     pub tally: Tally,
-    transcript: String,
-    is_recorded: bool,
+    pub(crate) transcript: String,
+    pub(crate) is_recorded: bool,
 }
 
 impl<'a> Run<'a> {
@@ -129,10 +152,20 @@ impl<'a> Run<'a> {
             now: Timestamp::ZERO,
             behind: Duration::ZERO,
             made: Vec::new(),
+            users: Vec::new(),
+            came: Vec::new(),
             numbers: BTreeMap::new(),
             pings: Vec::new(),
+            clients: Clients::default(),
+            log: Log::default(),
+            desk: Desk::default(),
+            torn: 0,
             step: Step::default(),
             watch: Watch::new(scenario.setup.clone()),
+            answers: (invariant == Invariant::EveryMessageHasOneAnswer)
+                .then(|| Answers::new(scenario.setup.clone())),
+            blips: (invariant == Invariant::NobodyHearsOfABlip)
+                .then(|| Blips::new(scenario.setup.clone())),
             lockstep: (invariant == Invariant::TheHubAgreesWithTheModel)
                 .then(|| Lockstep::new(scenario.setup.clone())),
             tally: Tally::new(),
@@ -141,7 +174,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn is(&self, invariant: Invariant) -> bool {
+    pub(crate) fn is(&self, invariant: Invariant) -> bool {
         self.invariant == invariant
     }
 
@@ -150,62 +183,18 @@ impl<'a> Run<'a> {
             self.perform(*op, serial as u64 + 1)?;
         }
         self.finish()?;
+        let stats = self.hub.stats();
+        for (what, count) in [("replayed", stats.replayed), ("repeated", stats.repeated)] {
+            *self.tally.entry(what.to_owned()).or_default() += count;
+        }
         Ok(std::mem::take(&mut self.tally))
     }
 
-    fn perform(&mut self, op: Op, serial: u64) -> Result<(), String> {
-        let Some(op) = op.aimed(self.made.len()) else { return Ok(()) };
-        self.record(|| format!("{op:?}"));
-        if let Op::Drain { .. } = op {
-            // Only so that the model need not know whether a batch or a late deadline comes first.
-            self.settle(true)?;
-        }
-        #[allow(clippy::wildcard_enum_match_arm, reason = "all others are events")]
-        match op {
-            Op::Wait { ms } => return self.wait(Duration::from_millis(ms.into())),
-            Op::Late { ms } => self.now = self.now + Duration::from_millis(ms.into()),
-            Op::ClockBack { ms } => self.behind = Duration::from_millis(ms.into()),
-            _ => {
-                let context = Context { made: &self.made, pings: &self.pings, serial };
-                let event = drive::event(op, context).map_err(|error| error.to_string())?;
-                if let Some(event) = event {
-                    let target =
-                        drive::target(&event).and_then(|id| self.numbers.get(&id).copied());
-                    let behind = std::mem::take(&mut self.behind);
-                    let past = Timestamp::ZERO + (self.now - (Timestamp::ZERO + behind));
-                    // A twin that did not get the stale event would not have its time either, and a drain's
-                    // batches would be of two times.
-                    let is_exact = self.is(Invariant::StaleIdsChangeNothing)
-                        || matches!(event, Event::Drain { .. });
-                    let now = if is_exact { self.now } else { past };
-                    self.feed(now, event, target)?;
-                    return self.settle(false);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The driver sleeps, and wakes at each deadline.
-    fn wait(&mut self, pause: Duration) -> Result<(), String> {
-        let until = self.now + pause;
-        let mut wakes = 0;
-        while let Some(next) = self.hub.next_deadline().filter(|next| *next <= until) {
-            wakes += 1;
-            if wakes > 5_000 {
-                return Err("the driver wakes up again and again".to_owned());
-            }
-            self.now = self.now.max(next);
-            self.settle(true)?;
-        }
-        self.now = until;
-        self.settle(true)
-    }
-
     /// Ticks until nothing is due, and compares.
-    fn settle(&mut self, only_ticks: bool) -> Result<(), String> {
+    pub(crate) fn settle(&mut self, only_ticks: bool) -> Result<(), String> {
         let (live, probes) = (self.hub.stats(), self.scenario.ops.len());
-        let mut bound = 3 * (live.connections + live.reserved + live.closing) + probes + 32;
+        let seats = live.connections + live.reserved + live.closing + live.held;
+        let mut bound = 3 * seats + 3 * probes + 32;
         while self.hub.next_deadline().is_some_and(|next| next <= self.now) {
             if bound == 0 {
                 return Err(format!("ticks at {:?} do not come to an end", self.now));
@@ -220,7 +209,7 @@ impl<'a> Run<'a> {
         }
         self.step = Step::default();
         match self.invariant {
-            Invariant::CapacityIsNeverExceeded => self.watch.check_capacity(&self.hub),
+            Invariant::CapacityIsNeverExceeded => self.watch.check_capacity(&self.hub, &self.made),
             Invariant::EveryQueueIsBounded => self.watch.check_queues(&self.hub, &self.made),
             Invariant::DrainEndsByItsDeadline => self.watch.check_drain(self.now),
             Invariant::EveryAcceptGetsExactlyOneClosed => {
@@ -230,6 +219,9 @@ impl<'a> Run<'a> {
             | Invariant::StaleIdsChangeNothing
             | Invariant::NothingFollowsAClose
             | Invariant::DeliveryIsInOffsetOrder
+            | Invariant::AClientsStreamIsTheLog
+            | Invariant::EveryMessageHasOneAnswer
+            | Invariant::NobodyHearsOfABlip
             | Invariant::ProgressIsMade
             | Invariant::SameLogSameActions
             | Invariant::TheHubAgreesWithTheModel => Ok(()),
@@ -237,13 +229,37 @@ impl<'a> Run<'a> {
     }
 
     /// One event into the hub, and what comes of it into the observers.
-    fn feed(&mut self, now: Timestamp, event: Event, target: Option<usize>) -> Result<(), String> {
+    pub(crate) fn feed(
+        &mut self,
+        now: Timestamp,
+        event: Event,
+        target: Option<usize>,
+    ) -> Result<(), String> {
         let is_stale = target.is_some_and(|c| self.watch.is_gone(c));
         if let Some(lockstep) = &mut self.lockstep {
             let except = drive::except(&event).and_then(|id| self.numbers.get(&id).copied());
             lockstep.apply(now, &event, target, target.or(except));
         }
-        self.watch.before(now, &event, target);
+        self.watch.before(now, &event);
+        let draft = Draft::of(&event, &self.hub);
+        self.listen(&event, target);
+        let heard_before = self.step.heard.len();
+        let is_tick = matches!(event, Event::Tick);
+        if let Some(answers) = &mut self.answers {
+            let open = target
+                .filter(|c| self.hub.connection(self.made[*c]).is_some_and(|view| view.is_open()));
+            let open = open.map(|c| (c, &self.users[c]));
+            answers.before(now, &event, open, self.hub.stats());
+        }
+        if let Some(blips) = &mut self.blips {
+            blips.before(now, &event, target);
+        }
+        // These may hear of what happened long ago.
+        let is_late =
+            |id: &ConnectionId| self.hub.connection(*id).is_some_and(|view| view.waiting().0 > 0);
+        let late: Vec<bool> = self.made.iter().map(is_late).collect();
+        let made_before = self.made.len();
+        let mut gone = Vec::new();
         let before = (is_stale && self.is(Invariant::StaleIdsChangeNothing))
             .then(|| (self.hub.stats(), self.hub.next_deadline()));
         let twin_event = self.twin.as_ref().filter(|_| before.is_none()).map(|_| event.clone());
@@ -251,7 +267,6 @@ impl<'a> Run<'a> {
             (Some(twin), Some(event)) => Some(twin.handle(now, event)),
             (Some(_) | None, _) => None,
         };
-        let is_tick = matches!(event, Event::Tick);
         let mut count = 0;
         for action in self.hub.handle(now, event.clone()) {
             count += 1;
@@ -259,6 +274,24 @@ impl<'a> Run<'a> {
                 self.numbers.insert(*connection, self.made.len());
                 self.made.push(*connection);
                 self.pings.push((None, None));
+                if let Event::Connect { user, rooms, .. } = &event {
+                    self.users.push(user.clone());
+                    self.came.push(rooms.clone());
+                }
+            }
+            if let Action::Closed { connection, .. } = &action {
+                gone.extend(self.numbers.get(connection));
+            }
+            self.desk.hears(&action);
+            if let Some(answers) = &mut self.answers {
+                let to: &[ConnectionId] =
+                    if let Action::Send { to, .. } = &action { to } else { &[] };
+                let to: Vec<usize> = to.iter().map(|id| self.numbers[id]).collect();
+                answers.see(&action, &to, is_tick)?;
+            }
+            if let Some(blips) = &mut self.blips {
+                let c = drive::subject(&action).and_then(|id| self.numbers.get(&id).copied());
+                blips.see(&action, c);
             }
             if self.is_recorded {
                 let tick = if is_tick { "tick" } else { "" };
@@ -299,40 +332,54 @@ impl<'a> Run<'a> {
         if let Some(lockstep) = &mut self.lockstep {
             lockstep.after(&self.hub, &self.step.heard)?;
         }
-        let except = drive::except(&event).and_then(|id| self.numbers.get(&id).copied());
-        self.watch.excuse(&self.hub, target, except);
+        if let Some(blips) = &mut self.blips {
+            for (c, id) in self.made.iter().enumerate().skip(made_before) {
+                if let Some(view) = self.hub.connection(*id) {
+                    blips.accepted(c, (view.user().clone(), view.session()));
+                }
+            }
+            for (c, id) in self.made.iter().enumerate() {
+                let view = self.hub.connection(*id);
+                if view.is_some_and(|view| view.is_closing() && view.is_blocked()) {
+                    blips.lose_sight(c);
+                }
+            }
+            for (c, heard) in &self.step.heard[heard_before..] {
+                if let Heard::Message(message) = heard
+                    && !late.get(*c).is_some_and(|late| *late)
+                {
+                    blips.check(message)?;
+                }
+            }
+        }
+        if let Some(answers) = &mut self.answers {
+            let view = target.and_then(|c| self.hub.connection(self.made[c]));
+            answers.after(&self.hub.stats(), view.is_some_and(|view| view.is_open()))?;
+        }
+        self.log.record(&draft, &self.hub, &self.scenario.setup)?;
+        let follows = matches!(
+            self.invariant,
+            Invariant::DeliveryIsInOffsetOrder | Invariant::AClientsStreamIsTheLog
+        );
+        for (c, heard) in &self.step.heard[heard_before..] {
+            let result = match heard {
+                Heard::Message(message) => self.clients.hear(*c, message, &self.log),
+                Heard::Close(_) => {
+                    self.clients.ends(*c, 0);
+                    Ok(())
+                }
+                Heard::Ping(_) => Ok(()),
+            };
+            if follows {
+                result.map_err(|why| format!("c{c} {why}"))?;
+            }
+        }
+        gone.into_iter().for_each(|c| self.clients.ends(c, self.torn));
+        self.clients.answered();
         self.watch.after(&event, self.invariant)
     }
 
-    /// Everybody goes, and time passes until nothing waits for it.
-    fn finish(&mut self) -> Result<(), String> {
-        if self.is(Invariant::DrainEndsByItsDeadline) {
-            let timeout = Duration::from_secs(2);
-            self.feed(self.now, Event::Drain { timeout, spread: timeout }, None)?;
-            self.settle(false)?;
-            self.wait(Duration::from_secs(9))?;
-            return self.watch.check_drained();
-        }
-        let all = matches!(
-            self.invariant,
-            Invariant::EmptyHubHasEmptyTables | Invariant::EveryAcceptGetsExactlyOneClosed
-        );
-        if !all {
-            return Ok(());
-        }
-        for c in 0..self.made.len() {
-            let how = switchboard_core::Disconnect::Lost;
-            let event = Event::Disconnected { connection: self.made[c], how };
-            self.feed(self.now, event, Some(c))?;
-        }
-        self.wait(Duration::from_secs(60))?;
-        if !self.hub.is_empty() || self.hub.next_deadline().is_some() {
-            return Err(format!("nobody is left, but something of them is: {:#?}", self.hub));
-        }
-        self.watch.check_everybody_gone(&self.hub.stats())
-    }
-
-    fn record(&mut self, line: impl Fn() -> String) {
+    pub(crate) fn record(&mut self, line: impl Fn() -> String) {
         if self.is_recorded {
             let _ = writeln!(self.transcript, "{:>12}ms  {}", self.now.as_millis(), line());
         }

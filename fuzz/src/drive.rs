@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use switchboard_core::{
-    CloseReason, Command, ConnectionId, Disconnect, ErrorCode, Event, Inbound, Json, Kind, Message,
-    MessageId, NameError, Payload, RawFrame, Refusal, Request, RoomName, Ticket, UserName,
+    Action, CloseReason, Command, ConnectionId, Disconnect, ErrorCode, Event, Inbound, Json, Kind,
+    Message, MessageId, NameError, Notice, Payload, RawFrame, Refusal, Request, RoomName, Ticket,
+    UserName,
 };
 
+use crate::clients::Clients;
+use crate::desk::{Desk, from_end};
+use crate::log::Log;
 use crate::ops::{Op, room_name, rooms_of, user_name};
 
 /// Kinds that clients publish: one in four is handled by the application where one is, one is reserved.
@@ -25,6 +29,14 @@ fn kind_name(kind: u8) -> &'static str {
 pub struct Context<'a> {
     /// Connections in the order of their admission.
     pub made: &'a [ConnectionId],
+    /// Whose each is.
+    pub users: &'a [UserName],
+    /// What clients know.
+    pub clients: &'a Clients,
+    /// What was published.
+    pub log: &'a Log,
+    /// What can be answered and repeated.
+    pub desk: &'a Desk,
     /// The pings that each was last asked to answer.
     pub pings: &'a [(Option<u64>, Option<u64>)],
     /// Counts operations; names what they make.
@@ -38,16 +50,44 @@ pub fn event(op: Op, context: Context<'_>) -> Result<Option<Event>, NameError> {
     let connection = |c: u8| context.made.get(usize::from(c)).copied();
     let room = |room: u8| RoomName::new(&room_name(room));
     let user = |user: u8| UserName::new(&user_name(user));
-    let id = |wanted: bool| wanted.then(|| MessageId::new(&format!("m{serial}"))).transpose();
     let key = |key: u8| (key > 0).then(|| format!("k{key}").as_str().try_into()).transpose();
     let payload = || Payload::Binary(Bytes::from(format!("p{serial}")));
-    let maybe = |it: Option<u8>| it.map(room).transpose();
 
     let target = match op {
-        Op::Connect { user: name, rooms } => {
-            let rooms: Result<_, _> =
-                rooms_of(rooms).iter().map(|room| RoomName::new(room)).collect();
-            return Ok(Some(Event::Connect { ticket, user: user(name)?, rooms: rooms? }));
+        Op::Connect { user: name, rooms, come, since } => {
+            let user = user(name)?;
+            let session = context.clients.session(&user, come);
+            let who = session.map(|session| (user.clone(), session));
+            let rooms: Result<_, _> = rooms_of(rooms)
+                .iter()
+                .map(|room| {
+                    let since = context.clients.since(who.as_ref(), room, since, context.log);
+                    Ok((RoomName::new(room)?, since))
+                })
+                .collect();
+            return Ok(Some(Event::Connect { ticket, user, rooms: rooms?, session }));
+        }
+        Op::Answer { back, how } => {
+            let Some((connection, user, id)) = from_end(&context.desk.handed, back).cloned() else {
+                return Ok(None);
+            };
+            let result = match how % 4 {
+                0 => Ok(None),
+                1 => Err(Refusal::new(ErrorCode::Forbidden, "no")),
+                2 => Ok(Some(Payload::Binary(vec![0; 5_000].into()))),
+                _ => Ok(Some(payload())),
+            };
+            let command = Command::Answer { connection, user, id, result };
+            return Ok(Some(Event::Command { ticket, command }));
+        }
+        Op::State { back, right } => {
+            let Some((wanted, room)) = from_end(&context.desk.questions, back).cloned() else {
+                return Ok(None);
+            };
+            let wanted = if right { wanted } else { Ticket(u64::MAX) };
+            let payload = (!serial.is_multiple_of(4)).then(payload);
+            let command = Command::State { ticket: wanted, room, payload };
+            return Ok(Some(Event::Command { ticket, command }));
         }
         Op::Drain { timeout_ms, spread_ms } => {
             let timeout = Duration::from_millis(timeout_ms.into());
@@ -88,6 +128,11 @@ pub fn event(op: Op, context: Context<'_>) -> Result<Option<Event>, NameError> {
         | Op::Leave { c, .. }
         | Op::Members { c, .. }
         | Op::Publish { c, .. }
+        | Op::Resume { c, .. }
+        | Op::History { c, .. }
+        | Op::Repeat { c, .. }
+        | Op::Ask { c, .. }
+        | Op::Reply { c, .. }
         | Op::Direct { c, .. }
         | Op::ClientPing { c }
         | Op::Malformed { c }
@@ -101,8 +146,23 @@ pub fn event(op: Op, context: Context<'_>) -> Result<Option<Event>, NameError> {
         | Op::CommandSend { c }
         | Op::Close { c } => c,
     };
-    let Some(connection) = connection(target) else { return Ok(None) };
-    let (ping, health_ping) = context.pings[usize::from(target)];
+    event_for(op, target.into(), context)
+}
+
+/// The event that an operation of this connection is.
+pub fn event_for(op: Op, target: usize, context: Context<'_>) -> Result<Option<Event>, NameError> {
+    let serial = context.serial;
+    let ticket = Ticket(serial);
+    let room = |room: u8| RoomName::new(&room_name(room));
+    let user = |user: u8| UserName::new(&user_name(user));
+    let id = |wanted: bool| wanted.then(|| MessageId::new(&format!("m{serial}"))).transpose();
+    let key = |key: u8| (key > 0).then(|| format!("k{key}").as_str().try_into()).transpose();
+    let payload = || Payload::Binary(Bytes::from(format!("p{serial}")));
+    let maybe = |it: Option<u8>| it.map(room).transpose();
+    let Some(&connection) = context.made.get(target) else { return Ok(None) };
+    let (ping, health_ping) = context.pings[target];
+    let who = context.clients.who(target);
+    let been_at = |room: &RoomName, since| context.clients.since(who, room, since, context.log);
     let wrong = Some(u64::MAX - serial);
     let received = |inbound| Event::Received { connection, bytes: 50, inbound };
     let commanded = |command| Event::Command { ticket, command };
@@ -115,8 +175,50 @@ pub fn event(op: Op, context: Context<'_>) -> Result<Option<Event>, NameError> {
         Op::Disconnect { .. } => {
             Event::Disconnected { connection, how: Disconnect::HandshakeFailed }
         }
-        Op::Join { room: name, id: asks, .. } => {
-            received(Inbound::Join { id: id(asks)?, room: room(name)? })
+        Op::Join { room: name, id: asks, since, .. } => {
+            let room = room(name)?;
+            received(Inbound::Join { id: id(asks)?, since: been_at(&room, since), room })
+        }
+        Op::Resume { id: asks, since, .. } => {
+            let rooms = context.clients.wanted(target);
+            let rooms = rooms.into_iter().map(|room| (room.clone(), been_at(&room, since)));
+            received(Inbound::Resume { id: id(asks)?, rooms: rooms.collect() })
+        }
+        Op::History { room: name, since, limit, .. } => {
+            let room = maybe(name)?;
+            let since = room.as_ref().and_then(|room| been_at(room, since));
+            let limit = (limit > 0).then_some(limit.into());
+            received(Inbound::History { id: id(true)?, room, since, limit })
+        }
+        Op::Repeat { back, altered, .. } => {
+            let user = &context.users[target];
+            let mine = context.desk.sent.iter().rev().filter(|(sender, _)| sender == user);
+            match mine.map(|(_, inbound)| inbound.clone()).nth(back.into()) {
+                Some(inbound) if altered => received(with_payload(inbound, payload())),
+                Some(inbound) => received(inbound),
+                None => return Ok(None),
+            }
+        }
+        Op::Ask { timeout_ms, .. } => commanded(Command::Request {
+            to: connection,
+            method: Kind::new("confirm")?,
+            payload: payload(),
+            timeout: Duration::from_millis(timeout_ms.into()),
+        }),
+        Op::Reply { back, right, .. } => {
+            let asked = from_end(&context.desk.asked, back).cloned();
+            // The right one is whoever was asked, and not this one.
+            let (connection, id) = match asked {
+                Some((asked, id)) if right => (asked, id),
+                Some((_, id)) => (connection, id),
+                None => (connection, MessageId::new("s77")?),
+            };
+            let result = if serial.is_multiple_of(3) {
+                Err(("busy".to_owned(), "not now".to_owned()))
+            } else {
+                Ok(payload())
+            };
+            Event::Received { connection, bytes: 50, inbound: Inbound::Reply { id, result } }
         }
         Op::Leave { room: name, id: asks, .. } => {
             received(Inbound::Leave { id: id(asks)?, room: maybe(name)? })
@@ -175,6 +277,8 @@ pub fn event(op: Op, context: Context<'_>) -> Result<Option<Event>, NameError> {
         | Op::CommandPublish { .. }
         | Op::CommandDirect { .. }
         | Op::CloseUser { .. }
+        | Op::Answer { .. }
+        | Op::State { .. }
         | Op::Probe { .. } => return Ok(None),
     }))
 }
@@ -193,13 +297,36 @@ pub fn target(event: &Event) -> Option<ConnectionId> {
             Command::Join { connection, .. }
             | Command::Leave { connection, .. }
             | Command::Close { connection, .. }
-            | Command::Send { to: connection, .. } => Some(*connection),
+            | Command::Send { to: connection, .. }
+            | Command::Request { to: connection, .. } => Some(*connection),
             Command::Publish { .. }
+            | Command::Answer { .. }
+            | Command::State { .. }
             | Command::Direct { .. }
             | Command::CloseUser { .. }
             | Command::Probe { .. } => None,
         },
         Event::Connect { .. } | Event::Drain { .. } | Event::Tick => None,
+    }
+}
+
+fn with_payload(inbound: Inbound, payload: Payload) -> Inbound {
+    #[allow(clippy::wildcard_enum_match_arm, reason = "others are not repeated")]
+    match inbound {
+        Inbound::Application(request) => Inbound::Application(Request { payload, ..request }),
+        Inbound::Direct { id, to, kind, .. } => Inbound::Direct { id, to, kind, payload },
+        other => other,
+    }
+}
+
+/// The connection that an action is about, if it is one.
+pub fn subject(action: &Action<'_>) -> Option<ConnectionId> {
+    #[allow(clippy::wildcard_enum_match_arm, reason = "others are about none, or several")]
+    match action {
+        Action::Close { connection, .. }
+        | Action::Closed { connection, .. }
+        | Action::Notice(Notice::Joined { connection, .. }) => Some(*connection),
+        _ => None,
     }
 }
 

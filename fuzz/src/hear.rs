@@ -34,11 +34,11 @@ fn place(room: &str, position: Position, lives: &Lives) -> String {
 pub fn item(message: &Message, lives: &Lives) -> Option<Item> {
     Some(Item::Text(match message {
         Message::Connected(welcome) => {
-            let rooms = welcome.rooms.iter().map(|(room, at)| place(room, *at, lives));
+            let rooms = welcome.rooms.iter().map(|(room, at)| place(room, at.position, lives));
             format!("connected {}", rooms.collect::<Vec<_>>().join(" "))
         }
-        Message::Joined { id, room, position, members } => {
-            let at = place(room, *position, lives);
+        Message::Joined { id, room, beginning, members } => {
+            let at = place(room, beginning.position, lives);
             format!("joined {at} of {members:?} for {}", named(id.as_ref()))
         }
         Message::Left { id, room } => format!("left {room} for {}", named(id.as_ref())),
@@ -69,13 +69,17 @@ pub fn item(message: &Message, lives: &Lives) -> Option<Item> {
             })
         ),
         Message::Reply { id, .. } => format!("reply {id}"),
-        Message::Error { id, refusal } => {
+        Message::Error { id, refusal, .. } => {
             format!("error {} for {}", refusal.code.as_str(), named(id.as_ref()))
         }
         Message::HealthPong { timestamp } => format!("health_pong {timestamp:?}"),
         Message::Draining { .. } => "draining".to_owned(),
         Message::Raw(_) => "raw".to_owned(),
-        Message::HealthPing { .. } | Message::Gap { .. } => return None,
+        Message::HealthPing { .. }
+        | Message::Gap { .. }
+        | Message::History { .. }
+        | Message::Request { .. }
+        | Message::Refresh { .. } => return None,
     }))
 }
 

@@ -3,8 +3,6 @@
 //! One decoder serves the property tests and the fuzzers: four bytes are one operation. Every byte string means
 //! something, fewer bytes mean fewer operations, and zeroes mean the simplest ones, so shrinking works.
 
-use std::fmt;
-
 /// At most so many operations are read from one input.
 pub const MAX_OPS: usize = 255;
 
@@ -16,18 +14,61 @@ pub enum Op {
     Connect {
         user: u8,
         rooms: u8,
+        come: Come,
+        since: Since,
     },
     Open {
         c: u8,
     },
+    /// Of what was sent to it last, so much did not arrive.
     Disconnect {
         c: u8,
         how: u8,
+        torn: u8,
     },
     Join {
         c: u8,
         room: u8,
         id: bool,
+        since: Since,
+    },
+    Resume {
+        c: u8,
+        id: bool,
+        since: Since,
+    },
+    History {
+        c: u8,
+        room: Option<u8>,
+        since: Since,
+        limit: u8,
+    },
+    /// A message of the same user comes again, perhaps with something else in it.
+    Repeat {
+        c: u8,
+        back: u8,
+        altered: bool,
+    },
+    /// The application answers a message.
+    Answer {
+        back: u8,
+        how: u8,
+    },
+    /// The application asks a client.
+    Ask {
+        c: u8,
+        timeout_ms: u16,
+    },
+    /// A client answers the application, or what nobody asked.
+    Reply {
+        c: u8,
+        back: u8,
+        right: bool,
+    },
+    /// The application gives the state of a room.
+    State {
+        back: u8,
+        right: bool,
     },
     Leave {
         c: u8,
@@ -120,6 +161,45 @@ pub enum Op {
     },
 }
 
+/// Which client an attempt to connect is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "said by the names")]
+pub enum Come {
+    New,
+    /// The user's last one that has lost its connection; with 1, the last one, lost or not.
+    Back(u8),
+    /// With the session of whomever this number hits.
+    Stolen(u8),
+    Forged,
+}
+
+/// Where a client says that it has been in a room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "said by the names")]
+pub enum Since {
+    Nothing,
+    /// What it knows.
+    Kept,
+    /// Something older.
+    Behind(u8),
+    OtherRoom,
+    Future,
+    Forged,
+}
+
+impl Since {
+    fn decode(bits: u8) -> Self {
+        match bits % 16 {
+            0..=2 => Self::Nothing,
+            3..=10 => Self::Kept,
+            11..=12 => Self::Behind(bits / 16 % 4),
+            13 => Self::OtherRoom,
+            14 => Self::Future,
+            _ => Self::Forged,
+        }
+    }
+}
+
 /// Pauses that matter: within a burst, within a grace time, past each of the time-outs.
 const PAUSES_MS: [u32; 11] = [250, 1, 20, 500, 1_000, 1_000, 3_000, 5_000, 10_000, 31_000, 60_000];
 
@@ -136,6 +216,11 @@ impl Op {
             | Self::Leave { c, .. }
             | Self::Members { c, .. }
             | Self::Publish { c, .. }
+            | Self::Resume { c, .. }
+            | Self::History { c, .. }
+            | Self::Repeat { c, .. }
+            | Self::Ask { c, .. }
+            | Self::Reply { c, .. }
             | Self::Direct { c, .. }
             | Self::ClientPing { c }
             | Self::Malformed { c }
@@ -156,6 +241,8 @@ impl Op {
             }
             Self::Connect { .. }
             | Self::CommandDirect { .. }
+            | Self::Answer { .. }
+            | Self::State { .. }
             | Self::CloseUser { .. }
             | Self::Probe { .. }
             | Self::Drain { .. }
@@ -166,17 +253,43 @@ impl Op {
         Some(self)
     }
 
+    /// The same without what the model does not know; `None` if nothing is left of it.
+    pub fn plain(mut self) -> Option<Self> {
+        #[allow(clippy::wildcard_enum_match_arm, reason = "the model knows all others")]
+        match &mut self {
+            Self::Connect { come, since, .. } => (*come, *since) = (Come::New, Since::Nothing),
+            Self::Join { since, .. } => *since = Since::Nothing,
+            Self::Resume { .. }
+            | Self::History { .. }
+            | Self::Repeat { .. }
+            | Self::Answer { .. }
+            | Self::Ask { .. }
+            | Self::Reply { .. }
+            | Self::State { .. } => return None,
+            _ => {}
+        }
+        Some(self)
+    }
+
     /// Reads one operation.
     pub fn decode([what, a, b, c]: [u8; 4]) -> Self {
         let maybe = |x: u8| (!x.is_multiple_of(4)).then_some([0, 1, 2, 0][usize::from(x / 4 % 4)]);
         let id = c % 2 == 1;
         let room = [0, 1, 2, 0][usize::from(b % 4)];
         let user = a % 4;
-        match what % 68 {
-            0..=4 => Self::Connect { user, rooms: b },
+        match what % 96 {
+            0..=4 => {
+                let come = match c % 8 {
+                    0..=3 => Come::New,
+                    4..=5 => Come::Back(c / 8 % 4 / 3),
+                    6 => Come::Stolen(c / 8),
+                    _ => Come::Forged,
+                };
+                Self::Connect { user, rooms: b, come, since: Since::decode(a / 16) }
+            }
             5..=14 => Self::Open { c: a },
-            15..=16 => Self::Disconnect { c: a, how: b % 3 },
-            17..=20 => Self::Join { c: a, room, id },
+            15..=16 => Self::Disconnect { c: a, how: b % 3, torn: b / 4 % 8 },
+            17..=20 => Self::Join { c: a, room, id, since: Since::decode(c / 2) },
             21..=22 => Self::Leave { c: a, room: maybe(b), id },
             23 => Self::Members { c: a, room: maybe(b) },
             24..=33 => {
@@ -211,7 +324,25 @@ impl Op {
                 _ => Self::ClockBack { ms: u32::from(b) * 16 },
             },
             63..=66 => Self::Wait { ms: PAUSES_MS[usize::from(a % 16 % 11)] },
-            _ => Self::Late { ms: PAUSES_MS[usize::from(a % 16 % 11)] },
+            67 => Self::Late { ms: PAUSES_MS[usize::from(a % 16 % 11)] },
+            68..=71 => {
+                let rooms = if b % 4 == 0 { b / 4 } else { 0 };
+                Self::Connect { user, rooms, come: Come::Back(b / 32 % 4 / 3), since: Since::Kept }
+            }
+            72..=75 => Self::Open { c: a },
+            76..=79 => Self::Resume { c: a, id, since: Since::decode(c / 2 % 16 + 3) },
+            80 => Self::History { c: a, room: maybe(b), since: Since::decode(c), limit: b / 16 },
+            81 => Self::Block { c: a },
+            82..=83 => Self::CommandPublish { room, except: None, key: c / 4 % 3 },
+            84..=86 => Self::Repeat { c: a, back: b % 3, altered: c.is_multiple_of(4) },
+            87 => Self::Answer { back: a % 4 / 2, how: b },
+            88 => Self::Ask { c: a, timeout_ms: u16::from(b) * 16 },
+            89..=90 => Self::Reply { c: a, back: b % 3, right: c % 4 > 0 },
+            91..=93 => {
+                let (kind, id) = (c / 2 % 16, true);
+                Self::Publish { c: a, room: maybe(b), kind, key: c / 32 % 3, id }
+            }
+            _ => Self::State { back: a % 4 / 2, right: b % 4 > 0 },
         }
     }
 
@@ -238,63 +369,4 @@ pub fn rooms_of(bits: u8) -> Vec<String> {
         rooms.extend(rooms.first().copied());
     }
     rooms.into_iter().map(room_name).collect()
-}
-
-impl fmt::Debug for Op {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |room: &Option<u8>| room.map_or_else(|| "its only room".into(), room_name);
-        let asks = |id: &bool| if *id { " (with id)" } else { "" };
-        match self {
-            Self::Connect { user, rooms } => {
-                write!(f, "connect    {} -> {:?}", user_name(*user), rooms_of(*rooms))
-            }
-            Self::Open { c } => write!(f, "opened     c{c}"),
-            Self::Disconnect { c, how: 0 } => write!(f, "lost       c{c}"),
-            Self::Disconnect { c, how: 1 } => write!(f, "peer close c{c}"),
-            Self::Disconnect { c, .. } => write!(f, "handshake  c{c} failed"),
-            Self::Join { c, room, id } => {
-                write!(f, "join       c{c} -> {}{}", room_name(*room), asks(id))
-            }
-            Self::Leave { c, room, id } => {
-                write!(f, "leave      c{c} -> {}{}", name(room), asks(id))
-            }
-            Self::Members { c, room } => write!(f, "members    c{c} -> {}", name(room)),
-            Self::Publish { c, room, kind, key, id } => {
-                write!(f, "publish    c{c} -> {} kind {kind} key {key}{}", name(room), asks(id))
-            }
-            Self::Direct { c, user, id } => {
-                write!(f, "direct     c{c} -> {}{}", user_name(*user), asks(id))
-            }
-            Self::ClientPing { c } => write!(f, "ping       c{c} -> server"),
-            Self::Malformed { c } => write!(f, "malformed  c{c}"),
-            Self::Alive { c } => write!(f, "alive      c{c}"),
-            Self::Pong { c, right } => write!(f, "pong       c{c} asked for: {right}"),
-            Self::HealthPong { c, right } => write!(f, "healthpong c{c} asked for: {right}"),
-            Self::Block { c } => write!(f, "blocked    c{c}"),
-            Self::Writable { c } => write!(f, "writable   c{c}"),
-            Self::CommandJoin { c, room } => {
-                write!(f, "command    join c{c} -> {}", room_name(*room))
-            }
-            Self::CommandLeave { c, room } => {
-                write!(f, "command    leave c{c} -> {}", room_name(*room))
-            }
-            Self::CommandPublish { room, except, key } => {
-                write!(f, "command    publish -> {} key {key}", room_name(*room))?;
-                except.map_or(Ok(()), |c| write!(f, " except c{c}"))
-            }
-            Self::CommandDirect { user } => write!(f, "command    direct -> {}", user_name(*user)),
-            Self::CommandSend { c } => write!(f, "command    send -> c{c}"),
-            Self::Close { c } => write!(f, "command    close c{c}"),
-            Self::CloseUser { user } => write!(f, "command    close {}", user_name(*user)),
-            Self::Probe { user, timeout_ms } => {
-                write!(f, "command    probe {} for {timeout_ms}ms", user_name(*user))
-            }
-            Self::Drain { timeout_ms, spread_ms } => {
-                write!(f, "drain      for {timeout_ms}ms, back within {spread_ms}ms")
-            }
-            Self::Wait { ms } => write!(f, "+{ms}ms"),
-            Self::Late { ms } => write!(f, "+{ms}ms    without a look at deadlines"),
-            Self::ClockBack { ms } => write!(f, "-{ms}ms    by the clock"),
-        }
-    }
 }

@@ -5,12 +5,12 @@ use std::fmt;
 use std::time::Duration;
 
 use switchboard_core::{
-    Config, Handled, Heartbeat, HeartbeatMode, Kind, Limit, Limits, Overflow, Publishers, Rate,
-    RoomClass, UserLimitPolicy,
+    Config, Handled, Heartbeat, HeartbeatMode, History, Kind, Limit, Limits, Overflow, Publishers,
+    Rate, RoomClass, UserLimitPolicy,
 };
 
 /// How many bytes make one configuration.
-pub const SETUP_BYTES: usize = 12;
+pub const SETUP_BYTES: usize = 20;
 
 /// A configuration that brings the bounds close.
 #[derive(Clone, PartialEq, Eq)]
@@ -22,6 +22,11 @@ impl Setup {
         let pick = |at: usize, choices: &[u32]| choices[usize::from(bytes[at]) % choices.len()];
         let limit = |at: usize, choices: &[u32]| Limit::zero_is_none(pick(at, choices));
         let second = |n| Duration::from_secs(n);
+        let history = |byte: u8| History {
+            events: [0, 1, 3, 100][usize::from(byte % 4)],
+            age: second([3_600, 1, 5, 3_600][usize::from(byte / 4 % 4)]),
+            bytes: [1024 * 1024, 40, 200, 1024 * 1024][usize::from(byte / 16 % 4)],
+        };
         let class = |at: usize| RoomClass {
             max_members: limit(at, &[0, 4, 2, 1]),
             presence: bytes[at] & 4 != 0,
@@ -37,6 +42,8 @@ impl Setup {
                 1 => Overflow::DropOldest,
                 _ => Overflow::Conflate,
             },
+            history: history(bytes[at + 7]),
+            provides_state: bytes[14] >> (at - 5) & 1 == 1,
         };
         let high_water = [64 * 1024, 150, 400][usize::from(bytes[9]) % 3];
         Self(Config {
@@ -61,6 +68,15 @@ impl Setup {
                 outlet_low_water: high_water / 4,
                 work_per_tick: [1_024, 1, 2][usize::from(bytes[10]) % 3],
                 members_listed: [1_000, 1][usize::from(bytes[10] / 4) % 2],
+                history_bytes: pick(18, &[64 * 1024 * 1024, 100, 400, 64 * 1024 * 1024]) as usize,
+                max_kept_rooms: pick(17, &[10_000, 0, 1, 3, 10_000]) as usize,
+                session_window: second(u64::from(pick(15, &[0, 5, 1, 5]))),
+                state_timeout: Duration::from_millis(pick(14, &[2_000, 2_000, 200]).into()),
+                remembered: pick(16, &[0, 2, 256, 256]) as usize,
+                remember_for: second([120, 1, 10, 120][usize::from(bytes[16] / 4 % 4)]),
+                remembered_in_all: [1_000_000, 1_000_000, 1_000_000, 3]
+                    [usize::from(bytes[16] / 16 % 4)],
+                max_requests: pick(19, &[10_000, 1, 3, 10_000]) as usize,
                 idle_timeout: second(if bytes[10] & 0xf0 == 0xf0 { 20 } else { 0 }),
                 ..Limits::default()
             },
@@ -80,6 +96,34 @@ impl Setup {
             },
             unix_ms_at_start: 1_790_000_000_000,
         })
+    }
+
+    /// The same without what the model does not know: history, sessions, ids that are remembered.
+    pub fn plain(mut self) -> Self {
+        for (_, class) in &mut self.0.rooms {
+            (class.history, class.provides_state) = (History::NONE, false);
+        }
+        self.0.limits.session_window = Duration::ZERO;
+        self.0.limits.remembered = 0;
+        self
+    }
+
+    /// The same with room for everybody, so that more happens to those who are in.
+    pub fn roomy(mut self) -> Self {
+        let limits = &mut self.0.limits;
+        (limits.max_connections, limits.max_per_user) = (Limit::NONE, Limit::NONE);
+        limits.max_rooms_per_connection = Limit::at_most(50);
+        limits.messages = Rate::NONE;
+        for (_, class) in &mut self.0.rooms {
+            class.max_members = Limit::NONE;
+            if class.overflow == Overflow::Close && class.echo {
+                class.overflow = Overflow::DropOldest;
+            }
+            if class.publish == Publishers::Server {
+                class.publish = Publishers::Members;
+            }
+        }
+        self
     }
 
     /// The rules of a room, found the long way.

@@ -4,26 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use switchboard_core::{
-    Action, ConnectionId, Event, Hub, Message, Notice, Position, RoomName, Stats, Timestamp,
-    UserName,
+    Action, ConnectionId, Event, Hub, Message, Notice, RoomName, Stats, Timestamp, UserName,
 };
 
 use crate::check::Invariant;
 use crate::setup::Setup;
-use crate::tracks::Tracks;
 
 /// A connection, by what came out about it.
 #[derive(Debug)]
 struct Seen {
     user: UserName,
-    /// Asked for, until it is open.
-    reserved: BTreeSet<RoomName>,
     /// Entered and not left.
     rooms: BTreeSet<RoomName>,
     is_open: bool,
     is_closed: bool,
     closed: u32,
-    tracks: Tracks,
 }
 
 /// Everything that was seen.
@@ -31,8 +26,7 @@ struct Seen {
 pub struct Watch {
     setup: Setup,
     seen: Vec<Seen>,
-    connecting: Option<(UserName, BTreeSet<RoomName>)>,
-    positions: BTreeMap<String, Position>,
+    connecting: Option<UserName>,
     released: BTreeMap<usize, (usize, usize)>,
     drain_deadline: Option<Timestamp>,
     clock: Timestamp,
@@ -47,7 +41,6 @@ impl Watch {
             setup,
             seen,
             connecting: None,
-            positions: BTreeMap::new(),
             released,
             drain_deadline: None,
             clock: Timestamp::ZERO,
@@ -61,22 +54,16 @@ impl Watch {
     }
 
     /// An event is about to go in.
-    pub fn before(&mut self, now: Timestamp, event: &Event, target: Option<usize>) {
+    pub fn before(&mut self, now: Timestamp, event: &Event) {
         self.clock = self.clock.max(now);
         self.released.clear();
         match event {
-            Event::Connect { user, rooms, .. } => {
-                self.connecting = Some((user.clone(), rooms.iter().cloned().collect()));
-            }
+            Event::Connect { user, .. } => self.connecting = Some(user.clone()),
             Event::Drain { timeout, .. } => {
                 self.drain_deadline.get_or_insert(self.clock + *timeout);
             }
-            Event::Opened { .. } => {
-                if let Some(seen) = target.and_then(|c| self.seen.get_mut(c)) {
-                    seen.reserved.clear();
-                }
-            }
-            Event::Received { .. }
+            Event::Opened { .. }
+            | Event::Received { .. }
             | Event::Alive { .. }
             | Event::Pong { .. }
             | Event::Blocked { .. }
@@ -98,16 +85,13 @@ impl Watch {
         let strict = invariant == Invariant::NothingFollowsAClose;
         match action {
             Action::Accept { .. } => {
-                let (user, reserved) =
-                    self.connecting.take().ok_or("accepted, and nobody had asked")?;
+                let user = self.connecting.take().ok_or("accepted, and nobody had asked")?;
                 self.seen.push(Seen {
                     user,
-                    reserved,
                     rooms: BTreeSet::new(),
                     is_open: false,
                     is_closed: false,
                     closed: 0,
-                    tracks: Tracks::default(),
                 });
             }
             Action::Send { to, message } => {
@@ -129,9 +113,6 @@ impl Watch {
                     if !matches!(message, Message::HealthPing { .. }) {
                         let released = self.released.entry(c).or_default();
                         (released.0, released.1) = (released.0 + cost, cost);
-                    }
-                    if invariant == Invariant::DeliveryIsInOffsetOrder {
-                        seen.tracks.follow(message).map_err(|why| format!("c{c} {why}"))?;
                     }
                 }
             }
@@ -155,7 +136,6 @@ impl Watch {
                 if let Some((c, seen)) = of(&mut self.seen, numbers, connection) {
                     seen.closed += 1;
                     seen.rooms.clear();
-                    seen.reserved.clear();
                     if seen.closed > 1 || seen.user != **user {
                         return Err(format!("c{c} has ended {} times", seen.closed));
                     }
@@ -192,6 +172,8 @@ impl Watch {
             Action::Reject { .. }
             | Action::Done { .. }
             | Action::Probed { .. }
+            | Action::Answered { .. }
+            | Action::StateWanted { .. }
             | Action::Notice(_) => {}
         }
         Ok(())
@@ -207,62 +189,50 @@ impl Watch {
                 }
             }
         }
-        if invariant == Invariant::DeliveryIsInOffsetOrder {
-            for seen in &self.seen {
-                seen.tracks.check()?;
-            }
-        }
         Ok(())
     }
 
-    /// Notes for whom a publication was not meant: its sender where there is no echo, and whom the application
-    /// excepts.
-    pub fn excuse(&mut self, hub: &Hub, sender: Option<usize>, except: Option<usize>) {
-        for room in (0..3).map(crate::ops::room_name) {
-            let Some(at) = hub.room(&room).map(|view| view.position()) else { continue };
-            if self.positions.insert(room.clone(), at) == Some(at) || at.offset == 0 {
-                continue;
-            }
-            let silent = sender.filter(|_| !self.setup.class(&room).echo);
-            if let Some(seen) = except.or(silent).and_then(|c| self.seen.get_mut(c)) {
-                seen.tracks.excused.insert(at);
-            }
-        }
-    }
-
     /// `capacity_is_never_exceeded`, by what was said and by what the hub shows.
-    pub fn check_capacity(&self, hub: &Hub) -> Result<(), String> {
-        let limits = &self.setup.0.limits;
+    pub fn check_capacity(&self, hub: &Hub, made: &[ConnectionId]) -> Result<(), String> {
+        let (limits, held) = (&self.setup.0.limits, hub.stats().held);
         let live = || self.seen.iter().filter(|seen| seen.closed == 0);
-        if limits.max_connections.is_exceeded_by(live().count()) {
-            return Err(format!("{} connections", live().count()));
+        if limits.max_connections.is_exceeded_by(live().count() + held) {
+            return Err(format!("{} connections, and {held} held", live().count()));
         }
+        let views = || made.iter().filter_map(|id| hub.connection(*id));
         for room in (0..3).map(crate::ops::room_name) {
-            let is_in = |seen: &&Seen| {
-                seen.rooms.contains(room.as_str()) || seen.reserved.contains(room.as_str())
-            };
-            let seats = live().filter(is_in).count();
+            let entered = live().filter(|seen| seen.rooms.contains(room.as_str())).count();
             let shown = hub.room(&room).map_or(0, |view| view.seats());
-            if self.setup.class(&room).max_members.is_exceeded_by(seats.max(shown))
-                || seats != shown
+            let is_it = |name: &&RoomName| ***name == *room;
+            // A connection that was lost and is closing shows its seats as held; one that is gone does not show.
+            let seats = views().flat_map(|view| view.rooms().chain(view.held_rooms()));
+            let seats = seats.filter(is_it).count();
+            let members = hub.room(&room).map_or(0, |view| view.members().len());
+            if self.setup.class(&room).max_members.is_exceeded_by(shown)
+                || members != entered
+                || shown < seats
+                || shown > seats + held
             {
-                return Err(format!("{seats} in {room}, or {shown}"));
+                return Err(format!("{entered} of {members} in {room}, {seats} of {shown} seats"));
             }
         }
         for user in (0..4).map(crate::ops::user_name) {
             let shown = hub.user(&user).map_or(0, |view| view.connections().len());
-            let open = live().filter(|seen| *seen.user == *user && !seen.is_closed).count();
-            if limits.max_per_user.is_exceeded_by(shown) || shown > open {
-                return Err(format!("{shown} connections of {user}, {open} are not closed"));
+            let open = live().filter(|seen| *seen.user == *user).count();
+            if limits.max_per_user.is_exceeded_by(shown) || shown > open + held {
+                return Err(format!("{shown} connections of {user}, {open} are not gone"));
             }
         }
         self.check_gauges(&hub.stats())?;
-        self.check_rooms_per_connection()
+        self.check_rooms_per_connection(hub, made)
     }
 
-    fn check_rooms_per_connection(&self) -> Result<(), String> {
+    fn check_rooms_per_connection(&self, hub: &Hub, made: &[ConnectionId]) -> Result<(), String> {
         let max = self.setup.0.limits.max_rooms_per_connection;
-        let most = self.seen.iter().map(|seen| seen.rooms.len().max(seen.reserved.len())).max();
+        let seats = |view: switchboard_core::ConnectionView<'_>| {
+            view.rooms().count() + view.held_rooms().count()
+        };
+        let most = made.iter().filter_map(|id| hub.connection(*id)).map(seats).max();
         if max.is_exceeded_by(most.unwrap_or(0)) {
             Err("too many rooms".to_owned())
         } else {
@@ -284,6 +254,7 @@ impl Watch {
     /// `every_queue_is_bounded`
     pub fn check_queues(&self, hub: &Hub, made: &[ConnectionId]) -> Result<(), String> {
         let limits = &self.setup.0.limits;
+        self.check_history(hub)?;
         for id in made {
             let Some(view) = hub.connection(*id) else { continue };
             let (messages, bytes) = view.waiting();
@@ -295,6 +266,36 @@ impl Watch {
             {
                 return Err(format!("{id} has {messages} messages, {bytes} bytes waiting"));
             }
+        }
+        Ok(())
+    }
+
+    /// What rooms keep and what is remembered.
+    fn check_history(&self, hub: &Hub) -> Result<(), String> {
+        let (limits, stats, mut all) = (&self.setup.0.limits, hub.stats(), 0);
+        for room in (0..3).map(crate::ops::room_name) {
+            let (class, kept) = (self.setup.class(&room), hub.room(&room).map(|view| view.kept()));
+            let (events, bytes) = kept.unwrap_or((0, 0));
+            all += bytes;
+            // While the application is asked for the state, a slow member's worth is kept.
+            let (most_events, most_bytes) = if class.provides_state {
+                (limits.outbox_messages, limits.outbox_bytes)
+            } else {
+                (0, 0)
+            };
+            if events > class.history.events.max(most_events)
+                || bytes > class.history.bytes.max(most_bytes)
+            {
+                return Err(format!("{room} keeps {events} publications, {bytes} bytes"));
+            }
+        }
+        let users = stats.users;
+        if all != stats.history_bytes
+            || all > limits.history_bytes
+            || stats.kept_rooms > limits.max_kept_rooms
+            || stats.remembered > (limits.remembered * users).min(limits.remembered_in_all)
+        {
+            return Err(format!("rooms keep {all} bytes, and {stats:?}"));
         }
         Ok(())
     }

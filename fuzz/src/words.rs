@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use switchboard_core::{Action, ConnectionId, ErrorCode, Message, Notice, Outcome, Rejection};
+use switchboard_core::{
+    Action, Answer, ConnectionId, ErrorCode, Message, Notice, Outcome, Rejection,
+};
 
 use crate::check::{Step, Tally};
 use crate::hear::Heard;
@@ -55,12 +57,25 @@ pub fn note(
                 }
                 step.heard.push((c, Heard::Message((*message).clone())));
             }
-            if let Message::Error { refusal, .. } = message {
-                count(format!("error {}", refusal.code.as_str()));
-            } else if let Message::Gap { .. } = message {
-                count("gap".to_owned());
-            } else if let Message::MemberLeft { .. } = message {
-                count("member left".to_owned());
+            #[allow(clippy::wildcard_enum_match_arm, reason = "others are frequent")]
+            match message {
+                Message::Error { refusal, .. } => count(format!("error {}", refusal.code.as_str())),
+                Message::Gap { .. } => count("gap".to_owned()),
+                Message::MemberLeft { .. } => count("member left".to_owned()),
+                Message::Refresh { reason, payload, .. } => {
+                    count(format!("refresh {}", reason.as_str()));
+                    if payload.is_some() {
+                        count("refresh with the state".to_owned());
+                    }
+                }
+                Message::Joined { beginning, .. } if beginning.recovered == Some(true) => {
+                    count("recovered".to_owned());
+                }
+                Message::Connected(welcome) if !welcome.held.is_empty() => count("held".to_owned()),
+                Message::History { events, .. } if !events.is_empty() => {
+                    count("history".to_owned())
+                }
+                _ => {}
             }
         }
         Action::Ping { connection, nonce } => {
@@ -93,6 +108,8 @@ pub fn note(
                 Ok(Outcome::Sent(count)) => format!("sent {count}"),
                 Ok(Outcome::Closing(count)) => format!("closing {count}"),
                 Ok(Outcome::Probing(count)) => format!("probing {count}"),
+                Ok(Outcome::Refreshed(count)) => format!("refreshed {count}"),
+                Ok(Outcome::Asked) => "asked".to_owned(),
                 Err(refusal) => format!("refused {}", refusal.code.as_str()),
             };
             step.said.push(format!("done {}: {result}", ticket.0));
@@ -107,6 +124,13 @@ pub fn note(
             let answers: Vec<_> = answers.iter().map(|(c, it)| format!("c{c} {it}")).collect();
             step.said.push(format!("probed {}: {}", ticket.0, answers.join(", ")));
         }
+        Action::Answered { answer, .. } => count(match answer {
+            Answer::Ok(_) | Answer::Refused { .. } => "answered".to_owned(),
+            Answer::TimedOut => "not answered in time".to_owned(),
+            Answer::Gone => "not answered before the end".to_owned(),
+        }),
+        Action::StateWanted { .. } => count("state wanted".to_owned()),
+        Action::Notice(Notice::Expired { .. }) => count("hold expired".to_owned()),
         Action::Notice(Notice::Blocked { .. }) => count("blocked".to_owned()),
         Action::Notice(_) => {}
         Action::Drained => {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use switchboard_core::{NoPosition, Position};
 
 use crate::bind;
 use crate::config::{Override, duration};
@@ -14,6 +15,8 @@ Examples:
   switchboard --config switchboard.toml          with a configuration file
   switchboard check-config switchboard.toml      check it, and show what it amounts to
   switchboard token --user alice --room lobby    a token to connect with, on stdout
+  switchboard connect ws://127.0.0.1:8080/ws --user alice --room lobby
+                                                 a client for this terminal
 
 Then connect to ws://127.0.0.1:8080/ws/lobby, or open http://127.0.0.1:8080/ in a browser.
 
@@ -28,8 +31,24 @@ Defaults:
   a heartbeat every 30 s, closed after 45 s of silence; no tokens, loopback only.
 
 Exit codes:
-  0  done          1  the configuration is wrong, or the server cannot run
-  2  wrong usage";
+  0  done          1  the configuration is wrong, the server cannot run, or
+  2  wrong usage      the client was refused for good";
+
+const CONNECT_HELP: &str = "\
+What you type is said in the room that was joined last; /help shows the commands. When the
+connection is lost, the client comes back and goes on where it was. At the end of the input
+it waits for the answers and ends.
+
+With --json, each line on stdout is an object with `event` and `at` (milliseconds since the
+Unix epoch), and each line on stdin a command; its answer has the same `tag`:
+  {\"command\":\"join\",\"room\":\"lobby\",\"since\":\"POSITION\"}
+  {\"command\":\"send\",\"room\":\"lobby\",\"type\":\"chat\",\"payload\":{\"text\":\"hi\"},\"tag\":1}
+  leave {room}, members {room}, history {room, since, limit}, direct {to, payload},
+  request {type, payload, room, timeout_ms}, reply {id, payload or error {code, message}},
+  wake, quit
+
+Exit codes:
+  0  done          1  refused for good, or the address is no good          2  wrong usage";
 
 /// Switchboard keeps WebSocket connections: rooms, presence and honest limits.
 #[derive(Debug, Parser)]
@@ -65,6 +84,41 @@ pub(crate) enum Command {
     },
     /// Print a token that lets a user in (HS256)
     Token(Token),
+    /// Connect to a server from this terminal, or from a script
+    #[command(after_help = CONNECT_HELP)]
+    Connect(Connect),
+}
+
+/// How to connect.
+#[derive(Args, Debug)]
+pub(crate) struct Connect {
+    /// Where the server is: ws://HOST:PORT/ws, or wss
+    #[arg(value_name = "URL")]
+    pub(crate) address: String,
+    /// A room to join; may be repeated
+    #[arg(long = "room", value_name = "ROOM")]
+    pub(crate) rooms: Vec<String>,
+    /// With what was published in the room after this position
+    #[arg(long, value_name = "POSITION", requires = "rooms", value_parser = position)]
+    pub(crate) since: Option<Position>,
+    /// The name, where the server asks for no token
+    #[arg(long)]
+    pub(crate) user: Option<String>,
+    /// The token; others can see it in the process list
+    #[arg(long)]
+    pub(crate) token: Option<String>,
+    /// A file with the token
+    #[arg(long, value_name = "FILE", conflicts_with = "token")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// A file with the certificates (PEM) of the only authorities to trust
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// One line of JSON for each event, and commands in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Read no input; show what comes until interrupted
+    #[arg(long)]
+    pub(crate) watch: bool,
 }
 
 /// What the token shall say.
@@ -117,6 +171,10 @@ impl Token {
         }
         overrides
     }
+}
+
+fn position(text: &str) -> Result<Position, String> {
+    text.parse().map_err(|error: NoPosition| error.to_string())
 }
 
 fn address(text: &str) -> Result<String, String> {

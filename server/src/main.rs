@@ -4,6 +4,7 @@ mod auth;
 mod bind;
 mod cli;
 mod config;
+mod connect;
 mod dashboard;
 mod journal;
 mod logging;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         None => run(&cli.run),
         Some(Command::CheckConfig { file }) => check_config(file),
         Some(Command::Token(token)) => print_token(token),
+        Some(Command::Connect(options)) => connect::connect(options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

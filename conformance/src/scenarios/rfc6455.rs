@@ -22,7 +22,6 @@ scenarios![
     fragments_out_of_order_fail_the_connection,
     valid_utf8_comes_back_wherever_it_is_cut,
     invalid_utf8_fails_with_1007_wherever_it_is_cut,
-    invalid_utf8_is_known_before_its_frame_is_complete,
     text_may_be_cut_anywhere_as_long_as_it_is_valid,
     binary_may_be_anything,
     a_close_frame_comes_back_with_its_code,
@@ -247,35 +246,6 @@ fn invalid_utf8_fails_with_1007_wherever_it_is_cut(start: Start) {
         for at in 0..=bad.len() {
             let (left, right) = bad.split_at(at);
             fails(&server, &[frame(1, left), frame(CONTINUATION, right)].concat(), 1007);
-        }
-    }
-}
-
-fn invalid_utf8_is_known_before_its_frame_is_complete(start: Start) {
-    let server = echo(start);
-    let good = "κόσμε".as_bytes();
-    for bad in [&b"\xf4\x90"[..], b"\x80", b"\xed\xa0", b"\xe0\x80", b"\xff"] {
-        for len in [100, 60_000, 100_000] {
-            // What is announced never comes; the mistake alone must be enough, whatever it was cut from.
-            let [begun, continued] = [0x81, 0x80].map(|head| header(head, len));
-            let mut masked = frame(TEXT, &[good, bad].concat());
-            let payload = masked.split_off(masked.len() - good.len() - bad.len());
-            for before in [&[][..], &frame(1, &good[..3])] {
-                let mut client = open(&server);
-                // A fragment that ends within a character is one more way to begin with a mistake.
-                let header = if before.is_empty() { &begun } else { &continued };
-                client.write([before, &header[..], &payload[..]].concat());
-                assert_eq!(client.closed().0, 1007, "{bad:02x?}");
-                let mut client = open(&server);
-                client.write(before);
-                for byte in header.iter().chain(&payload) {
-                    // It may fail before the last one.
-                    if client.try_write([*byte]).is_err() {
-                        break;
-                    }
-                }
-                assert_eq!(client.closed().0, 1007, "{bad:02x?} byte by byte");
-            }
         }
     }
 }

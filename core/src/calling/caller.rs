@@ -12,6 +12,7 @@ use core::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::address::Address;
 use super::call::{Call, CallError, name};
 use super::room::{Accepted, Room, accepted, json};
 use super::shell::Shell;
@@ -95,6 +96,11 @@ impl Caller {
             Ok(move |ticket: Ticket| Event::Request { ticket, room, kind, payload, timeout })
         });
         Call::begin(self.shell(), event, accepted)
+    }
+
+    /// Where the server is.
+    pub fn address(&self) -> &Address {
+        &self.shell().setup().address
     }
 
     /// Where the client is.

@@ -15,7 +15,8 @@ use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Message, protocol};
 
 use super::address::Address;
-use super::shell::{DialOrder, Setup};
+use super::setup::Setup;
+use super::shell::DialOrder;
 use super::std::io::{self, Read, Write};
 use super::stream::Stream;
 use super::upgrade::{Upgrade, Upgraded};

@@ -9,59 +9,14 @@ use core::fmt;
 use core::mem;
 use core::task::{Context, Poll, Waker};
 
-use super::address::Address;
 use super::events::{Events, Queue};
 use super::link::{Arrived, Over};
+use super::setup::Setup;
 use super::std::sync::{Mutex, MutexGuard, PoisonError};
-use super::tls::Tls;
 use crate::client::{
-    Action, Client as Machine, Config, Event, Failure, Outbound, ReplyError, Session, Settled,
-    Token,
+    Action, Client as Machine, Event, Failure, Outbound, ReplyError, Session, Settled, Token,
 };
 use crate::{Position, Ticket, Timestamp};
-
-/// What every runtime's builder sets.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    /// Where the server is.
-    pub address: Address,
-    /// The machine's.
-    pub config: Config,
-    /// The name, for servers that ask for no token.
-    pub user: Option<String>,
-    /// The token, where it is always the same.
-    pub token: Option<Token>,
-    /// Whom to trust.
-    pub tls: Tls,
-    /// How many events are kept for the application.
-    pub max_events: usize,
-    /// How many bytes of payload those may have.
-    pub max_event_bytes: usize,
-    /// How large a message of the server may be.
-    pub max_message_bytes: usize,
-}
-
-impl Setup {
-    /// The defaults.
-    pub fn new(address: Address) -> Self {
-        Self {
-            address,
-            config: Config::default(),
-            user: None,
-            token: None,
-            tls: Tls::default(),
-            max_events: 1_024,
-            max_event_bytes: 8 * 1024 * 1024,
-            max_message_bytes: 16 * 1024 * 1024,
-        }
-    }
-
-    /// More messages than this do not wait for a socket: all that can be without an answer, and some to spare.
-    pub(super) fn max_waiting(&self) -> usize {
-        let Config { max_in_flight, max_rooms, .. } = self.config;
-        max_in_flight.saturating_add(max_rooms.saturating_mul(2)).saturating_add(1_000)
-    }
-}
 
 /// What a runtime brings.
 pub trait Outside: Send + Sync {
@@ -424,51 +379,4 @@ impl fmt::Debug for Shell {
             .field("address", &self.setup.address.to_string())
             .finish_non_exhaustive()
     }
-}
-
-/// The part of a client's builder that is the same everywhere. The builder has a field `setup`.
-#[macro_export]
-#[doc(hidden)]
-macro_rules! client_settings {
-    () => {
-        /// How patient the client is, and how much it keeps.
-        pub fn config(mut self, config: $crate::client::Config) -> Self {
-            let ask_token = self.setup.config.ask_token;
-            self.setup.config = $crate::client::Config { ask_token, ..config };
-            self
-        }
-
-        /// The name, for servers that ask for no token.
-        pub fn user(mut self, name: &str) -> Self {
-            self.setup.user = Some(name.into());
-            self
-        }
-
-        /// The token, the same for each connection. When the server refuses it, the client is closed for good.
-        pub fn token(mut self, token: &str) -> Self {
-            self.setup.token = Some($crate::client::Token::new(token));
-            self
-        }
-
-        /// Whom to trust on `wss` connections. Mozilla's list of authorities unless set.
-        pub fn tls(mut self, tls: $crate::calling::Tls) -> Self {
-            self.setup.tls = tls;
-            self
-        }
-
-        /// How many events are kept for an application that does not take them, and how many bytes of payload those may
-        /// have; what is over that is left out, and the application told
-        /// ([`Event::Lagged`]($crate::calling::Event::Lagged)). 1,024 events and 8 MiB unless set.
-        pub fn events_kept(mut self, events: usize, bytes: usize) -> Self {
-            self.setup.max_events = events.max(1);
-            self.setup.max_event_bytes = bytes;
-            self
-        }
-
-        /// How large a message of the server may be; one that is larger ends the connection. 16 MiB unless set.
-        pub fn max_message_bytes(mut self, bytes: usize) -> Self {
-            self.setup.max_message_bytes = bytes;
-            self
-        }
-    };
 }

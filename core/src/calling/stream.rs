@@ -1,5 +1,6 @@
 //! Bytes to and from a socket that does not block, with or without TLS between.
 
+#[cfg(feature = "tls")]
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
@@ -14,6 +15,10 @@ pub(super) enum Stream {
     Tls(Box<rustls::ClientConnection>),
 }
 
+#[cfg_attr(
+    not(feature = "tls"),
+    expect(clippy::needless_pass_by_ref_mut, reason = "TLS changes with what passes through")
+)]
 impl Stream {
     pub(super) fn new(address: &Address, tls: &Tls) -> Result<Self, String> {
         if address.is_secure() { Self::secure(address, tls) } else { Ok(Self::Plain) }

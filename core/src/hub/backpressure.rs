@@ -10,6 +10,7 @@ use crate::id::ConnectionId;
 use crate::message::Message;
 
 use super::Hub;
+use super::connection::Connection;
 use super::outbox::{Full, Outbox, Popped, Until};
 
 /// Between two pieces of what was missed, so that a long replay leaves everybody else their turn.
@@ -83,17 +84,22 @@ impl Hub {
         while released < quantum {
             let Some(connection) = self.connections.get_mut(id) else { return };
             let is_closing = connection.is_closing();
-            let (session, rooms) = (connection.session, &self.rooms);
+            let (user, session) = (&self.users.get(connection.user).name, connection.session);
+            let rooms = &self.rooms;
             let Some(outbox) = &mut connection.outbox else { return };
-            let message = match outbox.pop(is_closing, |replay| rooms.find_past(replay, session)) {
-                Popped::Message(message) => message,
-                Popped::Past(publication) => {
-                    self.stats.replayed += 1;
-                    Message::Publication(publication)
-                }
-                Popped::Lost => return self.overflow(id),
-                Popped::Nothing => break,
-            };
+            if outbox.given_up {
+                return;
+            }
+            let message =
+                match outbox.pop(is_closing, |replay| rooms.find_past(replay, user, session)) {
+                    Popped::Message(message) => message,
+                    Popped::Past(publication) => {
+                        self.stats.replayed += 1;
+                        Message::Publication(publication)
+                    }
+                    Popped::Lost => return self.overflow(id),
+                    Popped::Nothing => break,
+                };
             released += message.cost_bytes();
             self.send_now(id, message);
         }
@@ -115,10 +121,15 @@ impl Hub {
         self.stats.blocked -= usize::from(outbox.is_blocked());
     }
 
-    /// Lets a message wait. When it does not fit, everything that waits is given up and the connection closed.
+    /// Lets a message wait. When it does not fit, everything that waits is given up and the connection closed. What comes
+    /// after that in the same event is given up too: it would follow on something that never came.
     pub(super) fn wait(&mut self, id: ConnectionId, message: Message, overflow: Overflow) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let Some(outbox) = &mut connection.outbox else { return };
+        if outbox.given_up {
+            self.stats.dropped += 1;
+            return;
+        }
         match outbox.push(message, overflow, &self.config.limits) {
             Ok(dropped) => self.stats.dropped += dropped,
             Err(Full) => self.overflow(id),
@@ -143,7 +154,10 @@ impl Hub {
 
     pub(super) fn close_overflowed(&mut self) {
         while let Some(id) = self.overflowed.pop() {
-            self.close(id, CloseReason::SlowConsumer);
+            // To close it a second time would give up its seats.
+            if self.connections.get(id).is_some_and(Connection::is_open) {
+                self.close(id, CloseReason::SlowConsumer);
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 
 use crate::config::History;
 use crate::message::Publication;
+use crate::name::UserName;
 use crate::position::Session;
 use crate::time::Timestamp;
 
@@ -13,8 +14,15 @@ use crate::time::Timestamp;
 pub(crate) struct Past {
     pub(crate) publication: Arc<Publication>,
     /// Who is not to get it, whatever connection they have now.
-    pub(crate) except: Option<Session>,
+    pub(crate) except: Option<(UserName, Session)>,
     at: Timestamp,
+}
+
+impl Past {
+    /// A session is worth something only to its own user: another one that came with it is somebody else.
+    pub(crate) fn is_not_for(&self, user: &UserName, session: Session) -> bool {
+        self.except.as_ref().is_some_and(|(whose, which)| whose == user && *which == session)
+    }
 }
 
 /// The newest publications of a room, without holes.
@@ -29,7 +37,7 @@ impl Kept {
     pub(crate) fn push(
         &mut self,
         publication: Arc<Publication>,
-        except: Option<Session>,
+        except: Option<(UserName, Session)>,
         at: Timestamp,
     ) {
         self.bytes += publication.cost_bytes();

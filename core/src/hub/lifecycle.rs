@@ -32,7 +32,7 @@ impl Hub {
             return false;
         }
         // If it lost messages in this very event, that is what it must hear.
-        if self.overflowed.contains(&id) {
+        if connection.outbox.as_ref().is_some_and(|outbox| outbox.given_up) {
             reason = CloseReason::SlowConsumer;
         }
         let held = self.is_held_after(&Ending::Closed(reason.clone()));

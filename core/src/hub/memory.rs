@@ -25,12 +25,16 @@ const LARGEST_ANSWER: usize = 4 * 1024;
 #[derive(Debug)]
 pub(crate) struct Memory {
     by_id: HashMap<MessageId, Remembered, Keyed>,
-    order: VecDeque<(Timestamp, MessageId)>,
+    /// By when they came, each with its number.
+    order: VecDeque<(Timestamp, u64, MessageId)>,
+    next: u64,
 }
 
 #[derive(Debug)]
 struct Remembered {
     at: Timestamp,
+    /// The same id may be there twice, with another content; the later one counts.
+    number: u64,
     /// A hash of what the message said: another message under the same id is no repetition.
     content: u64,
     fate: Fate,
@@ -129,14 +133,16 @@ impl Hub {
         let at = self.now;
         if self.users.get(user).memory.is_none() {
             let by_id = HashMap::with_hasher(self.content.clone());
-            let memory = Memory { by_id, order: VecDeque::new() };
+            let memory = Memory { by_id, order: VecDeque::new(), next: 0 };
             self.users.get_mut(user).memory = Some(Box::new(memory));
             self.users.refer_again(user);
             self.deadlines.arm(at + limits.remember_for, Timer::Memory(user));
         }
         if let Some(memory) = &mut self.users.get_mut(user).memory {
-            memory.order.push_back((at, id.clone()));
-            memory.by_id.insert(id, Remembered { at, content, fate });
+            let number = memory.next;
+            memory.next += 1;
+            memory.order.push_back((at, number, id.clone()));
+            memory.by_id.insert(id, Remembered { at, number, content, fate });
             self.stats.remembered += 1;
         }
     }
@@ -145,12 +151,12 @@ impl Hub {
     pub(super) fn memory_due(&mut self, user: UserKey) {
         let (now, window) = (self.now, self.config.limits.remember_for);
         let Some(memory) = &mut self.users.get_mut(user).memory else { return };
-        while memory.order.front().is_some_and(|(at, _)| *at + window <= now) {
+        while memory.order.front().is_some_and(|(at, ..)| *at + window <= now) {
             memory.forget_oldest();
             self.stats.remembered -= 1;
         }
         match memory.order.front() {
-            Some((at, _)) => self.deadlines.arm(*at + window, Timer::Memory(user)),
+            Some((at, ..)) => self.deadlines.arm(*at + window, Timer::Memory(user)),
             None => {
                 self.users.get_mut(user).memory = None;
                 self.users.release(user);
@@ -189,8 +195,8 @@ impl Hub {
 
 impl Memory {
     fn forget_oldest(&mut self) {
-        if let Some((at, id)) = self.order.pop_front()
-            && self.by_id.get(&id).is_some_and(|remembered| remembered.at == at)
+        if let Some((_, number, id)) = self.order.pop_front()
+            && self.by_id.get(&id).is_some_and(|remembered| remembered.number == number)
         {
             self.by_id.remove(&id);
         }

@@ -17,6 +17,8 @@ pub(crate) struct Outbox {
     /// How many of `waiting` are gaps and replays, which are not held against the bound.
     gaps: usize,
     pub(crate) until: Until,
+    /// It was too much, and the connection is about to be closed for it: nothing waits any more.
+    pub(crate) given_up: bool,
 }
 
 /// What ends the waiting.
@@ -82,12 +84,12 @@ pub(crate) struct Full;
 
 impl Outbox {
     pub(crate) fn new(until: Until) -> Self {
-        Self { waiting: VecDeque::new(), bytes: 0, gaps: 0, until }
+        Self { waiting: VecDeque::new(), bytes: 0, gaps: 0, until, given_up: false }
     }
 
-    /// Forgets everything that waits.
+    /// Forgets everything that waits, and takes nothing more.
     pub(crate) fn give_up(&mut self) {
-        *self = Self::new(self.until);
+        *self = Self { given_up: true, ..Self::new(self.until) };
     }
 
     pub(crate) fn is_blocked(&self) -> bool {
@@ -205,8 +207,8 @@ impl Outbox {
         })
     }
 
-    /// Leaves a gap where a publication was. It stands before the first publication that is missing, so that the client
-    /// hears of the hole before it sees it, and the next one of the same stretch adds to it.
+    /// Leaves a gap where a publication was: right before what follows it, so that the client hears of the hole before it
+    /// sees it, and has heard everything up to the hole. Holes with nothing of their room between are one.
     fn drop_publication(&mut self, at: usize) {
         let Some(Waiting::Message(message @ Message::Publication(publication), _)) =
             self.waiting.get(at)
@@ -216,40 +218,46 @@ impl Outbox {
         self.bytes -= message.cost_bytes();
         let publication = publication.clone();
         let (room, last) = (&publication.room, publication.position);
-
-        let before = (0..at).rev().map_while(|index| self.same_stretch(index, room, last));
-        if let Some(known) = before.flatten().next() {
-            self.waiting.remove(at);
-            if let Some(Waiting::Gap(gap)) = self.waiting.get_mut(known) {
-                gap.position = gap.position.max(last);
-                gap.dropped += 1;
-            }
-            return;
-        }
         let since = Position { offset: last.offset.saturating_sub(1), ..last };
-        let mut gap = Gap { room: room.clone(), since, position: last, dropped: 1 };
+        let gap = Gap { room: room.clone(), since, position: last, dropped: 1 };
+
+        let before = (0..at).rev().map_while(|index| self.between(index, room, last));
+        let before = before.flatten().next();
         let after = at + 1..self.waiting.len();
-        let after = after.map_while(|index| self.same_stretch(index, room, last)).flatten().next();
-        if let Some(known) = after
-            && let Some(Waiting::Gap(later)) = self.waiting.remove(known)
-        {
-            gap.position = gap.position.max(later.position);
-            gap.dropped += later.dropped;
-            self.gaps -= 1;
-        }
+        let after = after.map_while(|index| self.between(index, room, last)).flatten().next();
         self.waiting[at] = Waiting::Gap(gap);
         self.gaps += 1;
+        self.merge_gaps(at, after);
+        if let Some(before) = before {
+            self.merge_gaps(before, Some(at));
+        }
     }
 
-    /// A room's stretch is what lies between two changes of the membership, in one epoch. `None`: here it ends.
-    /// `Some(Some)`: here is its gap.
-    fn same_stretch(&self, index: usize, room: &RoomName, last: Position) -> Option<Option<usize>> {
+    /// Adds a later gap to an earlier one.
+    fn merge_gaps(&mut self, earlier: usize, later: Option<usize>) {
+        let Some(Waiting::Gap(later)) = later.and_then(|later| self.waiting.remove(later)) else {
+            return;
+        };
+        self.gaps -= 1;
+        if let Some(Waiting::Gap(gap)) = self.waiting.get_mut(earlier) {
+            gap.position = later.position;
+            gap.dropped += later.dropped;
+        }
+    }
+
+    /// What is next in a room's stream. `None`: something that must not be jumped over, a publication or a change of the
+    /// membership. `Some(Some)`: here is a gap. `Some(None)`: nothing of this room.
+    fn between(&self, index: usize, room: &RoomName, last: Position) -> Option<Option<usize>> {
         match self.waiting.get(index)? {
             Waiting::Gap(gap) if gap.room == *room => {
                 (gap.since.epoch == last.epoch).then_some(Some(index))
             }
+            Waiting::Message(Message::Publication(other), _) if other.room == *room => None,
+            Waiting::Replay(replay) if replay.room == *room => None,
             Waiting::Message(
-                Message::Joined { room: other, .. } | Message::Left { room: other, .. },
+                Message::Joined { room: other, .. }
+                | Message::Left { room: other, .. }
+                | Message::Refresh { room: other, .. },
                 _,
             ) if other == room => None,
             Waiting::Message(..) | Waiting::Gap(_) | Waiting::Replay(_) => Some(None),

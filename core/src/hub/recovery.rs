@@ -8,7 +8,7 @@ use crate::action::{Outcome, Queued};
 use crate::config::History;
 use crate::id::{ConnectionId, Ticket};
 use crate::message::{Message, Payload, Publication};
-use crate::name::{MessageId, RoomName};
+use crate::name::{MessageId, RoomName, UserName};
 use crate::position::{Beginning, Broken, Position, Session};
 use crate::refusal::{ErrorCode, Refusal};
 use crate::time::Timestamp;
@@ -43,7 +43,8 @@ pub(crate) struct Question {
 #[derive(Debug)]
 struct Waiting {
     connection: ConnectionId,
-    request: Option<MessageId>,
+    /// All that it has asked with an id, to be answered.
+    requests: Vec<MessageId>,
     reason: Broken,
 }
 
@@ -120,7 +121,7 @@ impl Hub {
         &mut self,
         key: RoomKey,
         publication: &Arc<Publication>,
-        except: Option<Session>,
+        except: Option<(UserName, Session)>,
     ) {
         let bounds = self.bounds(key);
         if !bounds.is_kept() {
@@ -132,7 +133,7 @@ impl Hub {
             kept.trim(bounds, now);
         });
         let limit = self.config.limits.history_bytes;
-        while self.stats.history_bytes > limit && self.give_up_idle_room() {}
+        while self.stats.history_bytes > limit && self.give_up_idle_room(Some(key)) {}
         while self.stats.history_bytes > limit && self.rooms.get(key).kept.len() > 0 {
             self.change_kept(key, |kept| {
                 kept.pop_oldest();
@@ -171,13 +172,14 @@ impl Hub {
         self.rooms.idle.insert((now, key));
         self.rearm_room(key);
         if self.rooms.idle.len() > self.config.limits.max_kept_rooms {
-            self.give_up_idle_room();
+            self.give_up_idle_room(None);
         }
     }
 
-    /// Gives up the room that nobody has been in for longest.
-    fn give_up_idle_room(&mut self) -> bool {
-        let first = self.rooms.idle.first().copied();
+    /// Gives up the room that nobody has been in for longest, but for this one.
+    fn give_up_idle_room(&mut self, but: Option<RoomKey>) -> bool {
+        let mut idle = self.rooms.idle.iter().copied();
+        let first = idle.find(|&(_, key)| Some(key) != but);
         first.inspect(|&(_, key)| self.remove_room(key)).is_some()
     }
 
@@ -225,7 +227,7 @@ impl Hub {
         reason: Broken,
     ) {
         let deadline = self.now + self.config.limits.state_timeout;
-        let waiting = Waiting { connection, request, reason };
+        let waiting = Waiting { connection, requests: Vec::from_iter(request), reason };
         let room = self.rooms.get_mut(key);
         if let Some(question) = &mut room.question {
             question.waiting.push(waiting);
@@ -239,6 +241,37 @@ impl Hub {
         let room = room.name.clone();
         self.deadlines.arm(deadline, Timer::State(key));
         self.queue.push(Queued::StateWanted { ticket, room });
+    }
+
+    /// It joins a room whose state it waits for already.
+    pub(super) fn await_state_too(
+        &mut self,
+        connection: ConnectionId,
+        key: RoomKey,
+        request: Option<MessageId>,
+    ) -> Result<(), Refusal> {
+        let most = self.config.limits.outbox_messages;
+        let question = self.rooms.get_mut(key).question.as_mut();
+        let mut waiting = question.into_iter().flat_map(|question| &mut question.waiting);
+        let Some((it, id)) = waiting.find(|it| it.connection == connection).zip(request) else {
+            return Ok(());
+        };
+        if it.requests.len() >= most {
+            let message = "the state of this room has been asked for too often";
+            return Err(Refusal::new(ErrorCode::RateLimited, message));
+        }
+        it.requests.push(id);
+        Ok(())
+    }
+
+    /// It leaves a room whose state it waits for. Answers what it had asked.
+    pub(super) fn await_no_more(&mut self, id: ConnectionId, key: RoomKey) -> Vec<MessageId> {
+        let question = self.rooms.get_mut(key).question.as_mut();
+        let waiting = question.and_then(|question| {
+            let at = question.waiting.iter().position(|it| it.connection == id)?;
+            Some(question.waiting.remove(at))
+        });
+        waiting.map_or_else(Vec::new, |it| it.requests)
     }
 
     /// The application's answer.
@@ -271,7 +304,7 @@ impl Hub {
         let position = if payload.is_some() { question.position } else { room.position() };
         let name = room.name.clone();
         let mut refreshed = 0;
-        for Waiting { connection: id, request, reason } in question.waiting {
+        for Waiting { connection: id, requests, reason } in question.waiting {
             let Some(connection) = self.connections.get(id).filter(|c| c.is_open()) else {
                 continue;
             };
@@ -282,7 +315,13 @@ impl Hub {
             refreshed += 1;
             self.stats.refreshed += 1;
             self.enter(id, slot, key);
-            self.tell_joined(id, request, key, Beginning { position, recovered: Some(false) });
+            let beginning = Beginning { position, recovered: Some(false) };
+            if requests.is_empty() {
+                self.tell_joined(id, None, key, beginning);
+            }
+            for request in requests {
+                self.tell_joined(id, Some(request), key, beginning);
+            }
             let (room, payload) = (name.clone(), payload.clone());
             self.send(id, Message::Refresh { room, reason, position, payload });
             self.replay(id, key, position.offset);

@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use slab::Slab;
 
 use crate::id::ConnectionId;
-use crate::name::RoomName;
+use crate::name::{RoomName, UserName};
 use crate::position::{Epoch, Position, Session};
 use crate::random::Keyed;
 use crate::time::Timestamp;
@@ -136,14 +136,14 @@ impl Rooms {
     }
 
     /// Looks for the next publication of a replay.
-    pub(crate) fn find_past(&self, replay: &Replay, session: Session) -> Found {
+    pub(crate) fn find_past(&self, replay: &Replay, user: &UserName, session: Session) -> Found {
         let Replay { next, last, .. } = *replay;
         let room = self.find(&replay.room).map(|key| self.get(key));
         let Some(room) = room.filter(|room| room.epoch == last.epoch) else {
             return Found::Lost(last.offset);
         };
         match room.kept.get(next) {
-            Some(past) if past.except == Some(session) => Found::Excluded,
+            Some(past) if past.is_not_for(user, session) => Found::Excluded,
             Some(past) => Found::Publication(past.publication.clone()),
             None => {
                 let before = room.kept.first().map_or(last.offset, |first| first.max(next + 1) - 1);

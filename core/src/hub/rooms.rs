@@ -54,9 +54,13 @@ impl Hub {
         let seat = key.and_then(|key| Some((key, connection.slot_of(key)?)));
         let (key, slot) = match seat {
             Some((key, slot)) if connection.memberships[slot].seat != Seat::Held => {
+                if connection.memberships[slot].seat.at().is_none() {
+                    let position = self.rooms.get(key).position();
+                    self.await_state_too(id, key, request)?;
+                    return Ok(Outcome::Joined(position));
+                }
                 // Only who says where it has been changes anything: its stream begins there once more.
-                let is_member = connection.memberships[slot].seat.at().is_some();
-                let start = self.start(key, since.filter(|_| is_member));
+                let start = self.start(key, since);
                 let beginning = self.beginning(key, start);
                 self.tell_joined(id, request, key, beginning);
                 self.follow(id, key, start);
@@ -116,9 +120,14 @@ impl Hub {
         let Some(connection) = self.connections.get(id).filter(|c| c.is_open()) else {
             return Err(self.no_such_connection(id));
         };
-        let slot = self.rooms.find(name).and_then(|key| connection.slot_of(key));
-        let slot = slot.ok_or_else(|| not_a_member(name))?;
+        let key = self.rooms.find(name);
+        let seat = key.and_then(|key| Some((key, connection.slot_of(key)?)));
+        let (key, slot) = seat.ok_or_else(|| not_a_member(name))?;
+        let unanswered = self.await_no_more(id, key);
         self.exit(id, slot, Exit::Left);
+        for request in unanswered {
+            self.refuse(id, Some(request), not_a_member(name));
+        }
         Ok(Outcome::Left)
     }
 
@@ -165,7 +174,10 @@ impl Hub {
             payload,
         });
         self.stats.published += 1;
-        let excluded = except.and_then(|id| self.connections.get(id)).map(|c| c.session);
+        let excluded = except.and_then(|id| self.connections.get(id));
+        let excluded = excluded.map(|c| (self.users.name(c.user), c.session));
+        // The client may have come back by now: then it is the new connection that does not get it.
+        let except = excluded.as_ref().and_then(|(user, session)| self.predecessor(user, *session));
         self.keep(key, &publication, excluded);
         let recipients = self.fan_out(key, except, Message::Publication(publication));
         if found.is_none() {

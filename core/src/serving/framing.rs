@@ -6,17 +6,13 @@ use tungstenite::Message;
 use tungstenite::error::{CapacityError, Error};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
-use super::early_text::EarlyText;
 use super::std::io::{self, Read, Write};
 use crate::{CloseReason, ConnectionId, Driver, Outlet, Timestamp};
 
 /// The parser of one connection. Between two calls it holds what there is of a message that is not complete, and 256
 /// bytes.
 #[derive(Debug)]
-pub struct Framing {
-    parser: WebSocketContext,
-    early_text: EarlyText,
-}
+pub struct Framing(WebSocketContext);
 
 /// Why nothing more is parsed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,10 +45,7 @@ impl Framing {
             .max_write_buffer_size(1_024)
             .max_message_size(Some(max_message_bytes))
             .max_frame_size(Some(max_message_bytes));
-        Self {
-            parser: WebSocketContext::new(Role::Server, Some(config)),
-            early_text: EarlyText::default(),
-        }
+        Self(WebSocketContext::new(Role::Server, Some(config)))
     }
 
     /// Gives everything that is complete to the driver. After a [`Stop`] there must be no other call.
@@ -65,7 +58,7 @@ impl Framing {
     ) -> Option<Stop> {
         let mut piece = Piece(bytes);
         let stop = loop {
-            match self.parser.read(&mut piece) {
+            match self.0.read(&mut piece) {
                 Ok(Message::Text(text)) => driver.text(now, id, &text),
                 Ok(Message::Binary(bytes)) => driver.binary(now, id, bytes),
                 Ok(Message::Ping(payload)) => driver.ping(now, id, &payload),
@@ -75,10 +68,7 @@ impl Framing {
                 }
                 // Only what is written has this kind.
                 Ok(Message::Frame(_)) => {}
-                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let is_valid = self.early_text.is_valid_after(bytes);
-                    break (!is_valid).then_some(Stop::Violation(CloseReason::InvalidText));
-                }
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break None,
                 Err(error) => break Some(Stop::Violation(self.reason_of(error))),
             }
         };
@@ -88,7 +78,7 @@ impl Framing {
 
     fn reason_of(&self, error: Error) -> CloseReason {
         if let Error::Capacity(CapacityError::MessageTooLong { .. }) = error {
-            CloseReason::TooBig(self.parser.get_config().max_message_size.unwrap_or(usize::MAX))
+            CloseReason::TooBig(self.0.get_config().max_message_size.unwrap_or(usize::MAX))
         } else if let Error::Utf8(_) = error {
             CloseReason::InvalidText
         } else {

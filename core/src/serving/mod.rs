@@ -14,7 +14,6 @@ mod asked;
 mod auth;
 mod context;
 mod control;
-mod early_text;
 mod engine;
 mod entrance;
 mod framing;

@@ -7,6 +7,7 @@ use switchboard_conformance::client;
 mod harness;
 mod runtime;
 
+mod asking;
 mod auth;
 mod awaits;
 mod drain;

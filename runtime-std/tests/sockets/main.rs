@@ -7,6 +7,8 @@ use switchboard_conformance::client;
 
 mod runtime;
 
+#[path = "../../../runtime-smol/tests/sockets/asking.rs"]
+mod asking;
 #[path = "../../../runtime-smol/tests/sockets/auth.rs"]
 mod auth;
 #[path = "../../../runtime-smol/tests/sockets/drain.rs"]

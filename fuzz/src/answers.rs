@@ -1,0 +1,201 @@
+//! Whether every message with an id is answered once, is handled once, and every request of the application's is settled
+//! once.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use switchboard_core::{
+    Action, Answer, Command, Event, Handled, Inbound, Message, MessageId, Outcome, Stats, Ticket,
+    Timestamp, UserName,
+};
+
+use crate::setup::Setup;
+
+/// A message of a client's, by its id.
+#[derive(Default, Debug)]
+struct Asked {
+    sent: u32,
+    answered: u32,
+    /// The application was to answer it, or nobody.
+    is_handled: bool,
+}
+
+/// What is being handled.
+#[derive(Debug)]
+struct Now {
+    user: UserName,
+    id: MessageId,
+    inbound: Inbound,
+    /// It has been handled within the window.
+    is_repeated: bool,
+    before: Stats,
+}
+
+/// Everything that was asked.
+#[derive(Debug)]
+pub struct Answers {
+    setup: Setup,
+    clock: Timestamp,
+    asked: BTreeMap<(usize, MessageId), Asked>,
+    /// How often the application has answered.
+    by_application: BTreeMap<MessageId, u32>,
+    handled: BTreeMap<UserName, VecDeque<(Timestamp, MessageId, Inbound)>>,
+    now: Option<Now>,
+    requests: BTreeSet<Ticket>,
+    is_reply: bool,
+}
+
+fn id_of(inbound: &Inbound) -> Option<&MessageId> {
+    match inbound {
+        Inbound::Join { id, .. }
+        | Inbound::Resume { id, .. }
+        | Inbound::History { id, .. }
+        | Inbound::Leave { id, .. }
+        | Inbound::Members { id, .. }
+        | Inbound::Direct { id, .. }
+        | Inbound::Malformed { id, .. } => id.as_ref(),
+        Inbound::Application(request) => request.id.as_ref(),
+        Inbound::Reply { id, .. } => Some(id),
+        Inbound::HealthPing { .. } | Inbound::HealthPong { .. } | Inbound::Raw(_) => None,
+    }
+}
+
+#[allow(clippy::wildcard_enum_match_arm, reason = "others answer nothing")]
+fn answered(message: &Message) -> Option<&MessageId> {
+    match message {
+        Message::Joined { id, .. }
+        | Message::Left { id, .. }
+        | Message::Members { id, .. }
+        | Message::History { id, .. }
+        | Message::Error { id, .. } => id.as_ref(),
+        Message::Ack { id, .. } | Message::Reply { id, .. } => Some(id),
+        _ => None,
+    }
+}
+
+impl Answers {
+    /// Nothing was asked.
+    pub fn new(setup: Setup) -> Self {
+        Self {
+            setup,
+            clock: Timestamp::ZERO,
+            asked: BTreeMap::new(),
+            by_application: BTreeMap::new(),
+            handled: BTreeMap::new(),
+            now: None,
+            requests: BTreeSet::new(),
+            is_reply: false,
+        }
+    }
+
+    /// An event is about to go in; `open` is the connection that it is about, if that is open, and whose it is.
+    pub fn before(
+        &mut self,
+        now: Timestamp,
+        event: &Event,
+        open: Option<(usize, &UserName)>,
+        stats: Stats,
+    ) {
+        self.clock = self.clock.max(now);
+        (self.now, self.is_reply) = (None, false);
+        if let Event::Command { command: Command::Answer { id, .. }, .. } = event {
+            *self.by_application.entry(id.clone()).or_default() += 1;
+        }
+        let Event::Received { inbound, .. } = event else { return };
+        let Some(((c, user), id)) = open.zip(id_of(inbound)) else { return };
+        let asked = self.asked.entry((c, id.clone())).or_default();
+        asked.sent += 1;
+        self.is_reply = matches!(inbound, Inbound::Reply { .. });
+        let is_handled = matches!((inbound, &self.setup.0.handled),
+            (Inbound::Application(request), Handled::Kinds(kinds)) if kinds.contains(&request.kind));
+        asked.is_handled |= is_handled || self.is_reply;
+        if matches!(inbound, Inbound::Application(_) | Inbound::Direct { .. }) {
+            let window = self.setup.0.limits.remember_for;
+            let known = self.handled.get(user).and_then(|all| all.iter().rfind(|it| it.1 == *id));
+            let is_repeated =
+                known.is_some_and(|(at, _, it)| it == inbound && *at + window > self.clock);
+            let (user, id, inbound) = (user.clone(), id.clone(), inbound.clone());
+            self.now = Some(Now { user, id, inbound, is_repeated, before: stats });
+        }
+    }
+
+    /// An action came out, for these connections if it is a message.
+    pub fn see(&mut self, action: &Action<'_>, to: &[usize], is_tick: bool) -> Result<(), String> {
+        #[allow(clippy::wildcard_enum_match_arm, reason = "others answer nothing")]
+        match action {
+            Action::Send { message, .. } => {
+                let Some(id) = answered(message) else { return Ok(()) };
+                let extra = self.by_application.get(id).copied().unwrap_or(0);
+                for c in to {
+                    let asked = self.asked.entry((*c, id.clone())).or_default();
+                    asked.answered += 1;
+                    if asked.answered > asked.sent + extra {
+                        return Err(format!("c{c} has {asked:?} answers to {id}"));
+                    }
+                }
+            }
+            Action::Request { request, .. }
+                if self.now.as_ref().is_some_and(|now| now.is_repeated) =>
+            {
+                return Err(format!("the application gets {request:?} again"));
+            }
+            Action::Done { ticket, result: Ok(Outcome::Asked) } => {
+                self.requests.insert(*ticket);
+                let most = self.setup.0.limits.max_requests;
+                if self.requests.len() > most {
+                    return Err(format!("{} requests are under way", self.requests.len()));
+                }
+            }
+            Action::Answered { ticket, answer } => {
+                let fits = match answer {
+                    Answer::Ok(_) | Answer::Refused { .. } => self.is_reply,
+                    Answer::TimedOut => is_tick,
+                    Answer::Gone => true,
+                };
+                if !self.requests.remove(ticket) || !fits {
+                    return Err(format!("{ticket:?} is answered: {answer:?}"));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The event was handled.
+    pub fn after(&mut self, stats: &Stats, is_open: bool) -> Result<(), String> {
+        let Some(now) = self.now.take() else { return Ok(()) };
+        let limits = &self.setup.0.limits;
+        if limits.remembered == 0 || limits.remembered_in_all < 1_000 {
+            return Ok(());
+        }
+        let is_refused = stats.refused > now.before.refused;
+        let is_repeated = stats.repeated > now.before.repeated;
+        let is_published = stats.published > now.before.published;
+        if now.is_repeated && (is_published || is_open && !is_repeated && !is_refused) {
+            return Err(format!("{:?} is handled again", now.inbound));
+        }
+        if !is_open {
+            // It may have been one too many, or the answer may have been.
+            self.handled.remove(&now.user);
+        } else if !is_refused && !is_repeated {
+            let handled = self.handled.entry(now.user).or_default();
+            handled.push_back((self.clock, now.id, now.inbound));
+            if handled.len() > limits.remembered {
+                handled.pop_front();
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing waits any more: whoever is still here has had all answers.
+    pub fn check(&self, is_here: impl Fn(usize) -> bool) -> Result<(), String> {
+        for ((c, id), asked) in &self.asked {
+            if is_here(*c) && !asked.is_handled && asked.answered < asked.sent {
+                return Err(format!("c{c} has had no answer to {id}: {asked:?}"));
+            }
+        }
+        match self.requests.first() {
+            Some(ticket) => Err(format!("nobody has answered {ticket:?}")),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Nobody hears of a client that is lost and comes back in time, or takes over from itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use switchboard_core::{
+    Action, CloseReason, Command, Ending, Event, Inbound, Message, Notice, RoomName, Timestamp,
+    UserLimitPolicy, UserName,
+};
+
+use crate::clients::Who;
+use crate::setup::Setup;
+
+/// Where a client is, over all its connections.
+#[derive(Debug)]
+struct Place {
+    link: usize,
+    rooms: BTreeSet<RoomName>,
+    /// Those that its present connection is in.
+    claimed: BTreeSet<RoomName>,
+    /// Until when the others are held for its present connection.
+    claims_until: Option<Timestamp>,
+    /// It is lost, and its seats are held until then.
+    held_until: Option<Timestamp>,
+}
+
+impl Place {
+    fn is_in(&self, room: &RoomName, now: Timestamp) -> bool {
+        let is_claimable = self.claims_until.is_none_or(|until| now < until);
+        self.rooms.contains(room)
+            && self.held_until.is_none_or(|until| now < until)
+            && (self.held_until.is_some() || is_claimable || self.claimed.contains(room))
+    }
+}
+
+/// All clients. Where the rules are too many to be sure, a client is said to be nowhere.
+#[derive(Debug)]
+pub struct Blips {
+    setup: Setup,
+    clock: Timestamp,
+    places: BTreeMap<Who, Place>,
+    /// Before this event.
+    there: BTreeSet<(UserName, RoomName)>,
+    is_drained: bool,
+}
+
+impl Blips {
+    /// Nobody is here.
+    pub fn new(setup: Setup) -> Self {
+        let (places, there) = (BTreeMap::new(), BTreeSet::new());
+        Self { setup, clock: Timestamp::ZERO, places, there, is_drained: false }
+    }
+
+    /// An event is about to go in.
+    pub fn before(&mut self, now: Timestamp, event: &Event, target: Option<usize>) {
+        self.clock = self.clock.max(now);
+        let place = self.places.values_mut().find(|place| Some(place.link) == target);
+        #[allow(clippy::wildcard_enum_match_arm, reason = "others take nobody away")]
+        match event {
+            Event::Drain { .. } => {
+                self.places.clear();
+                self.is_drained = true;
+            }
+            Event::Opened { .. } => {
+                let until = self.clock + self.setup.0.limits.handshake_timeout;
+                if let Some(place) = place {
+                    place.claims_until.get_or_insert(until);
+                }
+            }
+            Event::Received { inbound: Inbound::Leave { room: Some(room), .. }, .. }
+            | Event::Command { command: Command::Leave { room, .. }, .. } => {
+                if let Some(place) = place {
+                    place.rooms.remove(room);
+                }
+            }
+            Event::Received { inbound: Inbound::Leave { room: None, .. }, .. }
+            | Event::Command { command: Command::Close { .. }, .. } => {
+                place.into_iter().for_each(|place| place.rooms.clear());
+            }
+            Event::Command { command: Command::CloseUser { user, .. }, .. } => self.forget(user),
+            Event::Connect { user, .. } => {
+                let limits = &self.setup.0.limits;
+                if limits.max_per_user.get().is_some()
+                    && limits.user_limit_policy == UserLimitPolicy::ReplaceOldest
+                {
+                    self.forget(user);
+                }
+            }
+            _ => {}
+        }
+        let clock = self.clock;
+        let there = self.places.iter().flat_map(|((user, _), place)| {
+            let rooms = place.rooms.iter().filter(|room| place.is_in(room, clock));
+            rooms.map(|room| (user.clone(), room.clone()))
+        });
+        self.there = there.collect();
+    }
+
+    fn forget(&mut self, user: &UserName) {
+        self.places.retain(|(whose, _), _| whose != user);
+    }
+
+    /// A connection was admitted.
+    pub fn accepted(&mut self, c: usize, who: Who) {
+        let (rooms, claimed) = (BTreeSet::new(), BTreeSet::new());
+        let new = Place { link: c, rooms, claimed, claims_until: None, held_until: None };
+        let clock = self.clock;
+        let place = self.places.entry(who).or_insert(new);
+        let rooms: BTreeSet<RoomName> =
+            place.rooms.iter().filter(|room| place.is_in(room, clock)).cloned().collect();
+        let fit = !self.setup.0.limits.max_rooms_per_connection.is_exceeded_by(3);
+        place.rooms = if fit { rooms } else { BTreeSet::new() };
+        (place.link, place.claims_until, place.held_until) = (c, None, None);
+        place.claimed.clear();
+    }
+
+    /// First look at what an event did: who is not there any more, and who is.
+    pub fn see(&mut self, action: &Action<'_>, c: Option<usize>) {
+        let Some(place) = self.places.values_mut().find(|place| Some(place.link) == c) else {
+            return;
+        };
+        let window = self.setup.0.limits.session_window;
+        #[allow(clippy::wildcard_enum_match_arm, reason = "others move nobody")]
+        match action {
+            Action::Notice(Notice::Joined { room, .. }) => {
+                place.rooms.insert(room.clone());
+                place.claimed.insert(room.clone());
+            }
+            Action::Close { reason: CloseReason::Stale | CloseReason::SlowConsumer, .. }
+                if window > Duration::ZERO => {}
+            Action::Close { .. } => place.rooms.clear(),
+            Action::Closed { ending, .. } => {
+                let may_return = match ending {
+                    Ending::Lost | Ending::HandshakeFailed => true,
+                    Ending::Closed(why) => {
+                        matches!(why, CloseReason::Stale | CloseReason::SlowConsumer)
+                    }
+                    Ending::ByPeer(code) => !matches!(code, Some(1000 | 1001)),
+                };
+                if !may_return || window == Duration::ZERO || self.is_drained {
+                    place.rooms.clear();
+                } else if place.claims_until.is_some_and(|until| self.clock >= until) {
+                    place.rooms.retain(|room| place.claimed.contains(room));
+                }
+                place.held_until = Some(self.clock + window);
+            }
+            _ => {}
+        }
+    }
+
+    /// It is being closed, and why will be said only when it takes messages again.
+    pub fn lose_sight(&mut self, c: usize) {
+        self.places.values_mut().filter(|place| place.link == c).for_each(|it| it.rooms.clear());
+    }
+
+    /// Second look: what others heard of it.
+    pub fn check(&self, message: &Message) -> Result<(), String> {
+        #[allow(clippy::wildcard_enum_match_arm, reason = "others say nothing about users")]
+        match message {
+            // In one event, somebody may be gone for good and somebody else come.
+            Message::MemberLeft { room, user }
+                if self.there.contains(&(user.clone(), room.clone())) =>
+            {
+                let here = self
+                    .places
+                    .iter()
+                    .find(|((whose, _), place)| whose == user && place.is_in(room, self.clock));
+                here.map_or(Ok(()), |here| {
+                    Err(format!("{message:?} is heard, and it is: {here:?}"))
+                })
+            }
+            Message::MemberJoined { room, user }
+                if self.there.contains(&(user.clone(), room.clone())) =>
+            {
+                Err(format!("{message:?} is heard, and it was there"))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What was published, as the naive model keeps it: everything, for ever.
+
+use std::collections::BTreeMap;
+
+use switchboard_core::{Command, ConnectionId, Event, Hub, Inbound, Payload, Position, RoomName};
+
+use crate::clients::Who;
+use crate::ops::room_name;
+use crate::setup::Setup;
+
+/// A publication.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// What it carries.
+    pub payload: Payload,
+    /// Who is not to get it, over which connection ever.
+    pub except: Option<Who>,
+}
+
+/// All publications of all rooms.
+#[derive(Default, Debug)]
+pub struct Log {
+    entries: BTreeMap<Position, Entry>,
+    at: BTreeMap<RoomName, Position>,
+}
+
+/// What an event would publish, if it does.
+#[derive(Debug)]
+pub struct Draft {
+    payload: Option<Payload>,
+    /// The sender, whom only rooms without echo leave out, or whom the application leaves out.
+    sender: Option<Who>,
+    except: Option<Who>,
+}
+
+impl Draft {
+    /// Looks at an event before the hub gets it.
+    pub fn of(event: &Event, hub: &Hub) -> Self {
+        let session = |id: &ConnectionId| {
+            hub.connection(*id).map(|view| (view.user().clone(), view.session()))
+        };
+        let (mut payload, mut sender, mut except) = (None, None, None);
+        if let Event::Received { connection, inbound: Inbound::Application(request), .. } = event {
+            (payload, sender) = (Some(request.payload.clone()), session(connection));
+        }
+        if let Event::Command {
+            command: Command::Publish { payload: it, except: who, .. }, ..
+        } = event
+        {
+            (payload, except) = (Some(it.clone()), who.as_ref().and_then(session));
+        }
+        Self { payload, sender, except }
+    }
+}
+
+impl Log {
+    /// After an event: at most one number was given, and to something.
+    pub fn record(&mut self, draft: &Draft, hub: &Hub, setup: &Setup) -> Result<(), String> {
+        let mut given = 0;
+        for name in (0..3).map(room_name) {
+            let Some((view, room)) = hub.room(&name).zip(RoomName::new(&name).ok()) else {
+                self.at.retain(|room, _| **room != *name);
+                continue;
+            };
+            let now = view.position();
+            let before = self.at.insert(room, now).filter(|before| before.epoch == now.epoch);
+            let new = now.offset.checked_sub(before.map_or(0, |before| before.offset));
+            match (new, &draft.payload) {
+                (Some(0), _) => {}
+                (Some(1), Some(payload)) => {
+                    let silent = draft.sender.clone().filter(|_| !setup.class(&name).echo);
+                    let except = draft.except.clone().or(silent);
+                    let entry = Entry { payload: payload.clone(), except };
+                    self.entries.insert(now, entry);
+                    given += 1;
+                }
+                _ => return Err(format!("{name} goes from {before:?} to {now}")),
+            }
+        }
+        if given > 1 { Err(format!("one message has {given} numbers")) } else { Ok(()) }
+    }
+
+    /// The publication with this number.
+    pub fn get(&self, position: Position) -> Option<&Entry> {
+        self.entries.get(&position)
+    }
+
+    /// Where a room is.
+    pub fn at(&self, room: &str) -> Option<Position> {
+        self.at.iter().find(|(name, _)| ***name == *room).map(|(_, at)| *at)
+    }
+
+    /// The publications between two places that were for this client.
+    pub fn between(&self, after: Position, until: Position, who: &Who) -> Vec<Position> {
+        let range = after..=Position { epoch: after.epoch, offset: until.offset.max(after.offset) };
+        let meant = self.entries.range(range).skip_while(|(at, _)| **at == after);
+        let meant = meant.filter(|(_, entry)| entry.except.as_ref() != Some(who));
+        meant.map(|(at, _)| *at).collect()
+    }
+}

@@ -1,0 +1,74 @@
+//! What was published, as those who published it and those who got it say.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use switchboard_core::{Epoch, Position, RoomName};
+
+/// The publications of all rooms.
+#[derive(Default)]
+pub(crate) struct Logs(Mutex<HashMap<RoomName, Log>>);
+
+/// One room's.
+#[derive(Default)]
+struct Log {
+    /// What stands at a position.
+    numbers: HashMap<Position, u64>,
+    /// Where a number stands, by its answers and by who got it.
+    places: HashMap<u64, Vec<Position>>,
+    /// The furthest position of the numbering that was acknowledged last.
+    last: Option<Position>,
+    contradictions: u64,
+}
+
+impl Logs {
+    fn lock(&self) -> MutexGuard<'_, HashMap<RoomName, Log>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Somebody says that this number stands at this position.
+    pub(crate) fn saw(&self, room: &RoomName, position: Position, number: u64) {
+        let mut logs = self.lock();
+        let log = logs.entry(room.clone()).or_default();
+        if *log.numbers.entry(position).or_insert(number) != number {
+            log.contradictions += 1;
+        }
+        let places = log.places.entry(number).or_default();
+        if !places.contains(&position) {
+            places.push(position);
+        }
+    }
+
+    /// The server acknowledged this number.
+    pub(crate) fn acknowledged(&self, room: &RoomName, position: Position, number: u64) {
+        self.saw(room, position, number);
+        let mut logs = self.lock();
+        let log = logs.entry(room.clone()).or_default();
+        match log.last {
+            Some(last) if last.epoch == position.epoch && last.offset > position.offset => {}
+            Some(_) | None => log.last = Some(position),
+        }
+    }
+
+    /// Where a room's stream has to end.
+    pub(crate) fn last(&self, room: &RoomName) -> Option<Position> {
+        self.lock().get(room)?.last
+    }
+
+    /// Numbers that were published twice by the same server, those that a server published again because the one before
+    /// it took its memory along, and positions that two saw different numbers at.
+    pub(crate) fn faults(&self) -> (u64, u64, u64) {
+        let (mut twice, mut again, mut contradictions) = (0, 0, 0);
+        for log in self.lock().values() {
+            contradictions += log.contradictions;
+            for places in log.places.values().filter(|places| places.len() > 1) {
+                let mut epochs: Vec<Epoch> = places.iter().map(|place| place.epoch).collect();
+                epochs.sort_unstable();
+                epochs.dedup();
+                again += (epochs.len() - 1) as u64;
+                twice += (places.len() - epochs.len()) as u64;
+            }
+        }
+        (twice, again, contradictions)
+    }
+}

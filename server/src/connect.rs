@@ -1,0 +1,219 @@
+//! A client for the terminal: to try a server out, to watch what happens, and for scripts.
+
+mod command;
+mod json;
+mod show;
+
+use std::cell::RefCell;
+use std::error::Error;
+use std::io::{self, Write};
+use std::rc::Rc;
+use std::{fs, process};
+
+use async_signal::{Signal, Signals};
+use smol::future::FutureExt;
+use smol::io::{AsyncBufReadExt, BufReader};
+use smol::stream::{self, StreamExt};
+use smol::{LocalExecutor, Unblock};
+use switchboard_core::client::State;
+use switchboard_smol::{Client, Event, Events, Request, Tls};
+
+use crate::cli::Connect;
+use command::{Answered, Command, Line};
+use show::Show;
+
+/// Server's requests that wait for an answer; one more, and the oldest is given up.
+const MAX_REQUESTS: usize = 100;
+
+/// What all tasks have in common.
+struct Terminal {
+    show: Show,
+    /// Those of the server that were not answered.
+    requests: RefCell<Vec<Request>>,
+}
+
+impl Terminal {
+    fn print(&self, line: &str) {
+        // Whoever reads this has gone: there is nothing left to do.
+        if writeln!(io::stdout(), "{line}").and_then(|()| io::stdout().flush()).is_err() {
+            process::exit(0);
+        }
+    }
+
+    fn event(&self, event: Event) {
+        self.print(&self.show.event(&event));
+        if let Event::Request(request) = event {
+            let mut requests = self.requests.borrow_mut();
+            if requests.len() >= MAX_REQUESTS {
+                requests.remove(0);
+            }
+            requests.push(request);
+        }
+    }
+}
+
+/// Something to do next.
+enum Next {
+    /// One of the rooms that were asked for at the start was joined, or not.
+    Joined(bool),
+    /// An answer came after the end of the input.
+    Answered,
+    Event(Option<Event>),
+    Line(Option<io::Result<String>>),
+    Signal,
+}
+
+pub(crate) fn connect(options: &Connect) -> Result<(), Box<dyn Error>> {
+    let mut builder = Client::builder(&options.address)?;
+    if let Some(user) = &options.user {
+        builder = builder.user(user);
+    }
+    if let Some(token) = token(options)? {
+        builder = builder.token(&token);
+    }
+    if let Some(file) = &options.ca {
+        let pem = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+        builder = builder.tls(Tls::with_root_pem(&pem)?);
+    }
+    let executor = LocalExecutor::new();
+    smol::block_on(executor.run(async {
+        let (client, events) = builder.start()?;
+        let terminal =
+            Rc::new(Terminal { show: Show::new(options.json), requests: RefCell::default() });
+        let result = converse(options, &client, events, &terminal, &executor).await;
+        client.stop().await;
+        result
+    }))
+}
+
+fn token(options: &Connect) -> Result<Option<String>, Box<dyn Error>> {
+    let Some(file) = &options.token_file else { return Ok(options.token.clone()) };
+    let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok(Some(text.trim().to_owned()))
+}
+
+async fn converse<'a>(
+    options: &Connect,
+    client: &Client,
+    mut events: Events,
+    terminal: &Rc<Terminal>,
+    executor: &LocalExecutor<'a>,
+) -> Result<(), Box<dyn Error>> {
+    let mut signals = Signals::new([Signal::Int, Signal::Term])?;
+    let mut lines = if options.watch {
+        stream::pending().boxed()
+    } else {
+        BufReader::new(Unblock::new(io::stdin())).lines().boxed()
+    };
+    let mut tasks = Vec::new();
+    let mut here =
+        options.rooms.last().cloned().or_else(|| client.address().room().map(ToString::to_string));
+    let mut joining: Vec<_> = options
+        .rooms
+        .iter()
+        .map(|room| {
+            let command = Command::Join { room: room.clone(), since: options.since };
+            start(client, Line { tag: None, command }, terminal, executor)
+        })
+        .collect();
+    let (mut is_open, mut at_end) = (false, false);
+    loop {
+        tasks.retain(|task: &smol::Task<bool>| !task.is_finished());
+        if at_end && tasks.is_empty() {
+            // What came before the last answer is shown, too.
+            while let Some(Some(event)) = smol::future::poll_once(events.next_event()).await {
+                terminal.event(event);
+            }
+            return Ok(());
+        }
+        let event = async { Next::Event(events.next_event().await) };
+        // Nothing is read before there is a connection and the rooms are joined, so that commands find what they expect.
+        let line = async {
+            if let Some(task) = joining.first_mut() {
+                return Next::Joined(task.await);
+            }
+            if !is_open {
+                smol::future::pending::<()>().await;
+            }
+            if at_end {
+                if let Some(task) = tasks.first_mut() {
+                    task.await;
+                }
+                return Next::Answered;
+            }
+            Next::Line(lines.next().await)
+        };
+        let signal = async {
+            signals.next().await;
+            Next::Signal
+        };
+        match signal.or(event).or(line).await {
+            Next::Signal | Next::Event(None) => return Ok(()),
+            Next::Event(Some(event)) => {
+                // Answers that came before it are printed before it.
+                if !matches!(event, Event::State { .. }) {
+                    smol::future::yield_now().await;
+                }
+                is_open |= matches!(event, Event::State { state: State::Open, .. });
+                let refused = refusal(&event);
+                terminal.event(event);
+                if let Some(why) = refused {
+                    return Err(why.into());
+                }
+            }
+            Next::Joined(true) => drop(joining.remove(0)),
+            Next::Joined(false) => return Err("a room could not be joined".into()),
+            Next::Answered => {}
+            Next::Line(None) => at_end = true,
+            Next::Line(Some(line)) => match command::parse(&line?, options.json, here.as_deref()) {
+                Ok(None) => {}
+                Ok(Some(Line { command: Command::Quit, .. })) => return Ok(()),
+                Ok(Some(Line { command: Command::Help, .. })) => terminal.print(command::HELP),
+                Ok(Some(line)) => {
+                    if let Command::Join { room, .. } = &line.command {
+                        here = Some(room.clone());
+                    }
+                    tasks.push(start(client, line, terminal, executor));
+                }
+                Err(why) => {
+                    let why = Err((String::from("bad_command"), why));
+                    terminal.print(&terminal.show.answer(None, &why));
+                }
+            },
+        }
+    }
+}
+
+/// Begins what a line asks for at once, so that lines go out in their order, and prints the answer when it comes. The task
+/// says whether it was a good one.
+fn start<'a>(
+    client: &Client,
+    line: Line,
+    terminal: &Rc<Terminal>,
+    executor: &LocalExecutor<'a>,
+) -> smol::Task<bool> {
+    let Line { tag, command } = line;
+    let begun = if let Command::Reply { id, answer } = command {
+        let mut requests = terminal.requests.borrow_mut();
+        let found = requests.iter().position(|request| request.id() == id);
+        command::reply(found.map(|at| requests.remove(at)), answer)
+    } else {
+        command::begin(client, command)
+    };
+    let terminal = terminal.clone();
+    executor.spawn(async move {
+        let answer: Answered = begun.await;
+        terminal.print(&terminal.show.answer(tag.as_ref(), &answer));
+        answer.is_ok()
+    })
+}
+
+/// Why there will be no connection, if that is so.
+fn refusal(event: &Event) -> Option<String> {
+    let Event::State { state: State::Closed, cause, detail } = event else { return None };
+    let cause = cause.as_ref().map(ToString::to_string).unwrap_or_default();
+    Some(match detail {
+        Some(detail) => format!("the server does not want this client: {detail}"),
+        None => cause,
+    })
+}

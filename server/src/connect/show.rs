@@ -1,0 +1,124 @@
+//! What is printed.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+use switchboard_core::Payload;
+use switchboard_core::client::State;
+use switchboard_smol::Event;
+
+use super::command::Answered;
+use super::json;
+
+/// Bytes of a binary payload that are shown.
+const SHOWN_BYTES: usize = 16;
+
+/// For people, or for scripts.
+pub(super) struct Show {
+    as_json: bool,
+}
+
+impl Show {
+    pub(super) fn new(as_json: bool) -> Self {
+        Self { as_json }
+    }
+
+    pub(super) fn event(&self, event: &Event) -> String {
+        if self.as_json {
+            return stamped(json::event(event));
+        }
+        format!("{} {}", clock(), words(event))
+    }
+
+    pub(super) fn answer(&self, tag: Option<&Value>, answer: &Answered) -> String {
+        if self.as_json {
+            return stamped(json::answer(tag, answer));
+        }
+        match answer {
+            Ok((name, more)) if more.as_object().is_none_or(|fields| fields.is_empty()) => {
+                format!("{} = {name}", clock())
+            }
+            Ok((name, more)) => format!("{} = {name} {more}", clock()),
+            Err((code, message)) => format!("{} ! {code}: {message}", clock()),
+        }
+    }
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn stamped(mut value: Value) -> String {
+    value["at"] = now_ms().into();
+    value.to_string()
+}
+
+/// The time of day, UTC.
+fn clock() -> String {
+    let seconds = now_ms() / 1_000;
+    let (hours, minutes) = (seconds / 3_600 % 24, seconds / 60 % 60);
+    format!("{hours:02}:{minutes:02}:{:02}", seconds % 60)
+}
+
+fn words(event: &Event) -> String {
+    match event {
+        Event::State { state, cause, detail } => {
+            let why = detail.as_deref().map(str::to_owned);
+            let why = why.or_else(|| cause.as_ref().map(ToString::to_string));
+            let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+            if let State::Waiting { retry_in } = state {
+                return format!("* reconnecting in {:.1} s{why}", retry_in.as_secs_f64());
+            }
+            format!("* {}{why}", json::state_name(*state))
+        }
+        Event::Message(message) => {
+            let from = message.from.as_ref().map_or("the server", |user| user.as_str());
+            let (offset, kind) = (message.position.offset, &message.kind);
+            format!("{} #{offset} {from} [{kind}] {}", message.room, payload(&message.payload))
+        }
+        Event::Direct(direct) => {
+            let from = direct.from.as_ref().map_or("the server", |user| user.as_str());
+            format!("{from} to you: {}", payload(&direct.payload))
+        }
+        Event::MemberJoined { room, user } => format!("{room} * {user} is here"),
+        Event::MemberLeft { room, user } => format!("{room} * {user} is gone"),
+        Event::Gap { room, since, position, dropped } => {
+            format!("{room} * {dropped} messages were left out between {since} and {position}")
+        }
+        Event::Refresh { room, reason, position, payload: state } => {
+            let state = state.as_ref().map(|state| format!(": {}", payload(state)));
+            let state = state.unwrap_or_default();
+            format!("{room} * messages are missing ({reason}); it goes on after {position}{state}")
+        }
+        Event::Joined { room, joined } => {
+            let how = if joined.recovered == Some(true) { ", nothing is missing" } else { "" };
+            format!("{room} * entered at {}{how}", joined.position)
+        }
+        Event::Left { room, why } => match why {
+            Some(why) => format!("{room} * cannot be entered again: {}: {}", why.code, why.message),
+            None => format!("{room} * the server took you out"),
+        },
+        Event::Request(request) => {
+            let (id, method) = (request.id(), &request.method);
+            format!("? {method} {} (answer with /reply {id} PAYLOAD)", payload(&request.payload))
+        }
+        Event::Lagged(lagged) => {
+            let dropped: u64 = lagged.rooms.iter().map(|room| room.dropped).sum();
+            format!("* too slow: {} events were left out here", dropped + lagged.others)
+        }
+        _ => format!("{event:?}"),
+    }
+}
+
+fn payload(payload: &Payload) -> String {
+    match payload {
+        Payload::Json(json) => String::from_utf8_lossy(json.as_bytes()).into_owned(),
+        Payload::Binary(bytes) => {
+            let shown: String =
+                bytes.iter().take(SHOWN_BYTES).map(|byte| format!(" {byte:02x}")).collect();
+            let more = if bytes.len() > SHOWN_BYTES { " …" } else { "" };
+            format!("<{} bytes:{shown}{more}>", bytes.len())
+        }
+    }
+}
