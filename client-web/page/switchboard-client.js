@@ -776,8 +776,8 @@ var Client = class {
   #handlers = /* @__PURE__ */ new Map();
   #rooms = /* @__PURE__ */ new Map();
   #pending = /* @__PURE__ */ new Map();
+  /** What is to be done; the first is under way. */
   #queue = [];
-  #performing = false;
   #tickets = 0;
   #tokensAsked = 0;
   #state = "idle";
@@ -892,20 +892,19 @@ var Client = class {
   };
   // ---- the machine ----
   #feed(event) {
+    const isBusy = this.#queue.length > 0;
     this.#queue.push(...this.#machine.handle(Math.floor(performance.now()), event));
-    if (this.#performing) {
+    if (isBusy) {
       return;
     }
-    this.#performing = true;
-    for (let action = this.#queue.shift(); action; action = this.#queue.shift()) {
-      const [[name, body]] = Object.entries(action);
+    for (; this.#queue[0]; this.#queue.shift()) {
+      const [[name, body]] = Object.entries(this.#queue[0]);
       try {
         this.#perform[name](body);
       } catch (error) {
         this.#link.report(error);
       }
     }
-    this.#performing = false;
     clearTimeout(this.#timer);
     const deadline = this.#machine.nextDeadline();
     if (deadline < Infinity) {

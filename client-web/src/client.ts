@@ -91,8 +91,8 @@ export class Client {
   readonly #handlers = new Map<string, RequestHandler>();
   readonly #rooms = new Map<string, Room>();
   readonly #pending = new Map<number, (outcome: Outcome) => void>();
-  #queue: Action[] = [];
-  #performing = false;
+  /** What is to be done; the first is under way. */
+  readonly #queue: Action[] = [];
   #tickets = 0;
   #tokensAsked = 0;
   #state: State = "idle";
@@ -229,22 +229,20 @@ export class Client {
   // ---- the machine ----
 
   #feed(event: Event): void {
-    this.#queue.push(...this.#machine.handle(Math.floor(performance.now()), event));
     // A listener may call back into the client: what comes of that has to wait for its turn.
-    if (this.#performing) {
+    const isBusy = this.#queue.length > 0;
+    this.#queue.push(...this.#machine.handle(Math.floor(performance.now()), event));
+    if (isBusy) {
       return;
     }
-    this.#performing = true;
-    for (let action = this.#queue.shift(); action; action = this.#queue.shift()) {
-      const [[name, body]] = Object.entries(action) as [[keyof Actions, never]];
+    for (; this.#queue[0]; this.#queue.shift()) {
+      const [[name, body]] = Object.entries(this.#queue[0]) as [[keyof Actions, never]];
       try {
         this.#perform[name](body);
       } catch (error) {
         this.#link.report(error);
       }
     }
-    this.#performing = false;
-
     clearTimeout(this.#timer);
     const deadline = this.#machine.nextDeadline();
     if (deadline < Infinity) {
