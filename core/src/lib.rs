@@ -68,6 +68,7 @@ extern crate alloc;
 mod action;
 #[cfg(feature = "calling")]
 pub mod calling;
+mod class;
 pub mod client;
 mod close;
 mod codec;
@@ -88,11 +89,11 @@ mod stats;
 mod time;
 
 pub use action::{Action, Actions, Answer, Notice, Outcome};
+pub use class::{History, Overflow, Publishers, RoomClass};
 pub use close::{CloseReason, Disconnect, Ending, Rejection};
 pub use codec::{Codec, Frame, Opcode};
 pub use config::{
-    Config, ConfigError, Handled, Heartbeat, HeartbeatMode, History, Limit, Limits, Overflow,
-    Publishers, Rate, RoomClass, UserLimitPolicy,
+    Config, ConfigError, Handled, Heartbeat, HeartbeatMode, Limit, Limits, Rate, UserLimitPolicy,
 };
 pub use driver::{Driver, Outlet, Output, Stall};
 pub use event::{Command, Event, Inbound, Request};

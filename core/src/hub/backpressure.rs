@@ -4,8 +4,8 @@ use alloc::boxed::Box;
 use core::time::Duration;
 
 use crate::action::Notice;
+use crate::class::Overflow;
 use crate::close::CloseReason;
-use crate::config::Overflow;
 use crate::id::ConnectionId;
 use crate::message::Message;
 

@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 
-use crate::config::History;
+use crate::class::History;
 use crate::message::Publication;
 use crate::name::UserName;
 use crate::position::Session;

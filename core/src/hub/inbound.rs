@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use crate::action::{Notice, Outcome, Queued};
+use crate::class::Publishers;
 use crate::close::CloseReason;
-use crate::config::Publishers;
 use crate::event::{Inbound, Request};
 use crate::id::ConnectionId;
 use crate::message::{Message, Payload};

@@ -30,7 +30,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::action::{Actions, Notice, Outcome, Queue, Queued};
-use crate::config::{Config, ConfigError, RoomClass};
+use crate::class::RoomClass;
+use crate::config::{Config, ConfigError};
 use crate::event::{Command, Event};
 use crate::id::{ConnectionId, Ticket};
 use crate::message::Message;

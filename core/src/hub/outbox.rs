@@ -3,7 +3,8 @@
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 
-use crate::config::{Limits, Overflow};
+use crate::class::Overflow;
+use crate::config::Limits;
 use crate::message::{Message, Publication};
 use crate::name::RoomName;
 use crate::position::Position;

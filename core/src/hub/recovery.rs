@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::action::{Outcome, Queued};
-use crate::config::History;
+use crate::class::History;
 use crate::id::{ConnectionId, Ticket};
 use crate::message::{Message, Payload, Publication};
 use crate::name::{MessageId, RoomName, UserName};

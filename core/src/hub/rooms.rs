@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::action::Outcome;
-use crate::config::Overflow;
+use crate::class::Overflow;
 use crate::id::ConnectionId;
 use crate::message::{Direct, Message, Payload, Publication};
 use crate::name::{ConflationKey, Kind, MessageId, RoomName, UserName};

@@ -1,0 +1,124 @@
+//! The full state of a room, from the application, for those who cannot get what they missed.
+
+mod transcript;
+
+use switchboard_core::{History, RoomClass};
+use transcript::{check, class};
+
+fn history(events: usize) -> History {
+    History { events, ..History::default() }
+}
+
+fn with_state(class: &mut RoomClass) {
+    class.provides_state = true;
+}
+
+#[test]
+fn the_application_gives_the_state_and_what_came_meanwhile_follows_it() {
+    check(
+        |config| {
+            class(config, "", |class| {
+                class.history = history(2);
+                with_state(class);
+            });
+        },
+        "
+        enter a alice lobby / enter b bob / enter c carol
+        a say lobby 1 / a say lobby 2 / a say lobby 3
+        => a: lobby@1 chat alice 1
+        => a: lobby@2 chat alice 2
+        => a: lobby@3 chat alice 3
+        b join lobby@0 #b
+        => state q0 of lobby?
+        // Who comes while the application is being asked waits for the same answer. One who has missed nothing does not.
+        c join lobby@0
+        enter d dave
+        d join lobby@3
+        => d: joined lobby@3 recovered
+        a say lobby 4
+        => a d: lobby@4 chat alice 4
+        // Who waits may publish already, and has a seat.
+        b say lobby 5 #x
+        => a d: lobby@5 chat bob 5 #x
+        => b: ack #x as 5
+        room lobby
+        => lobby@5: 4 seats, a d, users alice dave
+        app state q0 lobby everything
+        => b: joined lobby@3 not recovered #b
+        => b: refresh lobby@3, too_old: everything
+        => b: lobby@4 chat alice 4
+        => b: lobby@5 chat bob 5 #x
+        => c: joined lobby@3 not recovered
+        => c: refresh lobby@3, too_old: everything
+        => c: lobby@4 chat alice 4
+        => c: lobby@5 chat bob 5 #x
+        => done: refreshed 2
+        app state q0 lobby again
+        => done: no_such_request
+        a say lobby 6
+        => a b c d: lobby@6 chat alice 6
+        ",
+    );
+}
+
+#[test]
+fn the_application_has_its_time_and_no_more() {
+    check(
+        |config| class(config, "", with_state),
+        "
+        enter a alice lobby / enter b bob
+        a say lobby 1
+        => a: lobby@1 chat alice 1
+        b join lobby@x:0
+        => state q0 of lobby?
+        a say lobby 2
+        => a: lobby@2 chat alice 2
+        deadline
+        => deadline 2s
+        2s run
+        => 2s b: joined lobby@2 not recovered
+        => 2s b: refresh lobby@2, unknown_epoch
+        app state q0 lobby late
+        => done: no_such_request
+        // With nothing to give, or too much in between, members are told to see for themselves.
+        enter c carol
+        c join lobby@x:0
+        => state q1 of lobby?
+        app state q1 lobby -
+        => c: joined lobby@2 not recovered
+        => c: refresh lobby@2, unknown_epoch
+        => done: refreshed 1
+        ",
+    );
+}
+
+#[test]
+fn who_stops_waiting_for_the_state_is_not_told() {
+    check(
+        |config| class(config, "", with_state),
+        "
+        enter a alice lobby / enter b bob / enter c carol / enter d dave
+        b join lobby@x:0 / c join lobby@x:0 / d join lobby@x:0
+        => state q0 of lobby?
+        b lost
+        => closed b of bob: lost, after 0
+        c leave lobby
+        => c: left lobby
+        a leave lobby
+        => a: left lobby
+        app state q0 lobby x
+        => d: joined lobby@0 not recovered
+        => d: refresh lobby@0, unknown_epoch: x
+        => done: refreshed 1
+        d leave lobby
+        => d: left lobby
+        d join lobby@x:0
+        => state q1 of lobby?
+        d leave lobby
+        => d: left lobby
+        // Nobody is in the room any more, so that nothing is wanted.
+        app state q1 lobby x
+        => done: no_such_request
+        ",
+    );
+}
