@@ -11,7 +11,18 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 export const PAGE_MODULE = here("page/switchboard-client.js");
 
 /** Properties that neither travel nor belong to the public API. */
-const INTERNAL = /^(tickets|entered|known|asked|lasting|sent|limited|repeated|due|answer|nextDeadline|handle|publication|publish|report|onEnd|tell|disconnected)$/;
+const INTERNAL = new RegExp(
+  `^(${[
+    // of objects of the machine
+    "tickets entered known asked lasting sent limited repeated due answer",
+    // events and actions, but for those that are named by a text
+    "nextDeadline handle seed id_prefix timeout_ms ticket opened received alive ended refused tick deliver requested settled ask_token dial transmit drop stop reply",
+    // of rooms and their link to the client
+    "publication publish report onEnd tell disconnected call",
+  ]
+    .join(" ")
+    .replaceAll(" ", "|")})$`,
+);
 
 const common = { entryPoints: [here("src/index.ts")], bundle: true, target: "es2022", logLevel: "warning" };
 
@@ -25,10 +36,7 @@ export async function buildPageModule(outfile) {
 async function buildScript(outfile) {
   const entry = { entryPoints: [here("src/global.ts")], format: "iife", mangleProps: INTERNAL, minify: true, write: false };
   const { outputFiles } = await build({ ...common, ...entry });
-  const compress = {
-    ...{ passes: 3, module: true, hoist_funs: true, pure_getters: true, reduce_funcs: false, sequences: false },
-    ...{ unsafe: true, unsafe_arrows: true, unsafe_comps: true, unsafe_math: true },
-  };
+  const compress = { passes: 3, module: true, hoist_funs: true, pure_getters: true, reduce_funcs: false, sequences: false };
   const { code } = await minify(outputFiles[0].text, { ecma: 2020, compress, mangle: true });
   writeFileSync(outfile, code);
 }

@@ -167,7 +167,7 @@ byId("retry-now").addEventListener("click", () => visit.retryNow());
 
 function watchLatency(current) {
   const samples = [];
-  new HealthMeter(current).addEventListener("sample", ({ detail }) => {
+  new HealthMeter({ client: current.client, visit: current }).addEventListener("sample", ({ detail }) => {
     samples.push(detail);
     samples.splice(0, samples.length - LATENCY_SAMPLES);
     if (current === visit) {

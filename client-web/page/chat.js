@@ -1,5 +1,6 @@
 // The conversation in one room: what arrives becomes entries of the list, what is typed becomes messages.
 
+import { refreshText } from "./closes.js";
 import { element } from "./dom.js";
 import { plural } from "./format.js";
 import { ImageError, prepareImage } from "./images.js";
@@ -60,7 +61,7 @@ export class Chat {
     room.on("gap", ifCurrent(({ dropped }) =>
       this.#list.notice("gap", `${plural(dropped, "message was", "messages were")} skipped because this tab was too slow.`)));
     room.on("refresh", ifCurrent(({ reason }) => {
-      this.#list.notice("refresh", `Some messages could not be recovered (${reason}): what was said meanwhile is missing here.`);
+      this.#list.notice("refresh", refreshText(reason));
       this.#askForMembers();
     }));
     room.on("left", ifCurrent(({ code }) => {
@@ -133,7 +134,7 @@ export class Chat {
   #entered({ recovered }) {
     this.#user = this.#visit.client.greeting?.user ?? this.#user;
     if (recovered) {
-      this.#list.notice("resumed", "You are back, and nothing was missed.");
+      this.#list.notice("resumed", "You are back, and nothing was lost.");
     }
     this.#askForMembers();
   }

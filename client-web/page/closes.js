@@ -1,4 +1,4 @@
-// What a close or a refusal means to the person in front of the page. `{when}` in a text becomes "in 8 s" or "now".
+// What a close, a refusal or a refresh means to the person in front of the page. `{when}` in a text becomes "in 8 s" or "now".
 
 export const GOING_AWAY = 1001;
 export const ABNORMAL = 1006;
@@ -42,6 +42,17 @@ export function closeText(code = ABNORMAL, reason = "") {
   }
   const detail = reason ? `${code}, ${reason}` : code;
   return `The connection was closed (${detail}). Trying again {when}.`;
+}
+
+const REASONS = {
+  unknown_epoch: "the server has started anew",
+  too_old: "the server does not keep it any longer",
+};
+
+/** Why there is a hole in the conversation. */
+export function refreshText(reason) {
+  const why = Object.hasOwn(REASONS, reason) ? REASONS[reason] : reason;
+  return `What was said while you were away could not be recovered: ${why}.`;
 }
 
 /** Why the room could not be entered; holds `{when}` if it is full. */

@@ -25,7 +25,7 @@ function createListeners(report) {
         try {
           listener(value);
         } catch (error) {
-          report(error);
+          report(error, name);
         }
       }
       return heard.length > 0;
@@ -127,10 +127,11 @@ function decodeFrame(bytes) {
   return {
     type: type === "" ? name ?? "binary" : type,
     id,
+    room,
     from,
     timestamp: Number(head.getBigUint64(24)),
     payload: bytes.subarray(at),
-    ...type === "" && { room: room ?? "", event_id: `${epoch}:${head.getBigUint64(16)}` }
+    ...type === "" && { event_id: `${epoch}:${head.getBigUint64(16)}` }
   };
 }
 function fromHistory({ binary, ...event }) {
@@ -159,12 +160,22 @@ var DEFAULTS = {
 };
 var FINAL = /^(100[02379]|400[34]|40[0345]|426)$/;
 var UNAUTHORIZED = /^40?01$/;
-var RESERVED = /^(join|resume|leave|direct|members|history|reply|health_p[io]ng|connected|(member_)?(joined|left)|ack|error|gap|refresh|request|draining)$/;
+var RESERVED = /^(join|resume|leave|direct|members|history|reply|health_ping|health_pong|connected|joined|left|member_joined|member_left|ack|error|gap|refresh|request|draining)$/;
 var PONG_WITHIN_MS = 5e3;
 var RATE_LIMIT_PAUSE_MS = 1e3;
-var ORDER = "drop state deliver requested room settled ask_token dial transmit";
-var rank = (action) => ORDER.indexOf(Object.keys(action)[0]);
-var ticketOf = (action) => "settled" in action ? action.settled.ticket : 0;
+var ORDER = {
+  drop: 0,
+  state: 1,
+  deliver: 2,
+  requested: 2,
+  room: 3,
+  settled: 4,
+  ask_token: 5,
+  dial: 5,
+  transmit: 6
+};
+var rank = (action) => ORDER[Object.keys(action)[0]];
+var ticketOf = ({ settled }) => settled?.ticket ?? 0;
 function createMachine(settings = {}) {
   const config = { ...DEFAULTS, ...settings };
   const draw = createDraw(config.seed);
@@ -190,7 +201,7 @@ function createMachine(settings = {}) {
   const emit = (action) => void actions.push(action);
   const transmit = (message) => emit({ transmit: message });
   const settle = (ticket, outcome) => emit({ settled: { ticket, ...outcome } });
-  const fail = (ticket, code) => settle(ticket, { error: { code, message: code } });
+  const fail = (ticket, code) => settle(ticket, { error: { code, message: code.replaceAll("_", " ") } });
   function enter(next, cause) {
     if (state !== next) {
       state = next;
@@ -242,10 +253,10 @@ function createMachine(settings = {}) {
       pending.limited = false;
     }
   }
-  function pause(cause, retryAfter = wait) {
+  function pause(cause) {
     forgetConnection();
+    const retry_in_ms = wait ?? draw(Math.min(config.max_backoff_ms, config.min_backoff_ms * 2 ** failures++));
     wait = void 0;
-    const retry_in_ms = retryAfter ?? draw(Math.min(config.max_backoff_ms, config.min_backoff_ms * 2 ** failures++));
     until = now + retry_in_ms;
     state = "waiting";
     emit({ state: { state, retry_in_ms, ...cause } });
@@ -254,7 +265,7 @@ function createMachine(settings = {}) {
     drop();
     pause();
   }
-  function over(status, cause, retryAfter) {
+  function over(status, cause) {
     const isRefused = UNAUTHORIZED.test(`${status}`);
     if (isRefused && config.ask_token && !wasRefused) {
       forgetConnection();
@@ -264,11 +275,11 @@ function createMachine(settings = {}) {
     } else if (isRefused || FINAL.test(`${status}`)) {
       end("closed", "closed", cause);
     } else {
-      pause(cause, retryAfter);
+      pause(cause);
     }
   }
   function end(next, code, cause) {
-    for (const { ticket } of take(() => true)) {
+    for (const { ticket } of take()) {
       fail(ticket, code);
     }
     for (const [name, { tickets, known }] of rooms) {
@@ -284,7 +295,7 @@ function createMachine(settings = {}) {
     enter(next, cause);
   }
   function greeted(greeting) {
-    session = greeting.session;
+    session = greeting.session ?? session;
     staleAfter = greeting.heartbeat?.stale_after_ms ?? config.stale_after_ms;
     maxBytes = greeting.limits?.max_message_bytes ?? Infinity;
     openedAt = now;
@@ -355,7 +366,7 @@ function createMachine(settings = {}) {
       emit({ room: { room, left } });
     }
   }
-  const list = (which) => [...outgoing.values()].filter(which);
+  const list = (which = () => true) => [...outgoing.values()].filter(which);
   function take(which) {
     const taken = list(which);
     for (const { message } of taken) {
@@ -529,20 +540,19 @@ function createMachine(settings = {}) {
     },
     refused({ status, retry_after_ms }) {
       if (dialled && state !== "open") {
-        over(status, { code: status }, retry_after_ms);
+        wait = retry_after_ms ?? wait;
+        over(status, { code: status });
       }
     },
     join({ ticket, room: name, since }) {
       const wanted = rooms.get(name);
       if (wanted?.entered) {
-        settle(ticket, { ok: { position: wanted.position } });
-        return;
+        return settle(ticket, { ok: { position: wanted.position } });
       }
       let calls = list(isLeave).length;
       rooms.forEach(({ tickets }) => calls += tickets.length);
       if (calls >= config.max_rooms || !wanted && isFull()) {
-        fail(ticket, "too_many_rooms");
-        return;
+        return fail(ticket, "too_many_rooms");
       }
       const room = open(rooms, name);
       room.position ??= since;
@@ -555,6 +565,9 @@ function createMachine(settings = {}) {
       }
     },
     leave({ ticket, room: name }) {
+      if (list(isLeave).length >= config.max_rooms) {
+        return fail(ticket, "too_many_rooms");
+      }
       const room = rooms.get(name);
       rooms.delete(name);
       for (const waiting of room?.tickets ?? []) {
@@ -602,14 +615,10 @@ function createMachine(settings = {}) {
       for (const { ticket } of take(({ due }) => due <= now)) {
         fail(ticket, "timeout");
       }
-      if (now >= Math.min(staleAt, pongDue)) {
+      if (state === "waiting" && now >= until) {
+        retry();
+      } else if (now >= Math.min(staleAt, pongDue, until)) {
         lose();
-      } else if (now >= until) {
-        if (state === "waiting") {
-          retry();
-        } else {
-          lose();
-        }
       } else if (now >= limitedUntil) {
         limitedUntil = Infinity;
         list(({ limited }) => limited).forEach(transmitPending);
@@ -633,8 +642,7 @@ function createMachine(settings = {}) {
       return actions.sort((a, b) => rank(a) - rank(b) || ticketOf(a) - ticketOf(b));
     },
     nextDeadline() {
-      const deadline = Math.min(until, staleAt, pongDue, limitedUntil, ...list(() => true).map(({ due }) => due));
-      return deadline === Infinity ? null : deadline;
+      return Math.min(until, staleAt, pongDue, limitedUntil, ...list().map(({ due }) => due));
     }
   };
 }
@@ -681,7 +689,7 @@ var Room = class {
   async history({ since, limit, signal } = {}) {
     const room = this.name;
     const history = await this.#link.call("ask", { message: { type: "history", room, since, limit } }, signal);
-    return { ...history, events: history.events.map((event) => this.#link.publication({ ...fromHistory({ ...event }), room })) };
+    return { ...history, events: history.events.map((event) => this.#link.publication({ ...fromHistory(event), room })) };
   }
   /**
    * The messages from now on, until the room is left or the client is closed. Whoever lets more than `limit` wait unread
@@ -749,7 +757,7 @@ var Room = class {
 };
 
 // src/client.ts
-var LONGEST_TIMER_MS = 2 ** 31 - 1;
+var LONGEST_TIMER_MS = 1e9;
 var WAKES = ["online", "pageshow", "visibilitychange"];
 var random = () => crypto.getRandomValues(new Uint32Array(2));
 var Client = class {
@@ -758,13 +766,18 @@ var Client = class {
   #WebSocket;
   #machine;
   #prefix = random().join("-");
-  #events = createListeners((error) => this.#link.report(error));
+  #events = createListeners((error, name) => {
+    if (name === "error") {
+      console.error(error);
+    } else {
+      this.#link.report(error);
+    }
+  });
   #handlers = /* @__PURE__ */ new Map();
   #rooms = /* @__PURE__ */ new Map();
   #pending = /* @__PURE__ */ new Map();
+  /** What is to be done; the first is under way. */
   #queue = [];
-  #performing = false;
-  #reporting = false;
   #tickets = 0;
   #tokensAsked = 0;
   #state = "idle";
@@ -796,6 +809,13 @@ var Client = class {
   connect() {
     this.#watch("addEventListener");
     this.#feed({ connect: {} });
+  }
+  /**
+   * Tells that the device woke up or the network changed: while waiting, retries now; while open, asks whether the server is
+   * still there, which has 5 s to give a sign of life. Browser events that mean this are listened to already.
+   */
+  wake() {
+    this.#feed({ wake: {} });
   }
   /** Ends everything: what is unanswered fails with `stopped`, and the rooms are forgotten. */
   close() {
@@ -865,33 +885,29 @@ var Client = class {
     },
     onEnd: (listener) => this.on("state", ({ state }) => (state === "idle" || state === "closed") && listener()),
     report: (error) => {
-      const again = this.#reporting;
-      this.#reporting = true;
-      if (again || !this.#events.emit("error", error)) {
+      if (!this.#events.emit("error", error)) {
         console.error(error);
       }
-      this.#reporting = again;
     }
   };
   // ---- the machine ----
   #feed(event) {
+    const isBusy = this.#queue.length > 0;
     this.#queue.push(...this.#machine.handle(Math.floor(performance.now()), event));
-    if (this.#performing) {
+    if (isBusy) {
       return;
     }
-    this.#performing = true;
-    for (let action = this.#queue.shift(); action; action = this.#queue.shift()) {
-      const [[name, body]] = Object.entries(action);
+    for (; this.#queue[0]; this.#queue.shift()) {
+      const [[name, body]] = Object.entries(this.#queue[0]);
       try {
         this.#perform[name](body);
       } catch (error) {
         this.#link.report(error);
       }
     }
-    this.#performing = false;
     clearTimeout(this.#timer);
     const deadline = this.#machine.nextDeadline();
-    if (deadline !== null) {
+    if (deadline < Infinity) {
       this.#timer = setTimeout(() => this.#feed({ tick: {} }), Math.min(LONGEST_TIMER_MS, deadline - performance.now()));
     }
   }
@@ -926,7 +942,6 @@ var Client = class {
       }
       this.#socket = socket;
       socket.binaryType = "arraybuffer";
-      socket.onopen = () => this.#feed({ opened: {} });
       socket.onmessage = ({ data }) => this.#received(data);
       socket.onclose = ({ code, reason }) => {
         this.#forgetSocket();
@@ -980,7 +995,7 @@ var Client = class {
     const socket = this.#socket;
     this.#socket = void 0;
     if (socket) {
-      socket.onopen = socket.onmessage = socket.onclose = null;
+      socket.onmessage = socket.onclose = null;
     }
     return socket;
   }
@@ -997,19 +1012,19 @@ var Client = class {
       this.#greeting = message;
     }
     this.#feed({ received: message });
-    if (message.type === "draining") {
-      this.#events.emit("draining", message);
+    if (message.type === "draining" || message.type === "health_pong") {
+      this.#events.emit(message.type, message);
     }
   }
   /** A timer may sleep while the device does; these tell that it is awake, or that there is a network again. */
   #watch(method) {
     for (const name of WAKES) {
-      globalThis[method]?.(name, this.#wake);
+      globalThis[method]?.(name, this.#shown);
     }
   }
-  #wake = () => {
+  #shown = () => {
     if (!globalThis.document?.hidden) {
-      this.#feed({ wake: {} });
+      this.wake();
     }
   };
 };

@@ -28,6 +28,8 @@ export class Visit extends EventTarget {
 
   #platform;
   #timer;
+  /** Whether the room was full when it was asked for last: then it is not on the client's list any more. */
+  #wasFull = false;
 
   constructor(client, room, platform = {}) {
     super();
@@ -74,6 +76,7 @@ export class Visit extends EventTarget {
 
   #enter() {
     this.#platform.clearTimeout(this.#timer);
+    this.#wasFull = false;
     this.#setState({ ...this.state, phase: "connecting" });
     this.room.join().catch((problem) => this.#refused(problem));
   }
@@ -85,6 +88,7 @@ export class Visit extends EventTarget {
     }
     const text = refusalText(code, message);
     if (code === FULL) {
+      this.#wasFull = true;
       const wait = FULL_WAIT_MIN_MS + this.#platform.random() * (FULL_WAIT_MAX_MS - FULL_WAIT_MIN_MS);
       this.#timer = this.#platform.setTimeout(() => this.#enter(), wait);
       this.#setState({ phase: "waiting", text, retryAt: this.#platform.now() + wait });
@@ -98,8 +102,7 @@ export class Visit extends EventTarget {
     this.#platform.clearTimeout(this.#timer);
     switch (state) {
       case "open":
-        // A room that was full when it was asked for last is not on the client's list any more.
-        if (this.state.phase === "waiting") {
+        if (this.#wasFull) {
           this.#enter();
         }
         break;

@@ -8,7 +8,6 @@ import { decode, encode, snapshot } from "./wire.js";
 /** As much of a WebSocket as is used here; that of browsers, of Node.js 22 and of the package `ws` all have it. */
 export interface Socket {
   binaryType: string;
-  onopen: ((event: never) => void) | null;
   onmessage: ((event: never) => void) | null;
   onclose: ((event: never) => void) | null;
   onerror: ((event: never) => void) | null;
@@ -55,6 +54,8 @@ export interface ClientEvents {
   direct: Direct;
   /** The server is about to go away; the connection will be made again after so long. */
   draining: { readonly retry_after_ms: number };
+  /** The server answered a `wake`. */
+  health_pong: object;
   /** A listener failed, or a message could not be read. Without a listener it goes to the console. */
   error: unknown;
 }
@@ -67,7 +68,8 @@ export interface RequestOptions extends Abortable {
 
 export type RequestHandler = (payload: unknown) => unknown;
 
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+/** A timer holds less than 2^31; to wake up sooner does no harm. */
+const LONGEST_TIMER_MS = 1_000_000_000;
 const WAKES = ["online", "pageshow", "visibilitychange"];
 
 const random = () => crypto.getRandomValues(new Uint32Array(2));
@@ -78,13 +80,19 @@ export class Client {
   readonly #WebSocket: SocketConstructor;
   readonly #machine: Machine;
   readonly #prefix = random().join("-");
-  readonly #events = createListeners<ClientEvents>((error) => this.#link.report(error));
+  readonly #events = createListeners<ClientEvents>((error, name) => {
+    // What a listener for errors throws must not come back to it.
+    if (name === "error") {
+      console.error(error);
+    } else {
+      this.#link.report(error);
+    }
+  });
   readonly #handlers = new Map<string, RequestHandler>();
   readonly #rooms = new Map<string, Room>();
   readonly #pending = new Map<number, (outcome: Outcome) => void>();
-  #queue: Action[] = [];
-  #performing = false;
-  #reporting = false;
+  /** What is to be done; the first is under way. */
+  readonly #queue: Action[] = [];
   #tickets = 0;
   #tokensAsked = 0;
   #state: State = "idle";
@@ -120,6 +128,14 @@ export class Client {
   connect(): void {
     this.#watch("addEventListener");
     this.#feed({ connect: {} });
+  }
+
+  /**
+   * Tells that the device woke up or the network changed: while waiting, retries now; while open, asks whether the server is
+   * still there, which has 5 s to give a sign of life. Browser events that mean this are listened to already.
+   */
+  wake(): void {
+    this.#feed({ wake: {} });
   }
 
   /** Ends everything: what is unanswered fails with `stopped`, and the rooms are forgotten. */
@@ -204,38 +220,32 @@ export class Client {
     onEnd: (listener) => this.on("state", ({ state }) => (state === "idle" || state === "closed") && listener()),
 
     report: (error) => {
-      // What a listener for errors throws must not come back to it.
-      const again = this.#reporting;
-      this.#reporting = true;
-      if (again || !this.#events.emit("error", error)) {
+      if (!this.#events.emit("error", error)) {
         console.error(error);
       }
-      this.#reporting = again;
     },
   };
 
   // ---- the machine ----
 
   #feed(event: Event): void {
-    this.#queue.push(...this.#machine.handle(Math.floor(performance.now()), event));
     // A listener may call back into the client: what comes of that has to wait for its turn.
-    if (this.#performing) {
+    const isBusy = this.#queue.length > 0;
+    this.#queue.push(...this.#machine.handle(Math.floor(performance.now()), event));
+    if (isBusy) {
       return;
     }
-    this.#performing = true;
-    for (let action = this.#queue.shift(); action; action = this.#queue.shift()) {
-      const [[name, body]] = Object.entries(action) as [[keyof Actions, never]];
+    for (; this.#queue[0]; this.#queue.shift()) {
+      const [[name, body]] = Object.entries(this.#queue[0]) as [[keyof Actions, never]];
       try {
         this.#perform[name](body);
       } catch (error) {
         this.#link.report(error);
       }
     }
-    this.#performing = false;
-
     clearTimeout(this.#timer);
     const deadline = this.#machine.nextDeadline();
-    if (deadline !== null) {
+    if (deadline < Infinity) {
       this.#timer = setTimeout(() => this.#feed({ tick: {} }), Math.min(LONGEST_TIMER_MS, deadline - performance.now()));
     }
   }
@@ -275,7 +285,6 @@ export class Client {
       }
       this.#socket = socket;
       socket.binaryType = "arraybuffer";
-      socket.onopen = () => this.#feed({ opened: {} });
       socket.onmessage = ({ data }: { data: string | ArrayBuffer }) => this.#received(data);
       socket.onclose = ({ code, reason }: { code: number; reason: string }) => {
         this.#forgetSocket();
@@ -336,7 +345,7 @@ export class Client {
     const socket = this.#socket;
     this.#socket = undefined;
     if (socket) {
-      socket.onopen = socket.onmessage = socket.onclose = null;
+      socket.onmessage = socket.onclose = null;
     }
     return socket;
   }
@@ -354,21 +363,21 @@ export class Client {
       this.#greeting = message as unknown as Greeting;
     }
     this.#feed({ received: message });
-    if (message.type === "draining") {
-      this.#events.emit("draining", message as unknown as ClientEvents["draining"]);
+    if (message.type === "draining" || message.type === "health_pong") {
+      this.#events.emit(message.type, message as never);
     }
   }
 
   /** A timer may sleep while the device does; these tell that it is awake, or that there is a network again. */
   #watch(method: "addEventListener" | "removeEventListener"): void {
     for (const name of WAKES) {
-      globalThis[method]?.(name, this.#wake);
+      globalThis[method]?.(name, this.#shown);
     }
   }
 
-  readonly #wake = (): void => {
+  readonly #shown = (): void => {
     if (!globalThis.document?.hidden) {
-      this.#feed({ wake: {} });
+      this.wake();
     }
   };
 }

@@ -9,7 +9,7 @@ export interface Listeners<Events> {
 }
 
 /** A listener that throws is reported, and stops nobody else. */
-export function createListeners<Events>(report: (error: unknown) => void): Listeners<Events> {
+export function createListeners<Events>(report: (error: unknown, name: keyof Events) => void): Listeners<Events> {
   const all = new Set<{ name: keyof Events; listener: Listener<never> }>();
   return {
     add(name, listener) {
@@ -23,7 +23,7 @@ export function createListeners<Events>(report: (error: unknown) => void): Liste
         try {
           listener(value as never);
         } catch (error) {
-          report(error);
+          report(error, name);
         }
       }
       return heard.length > 0;

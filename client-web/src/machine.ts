@@ -11,8 +11,8 @@ import { sizeOf } from "./wire.js";
 export interface Machine {
   /** `now` is in milliseconds. */
   handle(now: number, event: Event): Action[];
-  /** When `tick` is due; null if nothing is waited for. */
-  nextDeadline(): number | null;
+  /** When `tick` is due; `Infinity` if nothing is waited for. */
+  nextDeadline(): number;
 }
 
 const DEFAULTS = {
@@ -31,13 +31,23 @@ const DEFAULTS = {
 const FINAL = /^(100[02379]|400[34]|40[0345]|426)$/;
 const UNAUTHORIZED = /^40?01$/;
 const RESERVED =
-  /^(join|resume|leave|direct|members|history|reply|health_p[io]ng|connected|(member_)?(joined|left)|ack|error|gap|refresh|request|draining)$/;
+  /^(join|resume|leave|direct|members|history|reply|health_ping|health_pong|connected|joined|left|member_joined|member_left|ack|error|gap|refresh|request|draining)$/;
 const PONG_WITHIN_MS = 5_000;
 const RATE_LIMIT_PAUSE_MS = 1_000;
 
-const ORDER = "drop state deliver requested room settled ask_token dial transmit";
-const rank = (action: Action) => ORDER.indexOf(Object.keys(action)[0] as string);
-const ticketOf = (action: Action) => ("settled" in action ? action.settled.ticket : 0);
+const ORDER: { [Name in keyof Actions]: number } = {
+  drop: 0,
+  state: 1,
+  deliver: 2,
+  requested: 2,
+  room: 3,
+  settled: 4,
+  ask_token: 5,
+  dial: 5,
+  transmit: 6,
+};
+const rank = (action: Action) => ORDER[Object.keys(action)[0] as keyof Actions];
+const ticketOf = ({ settled }: Partial<Actions>) => settled?.ticket ?? 0;
 
 export function createMachine(settings: Partial<Config> = {}): Machine {
   const config: typeof DEFAULTS & Partial<Config> = { ...DEFAULTS, ...settings };
@@ -74,7 +84,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
   const emit = (action: Action) => void actions.push(action);
   const transmit = (message: Message) => emit({ transmit: message });
   const settle = (ticket: number, outcome: Outcome) => emit({ settled: { ticket, ...outcome } });
-  const fail = (ticket: number, code: string) => settle(ticket, { error: { code, message: code } });
+  const fail = (ticket: number, code: string) => settle(ticket, { error: { code, message: code.replaceAll("_", " ") } });
 
   function enter(next: State, cause?: Cause): void {
     if (state !== next) {
@@ -136,11 +146,11 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     }
   }
 
-  function pause(cause?: Cause, retryAfter = wait): void {
+  function pause(cause?: Cause): void {
     forgetConnection();
-    wait = undefined;
     // From the whole interval, so that clients do not come back together.
-    const retry_in_ms = retryAfter ?? draw(Math.min(config.max_backoff_ms, config.min_backoff_ms * 2 ** failures++));
+    const retry_in_ms = wait ?? draw(Math.min(config.max_backoff_ms, config.min_backoff_ms * 2 ** failures++));
+    wait = undefined;
     until = now + retry_in_ms;
     state = "waiting";
     emit({ state: { state, retry_in_ms, ...cause } });
@@ -152,7 +162,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
   }
 
   /** The socket ended, or the upgrade was refused. */
-  function over(status: number | undefined, cause: Cause, retryAfter?: number): void {
+  function over(status: number | undefined, cause: Cause): void {
     const isRefused = UNAUTHORIZED.test(`${status}`);
     if (isRefused && config.ask_token && !wasRefused) {
       forgetConnection();
@@ -162,12 +172,12 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     } else if (isRefused || FINAL.test(`${status}`)) {
       end("closed", "closed", cause);
     } else {
-      pause(cause, retryAfter);
+      pause(cause);
     }
   }
 
   function end(next: State, code: string, cause?: Cause): void {
-    for (const { ticket } of take(() => true)) {
+    for (const { ticket } of take()) {
       fail(ticket, code);
     }
     for (const [name, { tickets, known }] of rooms) {
@@ -184,7 +194,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
   }
 
   function greeted(greeting: Greeting): void {
-    session = greeting.session;
+    session = greeting.session ?? session;
     staleAfter = greeting.heartbeat?.stale_after_ms ?? config.stale_after_ms;
     maxBytes = greeting.limits?.max_message_bytes ?? Infinity;
     openedAt = now;
@@ -269,9 +279,9 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
 
   // ---- what is sent ----
 
-  const list = (which: (pending: Pending) => unknown) => [...outgoing.values()].filter(which);
+  const list = (which: (pending: Pending) => unknown = () => true) => [...outgoing.values()].filter(which);
 
-  function take(which: (pending: Pending) => unknown): Pending[] {
+  function take(which?: (pending: Pending) => unknown): Pending[] {
     const taken = list(which);
     for (const { message } of taken) {
       outgoing.delete(message.id);
@@ -466,21 +476,20 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
 
     refused({ status, retry_after_ms }) {
       if (dialled && state !== "open") {
-        over(status, { code: status }, retry_after_ms);
+        wait = retry_after_ms ?? wait;
+        over(status, { code: status });
       }
     },
 
     join({ ticket, room: name, since }) {
       const wanted = rooms.get(name);
       if (wanted?.entered) {
-        settle(ticket, { ok: { position: wanted.position } });
-        return;
+        return settle(ticket, { ok: { position: wanted.position } });
       }
       let calls = list(isLeave).length;
       rooms.forEach(({ tickets }) => (calls += tickets.length));
       if (calls >= config.max_rooms || (!wanted && isFull())) {
-        fail(ticket, "too_many_rooms");
-        return;
+        return fail(ticket, "too_many_rooms");
       }
       const room = open(rooms, name);
       room.position ??= since;
@@ -494,6 +503,9 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     },
 
     leave({ ticket, room: name }) {
+      if (list(isLeave).length >= config.max_rooms) {
+        return fail(ticket, "too_many_rooms");
+      }
       const room = rooms.get(name);
       rooms.delete(name);
       for (const waiting of room?.tickets ?? []) {
@@ -546,14 +558,10 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
       for (const { ticket } of take(({ due }) => due <= now)) {
         fail(ticket, "timeout");
       }
-      if (now >= Math.min(staleAt, pongDue)) {
+      if (state === "waiting" && now >= until) {
+        retry();
+      } else if (now >= Math.min(staleAt, pongDue, until)) {
         lose();
-      } else if (now >= until) {
-        if (state === "waiting") {
-          retry();
-        } else {
-          lose();
-        }
       } else if (now >= limitedUntil) {
         limitedUntil = Infinity;
         list(({ limited }) => limited).forEach(transmitPending);
@@ -579,8 +587,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     },
 
     nextDeadline() {
-      const deadline = Math.min(until, staleAt, pongDue, limitedUntil, ...list(() => true).map(({ due }) => due));
-      return deadline === Infinity ? null : deadline;
+      return Math.min(until, staleAt, pongDue, limitedUntil, ...list().map(({ due }) => due));
     },
   };
 }

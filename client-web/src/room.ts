@@ -154,8 +154,8 @@ export class Room implements AsyncIterable<Publication> {
   /** What the room keeps: publications after `since`, oldest first, or the last ones. */
   async history({ since, limit, signal }: HistoryOptions = {}): Promise<History> {
     const room = this.name;
-    const history = await this.#link.call<History>("ask", { message: { type: "history", room, since, limit } }, signal);
-    return { ...history, events: history.events.map((event) => this.#link.publication({ ...fromHistory({ ...event }), room })) };
+    const history = await this.#link.call<Omit<History, "events"> & { events: Message[] }>("ask", { message: { type: "history", room, since, limit } }, signal);
+    return { ...history, events: history.events.map((event) => this.#link.publication({ ...fromHistory(event), room })) };
   }
 
   /**

@@ -60,10 +60,11 @@ function decodeFrame(bytes: Uint8Array): Message {
   return {
     type: type === "" ? (name ?? "binary") : (type as string),
     id,
+    room,
     from,
     timestamp: Number(head.getBigUint64(24)),
     payload: bytes.subarray(at),
-    ...(type === "" && { room: room ?? "", event_id: `${epoch}:${head.getBigUint64(16)}` }),
+    ...(type === "" && { event_id: `${epoch}:${head.getBigUint64(16)}` }),
   };
 }
 

@@ -4,8 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { WebSocket } from "ws";
 
-import { Client, SwitchboardError } from "../dist/index.js";
-import { eventually, FakeServer, next } from "./fake-server.js";
+import { Client, eventually, FakeServer, next, SwitchboardError } from "./library.js";
 
 function connect(t, server, options = {}) {
   const client = new Client(server.url, { WebSocket, user: "alice", min_backoff_ms: 20, max_backoff_ms: 40, ...options });
@@ -84,7 +83,8 @@ test("bytes travel as bytes, both ways", async (t) => {
   await client.direct("bob", new Uint8Array([7]));
   assert.deepEqual([server.received.at(-1).to, server.received.at(-1).payload.bytes], ["bob", [7]]);
 
-  // PROTOCOL.md's example.
+  // The example of PROTOCOL.md. What belongs to a room that is not entered is ignored.
+  await client.room("lobby").join();
   const frame = "01800505010500 00 00c9f1b2a4d07e35 000000000000002a 000001a0c4506c00 6c6f626279 696d616765 39 616c696365 ffd8";
   const got = next(client.room("lobby"), "message");
   server.send(Buffer.from(frame.replaceAll(" ", ""), "hex"));

@@ -4,9 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { WebSocket } from "ws";
 
-import { Client } from "../dist/index.js";
 import { createDraw } from "../dist/backoff.js";
-import { FakeServer } from "./fake-server.js";
+import { Client, FakeServer } from "./library.js";
 
 const MESSAGES = 60;
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { closeText, refusalText } from "../closes.js";
+import { closeText, refreshText, refusalText } from "../closes.js";
 import { byteLength, nameProblem, tokenProblem } from "../names.js";
 
 test("names and tokens that cannot be sent are found before they are", () => {
@@ -23,4 +23,6 @@ test("every close code of the protocol has a sentence", () => {
   assert.notEqual(closeText(4002, "lobby_full"), closeText(4002));
   assert.equal(closeText(4002, "toString"), closeText(4002));
   assert.match(refusalText("forbidden", "no"), /no \(forbidden\)/);
+  assert.match(refreshText("unknown_epoch"), /started anew\.$/);
+  assert.match(refreshText("constructor"), /: constructor\.$/);
 });

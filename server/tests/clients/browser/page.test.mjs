@@ -1,21 +1,11 @@
 // The server's own page in a real browser: two tabs talk, and the page tells what goes on.
-//
-// Screenshots of every step go to the folder that SCREENSHOTS names (target/screenshots by default).
+// There is a screenshot of every step.
 
 import assert from "node:assert/strict";
-import { accessSync, constants, mkdirSync } from "node:fs";
-import { createRequire } from "node:module";
-import { delimiter, join } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { deflateSync } from "node:zlib";
-import { PATIENCE, Server, eventually } from "../node/harness.mjs";
-
-// The packages of all JavaScript tests are installed once, beside the harness.
-const { chromium } = createRequire(new URL("../node/", import.meta.url))("playwright-core");
-
-const SCREENSHOTS =
-  process.env.SCREENSHOTS ?? fileURLToPath(new URL("../../../../target/screenshots/", import.meta.url));
+import { Server, eventually } from "../node/harness.mjs";
+import { Tab, browse } from "./chromium.mjs";
 
 const CONFIG = `
 [limits]
@@ -27,20 +17,6 @@ presence_grace = "200ms"
 timeout = "10s"
 spread = "60s"
 `;
-
-function browserProgram() {
-  if (process.env.CHROMIUM) return process.env.CHROMIUM;
-  const found = process.env.PATH.split(delimiter).map((folder) => join(folder, "chromium")).find((path) => {
-    try {
-      accessSync(path, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-  assert.ok(found, "chromium must be on the PATH, or named by CHROMIUM");
-  return found;
-}
 
 /** A picture that no page has by itself: a gradient of `side` times `side` points, as PNG. */
 function png(side) {
@@ -80,69 +56,9 @@ function checksum(bytes) {
   return (crc ^ 0xffffffff) >>> 0;
 }
 
-/** One tab: what a person at the page does and sees. */
-class Tab {
-  problems = [];
-
-  static async open(context, server) {
-    const tab = new Tab();
-    tab.page = await context.newPage();
-    tab.page.setDefaultTimeout(PATIENCE);
-    tab.page.on("pageerror", (error) => tab.problems.push(`${error}`));
-    tab.page.on("console", (line) => line.type() === "error" && tab.problems.push(line.text()));
-    await tab.page.goto(server.url);
-    return tab;
-  }
-
-  get(id) {
-    return this.page.getByTestId(id);
-  }
-
-  async enter(name, room) {
-    await this.get("name").fill(name);
-    await this.get("room").fill(room);
-    await this.get("connect").click();
-    await this.connected();
-    await this.get("disconnect").waitFor();
-    await this.member(name).waitFor();
-  }
-
-  connected() {
-    return this.get("state").filter({ hasText: /^\s*connected/i }).waitFor();
-  }
-
-  member(name) {
-    return this.get("members").locator("li[data-testid=member]").filter({ hasText: name });
-  }
-
-  message(from, text) {
-    return this.page.locator(`[data-testid=message][data-from="${from}"]`).filter({ hasText: text });
-  }
-
-  /** How often a notice says that `name` came. */
-  async arrivals(name) {
-    const notices = await this.get("notice").allTextContents();
-    return notices.filter((text) => text.includes(name) && text.includes("joined")).length;
-  }
-}
-
 test("two tabs join, talk and see each other, and the page explains what happens", async (t) => {
-  mkdirSync(SCREENSHOTS, { recursive: true });
   const server = await Server.start(t, CONFIG);
-  const browser = await chromium.launch({
-    executablePath: browserProgram(),
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
-  t.after(() => browser.close());
-  const context = await browser.newContext({ locale: "en-GB", viewport: { width: 1200, height: 800 } });
+  const context = await browse(t);
   const asked = new Set();
   context.on("request", (request) => {
     const { protocol, host } = new URL(request.url());
@@ -157,8 +73,7 @@ test("two tabs join, talk and see each other, and the page explains what happens
     let failed;
     await action().catch((error) => (failed = error));
     for (const [who, tab] of Object.entries(tabs)) {
-      const file = `${String(number).padStart(2, "0")}-${name.replaceAll(" ", "-")}-${who}.png`;
-      await tab.page.screenshot({ path: join(SCREENSHOTS, file), fullPage: true });
+      await tab.screenshot(`${String(number).padStart(2, "0")}-${name.replaceAll(" ", "-")}-${who}`);
     }
     if (failed) throw new Error(`step "${name}": ${failed.message}`, { cause: failed });
     t.diagnostic(`${name}: seen`);

@@ -330,7 +330,7 @@ test("every id gets its own answer, and an error names the field", async (t) => 
     assert.deepEqual([error.code, error.field], ["invalid_field", field], JSON.stringify([message, error]).slice(0, 400));
     assert.match(error.message, /./);
   }
-  for (const type of ["joined", "ack", "error", "connected", "request"]) {
+  for (const type of ["joined", "ack", "error", "connected", "refresh"]) {
     const error = await alice.ask({ type, payload: 1 });
     assert.deepEqual([error.type, error.code], ["error", "reserved_type"], type);
   }

@@ -1,0 +1,7 @@
+// The plain script is squeezed hard, so it goes through the same tests as the modules it is made of.
+
+process.env.SWITCHBOARD_CLIENT = "plain";
+
+await import("./client.test.js");
+await import("./random.test.js");
+await import("./wake.test.js");
