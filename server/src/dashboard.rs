@@ -71,7 +71,7 @@ pub(crate) fn stats(stats: &Stats, uptime: Duration, draining: bool) -> Value {
         "total_connections": stats.connections,
         "max_connections": stats.max_connections,
         "capacity_percent": stats.capacity_percent(),
-        "active_lobbies": stats.rooms,
+        "active_lobbies": stats.rooms - stats.kept_rooms,
         "reserved": stats.reserved,
         "closing": stats.closing,
         "users": stats.users,
