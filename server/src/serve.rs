@@ -54,12 +54,15 @@ pub(crate) fn serve(config: Config) -> Result<(), Error> {
         .unwrap_or_else(|| Err(io::ErrorKind::AddrNotAvailable.into()))
         .map_err(cannot)?;
     let address = listener.get_ref().local_addr().map_err(cannot)?;
+    // Before anybody is told where the server is: who knows may also end it.
+    let signals = Signals::new([Signal::Term, Signal::Int])
+        .map_err(|error| Error::Io("cannot listen for signals".into(), error))?;
     announce(address);
 
     let handle = server.handle();
     let (timeout, spread) = (config.drain.timeout, config.drain.spread);
     smol::block_on(async {
-        let stopping = stop_on_signal(&handle, timeout, spread);
+        let stopping = stop_on_signal(signals, &handle, timeout, spread);
         let publishing = async {
             if config.dashboard.enabled {
                 dashboard::publish(&handle, started).await;
@@ -138,8 +141,12 @@ fn answer(request: &Request, handle: Option<&Handle>, started: Instant) -> Respo
 }
 
 /// The first signal drains, so that `serve` ends; a second one does not wait for that.
-async fn stop_on_signal(handle: &Handle, timeout: Duration, spread: Duration) -> io::Result<()> {
-    let mut signals = Signals::new([Signal::Term, Signal::Int])?;
+async fn stop_on_signal(
+    mut signals: Signals,
+    handle: &Handle,
+    timeout: Duration,
+    spread: Duration,
+) -> io::Result<()> {
     let Some(signal) = signals.next().await.transpose()? else {
         return std::future::pending().await;
     };
