@@ -24,7 +24,7 @@ const INTERNAL = new RegExp(
     .replaceAll(" ", "|")})$`,
 );
 
-const common = { entryPoints: [here("src/index.ts")], bundle: true, target: "es2022", logLevel: "warning" };
+const common = { absWorkingDir: here("."), entryPoints: [here("src/index.ts")], bundle: true, target: "es2022", logLevel: "warning" };
 
 /** The page's module is committed and embedded by the server, so it stays readable. */
 export async function buildPageModule(outfile) {
