@@ -343,7 +343,7 @@ function createMachine(settings = {}) {
   function entered(room, { position, recovered }) {
     room.entered = room.known = true;
     room.asked = void 0;
-    if (!recovered || distance(room.position, position) > 0n) {
+    if (recovered ? distance(room.position, position) > 0n : recovered !== false || !room.position) {
       room.position = position;
     }
     room.from = room.position;
@@ -478,7 +478,7 @@ function createMachine(settings = {}) {
     const asking = [...rooms.values()].find(({ asked }) => id !== void 0 && asked === id);
     if (type === "joined" && isPosition(position) && (id === void 0 || asking)) {
       const isLeaving = list((one) => isLeave(one) && one.message.room === message.room).length > 0;
-      if (asking || (room ? !room.entered : !isLeaving && !isFull())) {
+      if (asking || !isLeaving && (room ? !room.entered : !isFull())) {
         entered(asking ?? open(rooms, message.room), { position, recovered });
       }
     } else if (asking && problem) {

@@ -251,7 +251,8 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
   function entered(room: Room, { position, recovered }: Entered): void {
     room.entered = room.known = true;
     room.asked = undefined;
-    if (!recovered || distance(room.position, position) > 0n) {
+    // What is missing counts as missing until the `refresh` has come.
+    if (recovered ? distance(room.position, position) > 0n : recovered !== false || !room.position) {
       room.position = position;
     }
     room.from = room.position;
@@ -406,7 +407,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     const asking = [...rooms.values()].find(({ asked }) => id !== undefined && asked === id);
     if (type === "joined" && isPosition(position) && (id === undefined || asking)) {
       const isLeaving = list((one) => isLeave(one) && one.message.room === message.room).length > 0;
-      if (asking || (room ? !room.entered : !isLeaving && !isFull())) {
+      if (asking || (!isLeaving && (room ? !room.entered : !isFull()))) {
         entered(asking ?? open(rooms, message.room as string), { position, recovered } as Entered);
       }
     } else if (asking && problem) {

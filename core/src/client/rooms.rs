@@ -60,6 +60,7 @@ fn is_beyond(position: Position, seen: Position) -> bool {
 #[derive(Debug)]
 struct Leaving {
     number: u64,
+    room: RoomName,
     ticket: Option<Ticket>,
 }
 
@@ -236,7 +237,8 @@ impl Client {
             return self.queue.settle(ticket, Ok(Settled::Left));
         }
         let number = self.ids.take();
-        self.rooms.leaving.push(Leaving { number, ticket: Some(ticket) });
+        let (leaving, ticket) = (name.clone(), Some(ticket));
+        self.rooms.leaving.push(Leaving { number, room: leaving, ticket });
         self.queue.push(Action::Transmit(wire::leave(&self.ids.text(number), name)));
     }
 
@@ -285,10 +287,11 @@ impl Client {
         }
         room.standing = Standing::In;
         room.entered = true;
-        if joined.recovered == Some(true) {
-            room.advance(joined.position);
-        } else {
-            room.seen = Some(joined.position);
+        match joined.recovered {
+            Some(true) => room.advance(joined.position),
+            // What is missing counts as missing until the `refresh` has come. If that is lost, it is asked for again.
+            Some(false) if room.seen.is_some() => {}
+            Some(false) | None => room.seen = Some(joined.position),
         }
         room.acked = None;
         if room.tickets.is_empty() {
@@ -304,6 +307,10 @@ impl Client {
     pub(super) fn joined(&mut self, number: Option<u64>, name: RoomName, joined: Joined) {
         match number {
             Some(number) if self.rooms.asked_with(number) != Some(name.clone()) => {
+                self.stats.strangers += 1;
+            }
+            // It answers a `resume` from before the room was left.
+            None if self.rooms.leaving.iter().any(|leaving| leaving.room == name) => {
                 self.stats.strangers += 1;
             }
             Some(_) | None => self.enter(name, joined),

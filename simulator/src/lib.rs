@@ -1,0 +1,48 @@
+//! A world around Switchboard's real parts: the real [`Driver`](switchboard_core::Driver) with its hub and codec as the
+//! server, the real client machines, and between them networks that break, stall and crawl, clocks that drift and jump,
+//! laptops that sleep, and servers that die, drain and come back without memory. No thread, no clock, no socket:
+//! everything follows from one seed, and simulated hours pass in seconds.
+//!
+//! A seed is drawn into a [`Plan`]: the server's rules, the people with what they do and when, and the faults. The
+//! [`World`] lets it happen, on one line of time. After each step it checks what can be seen from outside:
+//!
+//! * every client's stream of every room is in order, without repeats, complete, and made of what was accepted; or a
+//!   `gap` or `refresh` says exactly where it is not, and only where something is lost;
+//! * an accepted message is in its room's log once, whatever was sent again; a refused one is not;
+//! * each call is settled once, each accepted connection closed once, each question answered once;
+//! * nobody who comes back is closed by their own past; nothing follows a close frame; seats, outboxes and turns are
+//!   bounded; who is said to join was not there, and who leaves was.
+//!
+//! Then nothing goes wrong any more, and everybody must come back, have everything and know who is there; and when all
+//! have stopped, nothing of them may be left in the hub.
+//!
+//! ```
+//! let figures = switchboard_simulator::simulate(7)?;
+//! assert!(figures.published > 0);
+//! # Ok::<(), Box<switchboard_simulator::Failure>>(())
+//! ```
+//!
+//! A [`Failure`] has the seed and the story of the least world that breaks the same rule. The tests run a published set
+//! of seeds; `SWITCHBOARD_SEEDS=10000` runs as many, `SWITCHBOARD_SEED=7` that one.
+
+mod chance;
+mod checks;
+mod client_side;
+mod faults;
+mod link;
+mod minimise;
+mod mischief;
+mod person;
+mod plan;
+mod server;
+mod server_side;
+mod story;
+mod world;
+
+pub use chance::Chance;
+pub use checks::Violation;
+pub use faults::Fault;
+pub use minimise::{Failure, simulate};
+pub use plan::{Act, PersonPlan, Plan};
+pub use story::Story;
+pub use world::{Figures, World};

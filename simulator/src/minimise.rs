@@ -1,0 +1,126 @@
+//! When a run breaks a rule: the smallest world in which the same rule is broken, and its story.
+
+use std::fmt;
+
+use switchboard_core::Timestamp;
+
+use crate::checks::Violation;
+use crate::plan::{Act, Plan};
+use crate::story::Story;
+use crate::world::{Figures, World};
+
+/// How many worlds are tried for a smaller one.
+const TRIES: usize = 600;
+
+/// A rule that was broken, and how to see that.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The run that found it.
+    pub seed: u64,
+    /// What went wrong in it.
+    pub violation: Violation,
+    /// How many things had happened by then.
+    pub events: u64,
+    /// A world with as little in it as possible that breaks the same rule.
+    pub least: Plan,
+    /// What goes wrong there.
+    pub least_violation: Violation,
+    /// What happens there.
+    pub story: Story,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Violation { rule, what } = &self.violation;
+        writeln!(
+            f,
+            "seed {} breaks the rule \"{rule}\" after {} events: {what}",
+            self.seed, self.events
+        )?;
+        let (people, faults) = (self.least.people.len(), self.least.faults.len());
+        let acts: usize = self.least.people.iter().map(|person| person.acts.len()).sum();
+        writeln!(f, "\nIt takes {people} people, {acts} acts and {faults} faults:\n")?;
+        for (room, (name, class)) in self.least.rooms.iter().zip(&self.least.config.rooms) {
+            writeln!(f, "{:>12} {} {:?}", "the room", room.as_str(), class)?;
+            debug_assert_eq!(room.as_str(), name);
+        }
+        writeln!(f, "{}", self.story)?;
+        writeln!(
+            f,
+            "the rule \"{}\" is broken: {}",
+            self.least_violation.rule, self.least_violation.what
+        )?;
+        write!(f, "\nOnce more: SWITCHBOARD_SEED={} cargo test -p switchboard-simulator", self.seed)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Runs the world of a seed.
+///
+/// # Errors
+/// When a rule is broken; then the least world that breaks it is looked for.
+pub fn simulate(seed: u64) -> Result<Figures, Box<Failure>> {
+    let plan = Plan::new(seed);
+    let mut world = World::new(plan.clone(), Story::default());
+    let Err(violation) = world.run() else { return Ok(world.figures) };
+    let least = minimise(plan, violation.rule, world.now());
+    let mut told = World::new(least.clone(), Story::written());
+    let least_violation = told.run().err().unwrap_or_else(|| violation.clone());
+    let (events, story) = (world.figures.events, told.story);
+    Err(Box::new(Failure { seed, violation, events, least, least_violation, story }))
+}
+
+/// Leaves out what the broken rule does not need.
+fn minimise(mut plan: Plan, rule: &'static str, broken_at: Timestamp) -> Plan {
+    let mut tries = TRIES;
+    let mut breaks = |plan: &Plan| {
+        tries = tries.saturating_sub(1);
+        tries > 0 && World::new(plan.clone(), Story::default()).run().is_err_and(|v| v.rule == rule)
+    };
+    let mut sooner = plan.clone();
+    sooner.faults.retain(|(at, _)| *at <= broken_at);
+    sooner.people.iter_mut().for_each(|person| person.acts.retain(|(at, _)| *at <= broken_at));
+    if breaks(&sooner) {
+        plan = sooner;
+    }
+    let before = plan.clone();
+    plan.people =
+        reduce(plan.people, |people| breaks(&Plan { people: people.to_vec(), ..before.clone() }));
+    let before = plan.clone();
+    plan.faults =
+        reduce(plan.faults, |faults| breaks(&Plan { faults: faults.to_vec(), ..before.clone() }));
+    let before = plan.clone();
+    let acts = before.people.iter().enumerate();
+    let acts = acts.flat_map(|(who, person)| person.acts.iter().map(move |act| (who, act.clone())));
+    let acts = reduce(acts.collect(), |acts| breaks(&with_acts(&before, acts)));
+    with_acts(&before, &acts)
+}
+
+fn with_acts(plan: &Plan, acts: &[(usize, (Timestamp, Act))]) -> Plan {
+    let mut plan = plan.clone();
+    for (index, person) in plan.people.iter_mut().enumerate() {
+        let own = acts.iter().filter(|(who, _)| *who == index);
+        person.acts = own.map(|(_, act)| act.clone()).collect();
+    }
+    plan
+}
+
+/// The list without the parts that are not needed: large ones first, then one by one.
+fn reduce<T: Clone>(mut items: Vec<T>, mut is_enough: impl FnMut(&[T]) -> bool) -> Vec<T> {
+    let mut size = items.len().div_ceil(2);
+    while size > 0 {
+        let mut at = 0;
+        while at < items.len() {
+            let end = (at + size).min(items.len());
+            let rest: Vec<T> = [&items[..at], &items[end..]].concat();
+            if is_enough(&rest) {
+                items = rest;
+            } else {
+                at = end;
+            }
+        }
+        size = if size == 1 { 0 } else { size.div_ceil(2) };
+    }
+    items
+}

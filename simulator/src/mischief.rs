@@ -1,0 +1,155 @@
+//! How the plan's faults come about, and how they end.
+
+use std::time::Duration;
+
+use switchboard_core::client::Event;
+use switchboard_core::{CloseReason, Command, Kind};
+
+use crate::checks::Verdict;
+use crate::faults::Fault;
+use crate::link::{LinkId, ServerEnd};
+use crate::person::payload;
+use crate::world::{Due, World};
+
+impl World {
+    pub(crate) fn fault(&mut self, fault: &Fault) -> Verdict {
+        let person = fault.person().map(|number| self.plan.find(number));
+        if person == Some(None) {
+            return Ok(());
+        }
+        let index = person.flatten();
+        let link = index.and_then(|index| self.people[index].link);
+        self.tell(index, || format!("* {fault}"));
+        match (fault, index) {
+            (Fault::Crash { down, noticed }, _) => self.crash(*down, *noticed),
+            (Fault::Deploy { timeout, spread, down }, _) => {
+                let (timeout, spread, down) = (*timeout, *spread, *down);
+                if let Some(life) = self.server.as_ref().map(|server| server.life) {
+                    self.on_server(life, |server, now| {
+                        server.down = Some(down);
+                        server.driver.drain(now, timeout, spread);
+                    });
+                }
+            }
+            (Fault::Announce { room, size }, _) => return self.announce(*room, *size),
+            (Fault::ClockJump { by_ms, .. }, Some(index)) => {
+                let now = self.now;
+                self.people[index].clock.jump(now, *by_ms);
+                self.look_after(index);
+            }
+            (Fault::Sleep { lasts, .. }, Some(index)) => {
+                let until = self.now + *lasts;
+                self.people[index].asleep_until = until;
+                self.at(until, Due::Machine(index));
+            }
+            (Fault::SlowReader { bytes_per_second, lasts, .. }, Some(index)) => {
+                self.people[index].slow = Some((*bytes_per_second, self.now + *lasts));
+            }
+            (Fault::Offline { lasts, .. }, Some(index)) => {
+                self.people[index].offline_until = self.now + *lasts;
+                if let Some(link) = link {
+                    self.cut(link);
+                }
+            }
+            (Fault::Stall { lasts, .. }, Some(_)) => {
+                let until = self.now + *lasts;
+                if let Some(link) = link.and_then(|id| self.links.get_mut(&id)) {
+                    link.stalled_until = until;
+                }
+            }
+            (Fault::Reset { .. }, Some(_)) => self.break_link(link, true, true),
+            (Fault::ServerLeftHanging { .. }, Some(_)) => self.break_link(link, true, false),
+            (Fault::ClientLeftHanging { .. }, Some(_)) => self.break_link(link, false, true),
+            (Fault::Kick { .. }, Some(index)) => {
+                let user = self.people[index].plan.user.clone();
+                let command = Command::CloseUser { user, reason: CloseReason::Internal };
+                self.command(command);
+            }
+            (Fault::TakeOut { room, .. }, Some(_)) => {
+                let room = self.plan.rooms[*room].clone();
+                let end = link.and_then(|id| self.links.get(&id)).map(|link| link.server);
+                if let Some(ServerEnd::Open(connection)) = end {
+                    self.command(Command::Leave { connection, room });
+                }
+            }
+            (Fault::AskClient { .. }, Some(_)) => {
+                let end = link.and_then(|id| self.links.get(&id)).map(|link| link.server);
+                if let Some(ServerEnd::Open(to)) = end
+                    && let Some(life) = self.server.as_ref().map(|server| server.life)
+                    && let Ok(method) = Kind::new("confirm")
+                {
+                    self.on_server(life, |server, now| {
+                        let (payload, timeout) = (payload("sure?", 0), Duration::from_secs(5));
+                        let asked = server.driver.request(now, to, method, payload, timeout);
+                        server.asked.extend(asked.ok());
+                    });
+                }
+            }
+            (_, None) => {}
+        }
+        Ok(())
+    }
+
+    fn command(&mut self, command: Command) {
+        if let Some(life) = self.server.as_ref().map(|server| server.life) {
+            self.on_server(life, |server, now| {
+                // It may be about somebody who is not there.
+                let _ = server.driver.command(now, command);
+            });
+        }
+    }
+
+    fn cut(&mut self, id: LinkId) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.cut = true;
+        }
+    }
+
+    fn break_link(&mut self, link: Option<LinkId>, client_notices: bool, server_notices: bool) {
+        let Some(id) = link else { return };
+        self.cut(id);
+        if client_notices {
+            let at = self.now + self.chance.millis(0, 300);
+            self.at(at, Due::ClientNotices(id));
+        }
+        if server_notices {
+            let at = self.now + self.chance.millis(0, 300);
+            self.at(at, Due::ServerNotices(id));
+        }
+    }
+
+    /// The process is gone, and with it all that it knew.
+    fn crash(&mut self, down: Duration, noticed: bool) {
+        let Some(server) = self.server.take() else { return };
+        let links = self.links.iter().filter(|(_, link)| link.life == server.life);
+        let links: Vec<LinkId> = links.map(|(id, _)| *id).collect();
+        for id in links {
+            let Some(link) = self.links.get_mut(&id) else { continue };
+            if link.server == ServerEnd::None {
+                continue;
+            }
+            link.server = ServerEnd::Gone;
+            let at = link.arrival(self.now);
+            if noticed && !link.cut {
+                self.at(at, Due::ClientNotices(id));
+            } else if let Some(link) = self.links.get_mut(&id) {
+                link.cut = true;
+            }
+            self.forget_if_over(id);
+        }
+        self.at(self.now + down, Due::ServerStarts);
+    }
+
+    /// From here on nothing goes wrong any more; what hangs must be found out by those who hang.
+    pub(crate) fn calm_down(&mut self) -> Verdict {
+        self.calm = true;
+        self.story.tell(self.now, "the world", || "calms down".into());
+        for index in 0..self.people.len() {
+            self.recover(index)?;
+            if self.people[index].started {
+                self.feed(index, Event::Wake)?;
+            }
+        }
+        self.after_server()
+    }
+}

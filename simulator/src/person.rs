@@ -1,0 +1,252 @@
+//! A person: an application, the real client machine under it, and a clock of its own.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use switchboard_core::client::{Client, Config, Event, Question};
+use switchboard_core::{Json, Kind, Payload, RoomName, Ticket, Timestamp};
+
+use crate::chance::Chance;
+use crate::checks::{Stream, Verdict, Who, rule};
+use crate::link::LinkId;
+use crate::plan::{Act, HANDLED, PersonPlan, Plan};
+
+/// What a ticket stands for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "said by the names")]
+pub(crate) enum Call {
+    Join(usize),
+    Leave(usize),
+    /// A message to a room, with its mark.
+    Say(usize, String),
+    Whisper,
+    Work,
+    Members(usize),
+    History(usize),
+}
+
+/// A client's clock: not as fast as the world, and set now and then.
+#[derive(Clone, Debug)]
+pub(crate) struct Clock {
+    shows: u64,
+    at: Timestamp,
+    ppm: i64,
+}
+
+impl Clock {
+    /// What it shows at this time of the world.
+    pub(crate) fn read(&self, now: Timestamp) -> Timestamp {
+        let passed = (now - self.at).as_micros() as i128;
+        let passed = passed * i128::from(1_000_000 + self.ppm) / 1_000_000;
+        Timestamp::from_micros(self.shows + passed as u64)
+    }
+
+    /// When it will show this.
+    pub(crate) fn when(&self, now: Timestamp, shown: Timestamp) -> Timestamp {
+        let left = (shown - self.read(now)).as_micros() as i128;
+        let left = left * 1_000_000 / i128::from(1_000_000 + self.ppm) + 1;
+        now + Duration::from_micros(if shown <= self.read(now) { 0 } else { left as u64 })
+    }
+
+    /// Sets it forward or back.
+    pub(crate) fn jump(&mut self, now: Timestamp, by_ms: i64) {
+        self.shows = self.read(now).as_micros().saturating_add_signed(by_ms * 1_000);
+        self.at = now;
+    }
+}
+
+/// Somebody with a client.
+#[derive(Debug)]
+pub(crate) struct Person {
+    /// What it is and does.
+    pub(crate) plan: PersonPlan,
+    /// The machine.
+    pub(crate) client: Client,
+    /// Its clock.
+    pub(crate) clock: Clock,
+    /// The socket.
+    pub(crate) link: Option<LinkId>,
+    /// How often it has dialled.
+    pub(crate) dials: u64,
+    /// It wants to be connected.
+    pub(crate) started: bool,
+    /// How often it has stopped; with that, it forgets who it was.
+    pub(crate) incarnation: u64,
+    /// Nothing is read or done until then.
+    pub(crate) asleep_until: Timestamp,
+    /// There is no network until then.
+    pub(crate) offline_until: Timestamp,
+    /// Bytes that it reads in a second.
+    pub(crate) slow: Option<(u64, Timestamp)>,
+    /// When the world looks after its machine next.
+    pub(crate) wake_at: Timestamp,
+    /// What it was told, room by room.
+    pub(crate) streams: Vec<Stream>,
+    /// Direct messages that it got, by the server's life and the id.
+    pub(crate) whispers: std::collections::BTreeSet<(u64, String)>,
+    calls: BTreeMap<Ticket, Call>,
+    cancelled: std::collections::BTreeSet<Ticket>,
+    tickets: u64,
+}
+
+impl Person {
+    /// Somebody who has not started.
+    pub(crate) fn new(plan: &PersonPlan, seed: u64, rooms: usize) -> Self {
+        let mut chance = Chance::of(seed, &[4, plan.number as u64]);
+        let prefix = format!("{}.", plan.name.replace(['\'', ' '], ""));
+        let client = Client::new(Config::default(), &prefix, chance.draw() as u32);
+        let client = client.unwrap_or_else(|_| unreachable!("the prefix is a short name"));
+        let clock = Clock { shows: plan.clock, at: Timestamp::ZERO, ppm: plan.drift_ppm };
+        Self {
+            client,
+            clock,
+            link: None,
+            dials: 0,
+            started: false,
+            incarnation: 0,
+            asleep_until: Timestamp::ZERO,
+            offline_until: Timestamp::ZERO,
+            slow: None,
+            wake_at: Timestamp::MAX,
+            streams: (0..rooms).map(|_| Stream::default()).collect(),
+            whispers: std::collections::BTreeSet::new(),
+            calls: BTreeMap::new(),
+            cancelled: std::collections::BTreeSet::new(),
+            tickets: 0,
+            plan: plan.clone(),
+        }
+    }
+
+    /// Whom the server takes it for.
+    pub(crate) fn who(&self) -> Who {
+        (self.plan.number, self.incarnation)
+    }
+
+    /// When the machine is due, in the world's time.
+    pub(crate) fn due(&self, now: Timestamp) -> Option<Timestamp> {
+        let deadline = self.client.next_deadline()?;
+        Some(self.clock.when(now, deadline).max(self.asleep_until))
+    }
+
+    /// What it does, as an event for its machine.
+    pub(crate) fn act(&mut self, act: &Act, plan: &Plan) -> Option<Event> {
+        let rooms = &plan.rooms;
+        Some(match act {
+            Act::Start => {
+                self.started = true;
+                Event::Connect
+            }
+            Act::Stop => {
+                self.started = false;
+                self.incarnation += 1;
+                for stream in &mut self.streams {
+                    stream.leave();
+                }
+                Event::Stop
+            }
+            Act::Wake => Event::Wake,
+            Act::Join(room) => {
+                let stream = &self.streams[*room];
+                let since = stream.at.filter(|_| self.plan.remembers && !stream.goes_on);
+                Event::Join {
+                    ticket: self.call(Call::Join(*room)),
+                    room: rooms[*room].clone(),
+                    since,
+                }
+            }
+            Act::Leave(room) => {
+                self.streams[*room].leave();
+                Event::Leave { ticket: self.call(Call::Leave(*room)), room: rooms[*room].clone() }
+            }
+            Act::Say { room, size } => {
+                let mark = self.mark("says");
+                let payload = payload(&mark, *size);
+                let ticket = self.call(Call::Say(*room, mark));
+                let (room, kind) = (Some(rooms[*room].clone()), kind("chat"));
+                Event::Send { ticket, room, kind, key: None, payload }
+            }
+            Act::Whisper { to } => {
+                let to = plan.people[plan.find(*to)?].user.clone();
+                let payload = payload(&self.mark("whispers"), 0);
+                Event::Direct { ticket: self.call(Call::Whisper), to, payload }
+            }
+            Act::Work { asked } => {
+                let (payload, kind) = (payload(&self.mark("works"), 0), kind(HANDLED));
+                let (room, ticket) = (Some(rooms[0].clone()), self.call(Call::Work));
+                if *asked {
+                    Event::Request { ticket, room, kind, payload, timeout: None }
+                } else {
+                    Event::Send { ticket, room, kind, key: None, payload }
+                }
+            }
+            Act::AskMembers(room) => self.ask(Call::Members(*room), &rooms[*room]),
+            Act::AskHistory(room) => self.ask(Call::History(*room), &rooms[*room]),
+            Act::ChangeMind => {
+                let (&ticket, _) = self.calls.last_key_value()?;
+                self.calls.remove(&ticket);
+                self.cancelled.insert(ticket);
+                Event::Cancel { ticket }
+            }
+        })
+    }
+
+    fn ask(&mut self, call: Call, room: &RoomName) -> Event {
+        let room = room.clone();
+        let question = if let Call::History(_) = call {
+            Question::History { room, since: None, limit: Some(5) }
+        } else {
+            Question::Members { room }
+        };
+        Event::Ask { ticket: self.call(call), question, timeout: None }
+    }
+
+    /// What tells the next message from all others.
+    fn mark(&self, does: &str) -> String {
+        format!("{} {does} {}", self.plan.name, self.tickets + 1)
+    }
+
+    fn call(&mut self, call: Call) -> Ticket {
+        self.tickets += 1;
+        let ticket = Ticket(self.tickets);
+        self.calls.insert(ticket, call);
+        ticket
+    }
+
+    /// A ticket is settled.
+    ///
+    /// # Errors
+    /// When it was before, or was cancelled.
+    pub(crate) fn settled(&mut self, ticket: Ticket) -> Result<Call, crate::checks::Violation> {
+        let call = self.calls.remove(&ticket);
+        let known = if self.cancelled.contains(&ticket) { "was cancelled" } else { "is not open" };
+        rule("each ticket is settled once", call.is_some(), || {
+            format!("{ticket:?} of {} {known}", self.plan.name)
+        })?;
+        Ok(call.unwrap_or(Call::Whisper))
+    }
+
+    /// Every ticket has been settled.
+    ///
+    /// # Errors
+    /// When one was not.
+    pub(crate) fn nothing_open(&self) -> Verdict {
+        rule("each ticket is settled once", self.calls.is_empty(), || {
+            format!("{} still waits for {:?}", self.plan.name, self.calls)
+        })
+    }
+}
+
+fn kind(text: &str) -> Kind {
+    Kind::new(text).unwrap_or_else(|_| unreachable!("a short name"))
+}
+
+/// The mark of a payload.
+pub(crate) fn mark(payload: &str) -> &str {
+    payload.trim_matches('"').trim_end_matches('.')
+}
+
+/// A payload with a text that tells it from others, and so many bytes more.
+pub(crate) fn payload(text: &str, size: usize) -> Payload {
+    let text = format!("{text}{}", ".".repeat(size));
+    Json::of(&text).map_or_else(|_| Payload::null(), Payload::Json)
+}

@@ -1,0 +1,311 @@
+//! What a seed says: who is there, what they want, what will happen to them, and the server's rules.
+//!
+//! A plan is drawn as a whole before anything happens, so that parts of it can be left out to see what is to blame.
+
+use std::time::Duration;
+
+use switchboard_core::{
+    Config, Handled, Heartbeat, HeartbeatMode, History, Kind, Limit, Limits, Overflow, Publishers,
+    Rate, RoomClass, RoomName, Timestamp, UserName,
+};
+
+use crate::chance::Chance;
+use crate::faults::Fault;
+
+/// The type of the messages that the server's application handles.
+pub(crate) const HANDLED: &str = "work";
+
+/// What a person does at some moment.
+#[derive(Clone, PartialEq, Debug)]
+#[allow(missing_docs, reason = "said by the names")]
+pub enum Act {
+    Start,
+    Stop,
+    /// The network came back, or the tab was shown.
+    Wake,
+    Join(usize),
+    Leave(usize),
+    Say {
+        room: usize,
+        size: usize,
+    },
+    Whisper {
+        to: usize,
+    },
+    /// For the application's handler: asked once, or sent until it is answered.
+    Work {
+        asked: bool,
+    },
+    AskMembers(usize),
+    AskHistory(usize),
+    /// The last call is not wanted any more.
+    ChangeMind,
+}
+
+/// One client and its machine, network and clock.
+#[derive(Clone, Debug)]
+pub struct PersonPlan {
+    /// The number in the first plan; a person keeps it when others are left out.
+    pub number: usize,
+    /// What the story calls it.
+    pub name: String,
+    /// The user; some have two clients.
+    pub user: UserName,
+    /// A room that is part of the address it dials.
+    pub home: Option<usize>,
+    /// A room that it enters again is entered where it was left.
+    pub remembers: bool,
+    /// One way.
+    pub latency: Duration,
+    /// On top of it, differently each time.
+    pub jitter: Duration,
+    /// Bytes on their way to it, at most.
+    pub buffer: usize,
+    /// Bytes that one write takes, at most.
+    pub bite: usize,
+    /// How much faster than the world its clock is, in millionths.
+    pub drift_ppm: i64,
+    /// What its clock shows in the beginning, in microseconds.
+    pub clock: u64,
+    /// Whether it sees the answer when it is refused by HTTP, as browsers do not.
+    pub sees_refusals: bool,
+    /// What it does and when.
+    pub acts: Vec<(Timestamp, Act)>,
+}
+
+/// Everything about one run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where it all comes from.
+    pub seed: u64,
+    /// The server's rules.
+    pub config: Config,
+    /// Room names; the rest of the plan uses their numbers.
+    pub rooms: Vec<RoomName>,
+    /// How many sockets one round of the server writes to.
+    pub flush: usize,
+    /// Who is there.
+    pub people: Vec<PersonPlan>,
+    /// What happens to them.
+    pub faults: Vec<(Timestamp, Fault)>,
+    /// When nobody does anything any more and nothing happens, but for what is under way.
+    pub calm_at: Timestamp,
+}
+
+const ROOMS: [&str; 8] = ["lobby", "news", "prices", "chess", "kitchen", "alerts", "music", "ops"];
+
+const NAMES: [&str; 24] = [
+    "ann", "bob", "cleo", "dan", "eva", "finn", "gus", "hana", "ivo", "jana", "kim", "leo", "mia",
+    "nils", "olga", "pia", "quin", "rosa", "sam", "tess", "udo", "vera", "wim", "zoe",
+];
+
+impl Plan {
+    /// What this seed says.
+    pub fn new(seed: u64) -> Self {
+        let mut chance = Chance::of(seed, &[0]);
+        let crowd = match chance.below(20) {
+            0..6 => chance.between(2, 5),
+            6..17 => chance.between(6, 40),
+            _ => chance.between(100, 300),
+        } as usize;
+        let minutes = if crowd > 50 { chance.between(2, 4) } else { chance.between(2, 12) };
+        let calm_at = Timestamp::from_millis(minutes * 60_000);
+        let rooms: Vec<RoomName> = ROOMS[..chance.between(1, 8) as usize]
+            .iter()
+            .filter_map(|name| RoomName::new(name).ok())
+            .collect();
+        let config = config(&mut chance, &rooms, crowd);
+        let flush = chance.pick(&[1, 3, 16, 256]);
+        let busy = chance.pick(&[400, 1_500, 6_000]) * (1 + crowd as u64 / 20);
+        let mut people: Vec<_> =
+            (0..crowd).map(|number| person(seed, number, crowd, &rooms, busy, calm_at)).collect();
+        // Who dials into a room that is full is not let in at all.
+        let has_seats = |room: &usize| config.rooms[*room].1.max_members.get() >= Some(100_000);
+        people.iter_mut().for_each(|person| person.home = person.home.filter(has_seats));
+        let faults = faults(seed, crowd, rooms.len(), calm_at);
+        Self { seed, config, rooms, flush, people, faults, calm_at }
+    }
+
+    /// The person with this number, if it was not left out.
+    pub fn find(&self, number: usize) -> Option<usize> {
+        self.people.iter().position(|person| person.number == number)
+    }
+
+    /// The rules of a room.
+    pub fn class(&self, room: usize) -> &RoomClass {
+        &self.config.rooms[room].1
+    }
+}
+
+fn config(chance: &mut Chance, rooms: &[RoomName], crowd: usize) -> Config {
+    let classes = rooms.iter().map(|room| (room.as_str().to_owned(), class(chance, crowd)));
+    let classes = classes.collect();
+    let interval = chance.millis(5_000, 30_000);
+    let high = chance.pick(&[1_024, 4_096, 16_384]);
+    let limits = Limits {
+        max_connections: Limit::at_most(crowd as u32 * 2 + 4),
+        session_window: chance.pick(&[
+            Duration::ZERO,
+            Duration::from_secs(5),
+            Duration::from_secs(40),
+        ]),
+        // All that a client may have in flight, and the answers to it, must fit.
+        outbox_messages: chance.pick(&[130, 256]),
+        outlet_high_water: high,
+        outlet_low_water: high / 4,
+        // So long that whatever was sent again is known.
+        remember_for: Duration::from_secs(3_600),
+        remembered: 100_000,
+        // Whoever wakes up has much to say at once.
+        messages: Rate { per_second: 100, burst: 10_000 },
+        max_kept_rooms: chance.pick(&[1, 3, 100]),
+        ..Limits::default()
+    };
+    let handled = Kind::new(HANDLED).map(|kind| Handled::Kinds([kind].into()));
+    Config {
+        limits,
+        heartbeat: Heartbeat {
+            interval,
+            stale_after: interval * 3 / 2,
+            mode: chance.pick(&[
+                HeartbeatMode::Protocol,
+                HeartbeatMode::Application,
+                HeartbeatMode::Both,
+            ]),
+        },
+        rooms: classes,
+        handled: handled.unwrap_or_default(),
+        unix_ms_at_start: 1_790_000_000_000,
+    }
+}
+
+fn class(chance: &mut Chance, crowd: usize) -> RoomClass {
+    let history = match chance.below(6) {
+        0 => History::NONE,
+        1 | 2 => History { events: chance.between(3, 30) as usize, ..History::default() },
+        3 => History { age: chance.millis(5_000, 60_000), ..History::default() },
+        _ => History { events: 10_000, bytes: 64 << 20, ..History::default() },
+    };
+    RoomClass {
+        max_members: if chance.once_in(4) {
+            Limit::at_most(1 + crowd as u32 * 2 / 3)
+        } else {
+            Limit::at_most(100_000)
+        },
+        presence: !chance.once_in(4),
+        presence_grace: chance.pick(&[Duration::ZERO, Duration::from_secs(3)]),
+        publish: chance.pick(&[Publishers::Members, Publishers::Members, Publishers::Anyone]),
+        echo: !chance.once_in(3),
+        overflow: chance.pick(&[
+            Overflow::Close,
+            Overflow::Close,
+            Overflow::DropOldest,
+            Overflow::Conflate,
+        ]),
+        history,
+        provides_state: chance.once_in(4),
+    }
+}
+
+fn person(
+    seed: u64,
+    number: usize,
+    crowd: usize,
+    rooms: &[RoomName],
+    busy_ms: u64,
+    calm_at: Timestamp,
+) -> PersonPlan {
+    let chance = &mut Chance::of(seed, &[1, number as u64]);
+    let label = |number: usize| {
+        let round = number / NAMES.len();
+        let name = NAMES[number % NAMES.len()];
+        if round == 0 { name.to_owned() } else { format!("{name}{round}") }
+    };
+    // Every fifth is the second client of the one before.
+    let owner = if number % 5 == 4 { number - 1 } else { number };
+    let name = if owner == number { label(number) } else { format!("{}'s phone", label(owner)) };
+    let mut acts = vec![(Timestamp::ZERO + chance.millis(0, 3_000), Act::Start)];
+    for room in 0..rooms.len() {
+        if room == 0 || chance.once_in(2) {
+            acts.push((Timestamp::ZERO + chance.millis(0, 20_000), Act::Join(room)));
+        }
+    }
+    let mut at = Timestamp::ZERO + chance.millis(0, busy_ms * 2);
+    while at < calm_at {
+        let room = chance.below(rooms.len());
+        let act = match chance.below(100) {
+            0..72 => {
+                let size = chance.pick(&[0, 0, 10, 100, 700, 3_000]);
+                Act::Say { room, size }
+            }
+            72..76 => Act::Leave(room),
+            76..83 => Act::Join(room),
+            83..88 => Act::Whisper { to: chance.below(crowd) },
+            88..92 => Act::Work { asked: chance.once_in(2) },
+            92..94 => Act::AskMembers(room),
+            94 | 95 => Act::AskHistory(room),
+            96 | 97 => Act::ChangeMind,
+            98 => Act::Wake,
+            _ => Act::Stop,
+        };
+        if act == Act::Stop {
+            acts.push((at + chance.millis(0, 5_000), Act::Start));
+            for room in 0..rooms.len() {
+                acts.push((at + chance.millis(0, 9_000), Act::Join(room)));
+            }
+        }
+        acts.push((at, act));
+        at = at + chance.millis(0, busy_ms * 2);
+    }
+    acts.sort_by_key(|(at, _)| *at);
+    acts.retain(|(at, _)| *at < calm_at);
+    let far = chance.once_in(4);
+    PersonPlan {
+        number,
+        name,
+        user: UserName::new(&label(owner)).unwrap_or_else(|_| unreachable!("a short name")),
+        home: chance.once_in(4).then(|| chance.below(rooms.len())),
+        remembers: chance.once_in(2),
+        latency: if far { chance.millis(50, 300) } else { chance.millis(1, 30) },
+        jitter: if far { chance.millis(0, 400) } else { chance.millis(0, 10) },
+        // As slow as a network may be, what there is to be told must fit through it.
+        buffer: if far || crowd > 50 {
+            50_000
+        } else {
+            chance.pick(&[600, 3_000, 20_000, 200_000])
+        },
+        bite: chance.pick(&[7, 500, 1_000_000]),
+        drift_ppm: chance.between(0, 2_000) as i64 - 1_000,
+        clock: chance.between(0, 100_000_000_000),
+        sees_refusals: chance.once_in(2),
+        acts,
+    }
+}
+
+fn faults(seed: u64, crowd: usize, rooms: usize, calm_at: Timestamp) -> Vec<(Timestamp, Fault)> {
+    let mut faults = Vec::new();
+    let chance = &mut Chance::of(seed, &[2]);
+    let often_ms = chance.pick(&[8_000, 20_000, 60_000]);
+    for number in 0..crowd {
+        let chance = &mut Chance::of(seed, &[3, number as u64]);
+        let mut at = Timestamp::ZERO + chance.millis(0, often_ms * 2);
+        while at < calm_at {
+            faults.push((at, Fault::of_person(chance, number, rooms)));
+            at = at + chance.millis(0, often_ms * 2);
+        }
+    }
+    let server_often_ms = chance.pick(&[40_000, 120_000, 1_000_000]);
+    let mut at = Timestamp::ZERO + chance.millis(5_000, server_often_ms * 2);
+    while at < calm_at {
+        faults.push((at, Fault::of_server(chance)));
+        at = at + chance.millis(15_000, server_often_ms * 2);
+    }
+    let mut at = Timestamp::ZERO;
+    while at < calm_at {
+        let (room, size) = (chance.below(rooms), chance.pick(&[0, 100, 2_000]));
+        faults.push((at, Fault::Announce { room, size }));
+        at = at + chance.millis(0, 8_000);
+    }
+    faults.sort_by_key(|(at, _)| *at);
+    faults
+}

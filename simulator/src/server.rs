@@ -1,0 +1,139 @@
+//! A server's one life: the real driver, and what its application does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use switchboard_core::{ConnectionId, Driver, Position, RoomName, Ticket, Timestamp};
+
+use crate::checks::{Entry, Ledger, Verdict, Who, rule};
+use crate::link::{LinkId, Socket};
+use crate::plan::Plan;
+
+/// A server that runs.
+#[derive(Debug)]
+pub(crate) struct Server {
+    /// Which life it is.
+    pub(crate) life: u64,
+    born: Timestamp,
+    /// The real thing.
+    pub(crate) driver: Driver<Socket>,
+    /// The links of all connections that it has accepted and not closed.
+    pub(crate) connections: BTreeMap<ConnectionId, LinkId>,
+    /// Questions to clients that have had no answer.
+    pub(crate) asked: BTreeSet<Ticket>,
+    /// When the world looks after it next.
+    pub(crate) tick_at: Timestamp,
+    /// It will be replaced.
+    pub(crate) down: Option<std::time::Duration>,
+}
+
+/// A message, as far as the world wants to know it.
+#[derive(serde::Deserialize, Debug)]
+pub(crate) struct Heading {
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) id: Option<String>,
+    room: Option<String>,
+    payload: Option<Box<serde_json::value::RawValue>>,
+}
+
+impl Heading {
+    pub(crate) fn of(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+}
+
+impl Server {
+    /// A new process. Nothing of earlier ones is left.
+    pub(crate) fn new(plan: &Plan, life: u64, now: Timestamp) -> Self {
+        let seed = crate::chance::Chance::of(plan.seed, &[5, life]).draw();
+        let driver = Driver::new(plan.config.clone(), seed, Timestamp::ZERO)
+            .unwrap_or_else(|error| unreachable!("plans have sound rules: {error}"));
+        Self {
+            life,
+            born: now,
+            driver,
+            connections: BTreeMap::new(),
+            asked: BTreeSet::new(),
+            tick_at: Timestamp::MAX,
+            down: None,
+        }
+    }
+
+    /// Its clock.
+    pub(crate) fn clock(&self, now: Timestamp) -> Timestamp {
+        Timestamp::from_micros((now - self.born).as_micros() as u64)
+    }
+
+    /// When it is due, in the world's time.
+    pub(crate) fn due(&self) -> Option<Timestamp> {
+        let deadline = self.driver.next_deadline()?;
+        Some(self.born + (deadline - Timestamp::ZERO))
+    }
+
+    /// A text message arrives. What it publishes goes into the ledger.
+    ///
+    /// # Errors
+    /// When a rule is broken.
+    pub(crate) fn text(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        text: &str,
+        from: Who,
+        ledger: &mut Ledger,
+        plan: &Plan,
+    ) -> Verdict {
+        let clock = self.clock(now);
+        let heading = Heading::of(text).filter(|heading| heading.kind == "chat");
+        let room = heading.as_ref().and_then(|h| RoomName::new(h.room.as_deref()?).ok());
+        let before = room.as_ref().and_then(|room| self.position(room));
+        let published = self.driver.stats().published;
+        self.driver.text(clock, id, text);
+        self.driver.after_read(clock, id, text.len() + 8);
+        let (Some(heading), Some(room)) = (heading, room) else { return Ok(()) };
+        if self.driver.stats().published == published {
+            return Ok(());
+        }
+        // A publication can be the end of a room that keeps nothing, when all its members were too slow for it.
+        let after = self.position(&room);
+        let next = |before: Position| Position { offset: before.offset + 1, ..before };
+        let payload = heading.payload.map(|raw| raw.get().to_owned()).unwrap_or_default();
+        let Some(at) = after.or(before.map(next)) else {
+            ledger.give_up(&payload);
+            return Ok(());
+        };
+        let index = plan.rooms.iter().position(|name| *name == room);
+        let echo = index.is_none_or(|index| plan.class(index).echo);
+        let entry = Entry { id: heading.id, payload, excluded: (!echo).then_some(from), at: now };
+        ledger.publish(self.life, &room, at, entry)
+    }
+
+    /// Where a room is.
+    pub(crate) fn position(&self, room: &str) -> Option<Position> {
+        self.driver.hub().room(room).map(|room| room.position())
+    }
+
+    /// What must hold after each step.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub(crate) fn check(&self, plan: &Plan, touched: Option<ConnectionId>) -> Verdict {
+        let hub = self.driver.hub();
+        crate::checks::hub(hub, plan)?;
+        if let Some(connection) = touched.and_then(|id| hub.connection(id)) {
+            let (messages, bytes) = connection.waiting();
+            let limits = &plan.config.limits;
+            // The last message of a drain may be one too many.
+            let bounded = messages <= limits.outbox_messages + 1
+                && bytes <= limits.outbox_bytes + limits.max_message_bytes;
+            rule("every queue is bounded", bounded, || {
+                format!("{messages} messages of {bytes} bytes wait for {touched:?}")
+            })?;
+            let of_user = hub.user(connection.user()).map_or(0, |user| user.connections().len());
+            rule("capacity", !limits.max_per_user.is_exceeded_by(of_user), || {
+                format!("{} has {of_user} connections", connection.user().as_str())
+            })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,339 @@
+//! What happens at the server's end: upgrades, messages, the application's answers, and what comes out.
+
+use std::time::Duration;
+
+use switchboard_core::{
+    CloseReason, Codec, Command, ConnectionId, Ending, ErrorCode, Json, MessageId, Output, Payload,
+    Refusal, RoomName, Ticket, Timestamp, UserName,
+};
+
+use crate::checks::{Entry, Verdict, rule};
+use crate::link::{LinkId, ServerEnd, Socket, Upward};
+use crate::person::{mark, payload};
+use crate::server::Server;
+use crate::world::{Due, World};
+
+impl World {
+    /// Does something with the server, if this one still runs.
+    pub(crate) fn on_server<T>(
+        &mut self,
+        life: u64,
+        act: impl FnOnce(&mut Server, Timestamp) -> T,
+    ) -> Option<T> {
+        let now = self.now;
+        let server = self.server.as_mut().filter(|server| server.life == life)?;
+        let clock = server.clock(now);
+        Some(act(server, clock))
+    }
+
+    pub(crate) fn start_server(&mut self) {
+        self.figures.servers += 1;
+        let life = self.figures.servers;
+        self.server = Some(Server::new(&self.plan, life, self.now));
+        self.tell(None, || format!("starts; it is number {life}"));
+    }
+
+    pub(crate) fn tick(&mut self, life: u64) -> Verdict {
+        let turns = self.on_server(life, |server, now| {
+            server.tick_at = Timestamp::MAX;
+            let mut turns = 0;
+            while server.driver.next_deadline().is_some_and(|due| due <= now) && turns < 1_000 {
+                server.driver.tick(now);
+                turns += 1;
+            }
+            turns
+        });
+        rule("progress is made", turns != Some(1_000), || "a tick that does not end".into())
+    }
+
+    /// A dial arrives.
+    pub(crate) fn knock(&mut self, id: LinkId) {
+        let Some(link) = self.links.get(&id).filter(|link| !link.cut && link.client_has_it) else {
+            return;
+        };
+        if link.stalled_until > self.now {
+            return self.at(link.stalled_until, Due::Knock(id));
+        }
+        let (index, session) = (link.person, link.session.clone());
+        let now = self.now;
+        let person = &self.people[index];
+        let home = person.plan.home.map(|room| {
+            let name = self.plan.rooms[room].clone();
+            let position = person.client.position(&name);
+            (name, position)
+        });
+        let rooms = home.into_iter().collect();
+        let session = session.and_then(|session| session.parse().ok());
+        let user = person.plan.user.clone();
+        let back = person.plan.latency;
+        let Some(server) = &mut self.server else {
+            let at = now + back;
+            return self.at(at, Due::ClientNotices(id));
+        };
+        let (life, clock) = (server.life, server.clock(now));
+        let seat = server.driver.connect(clock, user, rooms, session);
+        if let Ok(connection) = seat {
+            server.connections.insert(connection, id);
+        }
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.life = life;
+        match seat {
+            Ok(connection) => {
+                link.server = ServerEnd::Reserved(connection);
+                let wait = self.chance.millis(0, 40);
+                self.at(now + wait, Due::Upgrade(id));
+            }
+            Err(rejection) => {
+                link.server = ServerEnd::Gone;
+                self.tell(Some(index), || format!("is refused: {rejection}"));
+                let at = now + back;
+                self.at(at, Due::Refused(id, rejection.http_status(), rejection.retry_after()));
+            }
+        }
+    }
+
+    /// The upgrade is complete, or the client is gone meanwhile.
+    pub(crate) fn upgrade(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let ServerEnd::Reserved(connection) = link.server else { return };
+        let (life, wire, index) = (link.life, link.wire.clone(), link.person);
+        if !link.client_has_it {
+            link.server = ServerEnd::Gone;
+            self.on_server(life, |server, now| server.driver.abandon(now, connection));
+            return self.forget_if_over(id);
+        }
+        let opened = self.on_server(life, |server, now| {
+            server.driver.open(now, connection, Codec::Json, Socket(wire))
+        });
+        let open = opened == Some(true);
+        if let Some(link) = self.links.get_mut(&id) {
+            link.server = if open { ServerEnd::Open(connection) } else { ServerEnd::Gone };
+        }
+        self.figures.connections += u64::from(open);
+        self.tell(Some(index), || format!("is let in as {connection}"));
+    }
+
+    /// What a client sent arrives.
+    pub(crate) fn up(&mut self, id: LinkId) -> Verdict {
+        let now = self.now;
+        while let Some(link) = self.links.get_mut(&id).filter(|link| !link.cut)
+            && let Some((at, _)) = link.up.front()
+        {
+            let (at, until) = (*at, link.stalled_until);
+            if until > now {
+                self.at(until, Due::Up(id));
+                break;
+            }
+            // What comes later has its own moment.
+            if at > now {
+                break;
+            }
+            // Nothing is sent before the upgrade, so that what comes then is for nobody.
+            let Some((_, what)) = link.up.pop_front() else { break };
+            let ServerEnd::Open(connection) = link.server else { continue };
+            let who = link.who;
+            let Some(server) = &mut self.server else { break };
+            if server.life != link.life {
+                break;
+            }
+            let clock = server.clock(now);
+            match what {
+                Upward::Text(text) => {
+                    server.text(now, connection, &text, who, &mut self.ledger, &self.plan)?;
+                }
+                Upward::Pong(payload) => server.driver.pong(clock, connection, &payload),
+                Upward::Close(code) => server.driver.peer_closed(clock, connection, code),
+            }
+            server.check(&self.plan, Some(connection))?;
+            self.after_server()?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn writable(&mut self, id: LinkId) {
+        let Some(link) = self.links.get(&id).filter(|link| !link.cut) else { return };
+        if let ServerEnd::Open(connection) = link.server {
+            self.on_server(link.life, |server, now| server.driver.writable(now, connection));
+        }
+    }
+
+    /// The socket ended, and the server hears of it.
+    pub(crate) fn server_notices(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.wire.borrow_mut().broken = true;
+        let life = link.life;
+        match link.server {
+            ServerEnd::Open(connection) => {
+                self.on_server(life, |server, now| server.driver.lost(now, connection));
+            }
+            ServerEnd::Reserved(connection) => {
+                self.on_server(life, |server, now| server.driver.abandon(now, connection));
+            }
+            ServerEnd::None | ServerEnd::Gone => {}
+        }
+        if let Some(link) = self.links.get_mut(&id) {
+            link.server = ServerEnd::Gone;
+        }
+        self.forget_if_over(id);
+    }
+
+    /// Takes out what a step of the server brought.
+    pub(crate) fn after_server(&mut self) -> Verdict {
+        let now = self.now;
+        let Some(server) = &mut self.server else { return Ok(()) };
+        let (life, clock) = (server.life, server.clock(now));
+        let more = server.driver.flush(clock, self.plan.flush);
+        if more {
+            self.at(now + Duration::from_micros(200), Due::ServerFlush(life));
+        }
+        while let Some(output) = self.server.as_mut().and_then(|s| s.driver.take_output()) {
+            self.output(output)?;
+        }
+        let news = std::mem::take(&mut *self.air.news.borrow_mut());
+        for id in news {
+            let Some(link) = self.links.get(&id) else { continue };
+            let (next, misuse) = {
+                let wire = link.wire.borrow();
+                (wire.next().or_else(|| wire.is_exhausted().then_some(now)), wire.misuse)
+            };
+            if let Some(misuse) = misuse {
+                return Err(Self::broken("nothing follows a close", misuse.into()));
+            }
+            let next = next.filter(|_| !link.cut && link.client_has_it);
+            if let Some(at) = next {
+                self.arrives(id, at);
+            }
+        }
+        if let Some(server) = &mut self.server {
+            server.check(&self.plan, None)?;
+            if let Some(due) = server.due()
+                && due < server.tick_at
+            {
+                server.tick_at = due;
+                self.at(due, Due::ServerTick(life));
+            }
+        }
+        Ok(())
+    }
+
+    fn output(&mut self, output: Output) -> Verdict {
+        let now = self.now;
+        let Some(server) = &mut self.server else { return Ok(()) };
+        let life = server.life;
+        match output {
+            Output::Request { connection, user, request } => {
+                let text: String = request.payload.read().unwrap_or_default();
+                self.ledger.handle(life, mark(&text))?;
+                if let Some(id) = request.id {
+                    let well = !self.chance.once_in(4);
+                    let at = now + self.chance.millis(1, 7_000);
+                    self.at(at, Due::Answer { life, connection, user, id, well });
+                }
+                Ok(())
+            }
+            Output::Answered { ticket, .. } => {
+                rule("each question is answered once", server.asked.remove(&ticket), || {
+                    format!("{ticket:?} is answered again")
+                })
+            }
+            Output::StateWanted { ticket, room } => {
+                let at = now + self.chance.millis(1, 3_000);
+                self.at(at, Due::State { life, ticket, room });
+                Ok(())
+            }
+            Output::Closed { connection, ending, .. } => self.closed(connection, &ending),
+            Output::Drained => {
+                let rest = server.connections.len();
+                rule("a drain ends with everybody gone", rest == 0, || format!("{rest} are left"))?;
+                let down = server.down.unwrap_or_default();
+                self.tell(None, || "has drained, and ends".into());
+                self.server = None;
+                self.at(now + down, Due::ServerStarts);
+                Ok(())
+            }
+            Output::Raw { .. } | Output::Probed { .. } | Output::Notice(_) => Ok(()),
+        }
+    }
+
+    fn closed(&mut self, connection: ConnectionId, ending: &Ending) -> Verdict {
+        let Some(server) = &mut self.server else { return Ok(()) };
+        let id = server.connections.remove(&connection);
+        rule("each accepted connection is closed once", id.is_some(), || {
+            format!("{connection} is closed, and had been already")
+        })?;
+        let Some(id) = id else { return Ok(()) };
+        let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
+        let was_open = matches!(link.server, ServerEnd::Open(_));
+        link.server = ServerEnd::Gone;
+        let (index, cut) = (link.person, link.cut);
+        self.tell(Some(index), || format!("({connection} is over for the server: {ending})"));
+        let replaced = *ending == Ending::Closed(CloseReason::Replaced);
+        let current = self.people[index].link == Some(id);
+        rule("nobody is closed by their own past", !(replaced && current), || {
+            format!("{} was replaced on its newest connection", self.people[index].plan.name)
+        })?;
+        if !was_open && !cut {
+            self.at(self.now, Due::ClientNotices(id));
+        }
+        self.forget_if_over(id);
+        Ok(())
+    }
+
+    /// The application answers a message that it was given.
+    pub(crate) fn answer(
+        &mut self,
+        life: u64,
+        connection: ConnectionId,
+        user: UserName,
+        id: MessageId,
+        well: bool,
+    ) {
+        let result = if well {
+            Ok(Json::of(&"done").ok().map(Payload::Json))
+        } else {
+            Err(Refusal::new(ErrorCode::Internal, "it did not work"))
+        };
+        self.on_server(life, |server, now| {
+            // Whoever asked may be gone.
+            let _ = server.driver.command(now, Command::Answer { connection, user, id, result });
+        });
+    }
+
+    /// The application says how things are in a room: how many publications it has seen there.
+    pub(crate) fn give_state(&mut self, life: u64, ticket: Ticket, room: RoomName) {
+        self.on_server(life, |server, now| {
+            let seen = server.position(&room).map_or(0, |position| position.offset);
+            let payload = Json::of(&seen).ok().map(Payload::Json);
+            // It may be too late.
+            let _ = server.driver.command(now, Command::State { ticket, room, payload });
+        });
+    }
+
+    /// The application publishes.
+    pub(crate) fn announce(&mut self, room: usize, size: usize) -> Verdict {
+        let now = self.now;
+        let name = self.plan.rooms[room].clone();
+        let payload = payload(&format!("the server announces {}", self.ledger.published), size);
+        let Some(server) = &mut self.server else { return Ok(()) };
+        let (life, clock) = (server.life, server.clock(now));
+        let content = match &payload {
+            Payload::Json(json) => String::from_utf8_lossy(json.as_bytes()).into_owned(),
+            Payload::Binary(_) => String::new(),
+        };
+        let publish = Command::Publish {
+            room: name.clone(),
+            kind: switchboard_core::Kind::new("news").unwrap_or_else(|_| unreachable!("short")),
+            from: None,
+            id: None,
+            key: None,
+            payload,
+            except: None,
+        };
+        let outcome = server.driver.command(clock, publish);
+        if let Ok(switchboard_core::Outcome::Published { position: Some(at), .. }) = outcome {
+            let entry = Entry { id: None, payload: content, excluded: None, at: now };
+            self.ledger.publish(life, &name, at, entry)?;
+        }
+        Ok(())
+    }
+}

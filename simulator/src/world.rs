@@ -1,0 +1,440 @@
+//! The world: one line of time, on which everything happens in its turn.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::time::Duration;
+
+use switchboard_core::client::Event;
+use switchboard_core::{ConnectionId, MessageId, RoomName, Ticket, Timestamp, UserName};
+
+use crate::chance::Chance;
+use crate::checks::{Ledger, Verdict, Violation, rule};
+use crate::link::{Air, Link, LinkId};
+use crate::person::Person;
+use crate::plan::{Act, Plan};
+use crate::server::Server;
+use crate::story::Story;
+
+/// How long it may take, once nothing happens any more, until everybody is where they want to be: a connection goes
+/// stale, a wait is over, a dial times out, a held seat is given up, with some slack for clocks that jumped.
+const SETTLES_IN: Duration = Duration::from_secs(240);
+
+/// How long a question and its answer take on the slowest network.
+const ANSWERED_IN: Duration = Duration::from_secs(20);
+
+/// How long a server may remember anything.
+const FORGOTTEN_IN: Duration = Duration::from_secs(4 * 3_600);
+
+/// Something that is due.
+#[derive(Debug)]
+pub(crate) enum Due {
+    Act(usize, usize),
+    Machine(usize),
+    Fault(usize),
+    ServerTick(u64),
+    ServerFlush(u64),
+    ServerStarts,
+    /// A dial reaches the server.
+    Knock(LinkId),
+    /// The server has made up its mind, and answers the upgrade.
+    Upgrade(LinkId),
+    /// The server's refusal reaches the client.
+    Refused(LinkId, u16, Option<Duration>),
+    /// Something reaches the server.
+    Up(LinkId),
+    /// Something reaches the client.
+    Down(LinkId),
+    /// The client has read, and the server can write again.
+    Writable(LinkId),
+    ClientNotices(LinkId),
+    ServerNotices(LinkId),
+    /// The server's application answers a message.
+    Answer {
+        life: u64,
+        connection: ConnectionId,
+        user: UserName,
+        id: MessageId,
+        well: bool,
+    },
+    /// The server's application says how things are in a room.
+    State {
+        life: u64,
+        ticket: Ticket,
+        room: RoomName,
+    },
+    /// A client's application answers the server's.
+    Reply(usize, MessageId),
+}
+
+/// What a run was like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Figures {
+    /// Time that passed in the world.
+    pub simulated: Duration,
+    /// Things that happened.
+    pub events: u64,
+    /// Connections that were opened.
+    pub connections: u64,
+    /// Messages that were published.
+    pub published: u64,
+    /// Publications that reached an application.
+    pub delivered: u64,
+    /// Streams that were told to begin anew.
+    pub refreshed: u64,
+    /// Gaps that were announced.
+    pub gaps: u64,
+    /// Lives of servers.
+    pub servers: u64,
+    /// A fingerprint of all that happened.
+    pub fingerprint: u64,
+}
+
+impl Figures {
+    /// Adds those of another run.
+    pub fn add(&mut self, other: &Self) {
+        self.simulated += other.simulated;
+        self.events += other.events;
+        self.connections += other.connections;
+        self.published += other.published;
+        self.delivered += other.delivered;
+        self.refreshed += other.refreshed;
+        self.gaps += other.gaps;
+        self.servers += other.servers;
+        self.fingerprint ^= other.fingerprint;
+    }
+
+    /// In words, with rates for so much real time.
+    pub fn per(&self, took: Duration) -> String {
+        let seconds = took.as_secs_f64().max(0.001);
+        let rate = |count: u64| count as f64 / seconds;
+        format!(
+            "{:.1} simulated hours in {seconds:.1} s ({:.0} times as fast as time), {} events ({:.0} a second), {} connections \
+             ({:.0} a second), {} servers; {} publications accepted, {} delivered, {} streams refreshed, {} gaps",
+            self.simulated.as_secs_f64() / 3_600.0,
+            self.simulated.as_secs_f64() / seconds,
+            self.events,
+            rate(self.events),
+            self.connections,
+            rate(self.connections),
+            self.servers,
+            self.published,
+            self.delivered,
+            self.refreshed,
+            self.gaps,
+        )
+    }
+}
+
+/// Everything there is.
+#[derive(Debug)]
+pub struct World {
+    pub(crate) plan: Plan,
+    pub(crate) now: Timestamp,
+    queue: BinaryHeap<Reverse<Entry>>,
+    turns: u64,
+    pub(crate) air: Air,
+    pub(crate) server: Option<Server>,
+    pub(crate) links: BTreeMap<LinkId, Link>,
+    pub(crate) next_link: LinkId,
+    pub(crate) people: Vec<Person>,
+    pub(crate) ledger: Ledger,
+    pub(crate) chance: Chance,
+    /// Nothing goes wrong any more.
+    pub(crate) calm: bool,
+    /// What happened.
+    pub story: Story,
+    /// What it was like so far.
+    pub figures: Figures,
+}
+
+#[derive(Debug)]
+struct Entry(Timestamp, u64, Due);
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.0, self.1).cmp(&(other.0, other.1))
+    }
+}
+
+impl World {
+    /// A world in which nothing has happened.
+    pub fn new(plan: Plan, story: Story) -> Self {
+        let rooms = plan.rooms.len();
+        let people =
+            plan.people.iter().map(|person| Person::new(person, plan.seed, rooms)).collect();
+        let mut world = Self {
+            now: Timestamp::ZERO,
+            queue: BinaryHeap::new(),
+            turns: 0,
+            air: Air::default(),
+            server: None,
+            links: BTreeMap::new(),
+            next_link: 0,
+            people,
+            ledger: Ledger::default(),
+            chance: Chance::of(plan.seed, &[6]),
+            calm: false,
+            story,
+            figures: Figures::default(),
+            plan,
+        };
+        world.at(Timestamp::ZERO, Due::ServerStarts);
+        for person in 0..world.people.len() {
+            for act in 0..world.people[person].plan.acts.len() {
+                world.at(world.people[person].plan.acts[act].0, Due::Act(person, act));
+            }
+        }
+        for fault in 0..world.plan.faults.len() {
+            world.at(world.plan.faults[fault].0, Due::Fault(fault));
+        }
+        world
+    }
+
+    /// From the beginning to the end.
+    ///
+    /// # Errors
+    /// When a rule is broken.
+    pub fn run(&mut self) -> Verdict {
+        self.until(self.plan.calm_at)?;
+        self.calm_down()?;
+        self.until(self.now + SETTLES_IN)?;
+        self.check_settled()?;
+        for person in 0..self.people.len() {
+            for room in 0..self.plan.rooms.len() {
+                if self.people[person].streams[room].is_in {
+                    self.act(person, &Act::AskMembers(room))?;
+                }
+            }
+        }
+        self.until(self.now + ANSWERED_IN)?;
+        self.check_presence()?;
+        for person in 0..self.people.len() {
+            self.act(person, &Act::Stop)?;
+        }
+        self.until(self.now + FORGOTTEN_IN)?;
+        self.check_nothing_left()
+    }
+
+    /// The time in it.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Lets happen what is due until then.
+    fn until(&mut self, end: Timestamp) -> Verdict {
+        while let Some(Reverse(Entry(at, ..))) = self.queue.peek()
+            && *at <= end
+            && let Some(Reverse(Entry(at, _, due))) = self.queue.pop()
+        {
+            self.now = self.now.max(at);
+            self.air.now.set(self.now);
+            self.figures.events += 1;
+            let mark = self.figures.fingerprint ^ at.as_micros() ^ (self.queue.len() as u64) << 40;
+            self.figures.fingerprint = Chance::new(mark).draw();
+            self.happen(due)?;
+            self.after_server()?;
+        }
+        self.now = end;
+        self.air.now.set(end);
+        self.figures.simulated = end - Timestamp::ZERO;
+        self.figures.published = self.ledger.published;
+        let streams = self.people.iter().flat_map(|person| &person.streams);
+        self.figures.refreshed = streams.map(|stream| stream.refreshed).sum();
+        Ok(())
+    }
+
+    fn happen(&mut self, due: Due) -> Verdict {
+        match due {
+            Due::Act(person, act) => {
+                let asleep_until = self.people[person].asleep_until;
+                if asleep_until > self.now {
+                    self.at(asleep_until, Due::Act(person, act));
+                    return Ok(());
+                }
+                let act = self.people[person].plan.acts[act].1.clone();
+                self.act(person, &act)
+            }
+            Due::Machine(person) => {
+                self.people[person].wake_at = Timestamp::MAX;
+                if self.people[person].due(self.now).is_some_and(|due| due <= self.now) {
+                    return self.feed(person, Event::Tick);
+                }
+                self.look_after(person);
+                Ok(())
+            }
+            Due::Fault(fault) => {
+                let fault = self.plan.faults[fault].1.clone();
+                self.fault(&fault)
+            }
+            Due::ServerStarts => {
+                self.start_server();
+                Ok(())
+            }
+            Due::ServerTick(life) => self.tick(life),
+            Due::ServerFlush(life) => {
+                self.on_server(life, |_, _| ());
+                Ok(())
+            }
+            Due::Knock(link) => {
+                self.knock(link);
+                Ok(())
+            }
+            Due::Upgrade(link) => {
+                self.upgrade(link);
+                Ok(())
+            }
+            Due::Refused(link, status, after) => self.refused(link, status, after),
+            Due::Up(link) => self.up(link),
+            Due::Down(link) => self.down(link),
+            Due::Writable(link) => {
+                self.writable(link);
+                Ok(())
+            }
+            Due::ClientNotices(link) => self.client_notices(link),
+            Due::ServerNotices(link) => {
+                self.server_notices(link);
+                Ok(())
+            }
+            Due::Answer { life, connection, user, id, well } => {
+                self.answer(life, connection, user, id, well);
+                Ok(())
+            }
+            Due::State { life, ticket, room } => {
+                self.give_state(life, ticket, room);
+                Ok(())
+            }
+            Due::Reply(person, id) => self.reply(person, id),
+        }
+    }
+
+    /// Something will be due.
+    pub(crate) fn at(&mut self, at: Timestamp, due: Due) {
+        self.turns += 1;
+        self.queue.push(Reverse(Entry(at.max(self.now), self.turns, due)));
+    }
+
+    /// Tells the story.
+    pub(crate) fn tell(&mut self, person: Option<usize>, what: impl FnOnce() -> String) {
+        let who = person.map_or("the server", |person| &self.people[person].plan.name);
+        self.story.tell(self.now, who, what);
+    }
+
+    /// Everybody who wants to be connected is, has heard everything, and is heard.
+    fn check_settled(&mut self) -> Verdict {
+        for index in 0..self.people.len() {
+            let person = &self.people[index];
+            let (name, state) = (&person.plan.name, person.client.state());
+            let open = state == switchboard_core::client::State::Open;
+            rule("everybody comes back", open == person.started, || {
+                format!("{name} is {state:?}")
+            })?;
+            let unanswered = person.client.unanswered();
+            let answered = !person.started || unanswered == (0, 0);
+            rule("everything is answered", answered, || {
+                format!("{name} has {unanswered:?} messages without an answer")
+            })?;
+            for (room, is_in) in person.client.rooms() {
+                rule("everybody comes back", is_in || !person.started, || {
+                    format!("{name} wants to be in {room}, and is not")
+                })?;
+            }
+            for room in 0..self.plan.rooms.len() {
+                self.check_complete(index, room)?;
+            }
+        }
+        self.tell(None, || "everything has settled".into());
+        Ok(())
+    }
+
+    fn check_complete(&mut self, index: usize, room: usize) -> Verdict {
+        let name = self.plan.rooms[room].clone();
+        let person = &self.people[index];
+        if !person.streams[room].is_in {
+            return Ok(());
+        }
+        let end = self.server.as_ref().and_then(|server| server.position(&name));
+        rule("everybody comes back", end.is_some(), || {
+            format!("{} is in {name}, which does not exist", person.plan.name)
+        })?;
+        let Some(end) = end else { return Ok(()) };
+        self.judge(index, room, |stream, view| stream.complete(end, view))
+    }
+
+    /// Who is where is what the server says, and what everybody was told.
+    fn check_presence(&self) -> Verdict {
+        let Some(server) = &self.server else { return Ok(()) };
+        for (room, name) in self.plan.rooms.iter().enumerate() {
+            let in_it = || self.people.iter().filter(|person| person.streams[room].is_in);
+            let mut users: Vec<_> = in_it().map(|person| person.plan.user.clone()).collect();
+            users.sort();
+            users.dedup();
+            let there = server.driver.hub().room(name);
+            let members = there.map_or(0, |there| there.members().len());
+            rule("presence is right", members == in_it().count(), || {
+                format!("{members} connections are in {name}, and {} clients", in_it().count())
+            })?;
+            let seats = there.map_or(0, |there| there.seats());
+            rule("no seat is lost", seats == members, || {
+                format!("{seats} seats of {name} are taken by {members} members")
+            })?;
+            let says = there.map(|there| there.users()).unwrap_or_default();
+            rule("presence is right", says == users, || {
+                format!("{says:?} are said to be in {name}, and {users:?} are")
+            })?;
+            for person in in_it() {
+                let told = person.streams[room].members.as_ref();
+                let right = told.is_some_and(|told| {
+                    told.iter().map(String::as_str).eq(users.iter().map(|user| user.as_str()))
+                });
+                rule("presence is right", right, || {
+                    format!(
+                        "{} takes {told:?} to be in {name}, and {users:?} are",
+                        person.plan.name
+                    )
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_nothing_left(&self) -> Verdict {
+        for person in &self.people {
+            person.nothing_open()?;
+            let due = person.client.next_deadline();
+            rule("a stopped client waits for nothing", due.is_none(), || {
+                format!("{} still waits until {due:?}", person.plan.name)
+            })?;
+        }
+        let Some(server) = &self.server else { return Ok(()) };
+        rule("each accepted connection is closed once", server.connections.is_empty(), || {
+            format!("{:?} have not been", server.connections.keys())
+        })?;
+        rule("each question is answered once", server.asked.is_empty(), || {
+            format!("{:?} have no answer", server.asked)
+        })?;
+        let hub = server.driver.hub();
+        let due = server.driver.next_deadline();
+        rule("nothing is left of those who are gone", hub.is_empty() && due.is_none(), || {
+            format!("due: {due:?}, {:?}", hub.stats())
+        })
+    }
+
+    /// A rule of the world's own was broken.
+    pub(crate) fn broken(rule: &'static str, what: String) -> Violation {
+        Violation { rule, what }
+    }
+}
