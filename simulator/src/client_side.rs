@@ -12,6 +12,7 @@ use crate::checks::{Stream, Verdict, View, rule};
 use crate::link::{Frame, Link, LinkId, Quality, ServerEnd, Upward};
 use crate::person::{Call, mark};
 use crate::plan::Act;
+use crate::server::asked_for;
 use crate::world::{Due, World};
 
 impl World {
@@ -133,7 +134,10 @@ impl World {
         self.tell(Some(index), || match &delivery {
             Delivery::Publication(p) => format!("gets {} of {}", p.position, p.room),
             Delivery::Direct(_) => "gets a direct message".into(),
-            other => format!("gets {other:?}"),
+            Delivery::MemberJoined { .. }
+            | Delivery::MemberLeft { .. }
+            | Delivery::Gap { .. }
+            | Delivery::Refresh { .. } => format!("gets {delivery:?}"),
         });
         let room = match &delivery {
             Delivery::Publication(publication) => &publication.room,
@@ -454,26 +458,4 @@ impl World {
         self.look_after(index);
         Ok(())
     }
-}
-
-/// The rooms of a `join` or `resume`, each with its position.
-fn asked_for(text: &str) -> Vec<(String, Option<String>)> {
-    #[derive(serde::Deserialize)]
-    struct Asked {
-        room: String,
-        last_event_id: Option<String>,
-    }
-    #[derive(serde::Deserialize)]
-    struct Resume {
-        rooms: Vec<Asked>,
-    }
-    let asked = if text.starts_with(r#"{"type":"resume""#) {
-        serde_json::from_str(text).map(|resume: Resume| resume.rooms)
-    } else if text.starts_with(r#"{"type":"join""#) {
-        serde_json::from_str(text).map(|join| vec![join])
-    } else {
-        Ok(Vec::new())
-    };
-    let asked = asked.unwrap_or_default().into_iter();
-    asked.map(|asked| (asked.room, asked.last_event_id)).collect()
 }

@@ -146,7 +146,8 @@ impl World {
         self.story.tell(self.now, "the world", || "calms down".into());
         for index in 0..self.people.len() {
             self.recover(index)?;
-            if self.people[index].started {
+            // Every other person looks at the screen; the machines of the rest have to find out by themselves.
+            if self.people[index].started && index % 2 == 0 {
                 self.feed(index, Event::Wake)?;
             }
         }
