@@ -440,22 +440,4 @@ impl World {
             .map_err(|error| Self::broken("the server keeps the protocol", error.to_string()))?;
         self.feed(index, Event::Reply { id, result: Ok(result) })
     }
-
-    /// Somebody's clock, network and patience are as they should be again.
-    pub(crate) fn recover(&mut self, index: usize) -> Verdict {
-        let person = &mut self.people[index];
-        person.asleep_until = Timestamp::ZERO;
-        person.offline_until = Timestamp::ZERO;
-        person.slow = None;
-        let link = person.link;
-        if let Some(link) = link.and_then(|id| self.links.get_mut(&id)) {
-            link.stalled_until = Timestamp::ZERO;
-        }
-        if let Some(id) = link {
-            self.at(self.now, Due::Up(id));
-            self.arrives(id, self.now);
-        }
-        self.look_after(index);
-        Ok(())
-    }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use switchboard_core::client::Event;
-use switchboard_core::{CloseReason, Command, Kind};
+use switchboard_core::{CloseReason, Command, Kind, Timestamp};
 
 use crate::checks::Verdict;
 use crate::faults::Fault;
@@ -152,5 +152,23 @@ impl World {
             }
         }
         self.after_server()
+    }
+
+    /// Somebody's clock, network and patience are as they should be again.
+    pub(crate) fn recover(&mut self, index: usize) -> Verdict {
+        let person = &mut self.people[index];
+        person.asleep_until = Timestamp::ZERO;
+        person.offline_until = Timestamp::ZERO;
+        person.slow = None;
+        let link = person.link;
+        if let Some(link) = link.and_then(|id| self.links.get_mut(&id)) {
+            link.stalled_until = Timestamp::ZERO;
+        }
+        if let Some(id) = link {
+            self.at(self.now, Due::Up(id));
+            self.arrives(id, self.now);
+        }
+        self.look_after(index);
+        Ok(())
     }
 }
