@@ -103,6 +103,7 @@ fn who_stops_waiting_for_the_state_is_not_told() {
         b lost
         => closed b of bob: lost, after 0
         c leave lobby
+        => c: error not_a_member in lobby
         => c: left lobby
         a leave lobby
         => a: left lobby
@@ -115,6 +116,7 @@ fn who_stops_waiting_for_the_state_is_not_told() {
         d join lobby@x:0
         => state q1 of lobby?
         d leave lobby
+        => d: error not_a_member in lobby
         => d: left lobby
         // Nobody is in the room any more, so that nothing is wanted.
         app state q1 lobby x

@@ -12,6 +12,7 @@ use crate::checks::{Stream, Verdict, View, rule};
 use crate::link::{Frame, Link, LinkId, Quality, ServerEnd, Upward};
 use crate::person::{Call, mark};
 use crate::plan::Act;
+use crate::server::asked_for;
 use crate::world::{Due, World};
 
 impl World {
@@ -133,7 +134,10 @@ impl World {
         self.tell(Some(index), || match &delivery {
             Delivery::Publication(p) => format!("gets {} of {}", p.position, p.room),
             Delivery::Direct(_) => "gets a direct message".into(),
-            other => format!("gets {other:?}"),
+            Delivery::MemberJoined { .. }
+            | Delivery::MemberLeft { .. }
+            | Delivery::Gap { .. }
+            | Delivery::Refresh { .. } => format!("gets {delivery:?}"),
         });
         let room = match &delivery {
             Delivery::Publication(publication) => &publication.room,
@@ -436,44 +440,4 @@ impl World {
             .map_err(|error| Self::broken("the server keeps the protocol", error.to_string()))?;
         self.feed(index, Event::Reply { id, result: Ok(result) })
     }
-
-    /// Somebody's clock, network and patience are as they should be again.
-    pub(crate) fn recover(&mut self, index: usize) -> Verdict {
-        let person = &mut self.people[index];
-        person.asleep_until = Timestamp::ZERO;
-        person.offline_until = Timestamp::ZERO;
-        person.slow = None;
-        let link = person.link;
-        if let Some(link) = link.and_then(|id| self.links.get_mut(&id)) {
-            link.stalled_until = Timestamp::ZERO;
-        }
-        if let Some(id) = link {
-            self.at(self.now, Due::Up(id));
-            self.arrives(id, self.now);
-        }
-        self.look_after(index);
-        Ok(())
-    }
-}
-
-/// The rooms of a `join` or `resume`, each with its position.
-fn asked_for(text: &str) -> Vec<(String, Option<String>)> {
-    #[derive(serde::Deserialize)]
-    struct Asked {
-        room: String,
-        last_event_id: Option<String>,
-    }
-    #[derive(serde::Deserialize)]
-    struct Resume {
-        rooms: Vec<Asked>,
-    }
-    let asked = if text.starts_with(r#"{"type":"resume""#) {
-        serde_json::from_str(text).map(|resume: Resume| resume.rooms)
-    } else if text.starts_with(r#"{"type":"join""#) {
-        serde_json::from_str(text).map(|join| vec![join])
-    } else {
-        Ok(Vec::new())
-    };
-    let asked = asked.unwrap_or_default().into_iter();
-    asked.map(|asked| (asked.room, asked.last_event_id)).collect()
 }

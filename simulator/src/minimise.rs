@@ -9,8 +9,8 @@ use crate::plan::{Act, Plan};
 use crate::story::Story;
 use crate::world::{Figures, World};
 
-/// How many worlds are tried for a smaller one.
-const TRIES: usize = 600;
+/// How many events, in all the worlds that are tried, a smaller one is worth.
+const EFFORT: u64 = 20_000_000;
 
 /// A rule that was broken, and how to see that.
 #[derive(Clone, Debug)]
@@ -73,10 +73,15 @@ pub fn simulate(seed: u64) -> Result<Figures, Box<Failure>> {
 
 /// Leaves out what the broken rule does not need.
 fn minimise(mut plan: Plan, rule: &'static str, broken_at: Timestamp) -> Plan {
-    let mut tries = TRIES;
+    let mut spent = 0;
     let mut breaks = |plan: &Plan| {
-        tries = tries.saturating_sub(1);
-        tries > 0 && World::new(plan.clone(), Story::default()).run().is_err_and(|v| v.rule == rule)
+        if spent > EFFORT {
+            return false;
+        }
+        let mut world = World::new(plan.clone(), Story::default());
+        let broken = world.run().is_err_and(|violation| violation.rule == rule);
+        spent += world.figures.events;
+        broken
     };
     let mut sooner = plan.clone();
     sooner.faults.retain(|(at, _)| *at <= broken_at);

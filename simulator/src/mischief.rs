@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use switchboard_core::client::Event;
-use switchboard_core::{CloseReason, Command, Kind};
+use switchboard_core::{CloseReason, Command, Kind, Timestamp};
 
 use crate::checks::Verdict;
 use crate::faults::Fault;
@@ -146,10 +146,29 @@ impl World {
         self.story.tell(self.now, "the world", || "calms down".into());
         for index in 0..self.people.len() {
             self.recover(index)?;
-            if self.people[index].started {
+            // Every other person looks at the screen; the machines of the rest have to find out by themselves.
+            if self.people[index].started && index % 2 == 0 {
                 self.feed(index, Event::Wake)?;
             }
         }
         self.after_server()
+    }
+
+    /// Somebody's clock, network and patience are as they should be again.
+    pub(crate) fn recover(&mut self, index: usize) -> Verdict {
+        let person = &mut self.people[index];
+        person.asleep_until = Timestamp::ZERO;
+        person.offline_until = Timestamp::ZERO;
+        person.slow = None;
+        let link = person.link;
+        if let Some(link) = link.and_then(|id| self.links.get_mut(&id)) {
+            link.stalled_until = Timestamp::ZERO;
+        }
+        if let Some(id) = link {
+            self.at(self.now, Due::Up(id));
+            self.arrives(id, self.now);
+        }
+        self.look_after(index);
+        Ok(())
     }
 }

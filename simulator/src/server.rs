@@ -98,7 +98,7 @@ impl Server {
         let after = self.position(&room);
         let next = |before: Position| Position { offset: before.offset + 1, ..before };
         let payload = heading.payload.map(|raw| raw.get().to_owned()).unwrap_or_default();
-        let Some(at) = after.or(before.map(next)) else {
+        let Some(at) = after.or_else(|| before.map(next)) else {
             ledger.give_up(&payload);
             return Ok(());
         };
@@ -136,4 +136,26 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// The rooms of a `join` or `resume`, each with its position.
+pub(crate) fn asked_for(text: &str) -> Vec<(String, Option<String>)> {
+    #[derive(serde::Deserialize)]
+    struct Asked {
+        room: String,
+        last_event_id: Option<String>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Resume {
+        rooms: Vec<Asked>,
+    }
+    let asked = if text.starts_with(r#"{"type":"resume""#) {
+        serde_json::from_str(text).map(|resume: Resume| resume.rooms)
+    } else if text.starts_with(r#"{"type":"join""#) {
+        serde_json::from_str(text).map(|join| vec![join])
+    } else {
+        Ok(Vec::new())
+    };
+    let asked = asked.unwrap_or_default().into_iter();
+    asked.map(|asked| (asked.room, asked.last_event_id)).collect()
 }

@@ -19,6 +19,9 @@ use crate::story::Story;
 /// stale, a wait is over, a dial times out, a held seat is given up, with some slack for clocks that jumped.
 const SETTLES_IN: Duration = Duration::from_secs(240);
 
+/// How long a slow network may take for the next piece of what piled up.
+const PROGRESSES_IN: Duration = Duration::from_secs(60);
+
 /// How long a question and its answer take on the slowest network.
 const ANSWERED_IN: Duration = Duration::from_secs(20);
 
@@ -212,6 +215,11 @@ impl World {
         self.until(self.plan.calm_at)?;
         self.calm_down()?;
         self.until(self.now + SETTLES_IN)?;
+        // A slow network may take longer for what piled up, as long as there is progress.
+        let mut before = 0;
+        while std::mem::replace(&mut before, self.figures.delivered) < self.figures.delivered {
+            self.until(self.now + PROGRESSES_IN)?;
+        }
         self.check_settled()?;
         for person in 0..self.people.len() {
             for room in 0..self.plan.rooms.len() {

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use switchboard_simulator::{Figures, simulate};
 
 /// What plain `cargo test` runs.
-const PUBLISHED: std::ops::Range<u64> = 0..40;
+const PUBLISHED: std::ops::Range<u64> = 0..20;
 
 /// Seeds whose worlds once broke a rule, beyond the published ones.
-const ONCE_BROKEN: [u64; 4] = [44, 49, 58, 63];
+const ONCE_BROKEN: [u64; 7] = [28, 33, 36, 44, 49, 58, 226];
 
 fn number(variable: &str) -> Option<u64> {
     let value = std::env::var(variable).ok()?;

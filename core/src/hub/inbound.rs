@@ -278,7 +278,7 @@ impl Hub {
         self.refuse_room(to, id, None, refusal);
     }
 
-    fn refuse_room(
+    pub(super) fn refuse_room(
         &mut self,
         to: ConnectionId,
         id: Option<MessageId>,

@@ -264,14 +264,15 @@ impl Hub {
         Ok(())
     }
 
-    /// It leaves a room whose state it waits for. Answers what it had asked.
-    pub(super) fn await_no_more(&mut self, id: ConnectionId, key: RoomKey) -> Vec<MessageId> {
-        let question = self.rooms.get_mut(key).question.as_mut();
-        let waiting = question.and_then(|question| {
-            let at = question.waiting.iter().position(|it| it.connection == id)?;
-            Some(question.waiting.remove(at))
-        });
-        waiting.map_or_else(Vec::new, |it| it.requests)
+    /// It leaves a room whose state it waits for, if it does. Answers what it had asked with an id.
+    pub(super) fn await_no_more(
+        &mut self,
+        id: ConnectionId,
+        key: RoomKey,
+    ) -> Option<Vec<MessageId>> {
+        let question = self.rooms.get_mut(key).question.as_mut()?;
+        let at = question.waiting.iter().position(|it| it.connection == id)?;
+        Some(question.waiting.remove(at).requests)
     }
 
     /// The application's answer.

@@ -125,7 +125,11 @@ impl Hub {
         let (key, slot) = seat.ok_or_else(|| not_a_member(name))?;
         let unanswered = self.await_no_more(id, key);
         self.exit(id, slot, Exit::Left);
-        for request in unanswered {
+        // What a `resume` asked has no id, but its room.
+        if unanswered.as_ref().is_some_and(Vec::is_empty) {
+            self.refuse_room(id, None, Some(name.clone()), not_a_member(name));
+        }
+        for request in unanswered.unwrap_or_default() {
             self.refuse(id, Some(request), not_a_member(name));
         }
         Ok(Outcome::Left)
