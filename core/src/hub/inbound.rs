@@ -14,6 +14,7 @@ use crate::refusal::{ErrorCode, Refusal};
 
 use super::connection::Seat;
 use super::memory::Known;
+use super::room::RoomKey;
 use super::rooms::{Draft, not_a_member};
 use super::{Hub, reserved};
 
@@ -224,20 +225,26 @@ impl Hub {
         from: ConnectionId,
         room: Option<RoomName>,
     ) -> Result<(RoomName, Vec<UserName>), Refusal> {
+        let (room, key) = self.own_room(from, room)?;
+        Ok((room, self.users_in(key)))
+    }
+
+    /// The room that was named, or the connection's only one, in which it must have a seat.
+    pub(super) fn own_room(
+        &self,
+        from: ConnectionId,
+        room: Option<RoomName>,
+    ) -> Result<(RoomName, RoomKey), Refusal> {
         let room = self.room_of(from, room)?;
         let key = self.rooms.find(&room).filter(|&key| {
             self.connections.get(from).is_some_and(|connection| connection.slot_of(key).is_some())
         });
         let key = key.ok_or_else(|| not_a_member(&room))?;
-        Ok((room, self.users_in(key)))
+        Ok((room, key))
     }
 
     /// The room that was named, or the connection's only one.
-    pub(super) fn room_of(
-        &self,
-        id: ConnectionId,
-        room: Option<RoomName>,
-    ) -> Result<RoomName, Refusal> {
+    fn room_of(&self, id: ConnectionId, room: Option<RoomName>) -> Result<RoomName, Refusal> {
         if let Some(room) = room {
             return Ok(room);
         }

@@ -17,7 +17,6 @@ use super::Hub;
 use super::connection::Seat;
 use super::deadlines::Timer;
 use super::room::RoomKey;
-use super::rooms::not_a_member;
 
 /// Where a member's stream begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -349,11 +348,7 @@ impl Hub {
         since: Option<Position>,
         limit: Option<usize>,
     ) -> Result<Message, Refusal> {
-        let room = self.room_of(from, room)?;
-        let key = self.rooms.find(&room).filter(|&key| {
-            self.connections.get(from).is_some_and(|connection| connection.slot_of(key).is_some())
-        });
-        let key = key.ok_or_else(|| not_a_member(&room))?;
+        let (room, key) = self.own_room(from, room)?;
         let most = self.config.limits.history_listed;
         let limit = limit.map_or(most, |limit| limit.min(most));
         let there = self.rooms.get(key);
