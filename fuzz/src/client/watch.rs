@@ -173,10 +173,11 @@ impl Watch {
         let is_tick = event == Event::Tick;
         match &event {
             Event::Ended(_) => self.socket = false,
+            // It forgets where it has been.
+            Event::Stop => self.seen.clear(),
             Event::Refused { .. } if self.state == State::Connecting => self.socket = false,
             Event::Refused { .. }
             | Event::Connect
-            | Event::Stop
             | Event::Token(_)
             | Event::Opened
             | Event::Received(_)

@@ -178,20 +178,19 @@ fn frames(pieces: &[&[u8]], codec: Codec) -> Outcome {
     assert!(driver.open(now, id, codec, Sink(Rc::clone(&outcome))));
     let mut framing = Framing::new(MAX_MESSAGE_BYTES);
     for piece in pieces {
-        let stop = framing.feed(&mut driver, now, id, piece);
-        while let Some(output) = driver.take_output() {
-            if let Output::Raw { frame, .. } = &output {
-                let (RawFrame::Text(bytes) | RawFrame::Binary(bytes)) = frame;
-                assert!(bytes.len() <= MAX_MESSAGE_BYTES, "{} bytes", bytes.len());
-            }
-            outcome.borrow_mut().outputs.push(format!("{output:?}"));
-        }
-        if let Some(stop) = stop {
+        if let Some(stop) = framing.feed(&mut driver, now, id, piece) {
             stop.tell(&mut driver, now, id);
             break;
         }
     }
     while driver.flush(now, 16) {}
+    while let Some(output) = driver.take_output() {
+        if let Output::Raw { frame, .. } = &output {
+            let (RawFrame::Text(bytes) | RawFrame::Binary(bytes)) = frame;
+            assert!(bytes.len() <= MAX_MESSAGE_BYTES, "{} bytes", bytes.len());
+        }
+        outcome.borrow_mut().outputs.push(format!("{output:?}"));
+    }
     drop(driver);
     Rc::into_inner(outcome).expect("the driver is gone").into_inner()
 }
