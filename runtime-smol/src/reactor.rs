@@ -128,7 +128,8 @@ impl Inner {
         if news.is_writable {
             self.engine.writable(now, key);
         }
-        if news.is_readable {
+        // One that has been read in this turn already, and is to be read in the next, has had its share.
+        if news.is_readable && !self.unread.contains(&key) {
             self.read(shared, now, key, news.is_ending, buffer);
         }
     }
@@ -150,12 +151,14 @@ impl Inner {
         match socket.read(buffer) {
             Ok(taken @ 1..) => {
                 if is_ending || taken == buffer.len() {
-                    self.unread.push(key);
+                    self.unread.insert(key);
                 }
                 self.engine.received(now, key, &mut buffer[..taken]);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.unread.push(key),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                self.unread.insert(key);
+            }
             Ok(0) | Err(_) => self.engine.ended(now, key),
         }
     }

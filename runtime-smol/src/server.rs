@@ -154,7 +154,7 @@ impl Server {
     fn stay(&self, listener: Option<TcpListener>) -> io::Result<Stay<'_>> {
         let mut thread = self.thread.lock();
         if thread.running.is_none() {
-            thread.running = Some(start(self.shared.clone())?);
+            thread.running = Some(start(&self.shared)?);
         }
         thread.users += 1;
         drop(thread);
@@ -176,18 +176,22 @@ impl Server {
 }
 
 /// Starts the server's thread.
-fn start(shared: Arc<Shared>) -> io::Result<(Arc<AtomicBool>, JoinHandle<()>)> {
+fn start(shared: &Arc<Shared>) -> io::Result<(Arc<AtomicBool>, JoinHandle<()>)> {
     let stop = Arc::new(AtomicBool::new(false));
-    let for_thread = stop.clone();
+    shared.lock().is_served = true;
+    let (for_thread, stop_of_thread) = (shared.clone(), stop.clone());
     let run = move || {
-        let result = catch_unwind(AssertUnwindSafe(|| reactor::run(&shared, &for_thread)));
+        let (shared, stop) = (for_thread, stop_of_thread);
+        let result = catch_unwind(AssertUnwindSafe(|| reactor::run(&shared, &stop)));
         let failed = || Err(io::Error::other("the server's thread has failed"));
         if let Err(error) = result.unwrap_or_else(|_| failed()) {
             tracing::error!(%error, "the server's thread has failed");
             shared.failed.open();
         }
+        shared.lock().is_served = false;
     };
-    let thread = thread::Builder::new().name("switchboard".into()).spawn(run)?;
+    let thread = thread::Builder::new().name("switchboard".into()).spawn(run);
+    let thread = thread.inspect_err(|_| shared.lock().is_served = false)?;
     Ok((stop, thread))
 }
 

@@ -1,6 +1,6 @@
 //! What the server's thread and all tasks share.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -58,9 +58,11 @@ pub(crate) struct Inner {
     pub(crate) engine: Engine<Socket>,
     pub(crate) listeners: Slab<Listener>,
     /// Sockets of which there is more to be read than one turn may.
-    pub(crate) unread: Vec<usize>,
+    pub(crate) unread: BTreeSet<usize>,
     /// When the server's thread will look at the clock next.
     pub(crate) wakes_at: Timestamp,
+    /// The server's thread runs.
+    pub(crate) is_served: bool,
 }
 
 pub(crate) struct Shared {
@@ -104,8 +106,9 @@ impl Shared {
         let inner = Inner {
             engine,
             listeners: Slab::new(),
-            unread: Vec::new(),
+            unread: BTreeSet::new(),
             wakes_at: Timestamp::ZERO,
+            is_served: false,
         };
         Self {
             inner: Mutex::new(inner),
@@ -151,11 +154,29 @@ impl Shared {
         let idle_for = inner.engine.idle_for(now);
         let is_early = idle_for.is_some_and(|idle| now + idle < inner.wakes_at);
         let is_wanted = is_early || !inner.unread.is_empty();
+        let is_served = inner.is_served;
         drop(inner);
-        if is_wanted {
+        if is_served && is_wanted {
             self.ring();
+        } else if !is_served {
+            self.settle();
         }
         result
+    }
+
+    /// Does what follows when there is no thread that would.
+    fn settle(&self) {
+        loop {
+            let mut inner = self.lock();
+            let now = self.clock.now();
+            inner.engine.flush(now, usize::MAX);
+            let output = inner.engine.next_output();
+            drop(inner);
+            match (output, self.me.upgrade()) {
+                (Some(output), Some(shared)) => shared.perform(output),
+                _ => break,
+            }
+        }
     }
 
     pub(crate) fn ring(&self) {
@@ -174,7 +195,7 @@ impl Shared {
 
     /// The socket of this key may be read again.
     pub(crate) fn read_on(&self, key: usize) {
-        self.engage(|inner, _| inner.unread.push(key));
+        self.engage(|inner, _| inner.unread.insert(key));
     }
 
     /// Keeps what handlers will want to know. Comes before the first message of the connection can be handled.

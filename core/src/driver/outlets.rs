@@ -104,6 +104,7 @@ impl<O: Outlet> Outlets<O> {
         if self.slots.len() <= id.index() {
             self.slots.resize_with(id.index() + 1, || None);
         }
+        let has_answer = !answer.is_empty();
         self.slots[id.index()] = Some(Slot {
             id,
             codec,
@@ -115,6 +116,9 @@ impl<O: Outlet> Outlets<O> {
             finished: false,
             controlled: 0,
         });
+        if has_answer {
+            self.mark_dirty(id);
+        }
     }
 
     fn slot(&mut self, id: ConnectionId) -> Option<&mut Slot<O>> {

@@ -171,6 +171,7 @@ impl<O: Outlet + Clone> Engine<O> {
             | Stage::Asked(..)
             | Stage::Saying(..)
             | Stage::Deaf(_)
+            | Stage::Leaving(..)
             | Stage::Gone
             | Stage::Farewell(..)
             | Stage::Over => None,
@@ -189,7 +190,10 @@ impl<O: Outlet + Clone> Engine<O> {
             Some(Stage::Open(id, framing)) => {
                 let id = *id;
                 if let Some(stop) = framing.feed(&mut self.driver, now, id, bytes) {
-                    self.peers.set(key, Stage::Deaf(id));
+                    self.peers.set(key, match stop {
+                        Stop::Goodbye(_) => Stage::Leaving(id, false),
+                        Stop::Violation(_) => Stage::Deaf(id),
+                    });
                     self.stops.push_back((id, stop));
                 }
             }
@@ -199,14 +203,21 @@ impl<O: Outlet + Clone> Engine<O> {
                     self.peers.end(key);
                 }
             }
-            Some(Stage::Saying(..) | Stage::Deaf(_) | Stage::Gone | Stage::Over) | None => {}
+            Some(
+                Stage::Saying(..)
+                | Stage::Deaf(_)
+                | Stage::Leaving(..)
+                | Stage::Gone
+                | Stage::Over,
+            )
+            | None => {}
         }
     }
 
     /// A socket takes bytes again. (That it was not full before harms nothing.)
     pub fn writable(&mut self, now: Timestamp, key: usize) {
         match self.peers.stage(key) {
-            Some(Stage::Open(id, _) | Stage::Deaf(id)) => {
+            Some(Stage::Open(id, _) | Stage::Deaf(id) | Stage::Leaving(id, _)) => {
                 let id = *id;
                 self.driver.writable(now, id);
             }
@@ -231,12 +242,8 @@ impl<O: Outlet + Clone> Engine<O> {
                 self.peers.set(key, Stage::Gone);
                 self.driver.lost(now, id);
             }
-            Some(
-                Stage::Head(..)
-                | Stage::Asked(..)
-                | Stage::Saying(..)
-                | Stage::Farewell(..),
-            ) => {
+            Some(Stage::Leaving(_, is_over)) => *is_over = true,
+            Some(Stage::Head(..) | Stage::Asked(..) | Stage::Saying(..) | Stage::Farewell(..)) => {
                 self.peers.end(key);
             }
             Some(Stage::Gone | Stage::Over) | None => {}
@@ -385,7 +392,7 @@ impl<O: Outlet + Clone> Engine<O> {
 
     fn farewell(&mut self, now: Timestamp, key: usize) {
         let Some((stage, outlet)) = self.peers.stage_and_outlet(key) else { return };
-        if let Stage::Gone = stage {
+        if let Stage::Gone | Stage::Leaving(_, true) = stage {
             self.peers.end(key);
         } else {
             outlet.finish();

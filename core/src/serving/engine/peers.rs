@@ -21,6 +21,9 @@ pub(super) enum Stage {
     Open(ConnectionId, Framing),
     /// What it still sends is thrown away, until the driver ends it.
     Deaf(ConnectionId),
+    /// As above, because it said goodbye, which is answered when its messages have been handled. That it sends nothing more
+    /// after that, which is noted here, is in order.
+    Leaving(ConnectionId, bool),
     /// The socket has ended; the driver still has it.
     Gone,
     /// What it still sends is thrown away, up to so many bytes, so that it can read our last ones: closing a socket
@@ -48,7 +51,11 @@ impl Stage {
             | Self::Asked(_, at)
             | Self::Saying(_, _, at)
             | Self::Farewell(_, at) => Some(*at),
-            Self::Open(..) | Self::Deaf(_) | Self::Gone | Self::Over => None,
+            Self::Open(..)
+            | Self::Deaf(_)
+            | Self::Leaving(..)
+            | Self::Gone
+            | Self::Over => None,
         }
     }
 
