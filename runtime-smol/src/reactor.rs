@@ -196,8 +196,8 @@ impl Inner {
     }
 
     fn idle_for(&self, now: Timestamp) -> Option<Duration> {
-        let may_accept = self.engine.has_room()
-            && self.listeners.iter().any(|(_, listener)| listener.is_ready);
+        let may_accept =
+            self.engine.has_room() && self.listeners.iter().any(|(_, listener)| listener.is_ready);
         if may_accept || !self.unread.is_empty() {
             return Some(Duration::ZERO);
         }

@@ -41,7 +41,8 @@ impl Writers {
                 .spawn(move || write(number, &shared, &work, &done))?;
             Ok(Writer { batches, is_busy: false, thread })
         };
-        let threads = (0..shared.threads.saturating_sub(1)).map(start).collect::<io::Result<_>>()?;
+        let threads =
+            (0..shared.threads.saturating_sub(1)).map(start).collect::<io::Result<_>>()?;
         Ok(Self { threads, written })
     }
 
@@ -88,12 +89,7 @@ impl Writers {
     }
 }
 
-fn write(
-    number: usize,
-    shared: &Shared,
-    work: &Receiver<Batch>,
-    done: &Sender<(usize, Batch)>,
-) {
+fn write(number: usize, shared: &Shared, work: &Receiver<Batch>, done: &Sender<(usize, Batch)>) {
     let mut scratch = Vec::new();
     for mut batch in work {
         for delivery in &mut batch {

@@ -94,13 +94,7 @@ impl<O: Outlet> Outlets<O> {
         }
     }
 
-    pub(super) fn insert(
-        &mut self,
-        id: ConnectionId,
-        codec: Codec,
-        outlet: O,
-        answer: Vec<u8>,
-    ) {
+    pub(super) fn insert(&mut self, id: ConnectionId, codec: Codec, outlet: O, answer: Vec<u8>) {
         if self.slots.len() <= id.index() {
             self.slots.resize_with(id.index() + 1, || None);
         }

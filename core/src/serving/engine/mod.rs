@@ -190,10 +190,13 @@ impl<O: Outlet + Clone> Engine<O> {
             Some(Stage::Open(id, framing)) => {
                 let id = *id;
                 if let Some(stop) = framing.feed(&mut self.driver, now, id, bytes) {
-                    self.peers.set(key, match stop {
-                        Stop::Goodbye(_) => Stage::Leaving(id, false),
-                        Stop::Violation(_) => Stage::Deaf(id),
-                    });
+                    self.peers.set(
+                        key,
+                        match stop {
+                            Stop::Goodbye(_) => Stage::Leaving(id, false),
+                            Stop::Violation(_) => Stage::Deaf(id),
+                        },
+                    );
                     self.stops.push_back((id, stop));
                 }
             }
@@ -204,11 +207,7 @@ impl<O: Outlet + Clone> Engine<O> {
                 }
             }
             Some(
-                Stage::Saying(..)
-                | Stage::Deaf(_)
-                | Stage::Leaving(..)
-                | Stage::Gone
-                | Stage::Over,
+                Stage::Saying(..) | Stage::Deaf(_) | Stage::Leaving(..) | Stage::Gone | Stage::Over,
             )
             | None => {}
         }

@@ -51,11 +51,7 @@ impl Stage {
             | Self::Asked(_, at)
             | Self::Saying(_, _, at)
             | Self::Farewell(_, at) => Some(*at),
-            Self::Open(..)
-            | Self::Deaf(_)
-            | Self::Leaving(..)
-            | Self::Gone
-            | Self::Over => None,
+            Self::Open(..) | Self::Deaf(_) | Self::Leaving(..) | Self::Gone | Self::Over => None,
         }
     }
 
