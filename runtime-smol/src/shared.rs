@@ -209,8 +209,12 @@ impl Shared {
         self.claims.lock().get(&connection).cloned().unwrap_or_default()
     }
 
-    /// Does what is to be done for the application. Only the server's thread comes here, so that all goes in order.
+    /// Does what is to be done for the application. Only the server's thread comes here, so that all goes in order, or, while there
+    /// is none, whoever uses the server.
     pub(crate) fn perform(self: &Arc<Self>, output: Output) {
+        if !matches!(output, Output::Request { .. } | Output::Raw { .. }) {
+            self.settings.observe(&output);
+        }
         match output {
             Output::Request { connection, user, request } => {
                 Works::handle(self, connection, user, request);
@@ -221,13 +225,6 @@ impl Shared {
                     let _ = self.drive(|driver, now| driver.command(now, command));
                 }
             }
-            output => self.report(output),
-        }
-    }
-
-    fn report(&self, output: Output) {
-        self.settings.observe(&output);
-        match output {
             Output::Probed { ticket, answers } => {
                 let waiting = self.probes.lock().remove(&ticket);
                 if let Some(waiting) = waiting {
@@ -248,7 +245,7 @@ impl Shared {
                 }
             }
             Output::Drained => self.drained.open(),
-            Output::Request { .. } | Output::Raw { .. } | Output::Notice(_) => {}
+            Output::Notice(_) => {}
         }
     }
 

@@ -305,14 +305,13 @@ impl<O: Outlet + Clone> Engine<O> {
     fn tell(&mut self, now: Timestamp, application: &mut impl Application<O>) {
         while let Some(output) = self.next_output() {
             self.settings.observe(&output);
-            match output {
-                Output::Raw { connection, frame } if self.settings.raw.is_some() => {
-                    if let Some(command) = self.settings.answer_raw(connection, frame) {
-                        // If it has ended meanwhile, nobody waits for the answer.
-                        let _ = self.driver.command(now, command);
-                    }
+            if let Output::Raw { connection, frame } = output {
+                if let Some(command) = self.settings.answer_raw(connection, frame) {
+                    // If it has ended meanwhile, nobody waits for the answer.
+                    let _ = self.driver.command(now, command);
                 }
-                output => application.output(&mut self.driver, output),
+            } else {
+                application.output(&mut self.driver, output);
             }
         }
     }
