@@ -143,9 +143,9 @@ impl Builder {
             return Err(BuildError::Kind(kind, error));
         }
         let clock = Clock::start();
-        let settings = Arc::new(self.settings);
         let kinds = self.services.handlers.kinds();
-        let engine = Engine::new(settings.clone(), kinds, seed(), unix_ms())?;
+        let engine = Engine::new(self.settings, kinds, seed(), unix_ms())?;
+        let settings = engine.settings().clone();
         let poller = Poller::new().map_err(|error| BuildError::System(error.to_string()))?;
         let executor = Arc::new(smol::Executor::new());
         let shared = Arc::new_cyclic(|me| {

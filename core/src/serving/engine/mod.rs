@@ -80,15 +80,14 @@ impl<O: Outlet + Clone> Engine<O> {
     /// # Errors
     /// When the settings contradict each other.
     pub fn new(
-        settings: impl Into<Arc<Settings>>,
+        mut settings: Settings,
         handled: Vec<Kind>,
         seed: u64,
         unix_ms: u64,
     ) -> Result<Self, BuildError> {
-        let settings = settings.into();
         Ok(Self {
             driver: settings.driver(handled, seed, unix_ms)?,
-            settings,
+            settings: Arc::new(settings),
             peers: Peers::new(),
             shortage_until: None,
             questions: VecDeque::new(),
@@ -110,7 +109,7 @@ impl<O: Outlet + Clone> Engine<O> {
     }
 
     /// The settings that it was made with.
-    pub fn settings(&self) -> &Settings {
+    pub fn settings(&self) -> &Arc<Settings> {
         &self.settings
     }
 
