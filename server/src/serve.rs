@@ -113,6 +113,7 @@ fn configured(config: &Config) -> Result<Builder, InvalidOrigin> {
         .heartbeat(rules.heartbeat)
         .origins(settings::origins(config)?)
         .max_handshakes(settings::count(config.limits.max_handshakes))
+        .threads(config.server.threads)
         .capacity_answer(match config.capacity.answer {
             CapacityAnswer::Close => Answer::Close,
             CapacityAnswer::Http => Answer::Http,
@@ -179,7 +180,12 @@ async fn stop_on_signal(
         let signal = signals.next().await;
         tracing::warn!(?signal, "stopped without waiting");
     };
-    handle.drain(timeout, spread).or(again).await;
+    // Serving ends by itself when the last bytes have gone out.
+    let drained = async {
+        handle.drain(timeout, spread).await;
+        std::future::pending().await
+    };
+    again.or(drained).await;
     Ok(())
 }
 

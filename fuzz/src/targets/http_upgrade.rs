@@ -178,7 +178,7 @@ fn frames(pieces: &[&[u8]], codec: Codec) -> Outcome {
     assert!(driver.open(now, id, codec, Sink(Rc::clone(&outcome))));
     let mut framing = Framing::new(MAX_MESSAGE_BYTES);
     for piece in pieces {
-        if let Some(stop) = framing.feed(&mut driver, now, id, piece) {
+        if let Some(stop) = framing.feed(&mut driver, now, id, &mut piece.to_vec()) {
             stop.tell(&mut driver, now, id);
             break;
         }
