@@ -5,18 +5,22 @@
 //!
 //! **Oracle.** However the bytes are cut on their way, the result is the same: they are fed whole, byte by byte, and cut in
 //! two, through the head's parser and then through the parser of frames into a driver, and the requests or refusals, the
-//! messages that come out, the bytes that are written and the reason why it ended are compared. An answer is what an HTTP
+//! messages that come out, the bytes that are written and the reason why it ended are compared. The messages and the end are
+//! also those that tungstenite sees in the same bytes, which is told about nothing else. An answer is what an HTTP
 //! parser reads, of the length that it says. A token shows in nothing that is printed: with another token of the same length
 //! it would be the same. Nothing panics.
 
 use std::cell::RefCell;
+use std::io::{self, Read, Write};
 use std::rc::Rc;
 
 use switchboard_core::http::{self, Origins, Parsed, Refusal, Request, Token, Upgrade};
-use switchboard_core::serving::{Framing, Head};
+use switchboard_core::serving::{Framing, Head, Stop};
 use switchboard_core::{
     Codec, Config, Driver, Limits, Outlet, Output, RawFrame, Stall, Timestamp, UserName,
 };
+use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
+use tungstenite::{Error, Message};
 
 /// Small, so that inputs can be larger.
 const MAX_MESSAGE_BYTES: usize = 64;
@@ -35,6 +39,10 @@ pub fn run(bytes: &[u8]) {
             let [whole, one_by_one, in_two] = cuts.each_ref().map(|cut| frames(cut, codec));
             assert_eq!(whole, one_by_one);
             assert_eq!(whole, in_two);
+            if codec == Codec::Raw {
+                let seen = (whole.messages, whole.stop.map(code));
+                assert_eq!(seen, by_the_book(bytes));
+            }
         }
         return;
     }
@@ -140,11 +148,13 @@ fn check_secrets(bytes: &[u8], request: &Request) {
 }
 
 /// What came of frames: what the application gets, what is written, and what is left to say.
-#[derive(PartialEq, Debug)]
+#[derive(Default, PartialEq, Debug)]
 struct Outcome {
+    messages: Vec<RawFrame>,
     outputs: Vec<String>,
     written: Vec<u8>,
     ended: bool,
+    stop: Option<Stop>,
 }
 
 /// Takes everything.
@@ -170,8 +180,7 @@ fn frames(pieces: &[&[u8]], codec: Codec) -> Outcome {
     let limits = Limits { max_message_bytes: MAX_MESSAGE_BYTES, ..Limits::default() };
     let config = Config { limits, ..Config::default() };
     let now = Timestamp::ZERO;
-    let outcome = Outcome { outputs: Vec::new(), written: Vec::new(), ended: false };
-    let outcome = Rc::new(RefCell::new(outcome));
+    let outcome = Rc::new(RefCell::new(Outcome::default()));
     let mut driver = Driver::new(config, 1, now).expect("sound rules");
     let user = UserName::new("ann").expect("a good name");
     let id = driver.connect(now, user, Vec::new(), None).expect("there is room");
@@ -179,18 +188,75 @@ fn frames(pieces: &[&[u8]], codec: Codec) -> Outcome {
     let mut framing = Framing::new(MAX_MESSAGE_BYTES);
     for piece in pieces {
         if let Some(stop) = framing.feed(&mut driver, now, id, &mut piece.to_vec()) {
+            outcome.borrow_mut().stop = Some(stop.clone());
             stop.tell(&mut driver, now, id);
             break;
         }
     }
     while driver.flush(now, 16) {}
     while let Some(output) = driver.take_output() {
-        if let Output::Raw { frame, .. } = &output {
-            let (RawFrame::Text(bytes) | RawFrame::Binary(bytes)) = frame;
-            assert!(bytes.len() <= MAX_MESSAGE_BYTES, "{} bytes", bytes.len());
+        let mut outcome = outcome.borrow_mut();
+        outcome.outputs.push(format!("{output:?}"));
+        if let Output::Raw { frame, .. } = output {
+            assert!(frame.as_bytes().len() <= MAX_MESSAGE_BYTES, "{frame:?}");
+            outcome.messages.push(frame);
         }
-        outcome.borrow_mut().outputs.push(format!("{output:?}"));
     }
     drop(driver);
     Rc::into_inner(outcome).expect("the driver is gone").into_inner()
+}
+
+/// The code with which a connection ends: the peer's, if it said goodbye with one.
+fn code(stop: Stop) -> Option<u16> {
+    match stop {
+        Stop::Goodbye(code) => code,
+        Stop::Violation(reason) => Some(reason.code()),
+    }
+}
+
+/// Bytes to be read, and a place to write to.
+struct Wire<'a>(&'a [u8]);
+
+impl Read for Wire<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.0.is_empty() { Err(io::ErrorKind::WouldBlock.into()) } else { self.0.read(buffer) }
+    }
+}
+
+impl Write for Wire<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The messages in these bytes, and the code with which they end, if they do.
+fn by_the_book(bytes: &[u8]) -> (Vec<RawFrame>, Option<Option<u16>>) {
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(MAX_MESSAGE_BYTES))
+        .max_frame_size(Some(MAX_MESSAGE_BYTES));
+    let mut context = WebSocketContext::new(Role::Server, Some(config));
+    let (mut wire, mut messages) = (Wire(bytes), Vec::new());
+    loop {
+        let end = match context.read(&mut wire) {
+            Ok(Message::Text(text)) => {
+                messages.push(RawFrame::Text(text.into()));
+                continue;
+            }
+            Ok(Message::Binary(bytes)) => {
+                messages.push(RawFrame::Binary(bytes));
+                continue;
+            }
+            Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => continue,
+            Ok(Message::Close(frame)) => Some(frame.map(|frame| frame.code.into())),
+            Err(Error::Io(_)) => None,
+            Err(Error::Utf8(_)) => Some(Some(1007)),
+            Err(Error::Capacity(_)) => Some(Some(1009)),
+            Err(_) => Some(Some(1002)),
+        };
+        return (messages, end);
+    }
 }
