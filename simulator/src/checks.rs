@@ -338,7 +338,7 @@ pub(crate) struct View<'a> {
     pub(crate) who: Who,
     /// The room is in the client's address, so the server may put it in there by itself.
     pub(crate) is_home: bool,
-    /// The time on the clock of the node that it is connected to.
+    /// The latest that the server which it is connected to has seen on its clock.
     pub(crate) now: Timestamp,
 }
 

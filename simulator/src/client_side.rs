@@ -245,7 +245,7 @@ impl World {
         room: usize,
         judge: impl FnOnce(&mut Stream, &View<'_>) -> Verdict,
     ) -> Verdict {
-        let node = self.node_of_person(index);
+        let link = self.people[index].link.and_then(|id| self.links.get(&id));
         let person = &mut self.people[index];
         let view = View {
             ledger: &self.ledger,
@@ -253,7 +253,7 @@ impl World {
             history: self.plan.class(room).history,
             who: person.who(),
             is_home: person.plan.home == Some(room),
-            now: node.map_or(Timestamp::ZERO, |node| self.nodes[node].read),
+            now: link.map_or(Timestamp::ZERO, |link| self.nodes[link.node].read),
         };
         let verdict = judge(&mut person.streams[room], &view);
         verdict.map_err(|mut violation| {

@@ -23,6 +23,8 @@ pub(crate) struct Link {
     pub(crate) who: Who,
     /// Which of the servers it leads to, counted by their lives; 0 until it is known.
     pub(crate) life: u64,
+    /// The node that this one runs on, or ran.
+    pub(crate) node: usize,
     /// The rest of the address.
     pub(crate) session: Option<String>,
     /// What the server sees of it.
@@ -119,6 +121,7 @@ impl Link {
             person,
             who: (person, 0),
             life: 0,
+            node: 0,
             session: None,
             server: ServerEnd::None,
             client_has_it: true,

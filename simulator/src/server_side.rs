@@ -57,7 +57,7 @@ impl World {
             server.connections.insert(connection, id);
         }
         let Some(link) = self.links.get_mut(&id) else { return };
-        link.life = life;
+        (link.life, link.node) = (life, node);
         match seat {
             Ok(connection) => {
                 link.server = ServerEnd::Reserved(connection);
