@@ -36,7 +36,7 @@ fn holds(invariant: Invariant) {
             scenario.setup = scenario.setup.plain();
         }
         run(&scenario, invariant).map(|_| ()).map_err(|why| {
-            found_in.set(found_in.get().or(Some(count.get())));
+            found_in.set(found_in.get().or_else(|| Some(count.get())));
             TestCaseError::fail(why)
         })
     });

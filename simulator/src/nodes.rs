@@ -42,6 +42,7 @@ impl Node {
         let shown = self.clock.read(now);
         let server = self.server.as_mut()?;
         self.read = self.read.max(shown);
+        server.read = self.read;
         self.touched = true;
         let clock = Timestamp::ZERO + (shown - server.born);
         Some((server, clock))

@@ -15,6 +15,8 @@ pub(crate) struct Server {
     pub(crate) life: u64,
     /// When it began, on its node's clock.
     pub(crate) born: Timestamp,
+    /// The latest that it has read on that clock.
+    pub(crate) read: Timestamp,
     /// The real thing.
     pub(crate) driver: Driver<Socket>,
     /// The links of all connections that it has accepted and not closed.
@@ -52,6 +54,7 @@ impl Server {
         Self {
             life,
             born,
+            read: born,
             driver,
             connections: BTreeMap::new(),
             asked: BTreeSet::new(),
@@ -60,14 +63,13 @@ impl Server {
         }
     }
 
-    /// A text message arrives, at this time on its clock. What it publishes goes into the ledger, as of `at`.
+    /// A text message arrives, at this time on its clock. What it publishes goes into the ledger.
     ///
     /// # Errors
     /// When a rule is broken.
     pub(crate) fn text(
         &mut self,
         clock: Timestamp,
-        at: Timestamp,
         id: ConnectionId,
         text: &str,
         from: Who,
@@ -94,7 +96,8 @@ impl Server {
         };
         let index = plan.rooms.iter().position(|name| *name == room);
         let echo = index.is_none_or(|index| plan.class(index).echo);
-        let entry = Entry { id: heading.id, payload, excluded: (!echo).then_some(from), at };
+        let entry =
+            Entry { id: heading.id, payload, excluded: (!echo).then_some(from), at: self.read };
         ledger.publish(self.life, &room, position, entry)
     }
 

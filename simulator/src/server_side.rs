@@ -114,13 +114,11 @@ impl World {
             let ServerEnd::Open(connection) = link.server else { continue };
             let (who, life) = (link.who, link.life);
             let Some(node) = self.node_of(life) else { break };
-            let node = &mut self.nodes[node];
-            let read = node.read.max(node.shows(now));
-            let Some((server, clock)) = node.server(now) else { break };
+            let Some((server, clock)) = self.nodes[node].server(now) else { break };
             match what {
                 Upward::Text(text) => {
                     let ledger = &mut self.ledger;
-                    server.text(clock, read, connection, &text, who, ledger, &self.plan)?;
+                    server.text(clock, connection, &text, who, ledger, &self.plan)?;
                 }
                 Upward::Pong(payload) => server.driver.pong(clock, connection, &payload),
                 Upward::Close(code) => server.driver.peer_closed(clock, connection, code),
@@ -315,10 +313,8 @@ impl World {
         let now = self.now;
         let name = self.plan.rooms[room].clone();
         let payload = payload(&format!("the server announces {}", self.ledger.published), size);
-        let node = &mut self.nodes[node];
-        let read = node.read.max(node.shows(now));
-        let Some((server, clock)) = node.server(now) else { return Ok(()) };
-        let life = server.life;
+        let Some((server, clock)) = self.nodes[node].server(now) else { return Ok(()) };
+        let (life, read) = (server.life, server.read);
         let content = match &payload {
             Payload::Json(json) => String::from_utf8_lossy(json.as_bytes()).into_owned(),
             Payload::Binary(_) => String::new(),
