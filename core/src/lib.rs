@@ -73,6 +73,7 @@ pub mod client;
 mod close;
 mod codec;
 mod config;
+mod digest;
 mod driver;
 mod event;
 pub mod http;
@@ -87,6 +88,7 @@ mod refusal;
 pub mod serving;
 mod stats;
 mod time;
+mod witness;
 
 pub use action::{Action, Actions, Answer, Notice, Outcome};
 pub use class::{History, Overflow, Publishers, RoomClass};
@@ -95,7 +97,7 @@ pub use codec::{Codec, Frame, Opcode};
 pub use config::{
     Config, ConfigError, Handled, Heartbeat, HeartbeatMode, Limit, Limits, Rate, UserLimitPolicy,
 };
-pub use driver::{Driver, Outlet, Output, Stall};
+pub use driver::{Delivery, Driver, Outlet, Output, Stall};
 pub use event::{Command, Event, Inbound, Request};
 pub use hub::{ConnectionView, Hub, RoomView, UserView};
 pub use id::{ConnectionId, Ticket};
@@ -105,3 +107,4 @@ pub use position::{Beginning, Broken, Epoch, NoPosition, NoSession, Position, Se
 pub use refusal::{ErrorCode, Refusal};
 pub use stats::Stats;
 pub use time::Timestamp;
+pub use witness::Witness;

@@ -1,8 +1,10 @@
 //! The code between a hub and sockets, which every runtime needs and none should write again.
 
+mod line;
 mod outlets;
 mod queue;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -21,8 +23,11 @@ use crate::position::{Position, Session};
 use crate::refusal::{ErrorCode, Refusal};
 use crate::stats::Stats;
 use crate::time::Timestamp;
+use crate::witness::Witness;
 
 use outlets::Outlets;
+
+pub use line::Delivery;
 
 /// The longest header of a frame from a client (RFC 6455, 5.2).
 const FRAME_HEADER_MAX: usize = 14;
@@ -152,6 +157,7 @@ pub struct Driver<O> {
     hub: Hub,
     outlets: Outlets<O>,
     next_ticket: u64,
+    witness: Option<Box<dyn Witness>>,
 }
 
 impl<O: Outlet> Driver<O> {
@@ -161,7 +167,17 @@ impl<O: Outlet> Driver<O> {
     /// When the configuration contradicts itself.
     pub fn new(config: Config, seed: u64, now: Timestamp) -> Result<Self, ConfigError> {
         let water = config.limits.outlet_low_water..config.limits.outlet_high_water;
-        Ok(Self { hub: Hub::new(config, seed, now)?, outlets: Outlets::new(water), next_ticket: 0 })
+        let hub = Hub::new(config, seed, now)?;
+        Ok(Self { hub, outlets: Outlets::new(water), next_ticket: 0, witness: None })
+    }
+
+    /// The same, with somebody who hears of everything from the beginning.
+    pub fn witnessed(mut self, witness: Box<dyn Witness>) -> Self {
+        if let Some(key) = witness.payload_key() {
+            self.hub.hide_payloads(key);
+        }
+        self.witness = Some(witness);
+        self
     }
 
     /// Asks for a seat, before the upgrade is answered. The seat is held until [`open`](Self::open) or
@@ -185,7 +201,20 @@ impl<O: Outlet> Driver<O> {
 
     /// The upgrade is complete: from here on the socket is the driver's. Answers whether the seat was still there;
     /// if not, the outlet has been ended.
-    pub fn open(&mut self, now: Timestamp, id: ConnectionId, codec: Codec, mut outlet: O) -> bool {
+    pub fn open(&mut self, now: Timestamp, id: ConnectionId, codec: Codec, outlet: O) -> bool {
+        self.answer_and_open(now, id, codec, outlet, Vec::new())
+    }
+
+    /// As [`open`](Self::open), for an upgrade that has not been answered yet: the answer goes out before everything else, in
+    /// one call with what the connection is told first.
+    pub fn answer_and_open(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        codec: Codec,
+        mut outlet: O,
+        answer: Vec<u8>,
+    ) -> bool {
         let reserved = self
             .hub
             .connection(id)
@@ -194,7 +223,7 @@ impl<O: Outlet> Driver<O> {
             outlet.end();
             return false;
         }
-        self.outlets.insert(id, codec, outlet);
+        self.outlets.insert(id, codec, outlet, answer);
         self.feed(now, Event::Opened { connection: id });
         true
     }
@@ -366,9 +395,44 @@ impl<O: Outlet> Driver<O> {
         self.unflushed() > 0
     }
 
+    /// Lends at most `max` sockets with what waits for them, to be written by somebody else, on other threads perhaps. What is
+    /// to be sent to them meanwhile waits until they are brought back. The deciding is not shared: all rules stay here.
+    pub fn take_deliveries(&mut self, now: Timestamp, max: usize) -> Vec<Delivery<O>> {
+        let mut deliveries = Vec::with_capacity(max.min(self.unflushed()));
+        while deliveries.len() < max
+            && let Some(delivery) = self.outlets.lend()
+        {
+            deliveries.push(delivery);
+        }
+        self.feed_reports(now);
+        deliveries
+    }
+
+    /// Takes back what [`take_deliveries`](Self::take_deliveries) gave.
+    pub fn bring_back(
+        &mut self,
+        now: Timestamp,
+        deliveries: impl IntoIterator<Item = Delivery<O>>,
+    ) {
+        for delivery in deliveries {
+            self.outlets.bring_back(delivery);
+        }
+        self.feed_reports(now);
+    }
+
+    /// How many sockets are lent.
+    pub fn lent(&self) -> usize {
+        self.outlets.lent()
+    }
+
     /// How many sockets have something to be flushed.
     pub fn unflushed(&self) -> usize {
         self.outlets.dirty()
+    }
+
+    /// Whether there is something to do for the application.
+    pub fn has_output(&self) -> bool {
+        !self.outlets.outputs.is_empty()
     }
 
     /// What is left to do, oldest first.
@@ -412,7 +476,13 @@ impl<O: Outlet> Driver<O> {
     }
 
     fn feed_one(&mut self, now: Timestamp, event: Event) {
+        if let Some(witness) = &mut self.witness {
+            witness.event(&self.hub, now, &event);
+        }
         for action in self.hub.handle(now, event) {
+            if let Some(witness) = &mut self.witness {
+                witness.action(&action);
+            }
             self.outlets.perform(action);
         }
     }
