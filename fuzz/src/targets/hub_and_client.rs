@@ -1,6 +1,6 @@
-//! Clients and a server, joined by links that break, stall and crawl.
+//! Clients and servers, joined by links that break, stall and crawl.
 //!
-//! The bytes are the [`Plan`] of a small world of the simulator's: the rules of a server with two rooms, up to three
+//! The bytes are the [`Plan`] of a small world of the simulator's: one or two servers with rules for two rooms, up to three
 //! people with their networks, and what they do and what goes wrong, four bytes each, at most [`MAX_STEPS`].
 //!
 //! **Oracle.** The simulator's: every stream is in order, without repeats and complete, or it was said where it is not and
@@ -13,7 +13,7 @@ use switchboard_core::{
     Config, Handled, Heartbeat, HeartbeatMode, History, Kind, Limit, Limits, NameError, Overflow,
     Publishers, Rate, RoomClass, RoomName, Timestamp, UserName,
 };
-use switchboard_simulator::{Act, Fault, PersonPlan, Plan, Story, World};
+use switchboard_simulator::{Act, Fault, NodePlan, PersonPlan, Plan, Story, World};
 
 /// At most so many things happen.
 const MAX_STEPS: usize = 60;
@@ -46,7 +46,7 @@ fn plan(bytes: &[u8]) -> Result<Plan, NameError> {
     let mut head = [0; HEAD];
     let length = HEAD.min(bytes.len());
     head[..length].copy_from_slice(&bytes[..length]);
-    let [seed, crowd, limits, beat, flush, first, past_1, second, past_2, nets @ ..] = head;
+    let [seed, crowd, limits, beat, servers, first, past_1, second, past_2, nets @ ..] = head;
     let crowd = 1 + usize::from(crowd % 3);
     let rooms = vec![RoomName::new("lobby")?, RoomName::new("news")?];
     let classes = [("lobby", class(first, past_1)), ("news", class(second, past_2))];
@@ -55,20 +55,24 @@ fn plan(bytes: &[u8]) -> Result<Plan, NameError> {
     for number in 0..crowd {
         people.push(person(number, nets[2 * number], nets[2 * number + 1])?);
     }
+    let mut nodes = vec![NodePlan { drift_ppm: 0, clock: 0 }];
+    if servers & 4 != 0 {
+        nodes.push(NodePlan { drift_ppm: 700, clock: u64::from(servers) * 100_000_000 });
+    }
     let mut faults = Vec::new();
     let mut at = Timestamp::from_millis(100);
     for [pause, what, a, b] in bytes[length..].as_chunks().0.iter().take(MAX_STEPS) {
         at = at + Duration::from_millis(PAUSES_MS[usize::from(pause % 16)]);
         let who = usize::from(a % 4) % crowd;
-        match step(*what, who, *a, *b, crowd) {
+        match step(*what, who, *a, *b, (crowd, nodes.len())) {
             Step::Act(act) => people[who].acts.push((at, act)),
             Step::Fault(fault) => faults.push((at, fault)),
         }
     }
     let calm_at = at + Duration::from_millis(100);
     let config = config(limits, beat, classes.into())?;
-    let flush = [256, 1, 3, 16][usize::from(flush % 4)];
-    Ok(Plan { seed: seed.into(), config, rooms, flush, people, faults, calm_at })
+    let (flush, sticky) = ([256, 1, 3, 16][usize::from(servers % 4)], servers & 8 == 0);
+    Ok(Plan { seed: seed.into(), config, rooms, flush, nodes, sticky, people, faults, calm_at })
 }
 
 /// Pauses that matter: within a burst, within a grace time, past each of the time-outs.
@@ -160,7 +164,8 @@ enum Step {
     Fault(Fault),
 }
 
-fn step(what: u8, person: usize, a: u8, b: u8, crowd: usize) -> Step {
+fn step(what: u8, person: usize, a: u8, b: u8, (crowd, nodes): (usize, usize)) -> Step {
+    let node = usize::from(b / 2) % nodes;
     let room = usize::from(a / 4) % ROOMS;
     let size = [0, 10, 100, 700, 3_000][usize::from(b) % 5];
     let lasts = Duration::from_millis(u64::from(b) * 300);
@@ -189,13 +194,15 @@ fn step(what: u8, person: usize, a: u8, b: u8, crowd: usize) -> Step {
         55 => Fault::AskClient { person },
         56 => {
             let down = Duration::from_millis(100 + u64::from(a) * 30);
-            Fault::Crash { down, noticed: b % 2 == 1 }
+            Fault::Crash { node, down, noticed: b % 2 == 1 }
         }
         57 => Fault::Deploy {
+            node,
             timeout: Duration::from_millis(200 + u64::from(a) * 40),
             spread: Duration::from_millis(u64::from(b) * 20),
             down: Duration::from_millis(100 + u64::from(b) * 30),
         },
+        58 => Fault::ServerClockJump { node, by_ms: i64::from(a) * 290 - 5_000 },
         _ => Fault::Announce { room, size: size / 2 },
     })
 }
