@@ -84,7 +84,8 @@ fn measure(options: &Options, stop: Stop) -> Result<Report, String> {
         Lengths { warmup: options.warmup, time: options.time, patience: options.patience };
     let scenario = options.scenario;
     let progress = Progress::new();
-    Run { scenario, plan, lengths, target: &target, crowd, ledger, stop, progress, report }.measure()
+    Run { scenario, plan, lengths, target: &target, crowd, ledger, stop, progress, report }
+        .measure()
 }
 
 /// Every connection is an open file.

@@ -84,11 +84,7 @@ impl Stream {
     ///
     /// # Errors
     /// Those of the socket.
-    pub fn write<S: Read + Write>(
-        &mut self,
-        socket: &mut S,
-        bytes: &[u8],
-    ) -> io::Result<usize> {
+    pub fn write<S: Read + Write>(&mut self, socket: &mut S, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.0 {
             Inner::Plain => socket.write(bytes),
             #[cfg(feature = "tls")]

@@ -52,7 +52,9 @@ impl fmt::Display for Ended {
             Self::Late(stage) => f.write_str(match stage {
                 Stage::Dialing => "timeout: the server did not take the connection",
                 Stage::Upgrading => "timeout: no answer to the upgrade",
-                Stage::Greeting(_) => "timeout: the message that the template waits for did not come",
+                Stage::Greeting(_) => {
+                    "timeout: the message that the template waits for did not come"
+                }
                 Stage::Open | Stage::Leaving | Stage::Over => "timeout: no answer to the close",
             }),
         }
@@ -110,9 +112,10 @@ impl Connection {
         begun: u64,
         generation: u32,
     ) -> Result<Self, String> {
-        let socket = open(target, is_slow).map_err(|error| match error.kind() {
-            ErrorKind::AddrNotAvailable => format!("{error}: this machine has no free port left"),
-            _ => error.to_string(),
+        let socket = open(target, is_slow).map_err(|error| {
+            let no_port = error.kind() == ErrorKind::AddrNotAvailable;
+            let why = if no_port { ": this machine has no free port left" } else { "" };
+            format!("{error}{why}")
         })?;
         let socket = Some((socket, target.stream()?));
         let is_secure = target.is_secure();
@@ -229,7 +232,9 @@ fn open(target: &Target, is_slow: bool) -> io::Result<TcpStream> {
         socket.set_tcp_mss(SLOW_SEGMENT)?;
     }
     match socket.connect(&target.at.into()) {
-        Err(error) if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {
+        Err(error)
+            if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) =>
+        {
             Err(error)
         }
         Ok(()) | Err(_) => Ok(socket.into()),

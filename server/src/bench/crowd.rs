@@ -120,11 +120,15 @@ impl<'t> Crowd<'t> {
     }
 
     /// Begins a connection. A slow one gets a small buffer for what it does not read.
-    pub(super) fn dial(&mut self, place: Place, is_slow: bool, watcher: &mut impl Watcher) -> usize {
+    pub(super) fn dial(
+        &mut self,
+        place: Place,
+        is_slow: bool,
+        watcher: &mut impl Watcher,
+    ) -> usize {
         let now = self.clock.now();
         let at = self.free.pop().unwrap_or(self.connections.len());
-        let generation =
-            self.connections.get(at).map_or(0, |last| last.generation.wrapping_add(1));
+        let generation = self.connections.get(at).map_or(0, |last| last.generation.wrapping_add(1));
         let key = u64::from(generation) << 32 | at as u64;
         let dialed = Connection::dial(self.target, place, is_slow, now, generation);
         let (connection, failure) = match dialed {
@@ -281,7 +285,8 @@ impl<'t> Crowd<'t> {
     /// A server that refuses may mark the end of its answer by hanging up.
     fn last_words(&self, at: usize, how: Ended) -> Ended {
         let connection = &self.connections[at];
-        if connection.stage == Stage::Upgrading && matches!(how, Ended::HungUp)
+        if connection.stage == Stage::Upgrading
+            && matches!(how, Ended::HungUp)
             && let Answer::Refused(why) = self.target.key.answer(connection.kept(), true)
         {
             return Ended::Refused(why);
@@ -415,7 +420,9 @@ impl<'t> Crowd<'t> {
         }
         self.tally.others += 1;
         let is_error = text.contains("error");
-        if self.tally.samples.len() < SAMPLES || (is_error && self.tally.samples.len() < 2 * SAMPLES) {
+        if self.tally.samples.len() < SAMPLES
+            || (is_error && self.tally.samples.len() < 2 * SAMPLES)
+        {
             self.tally.samples.push(text.chars().take(200).collect());
         }
     }

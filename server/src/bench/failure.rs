@@ -57,6 +57,9 @@ mod tests {
         );
         let samples = ["hello".to_owned(), r#"{"type":"error","code":"rate_limited"}"#.to_owned()];
         let text = explain(&BTreeMap::new(), &samples);
-        assert!(text.contains("the server said: {") && text.contains("messages_per_second"), "{text}");
+        assert!(
+            text.contains("the server said: {") && text.contains("messages_per_second"),
+            "{text}"
+        );
     }
 }

@@ -80,8 +80,11 @@ mod tests {
             let (head, told) = FrameHeader::parse(&mut cursor).unwrap().unwrap();
             assert_eq!((told, head.mask), (length as u64, Some([1, 2, 3, 4])));
             let body = &bytes[6 + cursor.position() as usize..];
-            let clear: Vec<u8> =
-                body.iter().zip([1, 2, 3, 4].iter().cycle()).map(|(byte, mask)| byte ^ mask).collect();
+            let clear: Vec<u8> = body
+                .iter()
+                .zip([1, 2, 3, 4].iter().cycle())
+                .map(|(byte, mask)| byte ^ mask)
+                .collect();
             assert_eq!(clear, payload);
         }
     }

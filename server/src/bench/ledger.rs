@@ -426,7 +426,8 @@ impl Publisher {
     /// One delivery less to wait for; answers whether it was the last of its message.
     fn arrived(&mut self, sequence: u32, now: u64) -> bool {
         let Some(at) = sequence.checked_sub(self.base) else { return false };
-        let Some(missing) = self.missing.get_mut(at as usize).filter(|missing| **missing > 0) else {
+        let Some(missing) = self.missing.get_mut(at as usize).filter(|missing| **missing > 0)
+        else {
             return false;
         };
         *missing -= 1;
@@ -453,3 +454,6 @@ fn fill(holes: &mut HashMap<usize, Vec<Range<u32>>>, cell: usize, sequence: u32)
     }
     true
 }
+
+#[cfg(test)]
+mod tests;

@@ -130,9 +130,10 @@ impl<'l, 't> Load<'l, 't> {
         let times = self.ledger.stretches().last().and_then(|stretch| stretch.times.percentiles());
         let open = self.crowd.open;
         self.progress.show(now, self.ledger.counts().delivered, |rate| {
-            let times = times.map_or("warming up".to_owned(), |times| {
-                format!("p50 {}  p99 {}", spell(times.p50_us), spell(times.p99_us))
-            });
+            let times = match times {
+                Some(times) => format!("p50 {}  p99 {}", spell(times.p50_us), spell(times.p99_us)),
+                None => "warming up".to_owned(),
+            };
             format!("{rate} deliveries/s  {times}  {} connections", grouped(open as u64))
         });
     }

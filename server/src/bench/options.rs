@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::frame::MAX_MESSAGE;
 use super::load::Pace;
 use super::marker;
 use super::template::Template;
@@ -190,14 +191,16 @@ impl Options {
         let publishers = match self.scenario {
             Scenario::Connect | Scenario::Idle | Scenario::Churn | Scenario::Echo => 1,
             Scenario::FanOut | Scenario::Rooms | Scenario::Slow => {
-                self.publishers.unwrap_or(able.min(10))
+                self.publishers.unwrap_or_else(|| able.min(10))
             }
         };
         let connections = match self.scenario {
             Scenario::Connect | Scenario::Idle => self.connections.unwrap_or(100),
-            Scenario::FanOut | Scenario::Rooms | Scenario::Echo | Scenario::Slow | Scenario::Churn => {
-                rooms.saturating_mul(members)
-            }
+            Scenario::FanOut
+            | Scenario::Rooms
+            | Scenario::Echo
+            | Scenario::Slow
+            | Scenario::Churn => rooms.saturating_mul(members),
         };
         let usual = if self.scenario == Scenario::Slow { 2_048 } else { 128 };
         let plan = Plan {
@@ -261,8 +264,8 @@ fn check(plan: &Plan) -> Result<(), String> {
              one that publishes, and those that are slow do not"
         ));
     }
-    if bytes < marker::BYTES || bytes > super::frame::MAX_MESSAGE / 2 {
-        let (least, most) = (marker::BYTES, super::frame::MAX_MESSAGE / 2);
+    let (least, most) = (marker::BYTES, MAX_MESSAGE / 2);
+    if !(least..=most).contains(&bytes) {
         return Err(format!(
             "--bytes {bytes}: from {least}, which the marker takes, to {most} are possible"
         ));
@@ -270,7 +273,7 @@ fn check(plan: &Plan) -> Result<(), String> {
     if pace == Pace::Window(0) {
         return Err("--window 0: nothing would ever be published".to_owned());
     }
-    if u64::from(connections) * u64::from(publishers) > MAX_CELLS {
+    if publishers > 1 && u64::from(connections) * u64::from(publishers) > MAX_CELLS {
         return Err(format!(
             "{connections} listeners of {publishers} publishers each are too many to keep account \
              of; set --publishers lower"

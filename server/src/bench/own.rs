@@ -76,7 +76,8 @@ impl Generator {
             let late = spell(late_p99_us.unwrap_or_default());
             format!("it published up to {late} behind its schedule (p99)")
         };
-        why.push_str(if *waited_percent > 10.0 {
+        let has_time = cpu_percent + waited_percent < FULL;
+        why.push_str(if has_time || *waited_percent > 10.0 {
             "; something else runs on its core: give both programs a core of their own"
         } else {
             "; lower --rate or --window, or share the load between several"
@@ -102,7 +103,7 @@ mod tests {
         assert_eq!((idle.cpu_percent, idle.waited_percent), (50.0, 10.0));
         assert_eq!(idle.warning(), None);
         let full = generator(900_000, 0, 0, 100.0).warning().unwrap();
-        assert!(full.contains("90 % of a core and waited 0 %; lower --rate"), "{full}");
+        assert!(full.contains("90 % of a core and waited 0 % for one; lower --rate"), "{full}");
         let crowded = generator(300_000, 650_000, 0, 100.0).warning().unwrap();
         assert!(crowded.contains("something else runs on its core"), "{crowded}");
     }

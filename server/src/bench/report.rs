@@ -171,7 +171,8 @@ impl Report {
                 grouped(traffic.unsent)
             ));
         }
-        let reasons: BTreeMap<_, _> = failed.iter().chain(ended).map(|(why, n)| (why.clone(), *n)).collect();
+        let reasons: BTreeMap<_, _> =
+            failed.iter().chain(ended).map(|(why, n)| (why.clone(), *n)).collect();
         if !self.is_clean {
             let why = failure::explain(&reasons, samples);
             if !why.is_empty() {
@@ -186,12 +187,12 @@ impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Setting { rooms, members, publishers, bytes, rate, window } = &self.setting;
         writeln!(f, "{}: {}", self.scenario, self.server)?;
-        let mut line = String::new();
         if self.traffic.is_some() {
-            write!(line, "{} rooms × {} members", grouped((*rooms).into()), grouped((*members).into()))?;
-            write!(line, ", {publishers} publish in each, {} bytes", grouped(*bytes as u64))?;
+            let mut line = format!("{} × {}", count(*rooms, "room"), count(*members, "member"));
+            write!(line, ", {publishers} publishing, {} bytes", grouped(*bytes as u64))?;
             if let Some(rate) = rate {
-                write!(line, ", {rate} messages/s")?;
+                let what = if self.visits.is_some() { "visitors" } else { "messages" };
+                write!(line, ", {rate} {what}/s")?;
             }
             if let Some(window) = window {
                 write!(line, ", {window} under way from each")?;
@@ -233,12 +234,18 @@ impl Display for Report {
 }
 
 fn row(f: &mut fmt::Formatter<'_>, name: &str, text: &str) -> fmt::Result {
-    writeln!(f, "  {name:<12}{text}")
+    writeln!(f, "  {name:<13}{text}")
+}
+
+fn count(number: u32, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", grouped(number.into()))
 }
 
 fn times(times: &Percentiles) -> String {
     let Percentiles { p50_us, p90_us, p99_us, p999_us, max_us, .. } = times;
-    let all = [("p50", p50_us), ("p90", p90_us), ("p99", p99_us), ("p99.9", p999_us), ("max", max_us)];
+    let all =
+        [("p50", p50_us), ("p90", p90_us), ("p99", p99_us), ("p99.9", p999_us), ("max", max_us)];
     all.map(|(name, us)| format!("{name} {}", spell(*us))).join("  ")
 }
 
@@ -249,7 +256,8 @@ fn whole(value: f64) -> String {
 impl Connections {
     fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { opened, seconds, per_second, connect, failed, ended } = self;
-        let mut line = format!("{} opened in {seconds:.2} s ({}/s)", grouped(*opened), whole(*per_second));
+        let mut line =
+            format!("{} opened in {seconds:.2} s ({}/s)", grouped(*opened), whole(*per_second));
         for (name, reasons) in [("failed", failed), ("ended by the server", ended)] {
             let count: u64 = reasons.values().sum();
             if count > 0 {
@@ -276,14 +284,20 @@ impl Traffic {
         if let Some(latency) = &self.latency {
             row(f, "latency", &times(latency))?;
         }
-        let Self { delivered, expected, lost, lost_with_connection, repeated, out_of_order, .. } = self;
+        let Self {
+            delivered, expected, lost, lost_with_connection, repeated, out_of_order, ..
+        } = self;
         let mut line = format!(
             "{} of {}: {lost} lost, {repeated} repeated, {out_of_order} out of order",
             grouped(*delivered),
             grouped(*expected)
         );
         if *lost_with_connection > 0 {
-            write!(line, ", {} to connections that the server ended", grouped(*lost_with_connection))?;
+            write!(
+                line,
+                ", {} to connections that the server ended",
+                grouped(*lost_with_connection)
+            )?;
         }
         if self.misdelivered > 0 {
             write!(line, ", {} that nobody should have got", grouped(self.misdelivered))?;

@@ -63,9 +63,10 @@ impl Run<'_> {
     /// Does it all, and answers what came out.
     pub(super) fn measure(mut self) -> Result<Report, String> {
         let Plan { rooms, members, publishers, bytes, pace, .. } = self.plan;
-        let (rate, window) = match pace {
-            Pace::Rate(rate) => (Some(rate), None),
-            Pace::Window(window) => (None, Some(window)),
+        let (rate, window) = match (self.scenario, pace) {
+            (Scenario::Connect | Scenario::Idle, _) => (None, None),
+            (_, Pace::Rate(rate)) => (Some(rate), None),
+            (_, Pace::Window(window)) => (None, Some(window)),
         };
         self.report.setting = Setting { rooms, members, publishers, bytes, rate, window };
         match self.scenario {
@@ -92,15 +93,14 @@ impl Run<'_> {
     }
 
     pub(super) fn moment(&self) -> Moment {
-        Moment {
-            at: self.crowd.clock.now(),
-            counts: self.ledger.counts(),
-            used: Used::so_far(),
-        }
+        Moment { at: self.crowd.clock.now(), counts: self.ledger.counts(), used: Used::so_far() }
     }
 
     /// Opens connections, at most so many at once under way.
-    pub(super) fn open(&mut self, seats: impl Iterator<Item = (Place, bool)>) -> io::Result<Moment> {
+    pub(super) fn open(
+        &mut self,
+        seats: impl Iterator<Item = (Place, bool)>,
+    ) -> io::Result<Moment> {
         let begun = self.moment();
         let mut seats = seats.peekable();
         while (seats.peek().is_some() || self.crowd.opening > 0) && !self.stop.is_set() {
@@ -142,7 +142,8 @@ impl Run<'_> {
         self.progress.clear();
         let (opened, all) = (self.report.connections.opened, self.plan.connections);
         let why = failure::explain(&reasons, &tally.samples);
-        let hello = if why.contains("template waits") { self.heard_so_far() } else { String::new() };
+        let hello =
+            if why.contains("template waits") { self.heard_so_far() } else { String::new() };
         Err(format!("only {opened} of {all} connections are open: {why}{hello}"))
     }
 
@@ -337,9 +338,8 @@ impl Run<'_> {
             let wait = left.min(Duration::from_nanos(TICK));
             self.crowd.turn(wait, &mut self.ledger).map_err(failed)?;
             let (open, pings) = (self.crowd.open as u64, self.crowd.tally.pings);
-            self.progress.show(now, pings, |rate| {
-                format!("{} connections  {rate} pings/s", grouped(open))
-            });
+            self.progress
+                .show(now, pings, |rate| format!("{} connections  {rate} pings/s", grouped(open)));
         }
         let after = self.moment();
         let nanos = after.at - before.at;

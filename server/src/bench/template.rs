@@ -150,7 +150,9 @@ impl Template {
     pub(super) fn add_header(&mut self, line: &str) -> Result<(), String> {
         let name = line.split_once(':').map(|(name, _)| name).unwrap_or_default();
         let is_token = !name.is_empty()
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.!#$%&'*+^`|~".contains(&byte));
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.!#$%&'*+^`|~".contains(&byte));
         if !is_token || line.chars().any(char::is_control) {
             return Err(format!("{line:?} is no header; one is written as \"NAME: VALUE\""));
         }

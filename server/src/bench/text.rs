@@ -23,7 +23,8 @@ impl Text {
             literal.push_str(before);
             let end = from.find('}').unwrap_or(0);
             let inside = from.get(1..end).unwrap_or_default();
-            let is_name = !inside.is_empty() && inside.bytes().all(|byte| byte.is_ascii_lowercase());
+            let is_name =
+                !inside.is_empty() && inside.bytes().all(|byte| byte.is_ascii_lowercase());
             if let Some(name) = names.iter().find(|name| **name == inside) {
                 parts.push(Part::Literal(std::mem::take(&mut literal)));
                 parts.push(Part::Place(name));

@@ -67,7 +67,9 @@ impl Key {
             return if header("sec-websocket-accept") == Some(&self.accept) {
                 Answer::Open(length)
             } else {
-                Answer::Refused("the answer to the upgrade has a wrong Sec-WebSocket-Accept".to_owned())
+                Answer::Refused(
+                    "the answer to the upgrade has a wrong Sec-WebSocket-Accept".to_owned(),
+                )
             };
         }
         let body = &bytes[length..];

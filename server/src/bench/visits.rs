@@ -73,7 +73,8 @@ pub(super) fn churn(run: &mut Run<'_>) -> Result<(), String> {
         first_message: Times::default(),
         goodbye: Times::default(),
     };
-    load.run_with(time, |crowd, ledger, now| Some(door.look(crowd, ledger, now))).map_err(failed)?;
+    load.run_with(time, |crowd, ledger, now| Some(door.look(crowd, ledger, now)))
+        .map_err(failed)?;
     let after = moment(&mut load);
     load.ledger.end_stretch(after.at());
     let completed_in_time = door.completed;
