@@ -6,6 +6,8 @@
 
 #[cfg(feature = "program")]
 mod auth;
+#[cfg(all(feature = "program", target_os = "linux"))]
+mod bench;
 mod bind;
 #[cfg(feature = "program")]
 mod cli;
