@@ -73,6 +73,7 @@ pub mod client;
 mod close;
 mod codec;
 mod config;
+mod digest;
 mod driver;
 mod event;
 pub mod http;
@@ -87,6 +88,7 @@ mod refusal;
 pub mod serving;
 mod stats;
 mod time;
+mod witness;
 
 pub use action::{Action, Actions, Answer, Notice, Outcome};
 pub use class::{History, Overflow, Publishers, RoomClass};
@@ -105,3 +107,4 @@ pub use position::{Beginning, Broken, Epoch, NoPosition, NoSession, Position, Se
 pub use refusal::{ErrorCode, Refusal};
 pub use stats::Stats;
 pub use time::Timestamp;
+pub use witness::Witness;

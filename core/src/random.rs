@@ -62,6 +62,10 @@ impl Keyed {
     pub(crate) fn new(random: &mut Random) -> Self {
         Self(random.next(), random.next())
     }
+
+    pub(crate) fn with_key(key: [u64; 2]) -> Self {
+        Self(key[0], key[1])
+    }
 }
 
 impl BuildHasher for Keyed {

@@ -111,7 +111,7 @@ impl Builder {
     ///
     /// # Errors
     /// When the settings contradict each other.
-    pub fn build(self) -> Result<Server, BuildError> {
+    pub fn build(mut self) -> Result<Server, BuildError> {
         if let Some((kind, error)) = self.bad_kind {
             return Err(BuildError::Kind(kind, error));
         }

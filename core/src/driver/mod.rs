@@ -3,6 +3,7 @@
 mod outlets;
 mod queue;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -21,6 +22,7 @@ use crate::position::{Position, Session};
 use crate::refusal::{ErrorCode, Refusal};
 use crate::stats::Stats;
 use crate::time::Timestamp;
+use crate::witness::Witness;
 
 use outlets::Outlets;
 
@@ -152,6 +154,7 @@ pub struct Driver<O> {
     hub: Hub,
     outlets: Outlets<O>,
     next_ticket: u64,
+    witness: Option<Box<dyn Witness>>,
 }
 
 impl<O: Outlet> Driver<O> {
@@ -161,7 +164,17 @@ impl<O: Outlet> Driver<O> {
     /// When the configuration contradicts itself.
     pub fn new(config: Config, seed: u64, now: Timestamp) -> Result<Self, ConfigError> {
         let water = config.limits.outlet_low_water..config.limits.outlet_high_water;
-        Ok(Self { hub: Hub::new(config, seed, now)?, outlets: Outlets::new(water), next_ticket: 0 })
+        let hub = Hub::new(config, seed, now)?;
+        Ok(Self { hub, outlets: Outlets::new(water), next_ticket: 0, witness: None })
+    }
+
+    /// The same, with somebody who hears of everything from the beginning.
+    pub fn witnessed(mut self, witness: Box<dyn Witness>) -> Self {
+        if let Some(key) = witness.payload_key() {
+            self.hub.hide_payloads(key);
+        }
+        self.witness = Some(witness);
+        self
     }
 
     /// Asks for a seat, before the upgrade is answered. The seat is held until [`open`](Self::open) or
@@ -412,7 +425,13 @@ impl<O: Outlet> Driver<O> {
     }
 
     fn feed_one(&mut self, now: Timestamp, event: Event) {
+        if let Some(witness) = &mut self.witness {
+            witness.event(&self.hub, now, &event);
+        }
         for action in self.hub.handle(now, event) {
+            if let Some(witness) = &mut self.witness {
+                witness.action(&action);
+            }
             self.outlets.perform(action);
         }
     }

@@ -65,7 +65,8 @@ impl Hub {
             Payload::Binary(bytes) => (1, &bytes[..]),
         };
         hasher.write_u8(kind);
-        hasher.write(bytes);
+        hasher.write_u64(bytes.len() as u64);
+        hasher.write_u64(self.payloads.of(bytes));
         Known { id: id.clone(), content: hasher.finish() }
     }
 

@@ -103,7 +103,7 @@ impl<O: Outlet> Engine<O> {
     /// # Errors
     /// When the settings contradict each other.
     pub fn new(
-        settings: Settings,
+        mut settings: Settings,
         authenticate: impl FnMut(Credentials) -> Verdict + Send + 'static,
         seed: u64,
         unix_ms: u64,

@@ -11,7 +11,7 @@ use super::std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::http::Origins;
 use crate::{
     CloseReason, Codec, Command, Config, ConfigError, ConnectionId, Driver, Handled, Heartbeat,
-    Kind, Limit, Limits, Message, NameError, Outlet, Output, Rate, RawFrame, Timestamp,
+    Kind, Limit, Limits, Message, NameError, Outlet, Output, Rate, RawFrame, Timestamp, Witness,
 };
 
 /// What hears of everything that happens to connections.
@@ -36,6 +36,8 @@ pub struct Settings {
     pub observer: Observer,
     /// There when every frame is handled by itself.
     pub raw: Option<RawService>,
+    /// Hears of all that the hub does, to record it for instance.
+    pub witness: Option<Box<dyn Witness>>,
 }
 
 impl Default for Settings {
@@ -48,6 +50,7 @@ impl Default for Settings {
             send_buffer: 64 * 1024,
             observer: Box::new(|_| {}),
             raw: None,
+            witness: None,
         }
     }
 }
@@ -81,12 +84,12 @@ impl Settings {
         }
     }
 
-    /// The driver of a server that has handlers for these types of messages.
+    /// The driver of a server that has handlers for these types of messages. The witness goes with it.
     ///
     /// # Errors
     /// When the settings contradict each other.
     pub fn driver<O: Outlet>(
-        &self,
+        &mut self,
         handled: Vec<Kind>,
         seed: u64,
         unix_ms: u64,
@@ -98,7 +101,11 @@ impl Settings {
         config.handled = Handled::Kinds(handled.into_iter().collect());
         config.limits.handshake_timeout = self.handshake_timeout;
         config.unix_ms_at_start = unix_ms;
-        Driver::new(config, seed, Timestamp::ZERO).map_err(BuildError::Config)
+        let driver = Driver::new(config, seed, Timestamp::ZERO).map_err(BuildError::Config)?;
+        Ok(match self.witness.take() {
+            Some(witness) => driver.witnessed(witness),
+            None => driver,
+        })
     }
 
     /// Lets the observer hear of something. Its panic harms nobody else, and its message has gone to the log by the panic
@@ -182,6 +189,12 @@ macro_rules! builder_settings {
             observer: impl Fn(&$crate::Output) + Send + Sync + 'static,
         ) -> Self {
             self.settings.observer = ::std::boxed::Box::new(observer);
+            self
+        }
+
+        /// Hears of all that goes into the hub and comes out of it, to record it for instance.
+        pub fn witness(mut self, witness: impl $crate::Witness + 'static) -> Self {
+            self.settings.witness = Some(::std::boxed::Box::new(witness));
             self
         }
 

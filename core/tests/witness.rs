@@ -1,0 +1,68 @@
+//! Who watches a driver's hub hears of everything, in order.
+
+mod outlets;
+
+use std::mem;
+use std::sync::{Arc, Mutex};
+
+use switchboard_core::{Action, Codec, Driver, Event, Hub, Payload, Timestamp, Witness};
+
+use outlets::*;
+
+/// What was heard: events with what the hub was before them, and actions by what they are called.
+#[derive(Clone, Default, Debug)]
+struct Notes(Arc<Mutex<Vec<String>>>);
+
+impl Notes {
+    fn add(&self, note: String) {
+        self.0.lock().expect("nobody panicked").push(note);
+    }
+
+    fn take(&self) -> Vec<String> {
+        mem::take(&mut self.0.lock().expect("nobody panicked"))
+    }
+}
+
+fn first_word(value: &impl std::fmt::Debug) -> String {
+    format!("{value:?}").split([' ', '(']).next().unwrap_or_default().to_owned()
+}
+
+impl Witness for Notes {
+    fn payload_key(&self) -> Option<[u64; 2]> {
+        Some([1, 2])
+    }
+
+    fn event(&mut self, hub: &Hub, _now: Timestamp, event: &Event) {
+        self.add(format!("{} with {} open", first_word(event), hub.stats().connections));
+    }
+
+    fn action(&mut self, action: &Action<'_>) {
+        self.add(format!("-> {}", first_word(action)));
+    }
+}
+
+#[test]
+fn a_witness_hears_of_every_event_before_it_counts_and_of_every_action() {
+    let notes = Notes::default();
+    let driver = Driver::new(low_marks(), 1, NOW).expect("sound");
+    let mut driver = driver.witnessed(Box::new(notes.clone()));
+    let (id, socket) = open(&mut driver, Codec::Json, &["lobby"]);
+    assert_eq!(
+        notes.take(),
+        [
+            "Connect with 0 open",
+            "-> Accept",
+            "Opened with 0 open",
+            "-> Send",
+            "-> Notice",
+            "-> Notice"
+        ]
+    );
+    // What the sockets report is an event too.
+    socket.takes(1, 0);
+    publish(&mut driver, "lobby", Payload::Binary(vec![0; 2_000].into()));
+    let heard = ["Command with 1 open", "-> Send", "-> Done", "Blocked with 1 open", "-> Notice"];
+    assert_eq!(notes.take(), heard);
+    driver.lost(NOW, id);
+    assert_eq!(notes.take(), ["Disconnected with 1 open", "-> Notice", "-> Closed"]);
+}
