@@ -12,7 +12,7 @@ mod world;
 use std::time::{Duration, Instant};
 
 use counting::Counting;
-use switchboard_core::{Action, ConnectionId, Event, Limit, Timestamp};
+use switchboard_core::{Action, ConnectionId, Event, Limit};
 use world::{Echo, Numbers, World, config, join, leave, lost, publish, room, user};
 
 #[global_allocator]
@@ -261,5 +261,4 @@ fn main() {
             Box::new(Echo::new(connections, 10, config()))
         });
     }
-    let _ = Timestamp::ZERO;
 }

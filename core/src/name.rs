@@ -64,6 +64,12 @@ macro_rules! name {
                 Ok(Self(SmolStr::new(text)))
             }
 
+            /// A text that was checked when it came in.
+            #[allow(dead_code, reason = "some kinds of names are never put together again")]
+            pub(crate) fn again(text: &str) -> Self {
+                Self(SmolStr::new(text))
+            }
+
             /// The text.
             pub fn as_str(&self) -> &str {
                 &self.0
