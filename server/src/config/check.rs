@@ -7,12 +7,18 @@ use crate::{bind, logging};
 /// The shortest key that is worth its name: as long as the hash it feeds.
 const MIN_SECRET_BYTES: usize = 32;
 
+/// More than any machine has use for: each waits with a stack of its own.
+const MAX_THREADS: usize = 256;
+
 /// Reports each problem with the keys to blame, the likeliest culprit first.
 pub(super) fn check(config: &Config, report: &mut dyn FnMut(&[&str], &str)) {
     let Config { server, limits, heartbeat, origins, log, .. } = config;
 
     if let Err(what) = bind::check_address(&server.listen) {
         report(&["listen"], &what);
+    }
+    if !(1..=MAX_THREADS).contains(&server.threads) {
+        report(&["threads"], &format!("threads must be from 1 to {MAX_THREADS}"));
     }
     if limits.messages_per_second.get().is_some() && limits.message_burst.get().is_none() {
         report(
