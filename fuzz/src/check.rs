@@ -78,7 +78,11 @@ pub fn run(scenario: &Scenario, invariant: Invariant) -> Result<Tally, String> {
         match again.play() {
             Ok(_) => Err("the same run failed once, and then did not".to_owned()),
             Err(why) => {
-                Err(format!("{:?}\n{}\n{invariant:?}: {why}", scenario.setup, again.transcript))
+                let Run { transcript, steps, .. } = again;
+                Err(format!(
+                    "{:?}\n{transcript}\n{invariant:?}, in step {steps}: {why}",
+                    scenario.setup
+                ))
             }
         }
     })
@@ -130,6 +134,8 @@ pub struct Run<'a> {
     pub tally: Tally,
     pub(crate) transcript: String,
     pub(crate) is_recorded: bool,
+    /// How many operations have begun.
+    steps: usize,
 }
 
 impl<'a> Run<'a> {
@@ -171,6 +177,7 @@ impl<'a> Run<'a> {
             tally: Tally::new(),
             transcript: String::new(),
             is_recorded,
+            steps: 0,
         })
     }
 
@@ -180,6 +187,7 @@ impl<'a> Run<'a> {
 
     fn play(&mut self) -> Result<Tally, String> {
         for (serial, op) in self.scenario.ops.iter().enumerate() {
+            self.steps += 1;
             self.perform(*op, serial as u64 + 1)?;
         }
         self.finish()?;
