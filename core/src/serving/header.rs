@@ -20,8 +20,10 @@ pub(super) enum Kind {
 pub(super) struct Header {
     pub(super) is_final: bool,
     pub(super) kind: Kind,
-    /// Nobody has agreed on an extension, so that the reserved bits are 0, and every kind is known.
-    has_known_bits: bool,
+    /// One of the kinds above.
+    is_known: bool,
+    /// Nobody has agreed on an extension that would give them a meaning.
+    has_reserved_bits: bool,
     /// `None` is against the rules for a client.
     mask: Option<[u8; 4]>,
     len: usize,
@@ -61,7 +63,8 @@ impl Header {
         Some(Self {
             is_final: first & 0x80 != 0,
             kind,
-            has_known_bits: known && first & 0x70 == 0,
+            is_known: known,
+            has_reserved_bits: first & 0x70 != 0,
             mask,
             len: bytes.len() - rest.len(),
             payload,
@@ -74,10 +77,12 @@ impl Header {
         let is_control = matches!(self.kind, Kind::Close | Kind::Ping | Kind::Pong);
         let most = if is_control { max_payload.max(CONTROL_MAX) } else { max_payload };
         let rule = |what: &'static str| Some(CloseReason::Protocol(what.into()));
-        if self.payload > most as u64 {
+        if !self.is_known {
+            rule("nobody knows this kind of frame")
+        } else if self.payload > most as u64 {
             Some(CloseReason::TooBig(max_payload))
-        } else if !self.has_known_bits {
-            rule("a reserved bit is set, or nobody knows this kind of frame")
+        } else if self.has_reserved_bits {
+            rule("a reserved bit is set")
         } else if self.mask.is_none() {
             rule("a client's frame has no mask")
         } else if is_control && !self.is_final {
@@ -171,8 +176,12 @@ mod tests {
     fn what_a_client_must_not_send_is_named() {
         let fault = |bytes: &[u8], max| Header::read(bytes).expect("it is whole").fault(max);
         let rule = |what: &'static str| Some(CloseReason::Protocol(what.into()));
-        let bits = rule("a reserved bit is set, or nobody knows this kind of frame");
-        for first in [0x83, 0x8b, 0xc1, 0xa1, 0x91] {
+        for first in [0x83, 0x8b, 0xf7] {
+            let unknown = rule("nobody knows this kind of frame");
+            assert_eq!(fault(&frame(first, b"x"), 1_000), unknown, "{first:#x}");
+        }
+        for first in [0xc1, 0xa1, 0x91] {
+            let bits = rule("a reserved bit is set");
             assert_eq!(fault(&frame(first, b"x"), 1_000), bits, "{first:#x}");
         }
         for first in [0x09, 0x08] {
