@@ -43,6 +43,14 @@ impl Record {
         names.map(usize::from).iter().sum::<usize>() + self.payload
     }
 
+    /// Of what is written for it.
+    fn text_len(&self) -> usize {
+        let names = [self.kind, self.from, self.id, self.key, self.except];
+        let session = if self.except > 0 { Session::BYTES } else { 0 };
+        let payload = if self.is_shared() { 0 } else { self.payload };
+        names.map(usize::from).iter().sum::<usize>() + session + payload
+    }
+
     fn is_shared(&self) -> bool {
         self.payload >= SHARE_FROM
     }
@@ -56,8 +64,9 @@ pub(crate) struct Kept {
     texts: VecDeque<u8>,
     /// Large payloads, by number.
     shared: BTreeMap<u64, Bytes>,
-    /// The number of the first record.
+    /// The number of the first record, and where its text begins.
     first: u64,
+    begin: u64,
     bytes: usize,
 }
 
@@ -89,7 +98,7 @@ impl Kept {
         let [kind, from, id, key, except_len] = names.map(|name| name.len() as u8);
         let record = Record {
             at,
-            start: self.records.front().map_or(0, |first| first.start) + self.texts.len() as u64,
+            start: self.begin + self.texts.len() as u64,
             payload: payload.len(),
             room: publication.room.len() as u8,
             kind,
@@ -106,7 +115,7 @@ impl Kept {
         self.bytes += record.cost();
         self.reserve(names.map(str::len).iter().sum::<usize>() + 8 + payload.len());
         self.records.push_back(record);
-        for name in names {
+        for name in names.into_iter().filter(|name| !name.is_empty()) {
             self.texts.extend(name.as_bytes());
         }
         if let Some((_, session)) = except {
@@ -150,12 +159,13 @@ impl Kept {
             self.shared.remove(&self.first);
         }
         self.first += 1;
-        match self.records.front() {
-            Some(next) => {
-                self.texts.drain(..(next.start - oldest.start) as usize);
-                self.shrink();
-            }
-            None => *self = Self::default(),
+        let text = oldest.text_len();
+        self.begin += text as u64;
+        self.texts.drain(..text);
+        if self.records.is_empty() {
+            *self = Self::default();
+        } else {
+            self.shrink();
         }
         true
     }
@@ -188,12 +198,8 @@ impl Kept {
     pub(crate) fn get(&self, offset: u64) -> Option<Past<'_>> {
         let index = usize::try_from(offset.checked_sub(self.first)?).ok()?;
         let record = self.records.get(index)?;
-        let begin = self.records.front()?.start;
-        let end = self
-            .records
-            .get(index + 1)
-            .map_or(self.texts.len(), |next| (next.start - begin) as usize);
-        let text = self.texts.range((record.start - begin) as usize..end).copied().collect();
+        let start = usize::try_from(record.start - self.begin).ok()?;
+        let text = self.texts.range(start..start + record.text_len()).copied().collect();
         Some(Past { record, offset, text, shared: self.shared.get(&offset) })
     }
 
