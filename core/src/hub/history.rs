@@ -272,15 +272,18 @@ mod tests {
 
     const EPOCH: Epoch = Epoch(5);
 
+    /// What is kept, who is not to get it, and since when.
+    type Whole = (Publication, Option<(UserName, Session)>, Timestamp);
+
     fn publication(random: &mut Random, offset: u64, at: Timestamp) -> Publication {
         let mut name = |most: u64| "é".repeat(1 + (random.next() % most) as usize);
         let (kind, from, id, key) = (name(32), name(64), name(32), name(32));
-        let mut some = |name: String| Some(name).filter(|_| random.next() % 2 == 0);
+        let mut some = |name: String| Some(name).filter(|_| random.next().is_multiple_of(2));
         let (from, id, key) = (some(from), some(id), some(key));
         let edge = [0, 1, 100, SHARE_FROM - 1, SHARE_FROM, SHARE_FROM + 1];
         let size = edge[random.next() as usize % edge.len()];
         let payload = Bytes::from(vec![b'7'; size]);
-        let is_json = random.next() % 2 == 0 && size > 0;
+        let is_json = random.next().is_multiple_of(2) && size > 0;
         Publication {
             room: RoomName::new("room").unwrap(),
             position: Position { epoch: EPOCH, offset },
@@ -306,13 +309,12 @@ mod tests {
             (UserName::new(&alloc::format!("user-{number}")).unwrap(), Session::new(number + 1))
         };
         let mut kept = Kept::default();
-        let mut model: VecDeque<(Publication, Option<(UserName, Session)>, Timestamp)> =
-            VecDeque::new();
+        let mut model: VecDeque<Whole> = VecDeque::new();
         for step in 0..3_000 {
             let at = Timestamp::from_millis(step);
             // Now and then everything is forgotten, and the numbers go on.
             let new = publication(&mut random, step + 1, at);
-            let except = (random.next() % 3 == 0).then(|| whose(random.next() % 3));
+            let except = (random.next().is_multiple_of(3)).then(|| whose(random.next() % 3));
             kept.push(&new, except.clone(), at);
             model.push_back((new, except, at));
             let bounds = History {
@@ -320,9 +322,9 @@ mod tests {
                 age: Duration::from_millis([1, 60, 10_000][random.next() as usize % 3]),
                 bytes: [0, 2_000, 1 << 20][random.next() as usize % 3],
             };
-            if random.next() % 4 == 0 {
+            if random.next().is_multiple_of(4) {
                 kept.trim(bounds, at);
-                let bytes = |model: &VecDeque<(Publication, _, _)>| {
+                let bytes = |model: &VecDeque<Whole>| {
                     model.iter().map(|(it, ..)| it.cost_bytes()).sum::<usize>()
                 };
                 while model.front().is_some_and(|(_, _, then)| {
