@@ -314,7 +314,7 @@ mod tests {
             let at = Timestamp::from_millis(step);
             // Now and then everything is forgotten, and the numbers go on.
             let new = publication(&mut random, step + 1, at);
-            let except = (random.next().is_multiple_of(3)).then(|| whose(random.next() % 3));
+            let except = random.next().is_multiple_of(3).then(|| whose(random.next() % 3));
             kept.push(&new, except.clone(), at);
             model.push_back((new, except, at));
             let bounds = History {
