@@ -63,11 +63,10 @@ pub(super) fn write(
 /// A name in quotes. It has no control characters, so there are two others that JSON wants escaped.
 fn name(out: &mut Vec<u8>, name: &str) {
     out.push(b'"');
-    // Looks at all of them, because many at once are faster than the first few one by one.
-    let is_special = |byte: u8| u8::from(byte == b'"') | u8::from(byte == b'\\');
-    if name.bytes().map(is_special).fold(0, core::ops::BitOr::bitor) != 0 {
+    let is_special = |byte: u8| matches!(byte, b'"' | b'\\');
+    if name.bytes().any(is_special) {
         for byte in name.bytes() {
-            if is_special(byte) != 0 {
+            if is_special(byte) {
                 out.push(b'\\');
             }
             out.push(byte);
