@@ -1,6 +1,8 @@
 //! The server program: its command line, and what is printed where.
 
 mod auth;
+#[cfg(target_os = "linux")]
+mod bench;
 mod bind;
 mod cli;
 mod config;
@@ -30,18 +32,24 @@ fn main() -> ExitCode {
     // Wrong usage ends in here, with exit code 2.
     let cli = Cli::parse();
     let done = match &cli.command {
-        None => run(&cli.run),
-        Some(Command::CheckConfig { file }) => check_config(file),
-        Some(Command::Token(token)) => print_token(token),
-        Some(Command::Connect(options)) => connect::connect(options),
+        None => run(&cli.run).map(succeeded),
+        Some(Command::CheckConfig { file }) => check_config(file).map(succeeded),
+        Some(Command::Token(token)) => print_token(token).map(succeeded),
+        Some(Command::Connect(options)) => connect::connect(options).map(succeeded),
+        #[cfg(target_os = "linux")]
+        Some(Command::Bench(options)) => bench::bench(options),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn succeeded((): ()) -> ExitCode {
+    ExitCode::SUCCESS
 }
 
 fn run(run: &Run) -> Result<(), Box<dyn Error>> {

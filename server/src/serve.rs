@@ -38,7 +38,8 @@ pub(crate) fn serve(config: Config) -> Result<(), Error> {
         Ok(files) => {
             let wanted = config.limits.max_connections.get();
             if let Some(Err(shortage)) = wanted.map(|wanted| files.suffice_for(wanted)) {
-                tracing::warn!("{shortage}");
+                let most = files.most();
+                tracing::warn!("{shortage} or set limits.max_connections to {most} or less");
             }
         }
         Err(error) => tracing::warn!("the limit on open files cannot be raised: {error}"),
