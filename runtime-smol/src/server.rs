@@ -125,10 +125,13 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         let stats = self.handle().stats();
-        if stats.connections + stats.reserved + stats.closing == 0 {
-            return;
-        }
-        self.shared.drive(|driver, now| driver.cut_off(now));
+        self.shared.drive(|driver, now| {
+            if stats.connections + stats.reserved + stats.closing > 0 {
+                driver.cut_off(now);
+            }
+            // What it knows of the end is complete, however long others keep the driver.
+            driver.dismiss();
+        });
     }
 }
 

@@ -10,6 +10,8 @@ mod journal;
 mod logging;
 mod os;
 mod page;
+mod record;
+mod replay;
 mod serve;
 mod settings;
 
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         None => run(&cli.run),
         Some(Command::CheckConfig { file }) => check_config(file),
         Some(Command::Token(token)) => print_token(token),
+        Some(Command::Replay(options)) => replay::replay(options),
         Some(Command::Connect(options)) => connect::connect(options),
     };
     match done {

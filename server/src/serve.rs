@@ -11,11 +11,12 @@ use async_signal::{Signal, Signals};
 use smol::future::FutureExt;
 use smol::stream::StreamExt;
 use switchboard_core::http::{Refusal, Request, Response, Status};
-use switchboard_core::{NameError, RoomName, UserName};
+use switchboard_core::{NameError, RoomName, UserName, Witness};
 use switchboard_smol::{BuildError, Claims, Credentials, Handle, Identity, Server};
 
 use crate::auth::{AuthError, Verifier, anonymous_name};
 use crate::config::Config;
+use crate::record::Recording;
 use crate::{bind, dashboard, journal, logging, os, page, settings};
 
 /// Why the server does not run.
@@ -45,7 +46,10 @@ pub(crate) fn serve(config: Config) -> Result<(), Error> {
     }
 
     let started = Instant::now();
-    let server = build(&config, started)?;
+    let recording =
+        Recording::start(&config.record).map_err(|problem| Error::Refused(problem.to_string()))?;
+    let (recording, recorder) = recording.unzip();
+    let server = build(&config, started, recorder)?;
     let cannot = |error| Error::Io(format!("cannot listen on {listen}"), error);
     let listener = addresses
         .iter()
@@ -72,18 +76,30 @@ pub(crate) fn serve(config: Config) -> Result<(), Error> {
         server.serve(listener).or(stopping).or(publishing).await
     })
     .map_err(|error| Error::Io("the server has failed".into(), error))?;
+    drop(server);
+    if let Some(recording) = recording {
+        recording.finish();
+    }
     tracing::info!("stopped");
     Ok(())
 }
 
-fn build(config: &Config, started: Instant) -> Result<Server, Error> {
+fn build(
+    config: &Config,
+    started: Instant,
+    recorder: Option<impl Witness + 'static>,
+) -> Result<Server, Error> {
     let verifier =
         config.secret.as_ref().map(|secret| Arc::new(Verifier::new(secret, &config.auth)));
     let names = RandomState::new();
     // The page asks for the numbers of a server that is only made further below.
     let numbers: Arc<OnceLock<Handle>> = Arc::default();
     let for_http = numbers.clone();
-    let server = settings::apply(config, Server::builder())
+    let mut builder = Server::builder();
+    if let Some(recorder) = recorder {
+        builder = builder.witness(recorder);
+    }
+    let server = settings::apply(config, builder)
         .map_err(|error| Error::Refused(format!("origins.allowed: {error}")))?
         .authenticate(move |credentials| {
             let identity = match &verifier {
