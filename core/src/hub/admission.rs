@@ -14,7 +14,7 @@ use crate::position::{Position, Session};
 use crate::time::Timestamp;
 
 use super::Hub;
-use super::connection::{Membership, Phase, Seat};
+use super::connection::{Membership, Memberships, Phase, Seat};
 use super::presence::Exit;
 use super::room::RoomKey;
 
@@ -58,7 +58,7 @@ impl Hub {
         }
         let predecessor = session.and_then(|session| self.predecessor(user, session));
         let key = self.users.find(user);
-        let connections = key.map_or(&[][..], |key| &self.users.get(key).connections);
+        let connections = key.map_or(&[][..], |key| &self.users.get(key).connections[..]);
         let user_is_full =
             predecessor.is_none() && limits.max_per_user.is_exceeded_by(connections.len() + 1);
         let evictee = match limits.user_limit_policy {
@@ -115,14 +115,14 @@ impl Hub {
         mut present: Vec<RoomKey>,
     ) -> ConnectionId {
         let user = self.users.refer(user);
-        let mut memberships = Vec::with_capacity(rooms.len() + present.len());
+        let mut memberships = Memberships::with_capacity(rooms.len() + present.len());
         let mut since = Vec::new();
         for (name, position) in rooms {
             let room = self.find_or_make_room(name);
             self.rooms.take_seat(room);
             let at = present.iter().position(|&key| key == room);
             let present = at.map(|at| present.swap_remove(at)).is_some();
-            memberships.push(Membership { room, seat: Seat::Reserved { present } });
+            memberships.push(Membership { room, seat: Seat::reserved(present) });
             since.extend(position.map(|position| (room, position)));
         }
         // Those that it had before wait for it to join them, as far as there is room for all.
@@ -132,7 +132,7 @@ impl Hub {
                 self.drop_room_if_empty(room);
             } else {
                 self.rooms.take_seat(room);
-                memberships.push(Membership { room, seat: Seat::Held });
+                memberships.push(Membership { room, seat: Seat::HELD });
             }
         }
         let session =
@@ -169,7 +169,7 @@ impl Hub {
         let seats = connection.memberships.iter().map(|membership| membership.room);
         let (held, entered): (Vec<_>, Vec<_>) = seats
             .enumerate()
-            .partition(|&(slot, _)| connection.memberships[slot].seat == Seat::Held);
+            .partition(|&(slot, _)| connection.memberships[slot].seat == Seat::HELD);
         self.stats.reserved -= 1;
         self.stats.connections += 1;
         self.rearm(id);

@@ -199,7 +199,7 @@ impl Hub {
             let connection = self.connections.get(from)?;
             let slot = connection.slot_of(key?)?;
             // Somebody who waits for the room's state has joined already, as far as they know.
-            Some(()).filter(|()| connection.memberships[slot].seat != Seat::Held)
+            Some(()).filter(|()| connection.memberships[slot].seat != Seat::HELD)
         };
         match class.publish {
             Publishers::Server => {

@@ -14,7 +14,6 @@ use crate::refusal::{ErrorCode, Refusal};
 use crate::time::Timestamp;
 
 use super::Hub;
-use super::connection::Seat;
 use super::deadlines::Timer;
 use super::room::RoomKey;
 
@@ -309,7 +308,7 @@ impl Hub {
                 continue;
             };
             let Some(slot) = connection.slot_of(key) else { continue };
-            if !matches!(connection.memberships[slot].seat, Seat::Reserved { .. }) {
+            if !connection.memberships[slot].seat.is_reserved() {
                 continue;
             }
             refreshed += 1;

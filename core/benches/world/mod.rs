@@ -1,0 +1,201 @@
+//! A hub, or a driver, with as many connections as one likes, and what can happen to it.
+
+use std::time::Duration;
+
+use switchboard_core::{
+    Action, Codec, Command, Config, ConnectionId, Disconnect, Driver, Event, Heartbeat, History,
+    Hub, Inbound, Json, Kind, Limit, Limits, Outlet, Payload, Rate, RoomClass, RoomName, Stall,
+    Ticket, Timestamp, UserName,
+};
+
+/// No limits but those of memory, so that they are not what is measured.
+pub fn config(history: bool) -> Config {
+    let class = RoomClass {
+        max_members: Limit::NONE,
+        history: if history { History::default() } else { History::NONE },
+        ..RoomClass::default()
+    };
+    Config {
+        limits: Limits {
+            max_connections: Limit::NONE,
+            messages: Rate::NONE,
+            work_per_tick: usize::MAX,
+            ..Limits::default()
+        },
+        heartbeat: Heartbeat::default(),
+        rooms: vec![(String::new(), class)],
+        ..Config::default()
+    }
+}
+
+/// Numbers that look random and are the same in each run.
+pub struct Numbers(u64);
+
+impl Numbers {
+    pub const fn new() -> Self {
+        Self(7)
+    }
+
+    pub fn below(&mut self, bound: usize) -> usize {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((u128::from(self.0) * bound as u128) >> 64) as usize
+    }
+
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for at in (1..items.len()).rev() {
+            items.swap(at, self.below(at + 1));
+        }
+    }
+}
+
+/// A hub whose connections are spread evenly over rooms.
+pub struct World {
+    pub hub: Hub,
+    pub now: Timestamp,
+    pub ids: Vec<ConnectionId>,
+    /// Each name is a value of its own, as if it had come in by itself.
+    pub numbers: Numbers,
+}
+
+pub fn room(number: usize) -> RoomName {
+    RoomName::new(&format!("room-{number}")).expect("a name")
+}
+
+pub fn user(number: usize) -> UserName {
+    UserName::new(&format!("user-{number}")).expect("a name")
+}
+
+impl World {
+    pub fn new(connections: usize, rooms: usize, config: Config) -> Self {
+        let hub = Hub::new(config, 7, Timestamp::ZERO).expect("a sound configuration");
+        let mut world = Self {
+            hub,
+            now: Timestamp::from_millis(1_000),
+            ids: Vec::with_capacity(connections),
+            numbers: Numbers::new(),
+        };
+        for number in 0..connections {
+            world.connect(user(number), room(number % rooms));
+        }
+        world
+    }
+
+    /// A handshake from the request to the first message.
+    pub fn connect(&mut self, user: UserName, room: RoomName) {
+        let event =
+            Event::Connect { ticket: Ticket(0), user, rooms: vec![(room, None)], session: None };
+        let Some(Action::Accept { connection, .. }) = self.hub.handle(self.now, event).next()
+        else {
+            panic!("there is a seat");
+        };
+        self.ids.push(connection);
+        self.feed(Event::Opened { connection });
+    }
+
+    /// Feeds one event and looks at all that comes out.
+    pub fn feed(&mut self, event: Event) -> usize {
+        let mut recipients = 0;
+        for action in self.hub.handle(self.now, event) {
+            if let Action::Send { to, .. } = action {
+                recipients += to.len();
+            }
+        }
+        recipients
+    }
+
+    pub fn any(&mut self) -> ConnectionId {
+        self.ids[self.numbers.below(self.ids.len())]
+    }
+}
+
+pub fn join(connection: ConnectionId, room: RoomName) -> Event {
+    Event::Command { ticket: Ticket(0), command: Command::Join { connection, room } }
+}
+
+pub fn leave(connection: ConnectionId, room: RoomName) -> Event {
+    Event::Command { ticket: Ticket(0), command: Command::Leave { connection, room } }
+}
+
+pub fn lost(connection: ConnectionId) -> Event {
+    Event::Disconnected { connection, how: Disconnect::Lost }
+}
+
+pub fn publish(room: RoomName) -> Event {
+    let command = Command::Publish {
+        room,
+        kind: Kind::new("chat").expect("a type"),
+        from: None,
+        id: None,
+        key: None,
+        payload: Payload::Json(Json::parse("\"0123456789\"").expect("JSON")),
+        except: None,
+    };
+    Event::Command { ticket: Ticket(0), command }
+}
+
+pub fn health_pong(connection: ConnectionId, nonce: u64) -> Event {
+    Event::Received { connection, bytes: 40, inbound: Inbound::HealthPong { nonce: Some(nonce) } }
+}
+
+/// A socket that takes everything.
+#[derive(Debug)]
+pub struct Sink(pub u64);
+
+impl Outlet for Sink {
+    fn write(&mut self, parts: &[&[u8]]) -> Result<usize, Stall> {
+        let taken = parts.iter().map(|part| part.len()).sum();
+        self.0 += taken as u64;
+        Ok(taken)
+    }
+
+    fn watch(&mut self) {}
+
+    fn finish(&mut self) {}
+
+    fn end(&mut self) {}
+}
+
+/// A driver with one room for each connection: what comes in goes back.
+pub struct Echo {
+    pub driver: Driver<Sink>,
+    pub now: Timestamp,
+    pub ids: Vec<ConnectionId>,
+    texts: Vec<String>,
+}
+
+impl Echo {
+    /// `members` in each room.
+    pub fn new(connections: usize, members: usize, config: Config) -> Self {
+        let driver = Driver::new(config, 7, Timestamp::ZERO).expect("a sound configuration");
+        let now = Timestamp::from_millis(1_000);
+        let mut echo =
+            Self { driver, now, ids: Vec::with_capacity(connections), texts: Vec::new() };
+        for number in 0..connections {
+            let rooms = vec![(room(number / members), None)];
+            let id = echo.driver.connect(now, user(number), rooms, None).expect("a seat");
+            assert!(echo.driver.open(now, id, Codec::Json, Sink(0)));
+            echo.ids.push(id);
+            echo.settle();
+        }
+        let padding = "x".repeat(100);
+        for number in 0..256 {
+            echo.texts
+                .push(format!(r#"{{"type":"echo","payload":{{"n":{number},"p":"{padding}"}}}}"#));
+        }
+        echo
+    }
+
+    fn settle(&mut self) {
+        while self.driver.flush(self.now, usize::MAX) {}
+        while self.driver.take_output().is_some() {}
+    }
+
+    /// One message from this connection into its only room, and the frame on its way to whoever is in it.
+    pub fn message(&mut self, at: usize) {
+        self.now = self.now + Duration::from_micros(100);
+        let text = &self.texts[at % self.texts.len()];
+        self.driver.text(self.now, self.ids[at], text);
+        self.settle();
+    }
+}
