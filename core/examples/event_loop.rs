@@ -5,21 +5,19 @@
 //! cargo run -p switchboard-core --example event_loop -- [--listen 127.0.0.1:9003] [--echo]
 //! ```
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::error::Error;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use polling::{AsRawSource, Event, Events, PollMode, Poller};
 use switchboard_core::serving::{self, Engine, Settings};
 use switchboard_core::{Outlet, Stall, Timestamp};
 
-/// Keys of the poller. Those of sockets are counted up and never used again, so what comes late finds nobody.
+/// Keys of the poller. Those of sockets are the engine's, behind these.
 const LISTENER: usize = 0;
 const SIGNALS: usize = 1;
 const FIRST_SOCKET: usize = 2;
@@ -29,33 +27,21 @@ const TURN_BYTES: usize = 64 * 1024;
 const TURN_ACCEPTS: usize = 64;
 const TURN_WRITES: usize = 256;
 
-/// A socket in the poller. The loop reads from it, the engine writes to it.
+/// A socket in the poller. The engine's handles of it are its only owners.
 struct Socket {
-    key: usize,
     stream: TcpStream,
-    all: Rc<Sockets>,
-}
-
-struct Sockets {
-    poller: Poller,
-    open: RefCell<HashMap<usize, Rc<Socket>>>,
-}
-
-impl Socket {
-    fn wait_for(&self, interest: Event) {
-        // It can only fail for a socket that failed, and reading will tell.
-        let _ = self.all.poller.modify_with_mode(&self.stream, interest, PollMode::Level);
-    }
+    poller: Arc<Poller>,
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        let _ = self.all.poller.delete(&self.stream);
+        let _ = self.poller.delete(&self.stream);
     }
 }
 
 /// What the engine has of a socket.
-struct SocketOutlet(Rc<Socket>);
+#[derive(Clone)]
+struct SocketOutlet(Arc<Socket>);
 
 impl Outlet for SocketOutlet {
     fn write(&mut self, parts: &[&[u8]]) -> Result<usize, Stall> {
@@ -63,7 +49,7 @@ impl Outlet for SocketOutlet {
     }
 
     fn watch(&mut self) {
-        self.0.wait_for(Event::all(self.0.key));
+        // The poller tells when it takes bytes again, unasked.
     }
 
     fn finish(&mut self) {
@@ -72,20 +58,30 @@ impl Outlet for SocketOutlet {
     }
 
     fn end(&mut self) {
-        self.0.all.open.borrow_mut().remove(&self.0.key);
+        // The engine closes it, by letting go of it.
     }
 }
+
+/// The application: here there is none, and everybody is believed `?user=`. A real server verifies `credentials.token` in
+/// `identify`, and is told of ended connections, messages for its handlers and lines for its log in `output`.
+struct App;
+
+impl serving::Application<SocketOutlet> for App {}
 
 pub(crate) struct EventLoop {
     listener: TcpListener,
     /// A byte for each SIGTERM or SIGINT.
     signals: UnixStream,
-    sockets: Rc<Sockets>,
-    next_key: usize,
+    poller: Arc<Poller>,
     engine: Engine<SocketOutlet>,
+    app: App,
     started: Instant,
     /// The time of this turn: one reading of the clock serves all of it.
     now: Timestamp,
+    /// Somebody may wait to be accepted.
+    may_accept: bool,
+    /// Sockets of which there is more to be read than one turn may.
+    unread: Vec<usize>,
     /// One for all sockets, because between two reads it holds nothing.
     buffer: Vec<u8>,
     /// How long everybody has to leave, and for how long they are sent away.
@@ -100,20 +96,21 @@ impl EventLoop {
     ) -> Result<Self, Box<dyn Error>> {
         let seed = RandomState::new().hash_one(std::process::id());
         let unix_ms = u64::try_from(UNIX_EPOCH.elapsed()?.as_millis())?;
-        let poller = Poller::new()?;
+        let poller = Arc::new(Poller::new()?);
         listener.set_nonblocking(true)?;
         signals.set_nonblocking(true)?;
-        register(&poller, &listener, LISTENER)?;
-        register(&poller, &signals, SIGNALS)?;
+        register(&poller, &listener, Event::readable(LISTENER))?;
+        register(&poller, &signals, Event::readable(SIGNALS))?;
         Ok(Self {
             listener,
             signals,
-            sockets: Rc::new(Sockets { poller, open: RefCell::default() }),
-            next_key: FIRST_SOCKET,
-            // Here a real server verifies `credentials.token`, and finds out whose it is.
-            engine: Engine::new(settings, |who| serving::anonymous(&who), seed, unix_ms)?,
+            poller,
+            engine: Engine::new(settings, Vec::new(), seed, unix_ms)?,
+            app: App,
             started: Instant::now(),
             now: Timestamp::ZERO,
+            may_accept: true,
+            unread: Vec::new(),
             buffer: vec![0; TURN_BYTES],
             drain: (Duration::from_secs(10), Duration::from_secs(5)),
         })
@@ -124,23 +121,21 @@ impl EventLoop {
         let mut events = Events::new();
         while !self.engine.is_over() {
             events.clear();
-            self.sockets.poller.wait(&mut events, self.engine.idle_for(self.clock()))?;
+            self.poller.wait(&mut events, self.idle_for())?;
             self.now = self.clock();
             self.engine.tick(self.now);
+            for key in std::mem::take(&mut self.unread) {
+                self.read(key);
+            }
             for event in events.iter() {
                 match event.key {
-                    LISTENER => self.accept()?,
+                    LISTENER => self.may_accept = true,
                     SIGNALS => self.signal()?,
-                    key => self.ready(key, event),
+                    key => self.ready(key - FIRST_SOCKET, event),
                 }
             }
-            self.engine.end_turn(self.now, TURN_WRITES, |_driver, _output| {
-                // Messages for handlers, ended connections, lines for the log: those are the application's.
-            });
-            if self.engine.has_room() {
-                // It tells of newcomers once, and then no more until it is asked again.
-                self.sockets.poller.modify(&self.listener, Event::readable(LISTENER))?;
-            }
+            self.accept()?;
+            self.engine.end_turn(self.now, TURN_WRITES, &mut self.app);
         }
         Ok(())
     }
@@ -149,15 +144,20 @@ impl EventLoop {
         Timestamp::ZERO + self.started.elapsed()
     }
 
+    fn idle_for(&self) -> Option<Duration> {
+        let has_work = !self.unread.is_empty() || (self.may_accept && self.engine.has_room());
+        if has_work { Some(Duration::ZERO) } else { self.engine.idle_for(self.clock()) }
+    }
+
     fn accept(&mut self) -> io::Result<()> {
         for _ in 0..TURN_ACCEPTS {
-            if !self.engine.has_room() {
+            if !self.may_accept || !self.engine.has_room() {
                 break;
             }
             match self.listener.accept() {
                 // One that fails here is gone already.
                 Ok((stream, _)) => drop(self.welcome(stream)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.may_accept = false,
                 Err(error) => self.engine.not_accepted(self.now, error)?,
             }
         }
@@ -170,28 +170,35 @@ impl EventLoop {
         // What the kernel holds for a slow reader, the hub does not see.
         let send_buffer = self.engine.settings().send_buffer;
         socket2::SockRef::from(&stream).set_send_buffer_size(send_buffer)?;
-        let key = self.next_key;
-        self.next_key += 1;
-        register(&self.sockets.poller, &stream, key)?;
-        let socket = Rc::new(Socket { key, stream, all: self.sockets.clone() });
-        self.sockets.open.borrow_mut().insert(key, socket.clone());
-        self.engine.accepted(self.now, key, SocketOutlet(socket));
+        let socket = Arc::new(Socket { stream, poller: self.poller.clone() });
+        if let Some(key) = self.engine.accepted(self.now, SocketOutlet(socket.clone())) {
+            let interest = Event::all(FIRST_SOCKET + key);
+            if register(&self.poller, &socket.stream, interest).is_err() {
+                self.engine.ended(self.now, key);
+            }
+        }
         Ok(())
     }
 
     fn ready(&mut self, key: usize, event: Event) {
-        let Some(socket) = self.sockets.open.borrow().get(&key).cloned() else { return };
         if event.writable {
-            socket.wait_for(Event::readable(key));
             self.engine.writable(self.now, key);
         }
         if event.readable {
-            // Once: if there is more, the poller says so again when others have had their turn.
-            match (&socket.stream).read(&mut self.buffer) {
-                Ok(taken @ 1..) => self.engine.received(self.now, key, &self.buffer[..taken]),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Ok(0) | Err(_) => self.engine.ended(self.now, key),
+            self.read(key);
+        }
+    }
+
+    fn read(&mut self, key: usize) {
+        let Some(SocketOutlet(socket)) = self.engine.socket(key) else { return };
+        match (&socket.stream).read(&mut self.buffer) {
+            Ok(taken @ 1..) => {
+                // There may be more, which the poller has told of already. Others have their turn before that.
+                self.unread.push(key);
+                self.engine.received(self.now, key, &mut self.buffer[..taken]);
             }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Ok(0) | Err(_) => self.engine.ended(self.now, key),
         }
     }
 
@@ -207,10 +214,10 @@ impl EventLoop {
 }
 
 #[allow(unsafe_code)]
-fn register(poller: &Poller, source: impl AsRawSource, key: usize) -> io::Result<()> {
+fn register(poller: &Poller, source: impl AsRawSource, interest: Event) -> io::Result<()> {
     // SAFETY: the poller must forget a source before that is closed. A `Socket` sees to that when it is dropped, and the
     // listener and the signals live as long as the poller.
-    unsafe { poller.add_with_mode(source, Event::readable(key), PollMode::Level) }
+    unsafe { poller.add_with_mode(source, interest, PollMode::Edge) }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

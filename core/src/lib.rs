@@ -99,7 +99,7 @@ pub use codec::{Codec, Frame, Opcode};
 pub use config::{
     Config, ConfigError, Handled, Heartbeat, HeartbeatMode, Limit, Limits, Rate, UserLimitPolicy,
 };
-pub use driver::{Driver, Outlet, Output, Stall};
+pub use driver::{Delivery, Driver, Outlet, Output, Stall};
 pub use event::{Command, Event, Inbound, Request};
 pub use hub::{ConnectionView, Hub, RoomView, UserView};
 pub use id::{ConnectionId, Ticket};

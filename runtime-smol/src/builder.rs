@@ -8,12 +8,15 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use switchboard_core::http::{Refusal as HttpRefusal, Request, Response};
-use switchboard_core::serving::{BuildError, Credentials, Identity, Settings, anonymous, state};
+use switchboard_core::serving::{
+    BuildError, Credentials, Engine, Identity, Settings, anonymous, state,
+};
 use switchboard_core::{Command, Kind, NameError, Refusal, RoomName};
 
 use crate::auth::Authenticator;
 use crate::context::Context;
 use crate::handlers::Handlers;
+use crate::poller::Poller;
 use crate::server::Server;
 use crate::shared::{Clock, HttpService, Shared, StateProvider, unix_ms};
 
@@ -24,6 +27,7 @@ pub(crate) struct Services {
     pub(crate) handlers: Handlers,
     pub(crate) state: StateProvider,
     pub(crate) handler_timeout: Duration,
+    pub(crate) threads: usize,
 }
 
 /// Settings and handlers of a server that is not yet made. See [`Server::builder`].
@@ -50,6 +54,7 @@ impl Builder {
                     Box::pin(async move { Command::State { ticket, room, payload: None } })
                 }),
                 handler_timeout: Duration::from_secs(5),
+                threads: 1,
             },
             bad_kind: None,
         }
@@ -121,19 +126,30 @@ impl Builder {
         self
     }
 
+    /// Threads that write to sockets: the server's own, and as many more as are missing to this number. All rules stay on
+    /// the server's own thread, so that every bound is exact; the others take over part of what large broadcasts cost. 1
+    /// unless set.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.services.threads = threads.max(1);
+        self
+    }
+
     /// Makes the server. It does nothing until it is served.
     ///
     /// # Errors
-    /// When the settings contradict each other.
-    pub fn build(mut self) -> Result<Server, BuildError> {
+    /// When the settings contradict each other, or the system has no files left for a server to wait with.
+    pub fn build(self) -> Result<Server, BuildError> {
         if let Some((kind, error)) = self.bad_kind {
             return Err(BuildError::Kind(kind, error));
         }
         let clock = Clock::start();
-        let driver = self.settings.driver(self.services.handlers.kinds(), seed(), unix_ms())?;
+        let kinds = self.services.handlers.kinds();
+        let engine = Engine::new(self.settings, kinds, seed(), unix_ms())?;
+        let settings = engine.settings().clone();
+        let poller = Poller::new().map_err(|error| BuildError::System(error.to_string()))?;
         let executor = Arc::new(smol::Executor::new());
         let shared = Arc::new_cyclic(|me| {
-            Shared::new(me, driver, clock, self.settings, self.services, &executor)
+            Shared::new(me, (engine, poller), clock, settings, self.services, &executor)
         });
         Ok(Server::new(shared, executor))
     }

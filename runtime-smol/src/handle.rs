@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use switchboard_core::serving::{Control, RequestError, json, name, read_answer};
 use switchboard_core::{Answer, ConnectionId, ErrorCode, Refusal, UserName};
 
-use crate::shared::{Shared, lock};
+use crate::shared::Shared;
 
 /// A server from outside: cheap to clone, usable from any thread. No method of [`Control`], which it has too, waits for a
 /// client: what is sent goes into the sockets or waits, bounded, for those that are slow.
@@ -44,7 +44,7 @@ impl Handle {
         self.shared.drive(|driver, now| {
             let ticket = driver.probe(now, user, timeout)?;
             // Still under the driver's lock, so the answer cannot come first.
-            lock(&self.shared.probes).insert(ticket, sender);
+            self.shared.probes.lock().insert(ticket, sender);
             Ok::<(), Refusal>(())
         })?;
         receiver.recv().await.map_err(|_| Refusal::new(ErrorCode::Internal, "the server has ended"))
@@ -66,7 +66,7 @@ impl Handle {
         self.shared.drive(|driver, now| {
             let ticket = driver.request(now, to, method, payload, timeout)?;
             // Still under the driver's lock, so the answer cannot come first.
-            lock(&self.shared.requests).insert(ticket, sender);
+            self.shared.requests.lock().insert(ticket, sender);
             Ok::<(), Refusal>(())
         })?;
         // Whoever would answer is gone with the server.

@@ -17,6 +17,10 @@ type Handler = Box<dyn Fn(Context, Request) -> BoxFuture<Reply> + Send + Sync>;
 pub(crate) struct Handlers(HashMap<Kind, Handler>);
 
 impl Handlers {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn kinds(&self) -> Vec<Kind> {
         self.0.keys().cloned().collect()
     }

@@ -25,27 +25,31 @@
 //!
 //! # Threads
 //!
-//! [`Server::serve`] and [`Server::run`] run all tasks of the server on the thread that awaits them. smol starts one more
-//! thread for its reactor, as it always does.
+//! While [`Server::serve`] or [`Server::run`] is awaited, the server has a thread of its own, which accepts, reads, writes and
+//! keeps time ([`Builder::threads`] gives it help with the writing). Authenticators, handlers and pages are begun on that
+//! thread: what they do before their first `await` that has to wait keeps the sockets waiting. One that has to wait becomes
+//! a task, which runs where the server is awaited. Waiting for sockets is done with epoll, so this runtime needs Linux.
 //!
 //! # How bytes flow
 //!
-//! Reading belongs to a task of each connection; it parses with tungstenite from a buffer that all connections share, so
-//! that an idle one has nearly none of its own. Writing belongs to nobody's task: whoever causes messages has them
-//! encoded once and written straight to the sockets, and only a socket that is full is left to its own task to finish.
+//! Everything that is read in one turn is decided first, and then each socket gets what the turn has for it in one call. Messages
+//! are encoded once and shared down to the socket. A socket that is full costs nothing until it takes bytes again; a large
+//! room is written to 256 sockets at a time, about a millisecond, between which everybody else has a turn.
 
 mod auth;
 mod builder;
 mod client;
-mod connection;
 mod context;
 mod handle;
 mod handlers;
-mod handshake;
 mod outlet;
+mod poller;
+mod reactor;
 mod server;
 mod shared;
 mod turn;
+mod work;
+mod writers;
 
 pub use builder::Builder;
 pub use client::{Client, ClientBuilder, Events, StartError};

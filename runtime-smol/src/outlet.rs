@@ -1,76 +1,69 @@
-//! The driver's side of a socket.
+//! A socket, as the engine and the writers have it.
 
-use std::net::{Shutdown, TcpStream};
+use std::io::{self, IoSlice, Write};
+use std::net::TcpStream;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 
-use atomic_waker::AtomicWaker;
-use smol::Async;
+use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use switchboard_core::serving::write_parts;
 use switchboard_core::{Outlet, Stall};
 
-const WATCH: u8 = 1;
-const ENDED: u8 = 2;
+/// A socket that does not wait. Clones are the same one.
+#[derive(Clone, Debug)]
+pub(crate) struct Socket(Arc<OwnedFd>);
 
-/// A socket, and how the driver and the connection's task tell each other about it. The driver writes and the task
-/// reads, both without waiting; they share no lock.
-#[derive(Debug)]
-pub(crate) struct Link {
-    pub(crate) socket: Async<TcpStream>,
-    /// The connection's task.
-    task: AtomicWaker,
-    flags: AtomicU8,
-}
-
-impl Link {
-    pub(crate) fn new(socket: Async<TcpStream>) -> Self {
-        Self { socket, task: AtomicWaker::new(), flags: AtomicU8::new(0) }
+impl Socket {
+    pub(crate) fn new(fd: OwnedFd) -> Self {
+        Self(Arc::new(fd))
     }
 
-    pub(crate) fn register(&self, waker: &std::task::Waker) {
-        self.task.register(waker);
-    }
-
-    /// Whether the driver has let go of the socket.
-    pub(crate) fn is_ended(&self) -> bool {
-        self.flags.load(Ordering::Acquire) & ENDED != 0
-    }
-
-    /// Whether the driver waits for the socket to take bytes again.
-    pub(crate) fn is_watched(&self) -> bool {
-        self.flags.load(Ordering::Acquire) & WATCH != 0
-    }
-
-    /// The socket takes bytes again: the driver is about to be told.
-    pub(crate) fn unwatch(&self) {
-        self.flags.fetch_and(!WATCH, Ordering::AcqRel);
-    }
-
-    fn raise(&self, flag: u8) {
-        self.flags.fetch_or(flag, Ordering::AcqRel);
-        self.task.wake();
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::net::recv(&*self.0, buffer, RecvFlags::empty())?.0)
     }
 }
 
-/// What the driver has of a connection. The task is woken only when the socket is full, or the end has come.
-#[derive(Debug)]
-pub(crate) struct SocketOutlet(pub(crate) Arc<Link>);
+impl From<TcpStream> for Socket {
+    fn from(stream: TcpStream) -> Self {
+        Self::new(stream.into())
+    }
+}
 
-impl Outlet for SocketOutlet {
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Write for &Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::net::send(&*self.0, bytes, SendFlags::NOSIGNAL)?)
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        use rustix::net::{SendAncillaryBuffer, sendmsg};
+        let flags = SendFlags::NOSIGNAL;
+        Ok(sendmsg(&*self.0, parts, &mut SendAncillaryBuffer::default(), flags)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Outlet for Socket {
     fn write(&mut self, parts: &[&[u8]]) -> Result<usize, Stall> {
-        write_parts(self.0.socket.get_ref(), parts)
+        write_parts(&*self, parts)
     }
 
-    fn watch(&mut self) {
-        self.0.raise(WATCH);
-    }
+    /// The poller tells when it takes bytes again, unasked.
+    fn watch(&mut self) {}
 
     fn finish(&mut self) {
         // If it fails, the peer is gone already.
-        let _ = self.0.socket.get_ref().shutdown(Shutdown::Write);
+        let _ = rustix::net::shutdown(&*self.0, Shutdown::Write);
     }
 
-    fn end(&mut self) {
-        self.0.raise(ENDED);
-    }
+    /// The engine closes it, by letting go of it.
+    fn end(&mut self) {}
 }

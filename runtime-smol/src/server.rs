@@ -1,22 +1,26 @@
-//! The server: accepting, and bringing sockets in from elsewhere.
+//! The server: its thread, its listeners, and sockets from elsewhere.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 
+use parking_lot::Mutex;
+use smol::channel::{Receiver, bounded};
 use smol::future::FutureExt;
-use smol::{Async, Executor, Timer};
+use smol::{Async, Executor};
+use socket2::SockRef;
 use switchboard_core::http::{Request, Response};
-use switchboard_core::serving::{AcceptFailure, Admission, BACKLOG, SHORTAGE};
+use switchboard_core::serving::{Admission, BACKLOG, Refused};
 
+use crate::auth::guarded;
 use crate::builder::Builder;
-use crate::connection::Connection;
 use crate::handle::Handle;
-use crate::handshake;
-use crate::outlet::{Link, SocketOutlet};
+use crate::outlet::Socket;
+use crate::reactor::{self, Listener};
 use crate::shared::Shared;
-use crate::turn;
 
 /// A listener for [`Server::serve`], with room for a storm of connects.
 ///
@@ -31,11 +35,28 @@ pub fn bind(address: SocketAddr) -> io::Result<Async<TcpListener>> {
     Async::new(socket.into())
 }
 
-/// A WebSocket server. It works while [`serve`](Self::serve) or [`run`](Self::run) is awaited. Dropped, it lets go of all
-/// its connections at once.
+/// A WebSocket server. It works while [`serve`](Self::serve) or [`run`](Self::run) is awaited: a thread of its own sees to
+/// the sockets, and tasks of the application that have to wait run where these are awaited. Dropped, it lets go of all its
+/// connections at once.
 pub struct Server {
     shared: Arc<Shared>,
     executor: Arc<Executor<'static>>,
+    thread: Mutex<Thread>,
+}
+
+/// The server's thread, which runs while somebody awaits the server.
+#[derive(Default)]
+struct Thread {
+    users: usize,
+    running: Option<(Arc<AtomicBool>, JoinHandle<()>)>,
+}
+
+/// One who awaits the server.
+struct Stay<'s> {
+    server: &'s Server,
+    listener: Option<usize>,
+    /// Hears when the listener fails.
+    failed: Receiver<io::Error>,
 }
 
 impl Server {
@@ -45,7 +66,7 @@ impl Server {
     }
 
     pub(crate) fn new(shared: Arc<Shared>, executor: Arc<Executor<'static>>) -> Self {
-        Self { shared, executor }
+        Self { shared, executor, thread: Mutex::default() }
     }
 
     /// The server in the hands of the rest of the application.
@@ -53,48 +74,25 @@ impl Server {
         Handle::new(self.shared.clone())
     }
 
-    /// Accepts connections until the server has been drained ([`Handle::drain`]). Several listeners can be served at once, as
-    /// long as one task awaits them all (an IPv4 and an IPv6 address, say).
+    /// Accepts connections until the server has been drained ([`Handle::drain`]) and the last bytes have gone out, which peers
+    /// that do not read them can delay by two seconds. Several listeners can be served at once (an IPv4 and an IPv6 address,
+    /// say). Dropped, it stops accepting.
     ///
     /// # Errors
-    /// When the listener itself fails. A single connection that fails does not count, nor that there are too many open
-    /// files: accepting goes on when there are fewer.
+    /// When the listener itself fails, or the server's thread cannot be started. A single connection that fails does not
+    /// count, nor that there are too many open files: accepting goes on when there are fewer.
     pub async fn serve(&self, listener: Async<TcpListener>) -> io::Result<()> {
-        let accepting = async {
-            loop {
-                accept(&self.shared, &listener).await?;
-            }
-        };
-        self.until_drained(accepting).await
+        let listener = listener.into_inner()?;
+        self.tune(SockRef::from(&listener))?;
+        self.stay(Some(listener))?.until_over().await
     }
 
     /// Runs without a listener, for sockets that come through [`adopt`](Self::adopt), until the server has been drained.
     ///
     /// # Errors
-    /// None at present.
+    /// When the server's thread cannot be started.
     pub async fn run(&self) -> io::Result<()> {
-        self.until_drained(std::future::pending()).await
-    }
-
-    async fn until_drained(
-        &self,
-        accepting: impl Future<Output = io::Result<()>>,
-    ) -> io::Result<()> {
-        let shared = &self.shared;
-        let service = async {
-            turn::flusher(shared).or(turn::time_keeper(shared)).await;
-            Ok(())
-        };
-        let drained = async {
-            shared.drained.wait().await;
-            Ok(())
-        };
-        // Ending comes first: after a drain there is nothing that others could wait for.
-        let all = drained.or(service).or(accepting);
-        let result = self.executor.run(all).await;
-        // Those that were cut off have been woken to let go of their sockets.
-        while self.executor.try_tick() {}
-        result
+        self.stay(None)?.until_over().await
     }
 
     /// Checks an upgrade request that another HTTP server has read, authenticates it and takes a seat. The answer to
@@ -104,7 +102,16 @@ impl Server {
     /// The response to send instead. (Here a full server answers 503, whatever
     /// [`Builder::capacity_answer`](crate::Builder::capacity_answer) says: the upgrade is not ours to accept.)
     pub async fn admit(&self, request: Request) -> Result<Admission, Response> {
-        handshake::admit(&self.shared, request).await.map_err(|refused| refused.into_response())
+        self.seat(request).await.map_err(|refused| refused.into_response())
+    }
+
+    async fn seat(&self, request: Request) -> Result<Admission, Box<Refused>> {
+        let shared = &self.shared;
+        let entrance = &shared.settings.entrance;
+        let (visitor, credentials) = entrance.check(request)?;
+        let verdict = guarded(|| (shared.authenticate)(credentials)).await;
+        let guest = entrance.judge(visitor, verdict.and_then(|verdict| verdict))?;
+        Admission::new(shared.clone(), guest)
     }
 
     /// Takes over a socket whose upgrade has been answered, and what was already read of it after the request.
@@ -117,20 +124,127 @@ impl Server {
         socket: Async<TcpStream>,
         read_ahead: &[u8],
     ) -> io::Result<()> {
-        tune(socket.get_ref(), self.shared.settings.send_buffer)?;
-        open(&self.shared, admission, socket, read_ahead)
+        let socket = socket.into_inner()?;
+        self.tune(SockRef::from(&socket))?;
+        let (id, claims) = admission.take(&self.shared).ok_or(io::ErrorKind::InvalidInput)?;
+        let socket = Socket::from(socket);
+        self.shared.engage(|inner, now| {
+            self.shared.keep_claims(id, claims);
+            let Some(key) = inner.engine.adopted(now, id, socket.clone()) else {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "the seat's time was over"));
+            };
+            inner.watch(&self.shared, now, key, socket);
+            if !read_ahead.is_empty() {
+                inner.engine.received(now, key, &mut read_ahead.to_vec());
+            }
+            Ok(())
+        })
+    }
+
+    /// Small messages go at once, and a slow reader is noticed before it holds much. Sockets have it from their listener.
+    fn tune(&self, socket: SockRef<'_>) -> io::Result<()> {
+        socket.set_tcp_nodelay(true)?;
+        match self.shared.settings.send_buffer {
+            0 => Ok(()),
+            bytes => socket.set_send_buffer_size(bytes),
+        }
+    }
+
+    /// Has the server's thread run, and serve this listener.
+    fn stay(&self, listener: Option<TcpListener>) -> io::Result<Stay<'_>> {
+        let mut thread = self.thread.lock();
+        if thread.running.is_none() {
+            thread.running = Some(start(&self.shared)?);
+        }
+        thread.users += 1;
+        drop(thread);
+        let (failure, failed) = bounded(1);
+        let mut stay = Stay { server: self, listener: None, failed };
+        if let Some(listener) = listener {
+            let key = self.shared.engage(|inner, _| {
+                let entry = inner.listeners.vacant_entry();
+                let key = entry.key();
+                self.shared.poller.add_listener(&listener, key)?;
+                entry.insert(Listener::new(listener, failure));
+                Ok::<_, io::Error>(key)
+            })?;
+            stay.listener = Some(key);
+            self.shared.ring();
+        }
+        Ok(stay)
+    }
+}
+
+/// Starts the server's thread.
+fn start(shared: &Arc<Shared>) -> io::Result<(Arc<AtomicBool>, JoinHandle<()>)> {
+    let stop = Arc::new(AtomicBool::new(false));
+    shared.lock().is_served = true;
+    let (for_thread, stop_of_thread) = (shared.clone(), stop.clone());
+    let run = move || {
+        let (shared, stop) = (for_thread, stop_of_thread);
+        let result = catch_unwind(AssertUnwindSafe(|| reactor::run(&shared, &stop)));
+        let failed = || Err(io::Error::other("the server's thread has failed"));
+        if let Err(error) = result.unwrap_or_else(|_| failed()) {
+            tracing::error!(%error, "the server's thread has failed");
+            shared.failed.open();
+        }
+        shared.lock().is_served = false;
+    };
+    let thread = thread::Builder::new().name("switchboard".into()).spawn(run);
+    let thread = thread.inspect_err(|_| shared.lock().is_served = false)?;
+    Ok((stop, thread))
+}
+
+impl Stay<'_> {
+    async fn until_over(self) -> io::Result<()> {
+        let shared = &self.server.shared;
+        let over = async {
+            shared.over.wait().await;
+            Ok(())
+        };
+        let failed = async {
+            shared.failed.wait().await;
+            Err(io::Error::other("the server's thread has failed"))
+        };
+        let listener_failed = async {
+            match self.failed.recv().await {
+                Ok(error) => Err(error),
+                // There is no listener that could fail.
+                Err(_) => std::future::pending().await,
+            }
+        };
+        self.server.executor.run(over.or(failed).or(listener_failed)).await
+    }
+}
+
+impl Drop for Stay<'_> {
+    fn drop(&mut self) {
+        let shared = &self.server.shared;
+        if let Some(key) = self.listener {
+            // It may have failed and be gone already.
+            shared.engage(|inner, _| inner.listeners.try_remove(key));
+        }
+        let mut thread = self.server.thread.lock();
+        thread.users -= 1;
+        if thread.users == 0
+            && let Some((stop, running)) = thread.running.take()
+        {
+            stop.store(true, Ordering::Release);
+            shared.ring();
+            // A thread cannot wait for itself; and that it failed has been said.
+            if running.thread().id() != thread::current().id() {
+                let _ = running.join();
+            }
+        }
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let stats = self.handle().stats();
-        self.shared.drive(|driver, now| {
-            if stats.connections + stats.reserved + stats.closing > 0 {
-                driver.cut_off(now);
-            }
+        self.shared.engage(|inner, now| {
+            inner.engine.cut_off(now);
             // What it knows of the end is complete, however long others keep the driver.
-            driver.dismiss();
+            inner.engine.driver().dismiss();
         });
     }
 }
@@ -139,80 +253,4 @@ impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Server")
     }
-}
-
-/// Opens the connection of a seat whose upgrade has been answered.
-pub(crate) fn open(
-    shared: &Arc<Shared>,
-    admission: Admission,
-    socket: Async<TcpStream>,
-    read_ahead: &[u8],
-) -> io::Result<()> {
-    let (id, claims) = admission.take(shared).ok_or(io::ErrorKind::InvalidInput)?;
-    let link = Arc::new(Link::new(socket));
-    let mut connection = Connection::new(shared.clone(), link.clone(), id, claims);
-    let codec = shared.settings.entrance.codec;
-    if !shared.drive(|driver, now| driver.open(now, id, codec, SocketOutlet(link))) {
-        return Err(io::Error::new(io::ErrorKind::TimedOut, "the seat's time was over"));
-    }
-    if !read_ahead.is_empty() {
-        connection.read_ahead(read_ahead);
-    }
-    shared.spawn(connection);
-    Ok(())
-}
-
-/// Accepts one socket, when there is room for its handshake.
-async fn accept(shared: &Arc<Shared>, listener: &Async<TcpListener>) -> io::Result<()> {
-    let is_full = || shared.handshakes.load(Ordering::Acquire) >= shared.settings.max_handshakes;
-    while is_full() {
-        let done = shared.handshake_done.listen();
-        // One may have ended just before it was listened to.
-        if is_full() {
-            done.await;
-        }
-    }
-    let (socket, peer) = match listener.accept().await {
-        Ok(accepted) => accepted,
-        Err(error) => match AcceptFailure::of(&error) {
-            AcceptFailure::OneSocket => return Ok(()),
-            AcceptFailure::ForNow => {
-                tracing::warn!(%error, "no socket can be accepted for now");
-                Timer::after(SHORTAGE).await;
-                return Ok(());
-            }
-            AcceptFailure::Listener => return Err(error),
-        },
-    };
-    shared.handshakes.fetch_add(1, Ordering::AcqRel);
-    let task = {
-        let shared = shared.clone();
-        async move {
-            let _counted = Counted(shared.clone());
-            if let Err(error) = handshake::serve(&shared, socket, peer).await {
-                tracing::debug!(%peer, %error, "the handshake ended early");
-            }
-        }
-    };
-    shared.spawn(task);
-    Ok(())
-}
-
-/// One of the handshakes under way.
-struct Counted(Arc<Shared>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.handshakes.fetch_sub(1, Ordering::AcqRel);
-        self.0.handshake_done.notify(usize::MAX);
-    }
-}
-
-/// Small messages go at once, and a slow reader is noticed before it holds much.
-pub(crate) fn tune(socket: &TcpStream, send_buffer: usize) -> io::Result<()> {
-    socket.set_nodelay(true)?;
-    if send_buffer > 0 {
-        socket2::SockRef::from(socket).set_send_buffer_size(send_buffer)?;
-    }
-    Ok(())
 }

@@ -1,15 +1,15 @@
-//! What all tasks of a server share.
+//! What the server's thread and all tasks share.
 
-use std::collections::HashMap;
-use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
-use event_listener::Event;
+use parking_lot::{Mutex, MutexGuard};
+use slab::Slab;
 use smol::Executor;
 use smol::channel::Sender;
 use switchboard_core::http::{Request, Response};
-use switchboard_core::serving::{Hosted, Settings};
+use switchboard_core::serving::{Claims, Engine, Held, Hosted, Settings};
 use switchboard_core::{
     Answer, Command, ConnectionId, Driver, Hub, Outcome, Output, Position, Refusal, Rejection,
     RoomName, Session, Stats, Ticket, Timestamp, UserName,
@@ -17,8 +17,11 @@ use switchboard_core::{
 
 use crate::auth::{Authenticator, BoxFuture, guarded};
 use crate::handlers::Handlers;
-use crate::outlet::SocketOutlet;
-use crate::turn::{Alarm, Bell, Gate};
+use crate::outlet::Socket;
+use crate::poller::Poller;
+use crate::reactor::Listener;
+use crate::turn::{Alarm, Gate};
+use crate::work::Works;
 
 pub(crate) type Answers = Vec<(ConnectionId, Option<Duration>)>;
 pub(crate) type StateProvider = Box<dyn Fn(Ticket, RoomName) -> BoxFuture<Command> + Send + Sync>;
@@ -50,59 +53,84 @@ pub(crate) fn unix_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// What the server's thread works on, and others now and then.
+pub(crate) struct Inner {
+    pub(crate) engine: Engine<Socket>,
+    pub(crate) listeners: Slab<Listener>,
+    /// Sockets of which there is more to be read than one turn may.
+    pub(crate) unread: BTreeSet<usize>,
+    /// When the server's thread will look at the clock next.
+    pub(crate) wakes_at: Timestamp,
+    /// The server's thread runs.
+    pub(crate) is_served: bool,
+}
+
 pub(crate) struct Shared {
-    driver: Mutex<Driver<SocketOutlet>>,
+    inner: Mutex<Inner>,
+    pub(crate) poller: Poller,
+    pub(crate) bell: Alarm,
     pub(crate) clock: Clock,
     /// The server's. Its tasks own this struct, so it must not own them.
     executor: Weak<Executor<'static>>,
-    pub(crate) flush_bell: Bell,
-    pub(crate) alarm: Alarm,
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) threads: usize,
     pub(crate) handler_timeout: Duration,
     pub(crate) authenticate: Authenticator,
     pub(crate) http: HttpService,
     pub(crate) handlers: Handlers,
+    pub(crate) works: Works,
+    /// What authenticators kept, of connections for which they kept something.
+    claims: Mutex<HashMap<ConnectionId, Claims>>,
     state: StateProvider,
     pub(crate) probes: Mutex<HashMap<Ticket, Sender<Answers>>>,
     pub(crate) requests: Mutex<HashMap<Ticket, Sender<Answer>>>,
     /// For work that goes on by itself.
     me: Weak<Self>,
+    /// Everybody has been told.
     pub(crate) drained: Gate,
-    pub(crate) handshakes: AtomicUsize,
-    /// Every listener that waits for room hears it.
-    pub(crate) handshake_done: Event,
+    /// And the last socket is closed.
+    pub(crate) over: Gate,
+    /// The server's thread has failed.
+    pub(crate) failed: Gate,
 }
-
-/// Sockets that whoever caused the messages writes to itself; more are left to the flusher.
-const INLINE: usize = 8;
 
 impl Shared {
     pub(crate) fn new(
         me: &Weak<Self>,
-        driver: Driver<SocketOutlet>,
+        (engine, poller): (Engine<Socket>, Poller),
         clock: Clock,
-        settings: Settings,
+        settings: Arc<Settings>,
         parts: crate::builder::Services,
         executor: &Arc<Executor<'static>>,
     ) -> Self {
+        let inner = Inner {
+            engine,
+            listeners: Slab::new(),
+            unread: BTreeSet::new(),
+            wakes_at: Timestamp::ZERO,
+            is_served: false,
+        };
         Self {
-            driver: Mutex::new(driver),
+            inner: Mutex::new(inner),
+            poller,
+            bell: Alarm::default(),
             clock,
             executor: Arc::downgrade(executor),
-            flush_bell: Bell::default(),
-            alarm: Alarm::default(),
             settings,
+            threads: parts.threads,
             handler_timeout: parts.handler_timeout,
             authenticate: parts.authenticate,
             http: parts.http,
             handlers: parts.handlers,
+            works: Works::default(),
+            claims: Mutex::default(),
             state: parts.state,
             probes: Mutex::default(),
             requests: Mutex::default(),
             me: me.clone(),
             drained: Gate::default(),
-            handshakes: AtomicUsize::new(0),
-            handshake_done: Event::new(),
+            over: Gate::default(),
+            failed: Gate::default(),
         }
     }
 
@@ -113,73 +141,111 @@ impl Shared {
         }
     }
 
-    /// Does something with the driver, and then what follows from it.
-    pub(crate) fn drive<T>(
-        &self,
-        work: impl FnOnce(&mut Driver<SocketOutlet>, Timestamp) -> T,
-    ) -> T {
-        self.drive_for(None, work).0
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock()
     }
 
-    /// As [`drive`](Self::drive), for the task of a connection: messages of that connection for handlers are
-    /// answered to it, because it handles them one after the other.
-    pub(crate) fn drive_for<T>(
-        &self,
-        connection: Option<ConnectionId>,
-        work: impl FnOnce(&mut Driver<SocketOutlet>, Timestamp) -> T,
-    ) -> (T, Vec<Output>) {
-        let mut driver = self.lock();
+    /// Does something with the engine. What follows from it is the server's thread's to do, which is woken up if it
+    /// would sleep.
+    pub(crate) fn engage<T>(&self, work: impl FnOnce(&mut Inner, Timestamp) -> T) -> T {
+        let mut inner = self.lock();
         let now = self.clock.now();
-        let result = work(&mut driver, now);
-        if (1..=INLINE).contains(&driver.unflushed()) {
-            driver.flush(now, INLINE);
+        let result = work(&mut inner, now);
+        let idle_for = inner.engine.idle_for(now);
+        let is_early = idle_for.is_some_and(|idle| now + idle < inner.wakes_at);
+        let is_wanted = is_early || !inner.unread.is_empty();
+        let is_served = inner.is_served;
+        drop(inner);
+        if is_served && is_wanted {
+            self.ring();
+        } else if !is_served {
+            self.settle();
         }
-        let (mut own, mut others) = (Vec::new(), Vec::new());
-        while let Some(output) = driver.take_output() {
-            if connection.is_some_and(|id| output.is_message_of(id)) {
-                own.push(output);
-            } else {
-                others.push(output);
+        result
+    }
+
+    /// Does what follows when there is no thread that would.
+    fn settle(&self) {
+        loop {
+            let mut inner = self.lock();
+            let now = self.clock.now();
+            inner.engine.flush(now, usize::MAX);
+            let output = inner.engine.next_output();
+            drop(inner);
+            match (output, self.me.upgrade()) {
+                (Some(output), Some(shared)) => shared.perform(output),
+                _ => break,
             }
         }
-        let unflushed = driver.unflushed();
-        let deadline = driver.next_deadline();
-        drop(driver);
-
-        if unflushed > 0 {
-            self.flush_bell.ring();
-        }
-        if let Some(deadline) = deadline {
-            self.alarm.set(deadline);
-        }
-        for output in others {
-            self.report(output);
-        }
-        (result, own)
     }
 
-    fn report(&self, output: Output) {
-        self.settings.observe(&output);
+    pub(crate) fn ring(&self) {
+        if self.bell.ring() {
+            self.poller.ring();
+        }
+    }
+
+    /// Does something with the driver.
+    pub(crate) fn drive<T>(
+        &self,
+        work: impl FnOnce(&mut Driver<Held<Socket>>, Timestamp) -> T,
+    ) -> T {
+        self.engage(|inner, now| work(inner.engine.driver(), now))
+    }
+
+    /// The socket of this key may be read again.
+    pub(crate) fn read_on(&self, key: usize) {
+        self.engage(|inner, _| inner.unread.insert(key));
+    }
+
+    /// Keeps what handlers will want to know. Comes before the first message of the connection can be handled.
+    pub(crate) fn keep_claims(&self, connection: ConnectionId, claims: Claims) {
+        if !self.handlers.is_empty() && !claims.is_empty() {
+            self.claims.lock().insert(connection, claims);
+        }
+    }
+
+    pub(crate) fn claims_of(&self, connection: ConnectionId) -> Claims {
+        self.claims.lock().get(&connection).cloned().unwrap_or_default()
+    }
+
+    /// Does what is to be done for the application. Only the server's thread comes here, so that all goes in order, or, while there
+    /// is none, whoever uses the server.
+    pub(crate) fn perform(self: &Arc<Self>, output: Output) {
+        if !matches!(output, Output::Request { .. } | Output::Raw { .. }) {
+            self.settings.observe(&output);
+        }
         match output {
+            Output::Request { connection, user, request } => {
+                Works::handle(self, connection, user, request);
+            }
+            Output::Raw { connection, frame } => {
+                if let Some(command) = self.settings.answer_raw(connection, frame) {
+                    // If it has ended meanwhile, nobody waits for the answer.
+                    let _ = self.drive(|driver, now| driver.command(now, command));
+                }
+            }
             Output::Probed { ticket, answers } => {
-                let waiting = lock(&self.probes).remove(&ticket);
+                let waiting = self.probes.lock().remove(&ticket);
                 if let Some(waiting) = waiting {
                     // Whoever asked may not be interested any more.
                     let _ = waiting.try_send(answers);
                 }
             }
             Output::Answered { ticket, answer } => {
-                let waiting = lock(&self.requests).remove(&ticket);
+                let waiting = self.requests.lock().remove(&ticket);
                 if let Some(waiting) = waiting {
                     let _ = waiting.try_send(answer);
                 }
             }
             Output::StateWanted { ticket, room } => self.find_state(ticket, room),
+            Output::Closed { connection, .. } => {
+                if !self.handlers.is_empty() {
+                    self.claims.lock().remove(&connection);
+                }
+            }
             Output::Drained => self.drained.open(),
-            Output::Request { .. }
-            | Output::Raw { .. }
-            | Output::Notice(_)
-            | Output::Closed { .. } => {}
+            Output::Notice(_) => {}
         }
     }
 
@@ -192,10 +258,6 @@ impl Shared {
             // It may have taken too long.
             let _ = shared.command(found.unwrap_or_else(|_| nothing()));
         });
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Driver<SocketOutlet>> {
-        lock(&self.driver)
     }
 }
 
@@ -218,15 +280,10 @@ impl Hosted for Shared {
     }
 
     fn look(&self, look: &mut dyn FnMut(&Hub)) {
-        look(self.lock().hub());
+        look(self.lock().engine.as_driver().hub());
     }
 
     fn stats(&self) -> Stats {
-        self.lock().stats()
+        self.lock().engine.as_driver().stats()
     }
-}
-
-/// A panic in an observer or a view must not take the server along.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,17 +1,10 @@
-//! The two tasks that serve all connections: one writes what a round has gathered, one keeps time.
+//! What tasks and threads wait for.
 
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use atomic_waker::AtomicWaker;
-use smol::future::FutureExt;
-use switchboard_core::Timestamp;
-
-use crate::shared::Shared;
-
-/// Sockets written to before others get a turn: about a millisecond's worth.
-const SLICE: usize = 256;
 
 /// Wakes one task, any number of times for one waking.
 #[derive(Debug, Default)]
@@ -58,59 +51,32 @@ impl Gate {
     }
 }
 
-/// Writes what waits, in slices. It runs after the tasks that are ready already, so what they add to the same sockets
-/// goes out in the same calls.
-pub(crate) async fn flusher(shared: &Shared) {
-    loop {
-        shared.flush_bell.heard().await;
-        while shared.drive(|driver, now| driver.flush(now, SLICE)) {
-            smol::future::yield_now().await;
-        }
-    }
-}
-
-/// When the time-keeper will look at the hub's deadlines next.
+/// Wakes the server's thread, which sleeps in the kernel: at most once for each sleep.
 #[derive(Debug)]
 pub(crate) struct Alarm {
-    at: AtomicU64,
-    bell: Bell,
+    /// The thread is awake, or about to be.
+    is_awake: AtomicBool,
 }
 
 impl Default for Alarm {
     fn default() -> Self {
-        Self { at: AtomicU64::new(u64::MAX), bell: Bell::default() }
+        Self { is_awake: AtomicBool::new(true) }
     }
 }
 
 impl Alarm {
-    /// There is something to do at `deadline`. Wakes the time-keeper only if it would sleep past it.
-    pub(crate) fn set(&self, deadline: Timestamp) {
-        if deadline.as_micros() < self.at.load(Ordering::Acquire) {
-            self.bell.ring();
-        }
+    /// There is something to do. Answers whether the thread has to be woken up for it.
+    pub(crate) fn ring(&self) -> bool {
+        !self.is_awake.swap(true, Ordering::SeqCst)
     }
-}
 
-pub(crate) async fn time_keeper(shared: &Shared) {
-    loop {
-        let deadline = shared.drive(|driver, now| {
-            let deadline = driver.tick_if_due(now);
-            let at = deadline.map_or(u64::MAX, Timestamp::as_micros);
-            shared.alarm.at.store(at, Ordering::Release);
-            deadline
-        });
-        let rung = shared.alarm.bell.heard();
-        match deadline.map(|deadline| shared.clock.instant_of(deadline)) {
-            Some(instant) if instant <= std::time::Instant::now() => {
-                smol::future::yield_now().await
-            }
-            Some(instant) => {
-                let due = async {
-                    smol::Timer::at(instant).await;
-                };
-                rung.or(due).await;
-            }
-            None => rung.await,
-        }
+    /// The thread is about to sleep. Comes before it looks for the last time whether there is something to do.
+    pub(crate) fn going_to_sleep(&self) {
+        self.is_awake.store(false, Ordering::SeqCst);
+    }
+
+    /// The thread has woken up by itself.
+    pub(crate) fn awake(&self) {
+        self.is_awake.store(true, Ordering::SeqCst);
     }
 }

@@ -51,7 +51,7 @@ impl Connection {
 
     fn serve(&mut self, read_ahead: &[u8]) {
         for piece in read_ahead.chunks(READ_BYTES) {
-            if self.parse(piece).is_err() {
+            if self.parse(&mut piece.to_vec()).is_err() {
                 return;
             }
         }
@@ -60,7 +60,7 @@ impl Connection {
             match (&*self.link.socket).read(&mut buffer) {
                 Ok(0) => return,
                 Ok(taken) => {
-                    if self.parse(&buffer[..taken]).is_err() {
+                    if self.parse(&mut buffer[..taken]).is_err() {
                         return;
                     }
                 }
@@ -71,7 +71,7 @@ impl Connection {
     }
 
     /// Gives everything that is complete to the driver, and runs the handlers that follow from it.
-    fn parse(&mut self, bytes: &[u8]) -> Result<(), Over> {
+    fn parse(&mut self, bytes: &mut [u8]) -> Result<(), Over> {
         if self.discarding {
             return Ok(());
         }

@@ -172,7 +172,12 @@ async fn stop_on_signal(
         let signal = signals.next().await;
         tracing::warn!(?signal, "stopped without waiting");
     };
-    handle.drain(timeout, spread).or(again).await;
+    // Serving ends by itself when the last bytes have gone out.
+    let drained = async {
+        handle.drain(timeout, spread).await;
+        std::future::pending().await
+    };
+    again.or(drained).await;
     Ok(())
 }
 

@@ -17,6 +17,7 @@ pub(crate) fn apply(config: &Config, builder: Builder) -> Result<Builder, Invali
         .heartbeat(heartbeat(&config.heartbeat))
         .origins(origins(&config.origins.allowed)?)
         .max_handshakes(count(config.limits.max_handshakes))
+        .threads(config.server.threads)
         .capacity_answer(match config.capacity.answer {
             CapacityAnswer::Close => Answer::Close,
             CapacityAnswer::Http => Answer::Http,

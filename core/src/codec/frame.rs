@@ -102,6 +102,16 @@ impl Frame {
         builder.finish(Opcode::Pong, &Bytes::new())
     }
 
+    /// Bytes that are no frame: the answer to the upgrade, which goes before all frames.
+    pub(crate) fn answer(bytes: Vec<u8>) -> Self {
+        Self(Arc::new(Inner {
+            opcode: Opcode::Text,
+            head: bytes,
+            header_start: 0,
+            body: Bytes::new(),
+        }))
+    }
+
     /// What it is.
     pub fn opcode(&self) -> Opcode {
         self.0.opcode

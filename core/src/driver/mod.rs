@@ -1,5 +1,6 @@
 //! The code between a hub and sockets, which every runtime needs and none should write again.
 
+mod line;
 mod outlets;
 mod queue;
 
@@ -25,6 +26,8 @@ use crate::time::Timestamp;
 use crate::witness::Witness;
 
 use outlets::Outlets;
+
+pub use line::Delivery;
 
 /// The longest header of a frame from a client (RFC 6455, 5.2).
 const FRAME_HEADER_MAX: usize = 14;
@@ -203,7 +206,20 @@ impl<O: Outlet> Driver<O> {
 
     /// The upgrade is complete: from here on the socket is the driver's. Answers whether the seat was still there;
     /// if not, the outlet has been ended.
-    pub fn open(&mut self, now: Timestamp, id: ConnectionId, codec: Codec, mut outlet: O) -> bool {
+    pub fn open(&mut self, now: Timestamp, id: ConnectionId, codec: Codec, outlet: O) -> bool {
+        self.answer_and_open(now, id, codec, outlet, Vec::new())
+    }
+
+    /// As [`open`](Self::open), for an upgrade that has not been answered yet: the answer goes out before everything else, in
+    /// one call with what the connection is told first.
+    pub fn answer_and_open(
+        &mut self,
+        now: Timestamp,
+        id: ConnectionId,
+        codec: Codec,
+        mut outlet: O,
+        answer: Vec<u8>,
+    ) -> bool {
         let reserved = self
             .hub
             .connection(id)
@@ -212,7 +228,7 @@ impl<O: Outlet> Driver<O> {
             outlet.end();
             return false;
         }
-        self.outlets.insert(id, codec, outlet);
+        self.outlets.insert(id, codec, outlet, answer);
         self.feed(now, Event::Opened { connection: id });
         true
     }
@@ -384,9 +400,44 @@ impl<O: Outlet> Driver<O> {
         self.unflushed() > 0
     }
 
+    /// Lends at most `max` sockets with what waits for them, to be written by somebody else, on other threads perhaps. What is
+    /// to be sent to them meanwhile waits until they are brought back. The deciding is not shared: all rules stay here.
+    pub fn take_deliveries(&mut self, now: Timestamp, max: usize) -> Vec<Delivery<O>> {
+        let mut deliveries = Vec::with_capacity(max.min(self.unflushed()));
+        while deliveries.len() < max
+            && let Some(delivery) = self.outlets.lend()
+        {
+            deliveries.push(delivery);
+        }
+        self.feed_reports(now);
+        deliveries
+    }
+
+    /// Takes back what [`take_deliveries`](Self::take_deliveries) gave.
+    pub fn bring_back(
+        &mut self,
+        now: Timestamp,
+        deliveries: impl IntoIterator<Item = Delivery<O>>,
+    ) {
+        for delivery in deliveries {
+            self.outlets.bring_back(delivery);
+        }
+        self.feed_reports(now);
+    }
+
+    /// How many sockets are lent.
+    pub fn lent(&self) -> usize {
+        self.outlets.lent()
+    }
+
     /// How many sockets have something to be flushed.
     pub fn unflushed(&self) -> usize {
         self.outlets.dirty()
+    }
+
+    /// Whether there is something to do for the application.
+    pub fn has_output(&self) -> bool {
+        !self.outlets.outputs.is_empty()
     }
 
     /// What is left to do, oldest first.

@@ -1,5 +1,6 @@
 //! All outlets, and what is done to them.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -12,24 +13,21 @@ use crate::id::ConnectionId;
 use crate::message::Message;
 use crate::refusal::Refusal;
 
-use super::queue::{PARTS, WriteQueue};
-use super::{Outlet, Output, Stall};
+use super::line::{Delivery, Line};
+use super::queue::WriteQueue;
+use super::{Outlet, Output};
 
 #[derive(Debug)]
 struct Slot<O> {
     id: ConnectionId,
     codec: Codec,
-    outlet: O,
-    queue: WriteQueue,
-    /// It is in the list of those to be flushed.
+    line: Whereabouts<O>,
+    /// It is in the list of those to be flushed, or will be when its line is back.
     dirty: bool,
-    /// The socket was full; nothing is written until it is writable again.
-    stalled: bool,
+    /// While its line was away, the socket has become writable.
+    resumed: bool,
     /// The hub has been told that it is blocked.
     blocked: bool,
-    broken: bool,
-    /// The close frame is written.
-    finished_writing: bool,
     /// Bytes read since the last complete message, and whether there was one in the last piece.
     unfinished: usize,
     finished: bool,
@@ -37,11 +35,38 @@ struct Slot<O> {
     controlled: usize,
 }
 
+#[derive(Debug)]
+enum Whereabouts<O> {
+    Here(Line<O>),
+    /// Somebody writes to it, on another thread perhaps. Here is what comes meanwhile.
+    Lent(Box<WriteQueue>),
+}
+
+impl<O> Slot<O> {
+    fn queue(&mut self) -> &mut WriteQueue {
+        match &mut self.line {
+            Whereabouts::Here(line) => &mut line.queue,
+            Whereabouts::Lent(meanwhile) => meanwhile,
+        }
+    }
+
+    fn here(&mut self) -> Option<&mut Line<O>> {
+        match &mut self.line {
+            Whereabouts::Here(line) => Some(line),
+            Whereabouts::Lent(_) => None,
+        }
+    }
+}
+
 /// Outlets by connection, and what they and the hub want from the driver.
 #[derive(Debug)]
 pub(super) struct Outlets<O> {
     slots: Vec<Option<Slot<O>>>,
     dirty: VecDeque<ConnectionId>,
+    /// Connections that ended while their lines were away.
+    leaving: Vec<Slot<O>>,
+    lent: usize,
+    scratch: Vec<u8>,
     /// From the low-water mark to the high one, in bytes.
     water: Range<usize>,
     pub(super) admitted: Option<Result<ConnectionId, Rejection>>,
@@ -57,6 +82,9 @@ impl<O: Outlet> Outlets<O> {
         Self {
             slots: Vec::new(),
             dirty: VecDeque::new(),
+            leaving: Vec::new(),
+            lent: 0,
+            scratch: Vec::new(),
             water,
             admitted: None,
             done: None,
@@ -66,24 +94,25 @@ impl<O: Outlet> Outlets<O> {
         }
     }
 
-    pub(super) fn insert(&mut self, id: ConnectionId, codec: Codec, outlet: O) {
+    pub(super) fn insert(&mut self, id: ConnectionId, codec: Codec, outlet: O, answer: Vec<u8>) {
         if self.slots.len() <= id.index() {
             self.slots.resize_with(id.index() + 1, || None);
         }
+        let has_answer = !answer.is_empty();
         self.slots[id.index()] = Some(Slot {
             id,
             codec,
-            outlet,
-            queue: WriteQueue::default(),
+            line: Whereabouts::Here(Line::new(outlet, WriteQueue::answering(answer))),
             dirty: false,
-            stalled: false,
+            resumed: false,
             blocked: false,
-            broken: false,
-            finished_writing: false,
             unfinished: 0,
             finished: false,
             controlled: 0,
         });
+        if has_answer {
+            self.mark_dirty(id);
+        }
     }
 
     fn slot(&mut self, id: ConnectionId) -> Option<&mut Slot<O>> {
@@ -187,13 +216,17 @@ impl<O: Outlet> Outlets<O> {
             let frame =
                 frames[slot.codec.index()].get_or_insert_with(|| slot.codec.encode(message));
             let Some(frame) = frame else { continue };
-            slot.queue.push(frame.clone());
+            let queue = slot.queue();
+            queue.push(frame.clone());
+            let is_crowded = queue.bytes() > high;
             if !slot.dirty {
                 slot.dirty = true;
-                self.dirty.push_back(id);
+                if slot.here().is_some() {
+                    self.dirty.push_back(id);
+                }
             }
             // More than enough waits for this one: it does not wait for its turn.
-            if slot.queue.bytes() > high {
+            if is_crowded {
                 self.write(id);
             }
         }
@@ -201,20 +234,21 @@ impl<O: Outlet> Outlets<O> {
 
     pub(super) fn push_control(&mut self, id: ConnectionId, frame: Frame) {
         // A pong is only left out when the peer does not read, and not because several pings came at once.
-        if self.slot(id).is_some_and(|slot| slot.queue.is_crowded() && !slot.stalled) {
+        let is_crowded = |line: &mut Line<O>| line.queue.is_crowded() && !line.stalled;
+        if self.slot(id).and_then(Slot::here).is_some_and(is_crowded) {
             self.write(id);
         }
         if let Some(slot) = self.slot(id) {
-            slot.queue.push_control(frame);
+            slot.queue().push_control(frame);
             self.mark_dirty(id);
         }
     }
 
     pub(super) fn push_close(&mut self, id: ConnectionId, frame: Frame) {
         if let Some(slot) = self.slot(id)
-            && !slot.queue.is_closed()
+            && !slot.queue().is_closed()
         {
-            slot.queue.push_close(frame);
+            slot.queue().push_close(frame);
             self.mark_dirty(id);
         }
     }
@@ -224,7 +258,9 @@ impl<O: Outlet> Outlets<O> {
             && !slot.dirty
         {
             slot.dirty = true;
-            self.dirty.push_back(id);
+            if slot.here().is_some() {
+                self.dirty.push_back(id);
+            }
         }
     }
 
@@ -238,29 +274,91 @@ impl<O: Outlet> Outlets<O> {
         true
     }
 
+    /// Lends the next line in the list that has something to be written.
+    pub(super) fn lend(&mut self) -> Option<Delivery<O>> {
+        loop {
+            let id = self.dirty.pop_front()?;
+            let Some(slot) = self.slot(id) else { continue };
+            slot.dirty = false;
+            let Some(line) = slot.here().filter(|line| line.has_work()) else {
+                // Nothing can be written now, but the hub may want to know how much waits.
+                self.report(id);
+                continue;
+            };
+            let meanwhile = Whereabouts::Lent(Box::new(line.queue.continued()));
+            if let Whereabouts::Here(line) = core::mem::replace(&mut slot.line, meanwhile) {
+                self.lent += 1;
+                return Some(Delivery::new(id, line));
+            }
+        }
+    }
+
+    /// A line is back.
+    pub(super) fn bring_back(&mut self, delivery: Delivery<O>) {
+        let (id, mut line, written) = delivery.into_parts();
+        self.lent -= 1;
+        self.bytes_out += written;
+        if let Some(at) = self.leaving.iter().position(|slot| slot.id == id) {
+            let slot = self.leaving.swap_remove(at);
+            line.take_back(slot.line, slot.resumed);
+            return self.let_go(line);
+        }
+        let Some(slot) = self.slot(id) else { return self.let_go(line) };
+        let resumed = core::mem::take(&mut slot.resumed);
+        let meanwhile = core::mem::replace(&mut slot.line, Whereabouts::Here(line));
+        slot.dirty = false;
+        if let Whereabouts::Here(line) = &mut slot.line {
+            line.take_back(meanwhile, resumed);
+            if line.has_work() {
+                self.mark_dirty(id);
+            }
+        }
+        self.report(id);
+    }
+
+    pub(super) fn lent(&self) -> usize {
+        self.lent
+    }
+
     /// The socket takes bytes again.
     pub(super) fn resume(&mut self, id: ConnectionId) {
-        if let Some(slot) = self.slot(id) {
-            slot.stalled = false;
-            self.write(id);
+        let Some(slot) = self.slot(id) else { return };
+        match &mut slot.line {
+            Whereabouts::Here(line) if line.stalled => {
+                line.stalled = false;
+                self.write(id);
+            }
+            Whereabouts::Here(_) => {}
+            Whereabouts::Lent(_) => slot.resumed = true,
         }
     }
 
     /// Writes what waits, and reports what came of it to the hub.
     fn write(&mut self, id: ConnectionId) {
-        let Some(slot) = self.slots.get_mut(id.index()).and_then(Option::as_mut) else { return };
-        if slot.id != id || slot.broken {
-            return;
+        let slot = self.slots.get_mut(id.index()).and_then(Option::as_mut);
+        let Some(slot) = slot.filter(|slot| slot.id == id) else { return };
+        if let Some(line) = slot.here() {
+            if line.broken {
+                return;
+            }
+            self.bytes_out += line.pump(&mut self.scratch);
         }
-        self.bytes_out += slot.pump();
-        let waiting = slot.queue.bytes();
-        if slot.broken {
+        self.report(id);
+    }
+
+    /// Lets the hub know when a socket has failed, has become full, or is full no more.
+    fn report(&mut self, id: ConnectionId) {
+        let water = self.water.clone();
+        let Some(slot) = self.slot(id) else { return };
+        let is_broken = slot.here().is_some_and(|line| line.broken);
+        let waiting = slot.queue().bytes();
+        if is_broken {
             let how = Disconnect::Lost;
             self.reports.push_back(Event::Disconnected { connection: id, how });
-        } else if waiting > self.water.end && !slot.blocked {
+        } else if waiting > water.end && !slot.blocked {
             slot.blocked = true;
             self.reports.push_back(Event::Blocked { connection: id });
-        } else if waiting <= self.water.start && slot.blocked {
+        } else if waiting <= water.start && slot.blocked && slot.here().is_some() {
             self.reports.push_back(Event::Writable { connection: id });
         }
     }
@@ -269,39 +367,26 @@ impl<O: Outlet> Outlets<O> {
     /// forgotten it already, hears nothing of that.
     fn remove(&mut self, id: ConnectionId) {
         let slot = self.slots.get_mut(id.index());
-        if let Some(slot) = slot.filter(|slot| slot.as_ref().is_some_and(|slot| slot.id == id))
-            && let Some(mut slot) = slot.take()
-        {
-            self.bytes_out += slot.pump();
-            slot.outlet.end();
+        let slot = slot.filter(|slot| slot.as_ref().is_some_and(|slot| slot.id == id));
+        match slot.and_then(Option::take) {
+            Some(Slot { line: Whereabouts::Here(line), .. }) => self.let_go(line),
+            Some(slot) => self.leaving.push(slot),
+            None => {}
         }
+    }
+
+    fn let_go(&mut self, mut line: Line<O>) {
+        self.bytes_out += line.pump(&mut self.scratch);
+        line.outlet.end();
     }
 }
 
-impl<O: Outlet> Slot<O> {
-    /// Writes until nothing waits or the socket takes no more. Answers how many bytes it took.
-    fn pump(&mut self) -> u64 {
-        let mut written = 0;
-        while !self.stalled && !self.broken && !self.queue.is_empty() {
-            let mut parts: [&[u8]; PARTS] = [&[]; PARTS];
-            let count = self.queue.fill(&mut parts);
-            match self.outlet.write(&parts[..count]) {
-                // A socket that takes nothing and says nothing will not take anything later either.
-                Ok(0) | Err(Stall::Broken) => self.broken = true,
-                Ok(taken) => {
-                    written += taken as u64;
-                    self.queue.advance(taken);
-                }
-                Err(Stall::Full) => {
-                    self.stalled = true;
-                    self.outlet.watch();
-                }
-            }
+impl<O> Line<O> {
+    /// It is back, and this is what has become of it meanwhile.
+    fn take_back(&mut self, meanwhile: Whereabouts<O>, resumed: bool) {
+        if let Whereabouts::Lent(queue) = meanwhile {
+            self.queue.append(*queue);
         }
-        if self.queue.is_closed() && self.queue.is_empty() && !self.finished_writing {
-            self.finished_writing = true;
-            self.outlet.finish();
-        }
-        written
+        self.stalled &= !resumed;
     }
 }

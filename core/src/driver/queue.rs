@@ -1,6 +1,7 @@
 //! The frames of one connection that its socket has not taken yet.
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 use crate::codec::{Frame, Opcode};
 
@@ -9,10 +10,10 @@ pub(super) const PARTS: usize = 64;
 
 /// Control frames that wait at once. The hub sends few pings, so that more can only be there because the peer reads
 /// nothing.
-const CONTROLS_MAX: usize = 8;
+const CONTROLS_MAX: u8 = 8;
 
 /// Pongs among them. One more replaces the last that waits, which RFC 6455, 5.5.3 allows.
-const PONGS_MAX: usize = 4;
+const PONGS_MAX: u8 = 4;
 
 /// Room that an emptied queue keeps.
 const KEEP: usize = 8;
@@ -24,13 +25,44 @@ pub(super) struct WriteQueue {
     frames: VecDeque<Frame>,
     /// Bytes of the first frame that the socket has taken.
     written: usize,
-    /// How many control frames wait before the data.
-    controls: usize,
     bytes: usize,
+    /// How many control frames wait before the data.
+    controls: u8,
+    /// The answer to the upgrade is the first of the frames: nothing goes before it.
+    answers: bool,
     closed: bool,
 }
 
 impl WriteQueue {
+    /// A queue that begins with the answer to the upgrade.
+    pub(super) fn answering(answer: Vec<u8>) -> Self {
+        let mut queue = Self::default();
+        if !answer.is_empty() {
+            queue.answers = true;
+            queue.push(Frame::answer(answer));
+        }
+        queue
+    }
+
+    /// A queue for what comes while this one is away.
+    pub(super) fn continued(&self) -> Self {
+        Self { closed: self.closed, ..Self::default() }
+    }
+
+    /// This one is back: what has come meanwhile follows.
+    pub(super) fn append(&mut self, meanwhile: Self) {
+        let controls = usize::from(meanwhile.controls);
+        for (at, frame) in meanwhile.frames.into_iter().enumerate() {
+            if at < controls {
+                self.push_control(frame);
+            } else {
+                self.bytes += frame.len();
+                self.frames.push_back(frame);
+            }
+        }
+        self.closed |= meanwhile.closed;
+    }
+
     /// Adds a message. After the close frame there is none.
     pub(super) fn push(&mut self, frame: Frame) {
         if !self.closed {
@@ -50,15 +82,15 @@ impl WriteQueue {
         if self.closed {
             return;
         }
-        let half_written = usize::from(self.written > 0);
+        let half_written = usize::from(self.written > 0 || self.answers);
         let first = half_written * usize::from(!self.front_is_control());
-        let waiting = first..first + self.controls;
+        let waiting = first..first + usize::from(self.controls);
         if frame.opcode() == Opcode::Pong {
             let mut pongs = waiting.clone().filter(|&at| {
                 let waiting = self.frames.get(at).filter(|_| at >= half_written);
                 waiting.is_some_and(|frame| frame.opcode() == Opcode::Pong)
             });
-            let replaced = pongs.by_ref().nth(PONGS_MAX - 1);
+            let replaced = pongs.by_ref().nth(usize::from(PONGS_MAX) - 1);
             if let Some(old) = replaced.and_then(|at| self.frames.get_mut(at)) {
                 self.bytes = self.bytes - old.len() + frame.len();
                 *old = frame;
@@ -69,6 +101,24 @@ impl WriteQueue {
             self.bytes += frame.len();
             self.frames.insert(waiting.end, frame);
             self.controls += 1;
+        }
+    }
+
+    /// All that waits, if that is one piece.
+    pub(super) fn single(&self) -> Option<&[u8]> {
+        let frame = self.frames.front().filter(|_| self.frames.len() == 1)?;
+        let [head, body] = frame.parts();
+        if body.is_empty() { head.get(self.written..) } else { None }
+    }
+
+    /// Puts all that waits into one piece.
+    pub(super) fn gather(&self, piece: &mut Vec<u8>) {
+        piece.clear();
+        let mut skip = self.written;
+        for part in self.frames.iter().flat_map(|frame| frame.parts()) {
+            let skipped = skip.min(part.len());
+            skip -= skipped;
+            piece.extend_from_slice(&part[skipped..]);
         }
     }
 
@@ -106,6 +156,7 @@ impl WriteQueue {
             if self.front_is_control() {
                 self.controls -= 1;
             }
+            self.answers = false;
             self.frames.pop_front();
         }
         if self.frames.is_empty() && self.frames.capacity() > KEEP {
@@ -135,6 +186,7 @@ impl WriteQueue {
     fn front_is_control(&self) -> bool {
         // A close frame is a control frame that stands behind the data, and is not counted among them.
         self.controls > 0
+            && !self.answers
             && self
                 .frames
                 .front()
@@ -146,7 +198,6 @@ impl WriteQueue {
 mod tests {
     use super::*;
     use crate::close::CloseReason;
-    use alloc::vec::Vec;
     use bytes::Bytes;
 
     fn data(text: &'static str) -> Frame {
@@ -224,7 +275,47 @@ mod tests {
             queue.push_control(Frame::ping(nonce));
             queue.push_control(Frame::pong(b"x"));
         }
-        assert!(queue.frames.len() <= CONTROLS_MAX);
+        assert!(queue.frames.len() <= usize::from(CONTROLS_MAX));
+    }
+
+    #[test]
+    fn nothing_goes_before_the_answer_to_the_upgrade() {
+        let mut queue = WriteQueue::answering(b"HTTP".to_vec());
+        queue.push(data("first"));
+        queue.push_control(Frame::ping(1));
+        queue.push_control(Frame::pong(b"b"));
+        let mut all = Vec::new();
+        queue.gather(&mut all);
+        assert_eq!(all, b"HTTP\x89\x011\x8a\x01b\x81\x05first");
+        queue.advance(5);
+        queue.push_control(Frame::ping(2));
+        queue.gather(&mut all);
+        assert_eq!(all, b"\x011\x8a\x01b\x89\x012\x81\x05first");
+    }
+
+    #[test]
+    fn what_came_meanwhile_follows_a_queue_that_comes_back() {
+        for step in 0..8 {
+            let mut queue = WriteQueue::default();
+            queue.push(data("first"));
+            let mut meanwhile = queue.continued();
+            meanwhile.push(data("second"));
+            meanwhile.push_control(Frame::ping(1));
+            meanwhile.push_close(Frame::close_reply(None));
+            queue.advance(step);
+            queue.append(meanwhile);
+            assert!(queue.is_closed());
+            let mut all = Vec::new();
+            queue.gather(&mut all);
+            let first = &b"\x81\x05first"[step..];
+            let second = &b"\x81\x06second\x88\x00"[..];
+            let ping = &b"\x89\x011"[..];
+            let is_half_written = (1..7).contains(&step);
+            let expected =
+                if is_half_written { [first, ping, second] } else { [ping, first, second] };
+            assert_eq!(all, expected.concat(), "step {step}");
+            assert_eq!(all.len(), queue.bytes());
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::time::Timestamp;
 
 /// A publication that is kept.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Past {
     pub(crate) publication: Arc<Publication>,
     /// Who is not to get it, whatever connection they have now.
@@ -27,6 +28,7 @@ impl Past {
 
 /// The newest publications of a room, without holes.
 #[derive(Default, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Kept {
     past: VecDeque<Past>,
     bytes: usize,

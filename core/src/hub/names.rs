@@ -9,7 +9,10 @@ use crate::random::Keyed;
 /// Finds what a name stands for. The name itself is where the value is, which has to be looked at anyway; here is only the
 /// hash of it, so that another value is hardly ever looked at, and growing looks at none.
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Names {
+    /// Made again from the names when it is read.
+    #[cfg_attr(feature = "recording", serde(skip))]
     hashes: HashTable<Entry>,
     keyed: Keyed,
 }

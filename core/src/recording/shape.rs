@@ -1,8 +1,10 @@
 //! Values whose shape in bytes is not that of their type.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::hash::Hash;
 
 use hashbrown::HashMap;
 use serde::de::{Error, Visitor};
@@ -103,18 +105,26 @@ pub(crate) mod capacity {
 pub(crate) mod keyed {
     use super::*;
 
+    struct Sorted<'a, K, V>(&'a HashMap<K, V, Keyed>);
+
+    impl<K: Serialize + Ord, V: Serialize> Serialize for Sorted<'_, K, V> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut entries: Vec<(&K, &V)> = self.0.iter().collect();
+            entries.sort_unstable_by_key(|(key, _)| *key);
+            (self.0.hasher(), entries).serialize(serializer)
+        }
+    }
+
     pub(crate) fn serialize<K: Serialize + Ord, V: Serialize, S: Serializer>(
         map: &HashMap<K, V, Keyed>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        let mut entries: Vec<(&K, &V)> = map.iter().collect();
-        entries.sort_unstable_by_key(|(key, _)| *key);
-        (map.hasher(), entries).serialize(serializer)
+        Sorted(map).serialize(serializer)
     }
 
     pub(crate) fn deserialize<'de, K, V, D>(d: D) -> Result<HashMap<K, V, Keyed>, D::Error>
     where
-        K: Deserialize<'de> + Eq + core::hash::Hash,
+        K: Deserialize<'de> + Eq + Hash,
         V: Deserialize<'de>,
         D: Deserializer<'de>,
     {
@@ -122,5 +132,32 @@ pub(crate) mod keyed {
         let mut map = HashMap::with_capacity_and_hasher(entries.len(), keyed);
         map.extend(entries);
         Ok(map)
+    }
+
+    /// The same where there may be none.
+    pub(crate) mod maybe {
+        use super::*;
+
+        type Maybe<K, V> = Option<Box<HashMap<K, V, Keyed>>>;
+
+        pub(crate) fn serialize<K: Serialize + Ord, V: Serialize, S: Serializer>(
+            map: &Maybe<K, V>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            map.as_deref().map(Sorted).serialize(serializer)
+        }
+
+        #[derive(Deserialize)]
+        #[serde(bound(deserialize = "K: Deserialize<'de> + Eq + Hash, V: Deserialize<'de>"))]
+        struct Read<K, V>(#[serde(with = "super")] HashMap<K, V, Keyed>);
+
+        pub(crate) fn deserialize<'de, K, V, D>(d: D) -> Result<Maybe<K, V>, D::Error>
+        where
+            K: Deserialize<'de> + Eq + Hash,
+            V: Deserialize<'de>,
+            D: Deserializer<'de>,
+        {
+            Ok(Option::<Read<K, V>>::deserialize(d)?.map(|read| Box::new(read.0)))
+        }
     }
 }

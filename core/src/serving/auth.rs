@@ -66,6 +66,11 @@ impl Claims {
         Self(Some(Arc::new(value)))
     }
 
+    /// Whether nothing is kept.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// The value, if it is of this type.
     pub fn get<T: Any + Send + Sync>(&self) -> Option<&T> {
         self.0.as_deref()?.downcast_ref()

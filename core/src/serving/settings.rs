@@ -255,6 +255,8 @@ pub enum BuildError {
     Kind(String, NameError),
     /// A handler's type belongs to the protocol.
     ReservedKind(Kind),
+    /// The operating system has no means for it; it says why.
+    System(String),
 }
 
 impl fmt::Display for BuildError {
@@ -263,6 +265,7 @@ impl fmt::Display for BuildError {
             Self::Config(error) => error.fmt(f),
             Self::Kind(kind, error) => write!(f, "the type {kind:?} of a handler {error}"),
             Self::ReservedKind(kind) => write!(f, "the type {kind:?} belongs to the protocol"),
+            Self::System(why) => write!(f, "the system refuses what a server needs: {why}"),
         }
     }
 }

@@ -19,3 +19,4 @@ mod library;
 mod observer;
 mod panics;
 mod streams;
+mod writers;

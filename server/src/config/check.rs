@@ -10,12 +10,18 @@ const MIN_SECRET_BYTES: usize = 32;
 /// A recording of a terabyte.
 const MAX_RECORD_MEGABYTES: usize = 1024 * 1024;
 
+/// More than any machine has use for: each waits with a stack of its own.
+const MAX_THREADS: usize = 256;
+
 /// Reports each problem with the keys to blame, the likeliest culprit first.
 pub(super) fn check(config: &Config, report: &mut dyn FnMut(&[&str], &str)) {
     let Config { server, limits, heartbeat, origins, log, record, .. } = config;
 
     if let Err(what) = bind::check_address(&server.listen) {
         report(&["listen"], &what);
+    }
+    if !(1..=MAX_THREADS).contains(&server.threads) {
+        report(&["threads"], &format!("threads must be from 1 to {MAX_THREADS}"));
     }
     if limits.messages_per_second.get().is_some() && limits.message_burst.get().is_none() {
         report(

@@ -12,6 +12,8 @@ section! {
         listen: String = "127.0.0.1:8080".to_owned(),
         /// Allow strangers without a token on an address that others can reach.
         allow_anonymous: bool = false,
+        /// Threads that write to sockets.
+        threads: usize = 1,
     }
 }
 

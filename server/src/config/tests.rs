@@ -278,6 +278,8 @@ fn keys_that_contradict_each_other_are_blamed_at_their_line() {
             ["c.toml:2:15: ", "heartbeat.stale_after must be more than heartbeat.interval"],
         ),
         ("[heartbeat]\ninterval = \"50s\"", ["c.toml:2:12: ", "heartbeat.stale_after must be"]),
+        ("threads = 0", ["c.toml:1:11: ", "threads must be from 1 to 256"]),
+        ("threads = 257", ["c.toml:1:11: ", "threads must be from 1 to 256"]),
         ("[heartbeat]\ninterval = 0", ["c.toml:2:12: ", "heartbeat.interval must be more than 0"]),
         ("[heartbeat]\nprobe_timeout = 0", ["c.toml:2:17: ", "probe_timeout must be more than 0"]),
         ("[limits]\nmessage_burst = 0", ["c.toml:2:17: ", "message_burst must be at least 1"]),

@@ -1,0 +1,277 @@
+//! The server's thread: it accepts, reads, writes, and keeps time.
+
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context as Cx, Poll, Waker};
+use std::time::Duration;
+
+use parking_lot::MutexGuard;
+use rustix::net::{SocketFlags, accept_with};
+use smol::channel::Sender;
+use switchboard_core::serving::{Question, Stop};
+use switchboard_core::{ConnectionId, Output, Timestamp};
+
+use crate::auth::{BoxFuture, guarded};
+use crate::outlet::Socket;
+use crate::poller::{Events, News, Source};
+use crate::shared::{Inner, Shared};
+use crate::work::Works;
+use crate::writers::Writers;
+
+/// Bytes read from one socket in one turn, so that no connection keeps the others waiting.
+const TURN_BYTES: usize = 64 * 1024;
+
+/// Sockets accepted in one turn, of each listener.
+const TURN_ACCEPTS: usize = 64;
+
+/// Sockets written to in one turn: about a millisecond's worth.
+const TURN_WRITES: usize = 256;
+
+/// A listener that is served.
+pub(crate) struct Listener {
+    socket: TcpListener,
+    /// Somebody may wait to be accepted.
+    is_ready: bool,
+    /// Hears when it fails.
+    failed: Sender<io::Error>,
+}
+
+impl Listener {
+    pub(crate) fn new(socket: TcpListener, failed: Sender<io::Error>) -> Self {
+        Self { socket, is_ready: true, failed }
+    }
+}
+
+/// What a turn leaves for the application, which may not be called under the lock.
+#[derive(Default)]
+struct Chores {
+    questions: Vec<Question>,
+    outputs: Vec<Output>,
+    stops: Vec<(ConnectionId, Stop)>,
+}
+
+/// Serves until it is told to stop.
+pub(crate) fn run(shared: &Arc<Shared>, stop: &AtomicBool) -> io::Result<()> {
+    let mut events = Events::new();
+    // One for all sockets, because between two reads it holds nothing.
+    let mut buffer = vec![0; TURN_BYTES];
+    let mut chores = Chores::default();
+    let mut writers = Writers::start(shared)?;
+    while !stop.load(Ordering::Acquire) {
+        let mut inner = shared.lock();
+        let now = shared.clock.now();
+        inner.engine.tick(now);
+        inner.turn(shared, now, &events, &mut buffer);
+        chores.collect(&mut inner);
+        inner = chores.perform(shared, inner);
+
+        let now = shared.clock.now();
+        writers.flush(&mut inner.engine, now, TURN_WRITES);
+        chores.collect(&mut inner);
+        inner = chores.perform(shared, inner);
+
+        if inner.engine.is_over() {
+            shared.over.open();
+        }
+        // From here on others ring; what they did before is seen below.
+        shared.bell.going_to_sleep();
+        let now = shared.clock.now();
+        writers.take_back(&mut inner.engine, now);
+        let idle_for = inner.idle_for(now);
+        inner.wakes_at = idle_for.map_or(Timestamp::MAX, |idle| now + idle);
+        drop(inner);
+        shared.poller.wait(&mut events, idle_for)?;
+        shared.bell.awake();
+    }
+    let mut inner = shared.lock();
+    writers.finish(&mut inner.engine, shared.clock.now());
+    Ok(())
+}
+
+impl Inner {
+    fn turn(&mut self, shared: &Shared, now: Timestamp, events: &Events, buffer: &mut [u8]) {
+        for key in std::mem::take(&mut self.unread) {
+            // On until there is nothing more, because what there was news of may be behind it.
+            self.read(shared, now, key, true, buffer);
+        }
+        for news in events.iter() {
+            match news.source {
+                Source::Bell => {}
+                Source::Listener(key) => {
+                    if let Some(listener) = self.listeners.get_mut(key) {
+                        listener.is_ready = true;
+                    }
+                }
+                Source::Socket(key) => self.ready(shared, now, key, news, buffer),
+            }
+        }
+        for key in 0..self.listeners.capacity() {
+            if let Err(error) = self.accept(shared, now, key) {
+                let listener = self.listeners.remove(key);
+                // Whoever served it may have stopped waiting.
+                let _ = listener.failed.try_send(error);
+            }
+        }
+    }
+
+    fn ready(
+        &mut self,
+        shared: &Shared,
+        now: Timestamp,
+        key: usize,
+        news: News,
+        buffer: &mut [u8],
+    ) {
+        if news.is_writable {
+            self.engine.writable(now, key);
+        }
+        // One that has been read in this turn already, and is to be read in the next, has had its share.
+        if news.is_readable && !self.unread.contains(&key) {
+            self.read(shared, now, key, news.is_ending, buffer);
+        }
+    }
+
+    /// Reads once. If that is not all, the rest is read in the next turn, when others have had theirs.
+    fn read(
+        &mut self,
+        shared: &Shared,
+        now: Timestamp,
+        key: usize,
+        is_ending: bool,
+        buffer: &mut [u8],
+    ) {
+        let connection = self.engine.connection(key);
+        if connection.is_some_and(|id| shared.works.holds_back(id, key)) {
+            return;
+        }
+        let Some(socket) = self.engine.socket(key) else { return };
+        match socket.read(buffer) {
+            Ok(taken @ 1..) => {
+                if is_ending || taken == buffer.len() {
+                    self.unread.insert(key);
+                }
+                self.engine.received(now, key, &mut buffer[..taken]);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                self.unread.insert(key);
+            }
+            Ok(0) | Err(_) => self.engine.ended(now, key),
+        }
+    }
+
+    /// Accepts those who wait at a listener, as far as there is room for their handshakes.
+    fn accept(&mut self, shared: &Shared, now: Timestamp, key: usize) -> io::Result<()> {
+        for _ in 0..TURN_ACCEPTS {
+            let Some(listener) = self.listeners.get_mut(key).filter(|one| one.is_ready) else {
+                return Ok(());
+            };
+            if !self.engine.has_room() {
+                return Ok(());
+            }
+            let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+            match accept_with(&listener.socket, flags) {
+                Ok(fd) => {
+                    let socket = Socket::new(fd);
+                    if let Some(key) = self.engine.accepted(now, socket.clone()) {
+                        self.watch(shared, now, key, socket);
+                    }
+                }
+                Err(rustix::io::Errno::AGAIN) => listener.is_ready = false,
+                Err(error) => self.engine.not_accepted(now, error.into())?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the poller tell of a socket.
+    pub(crate) fn watch(&mut self, shared: &Shared, now: Timestamp, key: usize, fd: impl AsFd) {
+        if let Err(error) = shared.poller.add_socket(fd, key) {
+            tracing::warn!(%error, "a socket cannot be watched, and is closed");
+            self.engine.ended(now, key);
+        }
+    }
+
+    fn idle_for(&self, now: Timestamp) -> Option<Duration> {
+        let may_accept =
+            self.engine.has_room() && self.listeners.iter().any(|(_, listener)| listener.is_ready);
+        if may_accept || !self.unread.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        self.engine.idle_for(now)
+    }
+}
+
+impl Chores {
+    fn collect(&mut self, inner: &mut Inner) {
+        let engine = &mut inner.engine;
+        self.questions.extend(std::iter::from_fn(|| engine.next_question()));
+        self.outputs.extend(std::iter::from_fn(|| engine.next_output()));
+        self.stops.extend(std::iter::from_fn(|| engine.next_stop()));
+    }
+
+    /// Gives the application what is its own, without the lock. What it does may leave more, for the next time.
+    fn perform<'s>(
+        &mut self,
+        shared: &'s Arc<Shared>,
+        inner: MutexGuard<'s, Inner>,
+    ) -> MutexGuard<'s, Inner> {
+        if self.questions.is_empty() && self.outputs.is_empty() && self.stops.is_empty() {
+            return inner;
+        }
+        drop(inner);
+        for question in self.questions.drain(..) {
+            ask(shared, question);
+        }
+        for output in self.outputs.drain(..) {
+            shared.perform(output);
+        }
+        // What came before the end counts: it is answered first.
+        for (id, stop) in self.stops.drain(..) {
+            Works::stop(shared, id, stop);
+        }
+        shared.lock()
+    }
+}
+
+/// Asks the application about somebody at the door.
+fn ask(shared: &Arc<Shared>, question: Question) {
+    match question {
+        Question::Identity(visit, credentials) => {
+            let (asking, for_answer) = (shared.clone(), shared.clone());
+            let finding = guarded(move || (asking.authenticate)(credentials));
+            answer(shared, Box::pin(finding), move |verdict| {
+                let verdict = verdict.and_then(|verdict| verdict);
+                for_answer.engage(|inner, now| {
+                    let seated = inner.engine.identified(now, visit, verdict);
+                    if let Some((id, claims)) = seated {
+                        for_answer.keep_claims(id, claims);
+                    }
+                });
+            });
+        }
+        Question::Page(visit, request) => {
+            let (asking, for_answer) = (shared.clone(), shared.clone());
+            let finding = guarded(move || (asking.http)(request));
+            answer(shared, Box::pin(finding), move |response| {
+                let response = response.unwrap_or_else(|refusal| refusal.to_response());
+                for_answer.engage(|inner, now| inner.engine.answered(now, visit, response));
+            });
+        }
+    }
+}
+
+/// Takes the application's answer here, if it has one at once; otherwise a task waits for it.
+fn answer<T: Send + 'static>(
+    shared: &Shared,
+    mut finding: BoxFuture<T>,
+    then: impl FnOnce(T) + Send + 'static,
+) {
+    match finding.as_mut().poll(&mut Cx::from_waker(Waker::noop())) {
+        Poll::Ready(found) => then(found),
+        Poll::Pending => shared.spawn(async move { then(finding.await) }),
+    }
+}

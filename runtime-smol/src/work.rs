@@ -1,0 +1,183 @@
+//! Handlers that have to wait, and the messages behind them.
+//!
+//! A handler is begun on the server's thread, and most are done at once. One that has to wait becomes a task, and with it all
+//! that its connection sends meanwhile, so that messages of one connection are handled one after the other.
+
+use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context as Cx, Poll, Waker};
+
+use parking_lot::Mutex;
+use smol::Timer;
+use smol::future::FutureExt;
+use switchboard_core::serving::{Reply, Stop, answer, panicked};
+use switchboard_core::{ConnectionId, ErrorCode, MessageId, Refusal, Request, UserName};
+
+use crate::auth::BoxFuture;
+use crate::context::Context;
+use crate::handle::Handle;
+use crate::shared::Shared;
+
+/// Messages that wait for the handler of the one before. While so many wait, nothing is read.
+const BACKLOG: usize = 64;
+
+/// The connections that have a handler under way.
+#[derive(Default)]
+pub(crate) struct Works {
+    busy: Mutex<HashMap<ConnectionId, Work>>,
+    /// How many those are, to be asked without the lock.
+    count: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Work {
+    waiting: VecDeque<(UserName, Request)>,
+    /// The socket of this key is to be read on when fewer wait.
+    unread: Option<usize>,
+    /// The peer said goodbye. It hears the same when its messages have been handled.
+    goodbye: Option<Stop>,
+}
+
+/// To whom the answer goes.
+struct Asked {
+    connection: ConnectionId,
+    user: UserName,
+    id: Option<MessageId>,
+}
+
+impl Works {
+    /// Whether a connection's socket is not to be read now, because enough of its messages wait. If so, it will be said when.
+    pub(crate) fn holds_back(&self, connection: ConnectionId, key: usize) -> bool {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return false;
+        }
+        let mut busy = self.busy.lock();
+        let work = busy.get_mut(&connection).filter(|work| work.waiting.len() >= BACKLOG);
+        work.map(|work| work.unread = Some(key)).is_some()
+    }
+
+    /// Handles a message of a connection, or lets it wait for the ones before.
+    pub(crate) fn handle(
+        shared: &Arc<Shared>,
+        connection: ConnectionId,
+        user: UserName,
+        request: Request,
+    ) {
+        if let Some(work) = shared.works.busy.lock().get_mut(&connection) {
+            return work.waiting.push_back((user, request));
+        }
+        let Some((asked, mut handling)) = begin(shared, connection, user, request) else { return };
+        match poll(&mut handling, &mut Cx::from_waker(Waker::noop())) {
+            Poll::Ready(reply) => asked.answer(shared, reply),
+            Poll::Pending => {
+                shared.works.busy.lock().insert(connection, Work::default());
+                shared.works.count.fetch_add(1, Ordering::AcqRel);
+                shared.spawn(work(shared.clone(), asked, handling));
+            }
+        }
+    }
+
+    /// Nothing more comes from a connection. A goodbye waits for the handlers.
+    pub(crate) fn stop(shared: &Shared, connection: ConnectionId, stop: Stop) {
+        if let Stop::Goodbye(_) = stop
+            && let Some(work) = shared.works.busy.lock().get_mut(&connection)
+        {
+            work.goodbye = Some(stop);
+            return;
+        }
+        shared.drive(|driver, now| stop.tell(driver, now, connection));
+    }
+
+    /// The next message of a connection, and the key of its socket if that is to be read on. Without one, it is busy no
+    /// more, and its goodbye may be said.
+    fn next(&self, connection: ConnectionId) -> (Option<usize>, Next) {
+        let mut busy = self.busy.lock();
+        let Some(work) = busy.get_mut(&connection) else { return (None, Next::Over(None)) };
+        if let Some((user, request)) = work.waiting.pop_front() {
+            let unread = work.unread.take_if(|_| work.waiting.len() < BACKLOG);
+            return (unread, Next::Message(user, request));
+        }
+        let work = busy.remove(&connection).unwrap_or_default();
+        self.count.fetch_sub(1, Ordering::AcqRel);
+        (work.unread, Next::Over(work.goodbye))
+    }
+}
+
+enum Next {
+    Message(UserName, Request),
+    Over(Option<Stop>),
+}
+
+/// The task of a connection whose handlers have to wait. It goes on when the connection is lost: what had come in is handled,
+/// so that what comes again over another connection is not handled again, but answered.
+async fn work(shared: Arc<Shared>, first: Asked, handling: BoxFuture<Reply>) {
+    let connection = first.connection;
+    let mut under_way = Some((first, handling));
+    loop {
+        if let Some((asked, handling)) = under_way.take() {
+            let reply = in_time(&shared, handling).await;
+            asked.answer(&shared, reply);
+        }
+        let (unread, next) = shared.works.next(connection);
+        if let Some(key) = unread {
+            shared.read_on(key);
+        }
+        match next {
+            Next::Message(user, request) => {
+                under_way = begin(&shared, connection, user, request);
+            }
+            Next::Over(goodbye) => {
+                if let Some(stop) = goodbye {
+                    shared.drive(|driver, now| stop.tell(driver, now, connection));
+                }
+                return;
+            }
+        }
+    }
+}
+
+/// Begins to handle a message, if somebody handles its type. A handler that panics at once has been answered.
+fn begin(
+    shared: &Arc<Shared>,
+    connection: ConnectionId,
+    user: UserName,
+    request: Request,
+) -> Option<(Asked, BoxFuture<Reply>)> {
+    let claims = shared.claims_of(connection);
+    let handle = Handle::new(shared.clone());
+    let context = Context::new(handle, connection, user.clone(), claims, &request);
+    let asked = Asked { connection, user, id: request.id.clone() };
+    match catch_unwind(AssertUnwindSafe(|| shared.handlers.handle(context, request))) {
+        Ok(handling) => handling.map(|handling| (asked, handling)),
+        Err(_) => {
+            asked.answer(shared, Err(panicked()));
+            None
+        }
+    }
+}
+
+fn poll(handling: &mut BoxFuture<Reply>, cx: &mut Cx<'_>) -> Poll<Reply> {
+    let handling: Pin<&mut _> = handling.as_mut();
+    catch_unwind(AssertUnwindSafe(|| handling.poll(cx)))
+        .unwrap_or_else(|_| Poll::Ready(Err(panicked())))
+}
+
+async fn in_time(shared: &Shared, mut handling: BoxFuture<Reply>) -> Reply {
+    let timeout = async {
+        Timer::after(shared.handler_timeout).await;
+        Err(Refusal::new(ErrorCode::Timeout, "the handler took too long"))
+    };
+    std::future::poll_fn(|cx| poll(&mut handling, cx)).or(timeout).await
+}
+
+impl Asked {
+    fn answer(self, shared: &Shared, reply: Reply) {
+        if let Some(command) = answer(self.connection, self.user, self.id, reply) {
+            // The connection may have ended meanwhile; then nobody waits for the answer.
+            let _ = shared.drive(|driver, now| driver.command(now, command));
+        }
+    }
+}

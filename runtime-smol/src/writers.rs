@@ -1,0 +1,102 @@
+//! Threads that share the writing.
+//!
+//! All rules stay on the server's thread; what these get is sockets and the frames for them, on loan.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+
+use switchboard_core::serving::{Engine, Held};
+use switchboard_core::{Delivery, Timestamp};
+
+use crate::outlet::Socket;
+use crate::shared::Shared;
+
+/// Fewer sockets than these are not worth another thread's waking up.
+const SHARE: usize = 64;
+
+type Batch = Vec<Delivery<Held<Socket>>>;
+
+pub(crate) struct Writers {
+    threads: Vec<Writer>,
+    written: Receiver<(usize, Batch)>,
+}
+
+struct Writer {
+    batches: Sender<Batch>,
+    is_busy: bool,
+    thread: JoinHandle<()>,
+}
+
+impl Writers {
+    /// All threads but the server's own.
+    pub(crate) fn start(shared: &Arc<Shared>) -> io::Result<Self> {
+        let (done, written) = channel();
+        let start = |number: usize| {
+            let (batches, work) = channel();
+            let (done, shared) = (done.clone(), shared.clone());
+            let thread = thread::Builder::new()
+                .name(format!("switchboard-{number}"))
+                .spawn(move || write(number, &shared, &work, &done))?;
+            Ok(Writer { batches, is_busy: false, thread })
+        };
+        let threads =
+            (0..shared.threads.saturating_sub(1)).map(start).collect::<io::Result<_>>()?;
+        Ok(Self { threads, written })
+    }
+
+    /// Writes to at most `max` sockets, and has others write to as many each.
+    pub(crate) fn flush(&mut self, engine: &mut Engine<Socket>, now: Timestamp, max: usize) {
+        self.take_back(engine, now);
+        let mut hands = 1 + self.threads.iter().filter(|writer| !writer.is_busy).count();
+        for writer in self.threads.iter_mut().filter(|writer| !writer.is_busy) {
+            let share = engine.as_driver().unflushed() / hands;
+            if share < SHARE {
+                break;
+            }
+            let batch = engine.driver().take_deliveries(now, share.min(max));
+            if let Err(unsent) = writer.batches.send(batch) {
+                engine.driver().bring_back(now, unsent.0);
+            } else {
+                writer.is_busy = true;
+            }
+            hands -= 1;
+        }
+        engine.flush(now, max);
+    }
+
+    /// Takes back what has been written.
+    pub(crate) fn take_back(&mut self, engine: &mut Engine<Socket>, now: Timestamp) {
+        while engine.as_driver().lent() > 0
+            && let Ok((number, batch)) = self.written.try_recv()
+        {
+            engine.driver().bring_back(now, batch);
+            self.threads[number].is_busy = false;
+        }
+    }
+
+    /// Ends the threads, and brings back what they have.
+    pub(crate) fn finish(self, engine: &mut Engine<Socket>, now: Timestamp) {
+        for Writer { batches, thread, .. } in self.threads {
+            drop(batches);
+            // If it panicked, the panic hook has said so.
+            let _ = thread.join();
+        }
+        for (_, batch) in self.written.try_iter() {
+            engine.driver().bring_back(now, batch);
+        }
+    }
+}
+
+fn write(number: usize, shared: &Shared, work: &Receiver<Batch>, done: &Sender<(usize, Batch)>) {
+    let mut scratch = Vec::new();
+    for mut batch in work {
+        for delivery in &mut batch {
+            delivery.write(&mut scratch);
+        }
+        // The server's thread waits for this one before it stops.
+        let _ = done.send((number, batch));
+        shared.ring();
+    }
+}

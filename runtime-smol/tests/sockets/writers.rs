@@ -1,0 +1,49 @@
+//! Several threads that write.
+
+use crate::client::{CLOSE, Client};
+use crate::harness::{Running, plain};
+use crate::runtime::core::CloseReason;
+
+const MEMBERS: usize = 400;
+const MESSAGES: usize = 100;
+
+/// What a member is sent until it has all, or is closed: the numbers, and the close code.
+fn read(mut client: Client) -> (Vec<u64>, Option<u16>) {
+    let mut numbers = Vec::new();
+    while numbers.len() < MESSAGES {
+        if client.peek().head == CLOSE {
+            return (numbers, Some(client.closed().0));
+        }
+        numbers.extend(client.expect("number")["payload"].as_u64());
+    }
+    (numbers, None)
+}
+
+#[test]
+fn a_large_room_gets_everything_in_order_from_several_threads() {
+    let server = Running::start(plain().threads(3));
+    let members: Vec<_> =
+        (0..MEMBERS).map(|n| server.connect(&format!("/ws/lobby?user=u{n}"))).collect();
+    let mut pacer = server.connect("/ws/lobby?user=pacer");
+    for n in 0..MESSAGES {
+        server.handle.publish("lobby", "number", &n).unwrap();
+        if n == MESSAGES / 2 {
+            for user in 0..MEMBERS / 4 {
+                server.handle.kick(&format!("u{user}"), CloseReason::Normal).unwrap();
+            }
+        }
+        if n % 10 == 9 {
+            // So that there are several rounds, in which other sockets are lent.
+            for _ in 0..10 {
+                pacer.expect("number");
+            }
+        }
+    }
+    for (user, client) in members.into_iter().enumerate() {
+        let (numbers, code) = read(client);
+        assert!(numbers.iter().copied().eq(0..numbers.len() as u64), "{user}: {numbers:?}");
+        let (expected, closed) =
+            if user < MEMBERS / 4 { (MESSAGES / 2 + 1, Some(1000)) } else { (MESSAGES, None) };
+        assert_eq!((numbers.len(), code), (expected, closed), "{user}");
+    }
+}
