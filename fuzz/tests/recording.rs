@@ -102,20 +102,16 @@ impl Log for Pages {
     }
 
     fn add(&mut self, bytes: &[u8]) -> Wants {
-        self.events += 1;
         let Ok(mut pages) = self.pages.lock() else { return Wants::Nothing };
-        let count = pages.len();
+        if self.events == self.every * 2 && pages.len().is_multiple_of(4) {
+            self.full = self.every;
+            return Wants::Nothing;
+        }
+        self.events += 1;
         if let Some(page) = pages.last_mut() {
             page.extend_from_slice(bytes);
         }
-        match self.events {
-            events if events == self.every * 2 && count.is_multiple_of(4) => {
-                self.full = self.every;
-                Wants::Nothing
-            }
-            events if events >= self.every * 3 => Wants::Segment,
-            _ => Wants::Event,
-        }
+        if self.events >= self.every * 3 { Wants::Segment } else { Wants::Event }
     }
 }
 
