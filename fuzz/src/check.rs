@@ -60,7 +60,8 @@ impl Scenario {
         head[..length].copy_from_slice(&bytes[..length]);
         let [setup @ .., seed] = head;
         let ops = Op::decode_all(&bytes[length..]);
-        Self { setup: Setup::decode(setup), seed: seed.into(), ops }
+        let setup = Setup::decode(setup);
+        Self { setup: if seed % 3 == 2 { setup.roomy() } else { setup }, seed: seed.into(), ops }
     }
 }
 
@@ -78,7 +79,11 @@ pub fn run(scenario: &Scenario, invariant: Invariant) -> Result<Tally, String> {
         match again.play() {
             Ok(_) => Err("the same run failed once, and then did not".to_owned()),
             Err(why) => {
-                Err(format!("{:?}\n{}\n{invariant:?}: {why}", scenario.setup, again.transcript))
+                let Run { transcript, steps, .. } = again;
+                Err(format!(
+                    "{:?}\n{transcript}\n{invariant:?}, in step {steps}: {why}",
+                    scenario.setup
+                ))
             }
         }
     })
@@ -141,7 +146,12 @@ pub struct Run<'a> {
     pub tally: Tally,
     pub(crate) transcript: String,
     pub(crate) is_recorded: bool,
+<<<<<<< HEAD
     events: Option<Vec<(Timestamp, Event)>>,
+=======
+    /// How many operations have begun.
+    steps: usize,
+>>>>>>> main
 }
 
 impl<'a> Run<'a> {
@@ -183,7 +193,11 @@ impl<'a> Run<'a> {
             tally: Tally::new(),
             transcript: String::new(),
             is_recorded,
+<<<<<<< HEAD
             events: None,
+=======
+            steps: 0,
+>>>>>>> main
         })
     }
 
@@ -193,6 +207,7 @@ impl<'a> Run<'a> {
 
     fn play(&mut self) -> Result<Tally, String> {
         for (serial, op) in self.scenario.ops.iter().enumerate() {
+            self.steps += 1;
             self.perform(*op, serial as u64 + 1)?;
         }
         self.finish()?;

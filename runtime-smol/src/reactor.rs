@@ -80,7 +80,8 @@ pub(crate) fn run(shared: &Arc<Shared>, stop: &AtomicBool) -> io::Result<()> {
         shared.bell.going_to_sleep();
         let now = shared.clock.now();
         writers.take_back(&mut inner.engine, now);
-        let idle_for = inner.idle_for(now);
+        let is_stopped = stop.load(Ordering::Acquire);
+        let idle_for = if is_stopped { Some(Duration::ZERO) } else { inner.idle_for(now) };
         inner.wakes_at = idle_for.map_or(Timestamp::MAX, |idle| now + idle);
         drop(inner);
         shared.poller.wait(&mut events, idle_for)?;

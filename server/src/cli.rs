@@ -19,6 +19,8 @@ Examples:
   switchboard replay incident.rec --user alice
   switchboard connect ws://127.0.0.1:8080/ws --user alice --room lobby
                                                  a client for this terminal
+  switchboard bench ws://127.0.0.1:8080/ws/{room}
+                                                 load it, and check every delivery
 
 Then connect to ws://127.0.0.1:8080/ws/lobby, or open http://127.0.0.1:8080/ in a browser.
 
@@ -113,6 +115,10 @@ pub(crate) enum Command {
     /// Connect to a server from this terminal, or from a script
     #[command(after_help = CONNECT_HELP)]
     Connect(Connect),
+    /// Load a WebSocket server, check every delivery, and say how long they take
+    #[cfg(target_os = "linux")]
+    #[command(after_help = crate::bench::HELP)]
+    Bench(Box<crate::bench::Options>),
 }
 
 /// What to show of a recording.

@@ -1,5 +1,6 @@
-//! The server program: its command line, and what is printed where.
+//! The server program.
 
+<<<<<<< HEAD
 mod auth;
 mod bind;
 mod cli;
@@ -19,16 +20,12 @@ use std::env;
 use std::error::Error;
 use std::io::{self, Write};
 use std::path::Path;
+=======
+>>>>>>> main
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use clap::Parser;
-
-use auth::{Grant, Verifier};
-use cli::{Cli, Command, Run, Token};
-use config::{Config, Problems};
 
 fn main() -> ExitCode {
+<<<<<<< HEAD
     // Wrong usage ends in here, with exit code 2.
     let cli = Cli::parse();
     let done = match &cli.command {
@@ -84,4 +81,7 @@ fn print_token(options: &Token) -> Result<(), Box<dyn Error>> {
     Verifier::new(secret, &config.auth).verify(&token, now)?;
     writeln!(io::stdout(), "{token}")?;
     Ok(())
+=======
+    switchboard::main()
+>>>>>>> main
 }

@@ -31,6 +31,11 @@ pub(crate) fn raise_open_files() -> io::Result<OpenFiles> {
 }
 
 impl OpenFiles {
+    /// The most connections that fit.
+    pub(crate) fn most(self) -> u64 {
+        self.limit.saturating_sub(RESERVE)
+    }
+
     /// Whether `max_connections` and a reserve fit.
     pub(crate) fn suffice_for(self, max_connections: usize) -> Result<(), TooFewFiles> {
         let connections = u64::try_from(max_connections).unwrap_or(u64::MAX);
@@ -46,13 +51,11 @@ impl fmt::Display for TooFewFiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { limit, connections } = self;
         let needed = connections.saturating_add(RESERVE);
-        let room = limit.saturating_sub(RESERVE);
         write!(
             f,
             "the system allows {limit} open files, but {connections} connections and a reserve of \
              {RESERVE} need {needed}: raise the hard limit (`ulimit -Hn {needed}`, LimitNOFILE= in \
-             a systemd unit, --ulimit nofile={needed} for a container) or set \
-             limits.max_connections to {room} or less"
+             a systemd unit, --ulimit nofile={needed} for a container)"
         )
     }
 }
@@ -74,6 +77,6 @@ mod tests {
         let text = files.suffice_for(961).unwrap_err().to_string();
         assert!(text.contains("allows 1024 open files, but 961 connections"), "{text}");
         assert!(text.contains("need 1025"), "{text}");
-        assert!(text.contains("limits.max_connections to 960 or less"), "{text}");
+        assert_eq!(files.most(), 960);
     }
 }

@@ -1,66 +1,16 @@
 //! `switchboard connect` as a user has it: two programs, pipes between.
 #![cfg(test)]
 
+mod program;
+
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Output};
 use std::{env, fs};
 
+use program::{Server, switchboard};
 use serde_json::{Value, json};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
-
-fn switchboard(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
-    for (name, _) in env::vars_os() {
-        if name.to_string_lossy().starts_with("SWITCHBOARD_") {
-            command.env_remove(name);
-        }
-    }
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-/// A server that is killed in the end.
-struct Server {
-    child: Child,
-    address: String,
-    _stdout: BufReader<ChildStdout>,
-}
-
-impl Server {
-    fn start(variables: &[(&str, &str)]) -> Self {
-        Self::listen("127.0.0.1:0", variables)
-    }
-
-    fn listen(address: &str, variables: &[(&str, &str)]) -> Self {
-        let mut command = switchboard(&["--listen", address]);
-        command.stderr(Stdio::null());
-        let mut child = command.envs(variables.iter().copied()).spawn().unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut said = String::new();
-        let address = loop {
-            let mut line = String::new();
-            assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "the server ends: {said}");
-            if let Some((_, rest)) = line.split_once("127.0.0.1:") {
-                let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
-                break format!("127.0.0.1:{port}");
-            }
-            said.push_str(&line);
-        };
-        Self { child, address, _stdout: stdout }
-    }
-
-    fn url(&self) -> String {
-        format!("ws://{}/ws", self.address)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// The whole run of a client that is given this to read.
 fn run(arguments: &[&str], input: &str) -> Output {

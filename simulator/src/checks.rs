@@ -37,7 +37,7 @@ pub(crate) struct Entry {
     pub(crate) payload: String,
     /// Who is not to get it.
     pub(crate) excluded: Option<Who>,
-    /// When.
+    /// When, on the clock of the server's node.
     pub(crate) at: Timestamp,
 }
 
@@ -338,7 +338,7 @@ pub(crate) struct View<'a> {
     pub(crate) who: Who,
     /// The room is in the client's address, so the server may put it in there by itself.
     pub(crate) is_home: bool,
-    /// The time.
+    /// The latest that the server which it is connected to has seen on its clock.
     pub(crate) now: Timestamp,
 }
 
@@ -358,5 +358,5 @@ pub(crate) fn hub(hub: &switchboard_core::Hub, plan: &Plan) -> Verdict {
             format!("{seats} seats of {name} are taken")
         })?;
     }
-    rule("no clock runs backwards", stats.clock_clamped == 0, || "it did".into())
+    Ok(())
 }

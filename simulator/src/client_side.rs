@@ -245,6 +245,7 @@ impl World {
         room: usize,
         judge: impl FnOnce(&mut Stream, &View<'_>) -> Verdict,
     ) -> Verdict {
+        let link = self.people[index].link.and_then(|id| self.links.get(&id));
         let person = &mut self.people[index];
         let view = View {
             ledger: &self.ledger,
@@ -252,7 +253,7 @@ impl World {
             history: self.plan.class(room).history,
             who: person.who(),
             is_home: person.plan.home == Some(room),
-            now: self.now,
+            now: link.map_or(Timestamp::ZERO, |link| self.nodes[link.node].read),
         };
         let verdict = judge(&mut person.streams[room], &view);
         verdict.map_err(|mut violation| {
@@ -269,11 +270,10 @@ impl World {
         person.link = Some(id);
         let part = [7, person.plan.number as u64, person.dials];
         let chance = Chance::of(self.plan.seed, &part);
-        let life = self.server.as_ref().map_or(0, |server| server.life);
         let plan = &person.plan;
         let (latency, jitter) = (plan.latency, plan.jitter);
         let quality = Quality { latency, jitter, buffer: plan.buffer, bite: plan.bite };
-        let mut link = Link::new(id, index, life, &quality, &self.air, chance);
+        let mut link = Link::new(id, index, &quality, &self.air, chance);
         link.session = session;
         link.who = person.who();
         link.cut = person.offline_until > self.now;

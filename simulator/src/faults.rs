@@ -25,10 +25,12 @@ pub enum Fault {
     Sleep { person: usize, lasts: Duration },
     /// The person's clock is set, by so many milliseconds.
     ClockJump { person: usize, by_ms: i64 },
-    /// The server's process dies. Its peers may hear of that, or not.
-    Crash { down: Duration, noticed: bool },
-    /// The server is replaced: it drains, and another one starts.
-    Deploy { timeout: Duration, spread: Duration, down: Duration },
+    /// A server's process dies. Its peers may hear of that, or not.
+    Crash { node: usize, down: Duration, noticed: bool },
+    /// A server is replaced: it drains, and another one starts.
+    Deploy { node: usize, timeout: Duration, spread: Duration, down: Duration },
+    /// The clock of a server's machine is set, by so many milliseconds.
+    ServerClockJump { node: usize, by_ms: i64 },
     /// The server's application closes a person's connections.
     Kick { person: usize },
     /// The server's application takes a person out of a room.
@@ -64,14 +66,14 @@ impl Fault {
         }
     }
 
-    /// One of those that happen to the server.
-    pub fn of_server(chance: &mut Chance) -> Self {
+    /// One of those that happen to a server.
+    pub fn of_server(chance: &mut Chance, node: usize) -> Self {
         let down = chance.millis(100, 8_000);
         if chance.once_in(2) {
-            Self::Crash { down, noticed: chance.once_in(2) }
+            Self::Crash { node, down, noticed: chance.once_in(2) }
         } else {
             let (timeout, spread) = (chance.millis(200, 10_000), chance.millis(0, 5_000));
-            Self::Deploy { timeout, spread, down }
+            Self::Deploy { node, timeout, spread, down }
         }
     }
 
@@ -89,7 +91,31 @@ impl Fault {
             | Self::Kick { person }
             | Self::TakeOut { person, .. }
             | Self::AskClient { person } => Some(*person),
-            Self::Crash { .. } | Self::Deploy { .. } | Self::Announce { .. } => None,
+            Self::Crash { .. }
+            | Self::Deploy { .. }
+            | Self::ServerClockJump { .. }
+            | Self::Announce { .. } => None,
+        }
+    }
+
+    /// To which of the nodes it happens.
+    pub fn node(&self) -> Option<usize> {
+        match self {
+            Self::Crash { node, .. }
+            | Self::Deploy { node, .. }
+            | Self::ServerClockJump { node, .. } => Some(*node),
+            Self::Reset { .. }
+            | Self::ServerLeftHanging { .. }
+            | Self::ClientLeftHanging { .. }
+            | Self::Stall { .. }
+            | Self::Offline { .. }
+            | Self::SlowReader { .. }
+            | Self::Sleep { .. }
+            | Self::ClockJump { .. }
+            | Self::Kick { .. }
+            | Self::TakeOut { .. }
+            | Self::Announce { .. }
+            | Self::AskClient { .. } => None,
         }
     }
 }
@@ -110,12 +136,14 @@ impl fmt::Display for Fault {
                 write!(f, "reads {bytes_per_second} bytes a second for {lasts:.1?}")
             }
             Self::Sleep { lasts, .. } => write!(f, "falls asleep for {lasts:.1?}"),
-            Self::ClockJump { by_ms, .. } => write!(f, "the clock jumps by {by_ms} ms"),
-            Self::Crash { down, noticed: true } => write!(f, "dies, back in {down:.1?}"),
-            Self::Crash { down, noticed: false } => {
+            Self::ClockJump { by_ms, .. } | Self::ServerClockJump { by_ms, .. } => {
+                write!(f, "the clock jumps by {by_ms} ms")
+            }
+            Self::Crash { down, noticed: true, .. } => write!(f, "dies, back in {down:.1?}"),
+            Self::Crash { down, noticed: false, .. } => {
                 write!(f, "loses its power, so that nobody hears of it; back in {down:.1?}")
             }
-            Self::Deploy { timeout, spread, down } => write!(
+            Self::Deploy { timeout, spread, down, .. } => write!(
                 f,
                 "drains for {timeout:.1?}, sends everybody away for up to {spread:.1?}, and is replaced {down:.1?} later"
             ),

@@ -13,6 +13,12 @@
 //! * nobody who comes back is closed by their own past; nothing follows a close frame; seats, outboxes and turns are
 //!   bounded; who is said to join was not there, and who leaves was.
 //!
+//! Every fourth world has several servers behind one name, each on a machine with a clock of its own that drifts and is
+//! set. They know nothing of each other, as there is no backplane yet: clients whose server dies or drains are sent to
+//! another one, where their session and positions mean nothing. There, everything above holds for each server by itself:
+//! streams are complete and in order for each epoch of each server, a change of servers is announced by a `refresh`, caps and
+//! presence are those of one server, and nothing is left on any of them.
+//!
 //! Then nothing goes wrong any more, and everybody must come back, have everything and know who is there; and when all
 //! have stopped, nothing of them may be left in the hub.
 //!
@@ -32,10 +38,12 @@ mod faults;
 mod link;
 mod minimise;
 mod mischief;
+mod nodes;
 mod person;
 mod plan;
 mod server;
 mod server_side;
+mod settled;
 mod story;
 mod world;
 
@@ -43,6 +51,6 @@ pub use chance::Chance;
 pub use checks::Violation;
 pub use faults::Fault;
 pub use minimise::{Failure, simulate};
-pub use plan::{Act, PersonPlan, Plan};
+pub use plan::{Act, NodePlan, PersonPlan, Plan};
 pub use story::Story;
 pub use world::{Figures, World};

@@ -21,8 +21,10 @@ pub(crate) struct Link {
     pub(crate) person: usize,
     /// As whom it dialled.
     pub(crate) who: Who,
-    /// Which of the servers it leads to, counted by their lives.
+    /// Which of the servers it leads to, counted by their lives; 0 until it is known.
     pub(crate) life: u64,
+    /// The node that this one runs on, or ran.
+    pub(crate) node: usize,
     /// The rest of the address.
     pub(crate) session: Option<String>,
     /// What the server sees of it.
@@ -96,7 +98,6 @@ impl Link {
     pub(crate) fn new(
         id: LinkId,
         person: usize,
-        life: u64,
         quality: &Quality,
         air: &Air,
         chance: Chance,
@@ -119,7 +120,8 @@ impl Link {
         Self {
             person,
             who: (person, 0),
-            life,
+            life: 0,
+            node: 0,
             session: None,
             server: ServerEnd::None,
             client_has_it: true,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use switchboard_core::client::Event;
-use switchboard_core::{CloseReason, Command, Kind, Timestamp};
+use switchboard_core::{CloseReason, Command, ConnectionId, Kind, Timestamp};
 
 use crate::checks::Verdict;
 use crate::faults::Fault;
@@ -19,17 +19,21 @@ impl World {
         }
         let index = person.flatten();
         let link = index.and_then(|index| self.people[index].link);
-        self.tell(index, || format!("* {fault}"));
+        match fault.node() {
+            Some(node) => self.tell_of_node(node, || format!("* {fault}")),
+            None if index.is_some() => self.tell(index, || format!("* {fault}")),
+            None => self.story.tell(self.now, "the servers", || format!("* {fault}")),
+        }
         match (fault, index) {
-            (Fault::Crash { down, noticed }, _) => self.crash(*down, *noticed),
-            (Fault::Deploy { timeout, spread, down }, _) => {
-                let (timeout, spread, down) = (*timeout, *spread, *down);
-                if let Some(life) = self.server.as_ref().map(|server| server.life) {
-                    self.on_server(life, |server, now| {
-                        server.down = Some(down);
-                        server.driver.drain(now, timeout, spread);
-                    });
+            (Fault::Crash { node, down, noticed }, _) => self.crash(*node, *down, *noticed),
+            (Fault::Deploy { node, timeout, spread, down }, _) => {
+                if let Some((server, clock)) = self.nodes[*node].server(self.now) {
+                    server.down = Some(*down);
+                    server.driver.drain(clock, *timeout, *spread);
                 }
+            }
+            (Fault::ServerClockJump { node, by_ms }, _) => {
+                self.nodes[*node].jump(self.now, *by_ms);
             }
             (Fault::Announce { room, size }, _) => return self.announce(*room, *size),
             (Fault::ClockJump { by_ms, .. }, Some(index)) => {
@@ -62,27 +66,25 @@ impl World {
             (Fault::ClientLeftHanging { .. }, Some(_)) => self.break_link(link, false, true),
             (Fault::Kick { .. }, Some(index)) => {
                 let user = self.people[index].plan.user.clone();
-                let command = Command::CloseUser { user, reason: CloseReason::Internal };
-                self.command(command);
+                for node in 0..self.nodes.len() {
+                    let (user, reason) = (user.clone(), CloseReason::Internal);
+                    self.command(node, Command::CloseUser { user, reason });
+                }
             }
             (Fault::TakeOut { room, .. }, Some(_)) => {
                 let room = self.plan.rooms[*room].clone();
-                let end = link.and_then(|id| self.links.get(&id)).map(|link| link.server);
-                if let Some(ServerEnd::Open(connection)) = end {
-                    self.command(Command::Leave { connection, room });
+                if let Some((node, connection)) = self.server_end(link) {
+                    self.command(node, Command::Leave { connection, room });
                 }
             }
             (Fault::AskClient { .. }, Some(_)) => {
-                let end = link.and_then(|id| self.links.get(&id)).map(|link| link.server);
-                if let Some(ServerEnd::Open(to)) = end
-                    && let Some(life) = self.server.as_ref().map(|server| server.life)
+                if let Some((node, to)) = self.server_end(link)
                     && let Ok(method) = Kind::new("confirm")
+                    && let Some((server, clock)) = self.nodes[node].server(self.now)
                 {
-                    self.on_server(life, |server, now| {
-                        let (payload, timeout) = (payload("sure?", 0), Duration::from_secs(5));
-                        let asked = server.driver.request(now, to, method, payload, timeout);
-                        server.asked.extend(asked.ok());
-                    });
+                    let (payload, timeout) = (payload("sure?", 0), Duration::from_secs(5));
+                    let asked = server.driver.request(clock, to, method, payload, timeout);
+                    server.asked.extend(asked.ok());
                 }
             }
             (_, None) => {}
@@ -90,13 +92,18 @@ impl World {
         Ok(())
     }
 
-    fn command(&mut self, command: Command) {
-        if let Some(life) = self.server.as_ref().map(|server| server.life) {
-            self.on_server(life, |server, now| {
-                // It may be about somebody who is not there.
-                let _ = server.driver.command(now, command);
-            });
+    fn command(&mut self, node: usize, command: Command) {
+        if let Some((server, clock)) = self.nodes[node].server(self.now) {
+            // It may be about somebody who is not there.
+            let _ = server.driver.command(clock, command);
         }
+    }
+
+    /// What a server sees of an open link, and on which node.
+    fn server_end(&self, link: Option<LinkId>) -> Option<(usize, ConnectionId)> {
+        let link = self.links.get(&link?)?;
+        let ServerEnd::Open(connection) = link.server else { return None };
+        Some((self.node_of(link.life)?, connection))
     }
 
     fn cut(&mut self, id: LinkId) {
@@ -119,8 +126,8 @@ impl World {
     }
 
     /// The process is gone, and with it all that it knew.
-    fn crash(&mut self, down: Duration, noticed: bool) {
-        let Some(server) = self.server.take() else { return };
+    fn crash(&mut self, node: usize, down: Duration, noticed: bool) {
+        let Some(server) = self.nodes[node].server.take() else { return };
         let links = self.links.iter().filter(|(_, link)| link.life == server.life);
         let links: Vec<LinkId> = links.map(|(id, _)| *id).collect();
         for id in links {
@@ -137,7 +144,7 @@ impl World {
             }
             self.forget_if_over(id);
         }
-        self.at(self.now + down, Due::ServerStarts);
+        self.at(self.now + down, Due::ServerStarts(node));
     }
 
     /// From here on nothing goes wrong any more; what hangs must be found out by those who hang.

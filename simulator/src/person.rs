@@ -25,12 +25,15 @@ pub(crate) enum Call {
     History(usize),
 }
 
-/// A client's clock: not as fast as the world, and set now and then.
+/// The clock of a client or of a node: not as fast as the world, and set now and then.
 #[derive(Clone, Debug)]
 pub(crate) struct Clock {
-    shows: u64,
-    at: Timestamp,
-    ppm: i64,
+    /// What it showed, in microseconds, when it was set.
+    pub(crate) shows: u64,
+    /// When that was.
+    pub(crate) at: Timestamp,
+    /// How much faster than the world it is, in millionths.
+    pub(crate) ppm: i64,
 }
 
 impl Clock {

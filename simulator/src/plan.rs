@@ -73,6 +73,15 @@ pub struct PersonPlan {
     pub acts: Vec<(Timestamp, Act)>,
 }
 
+/// A machine that a server runs on.
+#[derive(Clone, Debug)]
+pub struct NodePlan {
+    /// How much faster than the world its clock is, in millionths.
+    pub drift_ppm: i64,
+    /// What its clock shows in the beginning, in microseconds.
+    pub clock: u64,
+}
+
 /// Everything about one run.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -82,8 +91,12 @@ pub struct Plan {
     pub config: Config,
     /// Room names; the rest of the plan uses their numbers.
     pub rooms: Vec<RoomName>,
-    /// How many sockets one round of the server writes to.
+    /// How many sockets one round of a server writes to.
     pub flush: usize,
+    /// The machines behind the one name that everybody dials.
+    pub nodes: Vec<NodePlan>,
+    /// A client is sent to the same node as before, if that is open.
+    pub sticky: bool,
     /// Who is there.
     pub people: Vec<PersonPlan>,
     /// What happens to them.
@@ -122,8 +135,9 @@ impl Plan {
         // Who dials into a room that is full is not let in at all.
         let has_seats = |room: &usize| config.rooms[*room].1.max_members.get() >= Some(100_000);
         people.iter_mut().for_each(|person| person.home = person.home.filter(has_seats));
-        let faults = faults(seed, crowd, rooms.len(), calm_at);
-        Self { seed, config, rooms, flush, people, faults, calm_at }
+        let (nodes, sticky) = nodes(seed);
+        let faults = faults(seed, nodes.len(), crowd, rooms.len(), calm_at);
+        Self { seed, config, rooms, flush, nodes, sticky, people, faults, calm_at }
     }
 
     /// The person with this number, if it was not left out.
@@ -135,6 +149,19 @@ impl Plan {
     pub fn class(&self, room: usize) -> &RoomClass {
         &self.config.rooms[room].1
     }
+}
+
+/// Every fourth world has several, with clocks that are not the world's, and that are set now and then.
+fn nodes(seed: u64) -> (Vec<NodePlan>, bool) {
+    let chance = &mut Chance::of(seed, &[8]);
+    if seed % 4 < 3 {
+        return (vec![NodePlan { drift_ppm: 0, clock: 0 }], false);
+    }
+    let nodes = (0..chance.between(2, 3)).map(|_| NodePlan {
+        drift_ppm: chance.between(0, 2_000) as i64 - 1_000,
+        clock: chance.between(0, 100_000_000_000),
+    });
+    (nodes.collect(), chance.once_in(2))
 }
 
 fn config(chance: &mut Chance, rooms: &[RoomName], crowd: usize) -> Config {
@@ -282,7 +309,13 @@ fn person(
     }
 }
 
-fn faults(seed: u64, crowd: usize, rooms: usize, calm_at: Timestamp) -> Vec<(Timestamp, Fault)> {
+fn faults(
+    seed: u64,
+    nodes: usize,
+    crowd: usize,
+    rooms: usize,
+    calm_at: Timestamp,
+) -> Vec<(Timestamp, Fault)> {
     let mut faults = Vec::new();
     let chance = &mut Chance::of(seed, &[2]);
     let often_ms = chance.pick(&[8_000, 20_000, 60_000]);
@@ -297,8 +330,21 @@ fn faults(seed: u64, crowd: usize, rooms: usize, calm_at: Timestamp) -> Vec<(Tim
     let server_often_ms = chance.pick(&[40_000, 120_000, 1_000_000]);
     let mut at = Timestamp::ZERO + chance.millis(5_000, server_often_ms * 2);
     while at < calm_at {
-        faults.push((at, Fault::of_server(chance)));
+        faults.push((at, Fault::of_server(chance, 0)));
         at = at + chance.millis(15_000, server_often_ms * 2);
+    }
+    if nodes > 1 {
+        for node in 0..nodes {
+            let chance = &mut Chance::of(seed, &[9, node as u64]);
+            let mut at = Timestamp::ZERO + chance.millis(5_000, server_often_ms);
+            while at < calm_at {
+                let by_ms = chance.between(0, 80_000) as i64 - 20_000;
+                let jump = Fault::ServerClockJump { node, by_ms };
+                let one = if chance.once_in(3) { jump } else { Fault::of_server(chance, node) };
+                faults.push((at, one));
+                at = at + chance.millis(15_000, server_often_ms * 2);
+            }
+        }
     }
     let mut at = Timestamp::ZERO;
     while at < calm_at {

@@ -11,9 +11,12 @@ use crate::plan::Plan;
 /// A server that runs.
 #[derive(Debug)]
 pub(crate) struct Server {
-    /// Which life it is.
+    /// Which life it is, counted over all nodes.
     pub(crate) life: u64,
-    born: Timestamp,
+    /// When it began, on its node's clock.
+    pub(crate) born: Timestamp,
+    /// The latest that it has read on that clock.
+    pub(crate) read: Timestamp,
     /// The real thing.
     pub(crate) driver: Driver<Socket>,
     /// The links of all connections that it has accepted and not closed.
@@ -44,13 +47,14 @@ impl Heading {
 
 impl Server {
     /// A new process. Nothing of earlier ones is left.
-    pub(crate) fn new(plan: &Plan, life: u64, now: Timestamp) -> Self {
+    pub(crate) fn new(plan: &Plan, life: u64, born: Timestamp) -> Self {
         let seed = crate::chance::Chance::of(plan.seed, &[5, life]).draw();
         let driver = Driver::new(plan.config.clone(), seed, Timestamp::ZERO)
             .unwrap_or_else(|error| unreachable!("plans have sound rules: {error}"));
         Self {
             life,
-            born: now,
+            born,
+            read: born,
             driver,
             connections: BTreeMap::new(),
             asked: BTreeSet::new(),
@@ -59,31 +63,19 @@ impl Server {
         }
     }
 
-    /// Its clock.
-    pub(crate) fn clock(&self, now: Timestamp) -> Timestamp {
-        Timestamp::from_micros((now - self.born).as_micros() as u64)
-    }
-
-    /// When it is due, in the world's time.
-    pub(crate) fn due(&self) -> Option<Timestamp> {
-        let deadline = self.driver.next_deadline()?;
-        Some(self.born + (deadline - Timestamp::ZERO))
-    }
-
-    /// A text message arrives. What it publishes goes into the ledger.
+    /// A text message arrives, at this time on its clock. What it publishes goes into the ledger.
     ///
     /// # Errors
     /// When a rule is broken.
     pub(crate) fn text(
         &mut self,
-        now: Timestamp,
+        clock: Timestamp,
         id: ConnectionId,
         text: &str,
         from: Who,
         ledger: &mut Ledger,
         plan: &Plan,
     ) -> Verdict {
-        let clock = self.clock(now);
         let heading = Heading::of(text).filter(|heading| heading.kind == "chat");
         let room = heading.as_ref().and_then(|h| RoomName::new(h.room.as_deref()?).ok());
         let before = room.as_ref().and_then(|room| self.position(room));
@@ -98,14 +90,15 @@ impl Server {
         let after = self.position(&room);
         let next = |before: Position| Position { offset: before.offset + 1, ..before };
         let payload = heading.payload.map(|raw| raw.get().to_owned()).unwrap_or_default();
-        let Some(at) = after.or_else(|| before.map(next)) else {
+        let Some(position) = after.or_else(|| before.map(next)) else {
             ledger.give_up(&payload);
             return Ok(());
         };
         let index = plan.rooms.iter().position(|name| *name == room);
         let echo = index.is_none_or(|index| plan.class(index).echo);
-        let entry = Entry { id: heading.id, payload, excluded: (!echo).then_some(from), at: now };
-        ledger.publish(self.life, &room, at, entry)
+        let entry =
+            Entry { id: heading.id, payload, excluded: (!echo).then_some(from), at: self.read };
+        ledger.publish(self.life, &room, position, entry)
     }
 
     /// Where a room is.

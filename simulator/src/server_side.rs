@@ -10,29 +10,9 @@ use switchboard_core::{
 use crate::checks::{Entry, Verdict, rule};
 use crate::link::{LinkId, ServerEnd, Socket, Upward};
 use crate::person::{mark, payload};
-use crate::server::Server;
 use crate::world::{Due, World};
 
 impl World {
-    /// Does something with the server, if this one still runs.
-    pub(crate) fn on_server<T>(
-        &mut self,
-        life: u64,
-        act: impl FnOnce(&mut Server, Timestamp) -> T,
-    ) -> Option<T> {
-        let now = self.now;
-        let server = self.server.as_mut().filter(|server| server.life == life)?;
-        let clock = server.clock(now);
-        Some(act(server, clock))
-    }
-
-    pub(crate) fn start_server(&mut self) {
-        self.figures.servers += 1;
-        let life = self.figures.servers;
-        self.server = Some(Server::new(&self.plan, life, self.now));
-        self.tell(None, || format!("starts; it is number {life}"));
-    }
-
     pub(crate) fn tick(&mut self, life: u64) -> Verdict {
         let turns = self.on_server(life, |server, now| {
             server.tick_at = Timestamp::MAX;
@@ -66,17 +46,18 @@ impl World {
         let session = session.and_then(|session| session.parse().ok());
         let user = person.plan.user.clone();
         let back = person.plan.latency;
-        let Some(server) = &mut self.server else {
+        let node = self.balance(index);
+        let Some((server, clock)) = self.nodes[node].server(now) else {
             let at = now + back;
             return self.at(at, Due::ClientNotices(id));
         };
-        let (life, clock) = (server.life, server.clock(now));
+        let life = server.life;
         let seat = server.driver.connect(clock, user, rooms, session);
         if let Ok(connection) = seat {
             server.connections.insert(connection, id);
         }
         let Some(link) = self.links.get_mut(&id) else { return };
-        link.life = life;
+        (link.life, link.node) = (life, node);
         match seat {
             Ok(connection) => {
                 link.server = ServerEnd::Reserved(connection);
@@ -131,15 +112,13 @@ impl World {
             // Nothing is sent before the upgrade, so that what comes then is for nobody.
             let Some((_, what)) = link.up.pop_front() else { break };
             let ServerEnd::Open(connection) = link.server else { continue };
-            let who = link.who;
-            let Some(server) = &mut self.server else { break };
-            if server.life != link.life {
-                break;
-            }
-            let clock = server.clock(now);
+            let (who, life) = (link.who, link.life);
+            let Some(node) = self.node_of(life) else { break };
+            let Some((server, clock)) = self.nodes[node].server(now) else { break };
             match what {
                 Upward::Text(text) => {
-                    server.text(now, connection, &text, who, &mut self.ledger, &self.plan)?;
+                    let ledger = &mut self.ledger;
+                    server.text(clock, connection, &text, who, ledger, &self.plan)?;
                 }
                 Upward::Pong(payload) => server.driver.pong(clock, connection, &payload),
                 Upward::Close(code) => server.driver.peer_closed(clock, connection, code),
@@ -177,18 +156,43 @@ impl World {
         self.forget_if_over(id);
     }
 
-    /// Takes out what a step of the server brought.
+    /// Takes out what a step of the servers brought.
     pub(crate) fn after_server(&mut self) -> Verdict {
+        for node in 0..self.nodes.len() {
+            if std::mem::take(&mut self.nodes[node].touched) {
+                self.after_node(node)?;
+            }
+        }
+        self.spread_news()
+    }
+
+    fn after_node(&mut self, node: usize) -> Verdict {
         let now = self.now;
-        let Some(server) = &mut self.server else { return Ok(()) };
-        let (life, clock) = (server.life, server.clock(now));
-        let more = server.driver.flush(clock, self.plan.flush);
-        if more {
+        let Some((server, clock)) = self.nodes[node].server(now) else { return Ok(()) };
+        let life = server.life;
+        if server.driver.flush(clock, self.plan.flush) {
             self.at(now + Duration::from_micros(200), Due::ServerFlush(life));
         }
-        while let Some(output) = self.server.as_mut().and_then(|s| s.driver.take_output()) {
-            self.output(output)?;
+        while let Some(server) = &mut self.nodes[node].server
+            && let Some(output) = server.driver.take_output()
+        {
+            self.output(node, output)?;
         }
+        self.nodes[node].touched = false;
+        self.nodes[node].check_clock()?;
+        let due = self.nodes[node].due(now);
+        let Some(server) = &mut self.nodes[node].server else { return Ok(()) };
+        server.check(&self.plan, None)?;
+        if let Some(due) = due.filter(|due| *due < server.tick_at) {
+            server.tick_at = due;
+            self.at(due, Due::ServerTick(life));
+        }
+        Ok(())
+    }
+
+    /// What servers have written arrives in its time.
+    fn spread_news(&mut self) -> Verdict {
+        let now = self.now;
         let news = std::mem::take(&mut *self.air.news.borrow_mut());
         for id in news {
             let Some(link) = self.links.get(&id) else { continue };
@@ -204,21 +208,12 @@ impl World {
                 self.arrives(id, at);
             }
         }
-        if let Some(server) = &mut self.server {
-            server.check(&self.plan, None)?;
-            if let Some(due) = server.due()
-                && due < server.tick_at
-            {
-                server.tick_at = due;
-                self.at(due, Due::ServerTick(life));
-            }
-        }
         Ok(())
     }
 
-    fn output(&mut self, output: Output) -> Verdict {
+    fn output(&mut self, node: usize, output: Output) -> Verdict {
         let now = self.now;
-        let Some(server) = &mut self.server else { return Ok(()) };
+        let Some(server) = &mut self.nodes[node].server else { return Ok(()) };
         let life = server.life;
         match output {
             Output::Request { connection, user, request } => {
@@ -241,22 +236,22 @@ impl World {
                 self.at(at, Due::State { life, ticket, room });
                 Ok(())
             }
-            Output::Closed { connection, ending, .. } => self.closed(connection, &ending),
+            Output::Closed { connection, ending, .. } => self.closed(node, connection, &ending),
             Output::Drained => {
                 let rest = server.connections.len();
                 rule("a drain ends with everybody gone", rest == 0, || format!("{rest} are left"))?;
                 let down = server.down.unwrap_or_default();
-                self.tell(None, || "has drained, and ends".into());
-                self.server = None;
-                self.at(now + down, Due::ServerStarts);
+                self.tell_of_node(node, || "has drained, and ends".into());
+                self.nodes[node].server = None;
+                self.at(now + down, Due::ServerStarts(node));
                 Ok(())
             }
             Output::Raw { .. } | Output::Probed { .. } | Output::Notice(_) => Ok(()),
         }
     }
 
-    fn closed(&mut self, connection: ConnectionId, ending: &Ending) -> Verdict {
-        let Some(server) = &mut self.server else { return Ok(()) };
+    fn closed(&mut self, node: usize, connection: ConnectionId, ending: &Ending) -> Verdict {
+        let Some(server) = &mut self.nodes[node].server else { return Ok(()) };
         let id = server.connections.remove(&connection);
         rule("each accepted connection is closed once", id.is_some(), || {
             format!("{connection} is closed, and had been already")
@@ -309,13 +304,17 @@ impl World {
         });
     }
 
-    /// The application publishes.
+    /// The application publishes, on each node.
     pub(crate) fn announce(&mut self, room: usize, size: usize) -> Verdict {
+        (0..self.nodes.len()).try_for_each(|node| self.announce_on(node, room, size))
+    }
+
+    fn announce_on(&mut self, node: usize, room: usize, size: usize) -> Verdict {
         let now = self.now;
         let name = self.plan.rooms[room].clone();
         let payload = payload(&format!("the server announces {}", self.ledger.published), size);
-        let Some(server) = &mut self.server else { return Ok(()) };
-        let (life, clock) = (server.life, server.clock(now));
+        let Some((server, clock)) = self.nodes[node].server(now) else { return Ok(()) };
+        let (life, read) = (server.life, server.read);
         let content = match &payload {
             Payload::Json(json) => String::from_utf8_lossy(json.as_bytes()).into_owned(),
             Payload::Binary(_) => String::new(),
@@ -331,7 +330,7 @@ impl World {
         };
         let outcome = server.driver.command(clock, publish);
         if let Ok(switchboard_core::Outcome::Published { position: Some(at), .. }) = outcome {
-            let entry = Entry { id: None, payload: content, excluded: None, at: now };
+            let entry = Entry { id: None, payload: content, excluded: None, at: read };
             self.ledger.publish(life, &name, at, entry)?;
         }
         Ok(())

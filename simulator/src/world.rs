@@ -8,11 +8,11 @@ use switchboard_core::client::Event;
 use switchboard_core::{ConnectionId, MessageId, RoomName, Ticket, Timestamp, UserName};
 
 use crate::chance::Chance;
-use crate::checks::{Ledger, Verdict, Violation, rule};
+use crate::checks::{Ledger, Verdict, Violation};
 use crate::link::{Air, Link, LinkId};
+use crate::nodes::{self, Node};
 use crate::person::Person;
 use crate::plan::{Act, Plan};
-use crate::server::Server;
 use crate::story::Story;
 
 /// How long it may take, once nothing happens any more, until everybody is where they want to be: a connection goes
@@ -36,7 +36,7 @@ pub(crate) enum Due {
     Fault(usize),
     ServerTick(u64),
     ServerFlush(u64),
-    ServerStarts,
+    ServerStarts(usize),
     /// A dial reaches the server.
     Knock(LinkId),
     /// The server has made up its mind, and answers the upgrade.
@@ -136,7 +136,8 @@ pub struct World {
     queue: BinaryHeap<Reverse<Entry>>,
     turns: u64,
     pub(crate) air: Air,
-    pub(crate) server: Option<Server>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) balancer: Chance,
     pub(crate) links: BTreeMap<LinkId, Link>,
     pub(crate) next_link: LinkId,
     pub(crate) people: Vec<Person>,
@@ -184,7 +185,8 @@ impl World {
             queue: BinaryHeap::new(),
             turns: 0,
             air: Air::default(),
-            server: None,
+            nodes: plan.nodes.iter().map(Node::new).collect(),
+            balancer: nodes::balancer(plan.seed),
             links: BTreeMap::new(),
             next_link: 0,
             people,
@@ -195,7 +197,9 @@ impl World {
             figures: Figures::default(),
             plan,
         };
-        world.at(Timestamp::ZERO, Due::ServerStarts);
+        for node in 0..world.nodes.len() {
+            world.at(Timestamp::ZERO, Due::ServerStarts(node));
+        }
         for person in 0..world.people.len() {
             for act in 0..world.people[person].plan.acts.len() {
                 world.at(world.people[person].plan.acts[act].0, Due::Act(person, act));
@@ -288,8 +292,8 @@ impl World {
                 let fault = self.plan.faults[fault].1.clone();
                 self.fault(&fault)
             }
-            Due::ServerStarts => {
-                self.start_server();
+            Due::ServerStarts(node) => {
+                self.start_server(node);
                 Ok(())
             }
             Due::ServerTick(life) => self.tick(life),
@@ -337,108 +341,8 @@ impl World {
 
     /// Tells the story.
     pub(crate) fn tell(&mut self, person: Option<usize>, what: impl FnOnce() -> String) {
-        let who = person.map_or("the server", |person| &self.people[person].plan.name);
+        let who = person.map_or("the world", |person| &self.people[person].plan.name);
         self.story.tell(self.now, who, what);
-    }
-
-    /// Everybody who wants to be connected is, has heard everything, and is heard.
-    fn check_settled(&mut self) -> Verdict {
-        for index in 0..self.people.len() {
-            let person = &self.people[index];
-            let (name, state) = (&person.plan.name, person.client.state());
-            let open = state == switchboard_core::client::State::Open;
-            rule("everybody comes back", open == person.started, || {
-                format!("{name} is {state:?}")
-            })?;
-            let unanswered = person.client.unanswered();
-            let answered = !person.started || unanswered == (0, 0);
-            rule("everything is answered", answered, || {
-                format!("{name} has {unanswered:?} messages without an answer")
-            })?;
-            for (room, is_in) in person.client.rooms() {
-                rule("everybody comes back", is_in || !person.started, || {
-                    format!("{name} wants to be in {room}, and is not")
-                })?;
-            }
-            for room in 0..self.plan.rooms.len() {
-                self.check_complete(index, room)?;
-            }
-        }
-        self.tell(None, || "everything has settled".into());
-        Ok(())
-    }
-
-    fn check_complete(&mut self, index: usize, room: usize) -> Verdict {
-        let name = self.plan.rooms[room].clone();
-        let person = &self.people[index];
-        if !person.streams[room].is_in {
-            return Ok(());
-        }
-        let end = self.server.as_ref().and_then(|server| server.position(&name));
-        rule("everybody comes back", end.is_some(), || {
-            format!("{} is in {name}, which does not exist", person.plan.name)
-        })?;
-        let Some(end) = end else { return Ok(()) };
-        self.judge(index, room, |stream, view| stream.complete(end, view))
-    }
-
-    /// Who is where is what the server says, and what everybody was told.
-    fn check_presence(&self) -> Verdict {
-        let Some(server) = &self.server else { return Ok(()) };
-        for (room, name) in self.plan.rooms.iter().enumerate() {
-            let in_it = || self.people.iter().filter(|person| person.streams[room].is_in);
-            let mut users: Vec<_> = in_it().map(|person| person.plan.user.clone()).collect();
-            users.sort();
-            users.dedup();
-            let there = server.driver.hub().room(name);
-            let members = there.map_or(0, |there| there.members().len());
-            rule("presence is right", members == in_it().count(), || {
-                format!("{members} connections are in {name}, and {} clients", in_it().count())
-            })?;
-            let seats = there.map_or(0, |there| there.seats());
-            rule("no seat is lost", seats == members, || {
-                format!("{seats} seats of {name} are taken by {members} members")
-            })?;
-            let says = there.map(|there| there.users()).unwrap_or_default();
-            rule("presence is right", says == users, || {
-                format!("{says:?} are said to be in {name}, and {users:?} are")
-            })?;
-            for person in in_it() {
-                let told = person.streams[room].members.as_ref();
-                let right = told.is_some_and(|told| {
-                    told.iter().map(String::as_str).eq(users.iter().map(|user| user.as_str()))
-                });
-                rule("presence is right", right, || {
-                    format!(
-                        "{} takes {told:?} to be in {name}, and {users:?} are",
-                        person.plan.name
-                    )
-                })?;
-            }
-        }
-        Ok(())
-    }
-
-    fn check_nothing_left(&self) -> Verdict {
-        for person in &self.people {
-            person.nothing_open()?;
-            let due = person.client.next_deadline();
-            rule("a stopped client waits for nothing", due.is_none(), || {
-                format!("{} still waits until {due:?}", person.plan.name)
-            })?;
-        }
-        let Some(server) = &self.server else { return Ok(()) };
-        rule("each accepted connection is closed once", server.connections.is_empty(), || {
-            format!("{:?} have not been", server.connections.keys())
-        })?;
-        rule("each question is answered once", server.asked.is_empty(), || {
-            format!("{:?} have no answer", server.asked)
-        })?;
-        let hub = server.driver.hub();
-        let due = server.driver.next_deadline();
-        rule("nothing is left of those who are gone", hub.is_empty() && due.is_none(), || {
-            format!("due: {due:?}, {:?}", hub.stats())
-        })
     }
 
     /// A rule of the world's own was broken.

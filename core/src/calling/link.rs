@@ -83,7 +83,8 @@ impl Link {
     /// When TLS is needed and cannot be had.
     pub fn new(setup: &Setup, dial: &DialOrder) -> Result<Self, Over> {
         let address: &Address = &setup.address;
-        let stream = Stream::new(address, &setup.tls).map_err(Over::Failed)?;
+        let stream =
+            Stream::new(address, &setup.tls).map_err(|error| Over::Failed(error.to_string()))?;
         let (upgrade, head) = Upgrade::ask(address, dial);
         // All writes go into memory at once, so that tungstenite's own buffer stays empty.
         let config = WebSocketConfig::default()

@@ -28,4 +28,5 @@ pub use link::{Arrived, Link, Over};
 pub use room::{Accepted, History, Members, Room};
 pub use setup::Setup;
 pub use shell::{DialOrder, Orders, Outside, Shell};
+pub use stream::Stream;
 pub use tls::{Tls, TlsError};

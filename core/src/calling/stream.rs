@@ -3,13 +3,17 @@
 #[cfg(feature = "tls")]
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::String;
+
+use core::fmt;
 
 use super::address::Address;
 use super::std::io::{self, Read, Write};
-use super::tls::Tls;
+use super::tls::{Tls, TlsError};
 
-pub(super) enum Stream {
+/// One connection's bytes, secured where the address says so. The socket stays the caller's.
+pub struct Stream(Inner);
+
+enum Inner {
     Plain,
     #[cfg(feature = "tls")]
     Tls(Box<rustls::ClientConnection>),
@@ -20,35 +24,43 @@ pub(super) enum Stream {
     expect(clippy::needless_pass_by_ref_mut, reason = "TLS changes with what passes through")
 )]
 impl Stream {
-    pub(super) fn new(address: &Address, tls: &Tls) -> Result<Self, String> {
-        if address.is_secure() { Self::secure(address, tls) } else { Ok(Self::Plain) }
+    /// For a connection to this address, before its first byte.
+    ///
+    /// # Errors
+    /// When TLS is needed and cannot be had.
+    pub fn new(address: &Address, tls: &Tls) -> Result<Self, TlsError> {
+        if address.is_secure() { Self::secure(address, tls) } else { Ok(Self(Inner::Plain)) }
     }
 
     #[cfg(feature = "tls")]
-    fn secure(address: &Address, tls: &Tls) -> Result<Self, String> {
+    fn secure(address: &Address, tls: &Tls) -> Result<Self, TlsError> {
         let name = rustls::pki_types::ServerName::try_from(address.host()).map_err(|_| {
-            format!("{} is no host name that a certificate can have", address.host())
+            TlsError(format!("{} is no host name that a certificate can have", address.host()))
         })?;
         let connection = rustls::ClientConnection::new(tls.config.clone(), name.to_owned())
-            .map_err(|error| format!("TLS: {error}"))?;
-        Ok(Self::Tls(Box::new(connection)))
+            .map_err(|error| TlsError(format!("TLS: {error}")))?;
+        Ok(Self(Inner::Tls(Box::new(connection))))
     }
 
     #[cfg(not(feature = "tls"))]
-    fn secure(address: &Address, _: &Tls) -> Result<Self, String> {
-        Err(format!("{address} needs the feature `tls`, which was not built in"))
+    fn secure(address: &Address, _: &Tls) -> Result<Self, TlsError> {
+        Err(TlsError(format!("{address} needs the feature `tls`, which was not built in")))
     }
 
     /// Reads what the peer meant to send; 0 is its end.
-    pub(super) fn read<S: Read + Write>(
+    ///
+    /// # Errors
+    /// Those of the socket, [`WouldBlock`](io::ErrorKind::WouldBlock) among them, and
+    /// [`InvalidData`](io::ErrorKind::InvalidData) where TLS was broken.
+    pub fn read<S: Read + Write>(
         &mut self,
         socket: &mut S,
         buffer: &mut [u8],
     ) -> io::Result<usize> {
-        match self {
-            Self::Plain => socket.read(buffer),
+        match &mut self.0 {
+            Inner::Plain => socket.read(buffer),
             #[cfg(feature = "tls")]
-            Self::Tls(tls) => loop {
+            Inner::Tls(tls) => loop {
                 match tls.reader().read(buffer) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     done => return done,
@@ -68,16 +80,15 @@ impl Stream {
         }
     }
 
-    /// Takes some of the bytes.
-    pub(super) fn write<S: Read + Write>(
-        &mut self,
-        socket: &mut S,
-        bytes: &[u8],
-    ) -> io::Result<usize> {
-        match self {
-            Self::Plain => socket.write(bytes),
+    /// Takes some of the bytes, and answers how many. With TLS they wait for [`flush`](Self::flush).
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub fn write<S: Read + Write>(&mut self, socket: &mut S, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Inner::Plain => socket.write(bytes),
             #[cfg(feature = "tls")]
-            Self::Tls(tls) => {
+            Inner::Tls(tls) => {
                 let taken = tls.writer().write(bytes)?;
                 if taken > 0 {
                     return Ok(taken);
@@ -92,14 +103,17 @@ impl Stream {
     }
 
     /// Passes on what it has taken.
-    pub(super) fn flush<S: Read + Write>(&mut self, socket: &mut S) -> io::Result<()> {
-        match self {
-            Self::Plain => {
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub fn flush<S: Read + Write>(&mut self, socket: &mut S) -> io::Result<()> {
+        match &mut self.0 {
+            Inner::Plain => {
                 let _ = socket;
                 Ok(())
             }
             #[cfg(feature = "tls")]
-            Self::Tls(tls) => {
+            Inner::Tls(tls) => {
                 while tls.wants_write() {
                     tls.write_tls(socket)?;
                 }
@@ -108,11 +122,22 @@ impl Stream {
         }
     }
 
-    pub(super) fn wants_write(&self) -> bool {
-        match self {
-            Self::Plain => false,
+    /// Whether [`flush`](Self::flush) has something to pass on.
+    pub fn wants_write(&self) -> bool {
+        match &self.0 {
+            Inner::Plain => false,
             #[cfg(feature = "tls")]
-            Self::Tls(tls) => tls.wants_write(),
+            Inner::Tls(tls) => tls.wants_write(),
         }
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.0 {
+            Inner::Plain => "Stream(plain)",
+            #[cfg(feature = "tls")]
+            Inner::Tls(_) => "Stream(TLS)",
+        })
     }
 }

@@ -58,7 +58,7 @@ impl Hub {
     pub(super) fn ping(&mut self, id: ConnectionId) -> Option<Ping> {
         let (now, unix_ms) = (self.now, self.unix_ms());
         let connection = self.connections.get_mut(id)?;
-        let nonce = unix_ms.max(connection.last_nonce + 1);
+        let nonce = unix_ms.max(connection.last_nonce.saturating_add(1));
         connection.last_nonce = nonce;
         let mode = self.config.heartbeat.mode;
         if mode != HeartbeatMode::Application {

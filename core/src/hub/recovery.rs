@@ -160,7 +160,7 @@ impl Hub {
         let limits = &self.config.limits;
         History {
             events: bounds.events.max(limits.outbox_messages),
-            age: bounds.age.max(limits.state_timeout * 2),
+            age: bounds.age.max(limits.state_timeout.saturating_mul(2)),
             bytes: bounds.bytes.max(limits.outbox_bytes),
         }
     }

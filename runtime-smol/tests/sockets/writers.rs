@@ -1,8 +1,11 @@
 //! Several threads that write.
 
 use crate::client::{CLOSE, Client};
+use smol::future::FutureExt;
+
 use crate::harness::{Running, plain};
 use crate::runtime::core::CloseReason;
+use crate::runtime::{listen, within};
 
 const MEMBERS: usize = 400;
 const MESSAGES: usize = 100;
@@ -45,5 +48,43 @@ fn a_large_room_gets_everything_in_order_from_several_threads() {
         let (expected, closed) =
             if user < MEMBERS / 4 { (MESSAGES / 2 + 1, Some(1000)) } else { (MESSAGES, None) };
         assert_eq!((numbers.len(), code), (expected, closed), "{user}");
+    }
+}
+
+#[test]
+fn serving_can_be_given_up_and_taken_up_again() {
+    let server = plain().build().unwrap();
+    let handle = server.handle();
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let publisher = std::thread::spawn(move || {
+        let mut published = 0;
+        while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+            published += handle.publish("lobby", "number", &published).unwrap().recipients;
+        }
+        published
+    });
+    let mut members = Vec::new();
+    for round in 0..50 {
+        let (address, listener) = listen();
+        let join = async {
+            // Somebody comes, and hears of one message more, before serving ends.
+            let member = smol::unblock(move || {
+                let mut member = Client::open(address, &format!("/ws/lobby?user=u{round}"));
+                member.expect("connected");
+                member.expect("number");
+                member
+            });
+            members.push(member.await);
+        };
+        within(async {
+            let serving = async { server.serve(listener).await.unwrap() };
+            serving.or(join).await;
+        });
+    }
+    drop(stop);
+    assert!(publisher.join().unwrap() >= 50, "everybody has heard of something");
+    drop(server);
+    for mut member in members {
+        member.rest();
     }
 }

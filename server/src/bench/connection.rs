@@ -1,0 +1,242 @@
+//! One socket, and what is held back on either side of it.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::TcpStream;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use switchboard_core::calling::Stream;
+
+use super::target::{Place, Target};
+
+/// What a slow connection's socket takes without being read. Loopback would take megabytes.
+const SLOW_BUFFER: usize = 32 * 1024;
+const SLOW_SEGMENT: u32 = 1460;
+
+/// How far a connection has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stage {
+    Dialing,
+    Upgrading,
+    /// At this step of the template's hello.
+    Greeting(usize),
+    Open,
+    /// We have said goodbye.
+    Leaving,
+    Over,
+}
+
+/// How a connection ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Ended {
+    /// The upgrade was.
+    Refused(String),
+    Closed {
+        code: u16,
+        reason: String,
+    },
+    HungUp,
+    Failed(String),
+    /// It took too long.
+    Late(Stage),
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(why) | Self::Failed(why) => f.write_str(why),
+            Self::Closed { code: 1005, .. } => f.write_str("closed without a code"),
+            Self::Closed { code, reason } if reason.is_empty() => write!(f, "closed with {code}"),
+            Self::Closed { code, reason } => write!(f, "closed with {code} {reason}"),
+            Self::HungUp => f.write_str("the server hung up"),
+            Self::Late(stage) => f.write_str(match stage {
+                Stage::Dialing => "timeout: the server did not take the connection",
+                Stage::Upgrading => "timeout: no answer to the upgrade",
+                Stage::Greeting(_) => {
+                    "timeout: the message that the template waits for did not come"
+                }
+                Stage::Open | Stage::Leaving | Stage::Over => "timeout: no answer to the close",
+            }),
+        }
+    }
+}
+
+/// What reading has brought.
+pub(super) enum Flow {
+    /// The buffer is filled so far, and there may be more.
+    Read {
+        filled: usize,
+        more: bool,
+    },
+    Nothing,
+    Ended(Ended),
+}
+
+pub(super) struct Connection {
+    socket: Option<(TcpStream, Stream)>,
+    is_secure: bool,
+    pub(super) stage: Stage,
+    /// Tells this connection from earlier ones at the same place of the table.
+    pub(super) generation: u32,
+    pub(super) place: Place,
+    pub(super) begun: u64,
+    pub(super) is_deaf: bool,
+    /// The beginning of something that is not complete.
+    unread: Vec<u8>,
+    /// Fragments of a message.
+    pub(super) parts: Vec<u8>,
+    unsent: Vec<u8>,
+}
+
+impl Connection {
+    /// One that never was.
+    pub(super) fn none(place: Place, begun: u64, generation: u32) -> Self {
+        Self {
+            socket: None,
+            is_secure: false,
+            stage: Stage::Dialing,
+            generation,
+            place,
+            begun,
+            is_deaf: false,
+            unread: Vec::new(),
+            parts: Vec::new(),
+            unsent: Vec::new(),
+        }
+    }
+
+    pub(super) fn dial(
+        target: &Target,
+        place: Place,
+        is_slow: bool,
+        begun: u64,
+        generation: u32,
+    ) -> Result<Self, String> {
+        let socket = open(target, is_slow).map_err(|error| {
+            let no_port = error.kind() == ErrorKind::AddrNotAvailable;
+            let why = if no_port { ": this machine has no free port left" } else { "" };
+            format!("{error}{why}")
+        })?;
+        let socket = Some((socket, target.stream()?));
+        let is_secure = target.is_secure();
+        Ok(Self { socket, is_secure, ..Self::none(place, begun, generation) })
+    }
+
+    /// # Panics
+    /// For a connection that has ended.
+    #[expect(clippy::expect_used, reason = "it is asked of connections that were just dialed")]
+    pub(super) fn socket(&self) -> &TcpStream {
+        &self.socket.as_ref().expect("it was dialed").0
+    }
+
+    /// Whether the dialing is done.
+    pub(super) fn connected(&self) -> Result<bool, String> {
+        let Some((socket, _)) = &self.socket else { return Ok(false) };
+        if let Some(error) = socket.take_error().map_err(|error| error.to_string())? {
+            return Err(error.to_string());
+        }
+        Ok(socket.peer_addr().is_ok())
+    }
+
+    /// Reads behind what was kept.
+    pub(super) fn read(&mut self, buffer: &mut Vec<u8>, size: usize) -> Flow {
+        let Some((socket, stream)) = &mut self.socket else { return Flow::Nothing };
+        if self.is_deaf {
+            return Flow::Nothing;
+        }
+        let kept = self.unread.len();
+        if buffer.len() < kept + size {
+            buffer.resize(kept + size, 0);
+        }
+        loop {
+            match stream.read(socket, &mut buffer[kept..]) {
+                Ok(0) => return Flow::Ended(Ended::HungUp),
+                Ok(taken) => {
+                    buffer[..kept].copy_from_slice(&self.unread);
+                    self.unread.clear();
+                    // A socket that gave less than was asked for has nothing more; TLS gives what it has decrypted.
+                    let more = self.is_secure || kept + taken == buffer.len();
+                    return Flow::Read { filled: kept + taken, more };
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.flush();
+                    return Flow::Nothing;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Flow::Ended(Ended::Failed(error.to_string())),
+            }
+        }
+    }
+
+    pub(super) fn keep(&mut self, bytes: &[u8]) {
+        self.unread.extend_from_slice(bytes);
+    }
+
+    pub(super) fn kept(&self) -> &[u8] {
+        &self.unread
+    }
+
+    pub(super) fn unsent(&self) -> usize {
+        self.unsent.len()
+    }
+
+    /// Sends, or keeps what the socket does not take. What goes wrong is seen when it is read.
+    pub(super) fn write(&mut self, bytes: &[u8]) {
+        if !self.unsent.is_empty() {
+            self.unsent.extend_from_slice(bytes);
+            return;
+        }
+        let Some((socket, stream)) = &mut self.socket else { return };
+        let taken = pass(stream, socket, bytes);
+        self.unsent.extend_from_slice(&bytes[taken..]);
+    }
+
+    pub(super) fn flush(&mut self) {
+        let Some((socket, stream)) = &mut self.socket else { return };
+        if self.unsent.is_empty() && !stream.wants_write() {
+            return;
+        }
+        let taken = pass(stream, socket, &self.unsent);
+        self.unsent.drain(..taken);
+    }
+
+    pub(super) fn hang_up(&mut self) {
+        self.socket = None;
+        self.unread = Vec::new();
+        self.parts = Vec::new();
+        self.unsent = Vec::new();
+    }
+}
+
+/// Writes until the socket takes no more; answers how much it took.
+fn pass(stream: &mut Stream, socket: &mut TcpStream, bytes: &[u8]) -> usize {
+    let mut done = 0;
+    while done < bytes.len() {
+        match stream.write(socket, &bytes[done..]) {
+            Ok(taken @ 1..) => done += taken,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => break,
+        }
+    }
+    // TLS keeps what it could not write, and says so.
+    let _ = stream.flush(socket);
+    done
+}
+
+fn open(target: &Target, is_slow: bool) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(target.at), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    if is_slow {
+        socket.set_recv_buffer_size(SLOW_BUFFER)?;
+        socket.set_tcp_mss(SLOW_SEGMENT)?;
+    }
+    match socket.connect(&target.at.into()) {
+        Err(error)
+            if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) =>
+        {
+            Err(error)
+        }
+        Ok(()) | Err(_) => Ok(socket.into()),
+    }
+}

@@ -1,0 +1,447 @@
+//! All connections in one loop on one thread.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::time::{Duration, Instant};
+
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+use super::connection::{Connection, Ended, Flow, Stage};
+use super::figures::Times;
+use super::poll::{Poll, Ready};
+use super::target::{Place, Target};
+use super::template::Step;
+use super::upgrade::Answer;
+use super::{frame, template};
+
+/// Bytes that one call reads; one buffer for all connections.
+const READ: usize = 256 * 1024;
+
+/// A connection whose server takes nothing holds back no more than this.
+const MAX_UNSENT: usize = 1024 * 1024;
+
+/// Messages that are none of ours and are kept to be shown.
+const SAMPLES: usize = 3;
+
+/// Nanoseconds of the run.
+#[derive(Clone, Copy)]
+pub(super) struct Clock(Instant);
+
+impl Clock {
+    pub(super) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(super) fn now(self) -> u64 {
+        nanos(self.0.elapsed())
+    }
+}
+
+pub(super) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Who is told what happens.
+pub(super) trait Watcher {
+    fn opened(&mut self, at: usize, now: u64);
+    /// Answers whether the message was one of ours.
+    fn heard(&mut self, at: usize, message: &[u8], now: u64) -> bool;
+    fn ended(&mut self, at: usize, ended: &Ended, now: u64);
+}
+
+/// What became of the connections.
+#[derive(Default)]
+pub(super) struct Tally {
+    /// Never open, by reason.
+    pub(super) failed: BTreeMap<String, u64>,
+    /// Ended by the server, by reason.
+    pub(super) dropped: BTreeMap<String, u64>,
+    pub(super) pings: u64,
+    /// Messages that a rule of the template answered.
+    pub(super) replies: u64,
+    /// Messages without a marker, and the first of them.
+    pub(super) others: u64,
+    pub(super) samples: Vec<String>,
+    /// From the first packet to the end of the template's hello.
+    pub(super) connect: Times,
+}
+
+pub(super) struct Crowd<'t> {
+    target: &'t Target,
+    pub(super) clock: Clock,
+    poll: Poll,
+    ready: Vec<Ready>,
+    buffer: Vec<u8>,
+    scratch: Vec<u8>,
+    connections: Vec<Connection>,
+    free: Vec<usize>,
+    /// When connections that are not open are given up, soonest first.
+    deadlines: VecDeque<(u64, usize, u32)>,
+    patience: u64,
+    pub(super) opening: usize,
+    pub(super) open: usize,
+    pub(super) leaving: usize,
+    pub(super) tally: Tally,
+    random: u64,
+}
+
+impl<'t> Crowd<'t> {
+    pub(super) fn new(target: &'t Target, patience: Duration) -> io::Result<Self> {
+        Ok(Self {
+            target,
+            clock: Clock::start(),
+            poll: Poll::new()?,
+            ready: Vec::new(),
+            buffer: vec![0; READ],
+            scratch: Vec::new(),
+            connections: Vec::new(),
+            free: Vec::new(),
+            deadlines: VecDeque::new(),
+            patience: nanos(patience),
+            opening: 0,
+            open: 0,
+            leaving: 0,
+            tally: Tally::default(),
+            random: 0x9e37_79b9_7f4a_7c15 ^ u64::from(std::process::id()),
+        })
+    }
+
+    /// Connections that there ever were at once.
+    pub(super) fn len(&self) -> usize {
+        self.connections.len()
+    }
+
+    pub(super) fn is_open(&self, at: usize) -> bool {
+        self.connections[at].stage == Stage::Open
+    }
+
+    pub(super) fn begun(&self, at: usize) -> u64 {
+        self.connections[at].begun
+    }
+
+    /// Begins a connection. A slow one gets a small buffer for what it does not read.
+    pub(super) fn dial(
+        &mut self,
+        place: Place,
+        is_slow: bool,
+        watcher: &mut impl Watcher,
+    ) -> usize {
+        let now = self.clock.now();
+        let at = self.free.pop().unwrap_or(self.connections.len());
+        let generation = self.connections.get(at).map_or(0, |last| last.generation.wrapping_add(1));
+        let key = u64::from(generation) << 32 | at as u64;
+        let dialed = Connection::dial(self.target, place, is_slow, now, generation);
+        let (connection, failure) = match dialed {
+            Ok(connection) => {
+                let watched = self.poll.add(connection.socket(), key);
+                (connection, watched.err().map(|error| error.to_string()))
+            }
+            Err(why) => (Connection::none(place, now, generation), Some(why)),
+        };
+        if at == self.connections.len() {
+            self.connections.push(connection);
+        } else {
+            self.connections[at] = connection;
+        }
+        self.opening += 1;
+        match failure {
+            Some(why) => self.end(at, Ended::Failed(why), watcher),
+            None => self.deadlines.push_back((now + self.patience, at, generation)),
+        }
+        at
+    }
+
+    /// Handles what happens until something did, for at most so long.
+    pub(super) fn turn(&mut self, longest: Duration, watcher: &mut impl Watcher) -> io::Result<()> {
+        let mut ready = std::mem::take(&mut self.ready);
+        self.poll.wait(longest, &mut ready)?;
+        for event in ready.drain(..) {
+            let at = (event.key & u64::from(u32::MAX)) as usize;
+            if u64::from(self.connections[at].generation) != event.key >> 32 {
+                continue;
+            }
+            if event.can_write {
+                self.writable(at, watcher);
+            }
+            if event.can_read {
+                self.read(at, watcher);
+            }
+        }
+        self.ready = ready;
+        self.give_up(watcher);
+        Ok(())
+    }
+
+    fn give_up(&mut self, watcher: &mut impl Watcher) {
+        let now = self.clock.now();
+        while let Some(&(due, at, generation)) = self.deadlines.front() {
+            let connection = &self.connections[at];
+            let is_settled = connection.generation != generation
+                || matches!(connection.stage, Stage::Open | Stage::Over);
+            if !is_settled && due > now {
+                return;
+            }
+            self.deadlines.pop_front();
+            if !is_settled {
+                let stage = connection.stage;
+                self.end(at, Ended::Late(stage), watcher);
+            }
+        }
+    }
+
+    /// Sends a message; not if the connection is not open, or its server has not taken much else.
+    pub(super) fn send(&mut self, at: usize, payload: &[u8]) -> bool {
+        let connection = &self.connections[at];
+        if connection.stage != Stage::Open || connection.unsent() > MAX_UNSENT {
+            return false;
+        }
+        let data = if self.target.template.binary { Data::Binary } else { Data::Text };
+        self.put(at, OpCode::Data(data), payload);
+        true
+    }
+
+    /// Says goodbye.
+    pub(super) fn leave(&mut self, at: usize) {
+        if self.connections[at].stage != Stage::Open {
+            return;
+        }
+        self.connections[at].stage = Stage::Leaving;
+        self.open -= 1;
+        self.leaving += 1;
+        self.put(at, OpCode::Control(Control::Close), &1000_u16.to_be_bytes());
+        let generation = self.connections[at].generation;
+        self.deadlines.push_back((self.clock.now() + self.patience, at, generation));
+    }
+
+    /// Gives the place of an ended connection to the next.
+    pub(super) fn recycle(&mut self, at: usize) {
+        self.free.push(at);
+    }
+
+    /// Makes a connection read nothing, or all that has come meanwhile.
+    pub(super) fn set_deaf(&mut self, at: usize, is_deaf: bool, watcher: &mut impl Watcher) {
+        self.connections[at].is_deaf = is_deaf;
+        if !is_deaf {
+            self.read(at, watcher);
+        }
+    }
+
+    fn put(&mut self, at: usize, opcode: OpCode, payload: &[u8]) {
+        // Xorshift: the mask only has to look random.
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        let [_, _, _, _, mask @ ..] = self.random.to_ne_bytes();
+        self.scratch.clear();
+        frame::put(&mut self.scratch, opcode, payload, mask);
+        self.connections[at].write(&self.scratch);
+    }
+
+    fn writable(&mut self, at: usize, watcher: &mut impl Watcher) {
+        if self.connections[at].stage == Stage::Dialing {
+            match self.connections[at].connected() {
+                Ok(false) => return,
+                Ok(true) => {
+                    let request = self.target.request(self.connections[at].place);
+                    self.connections[at].stage = Stage::Upgrading;
+                    self.connections[at].write(request.as_bytes());
+                }
+                Err(why) => return self.end(at, Ended::Failed(why), watcher),
+            }
+        }
+        self.connections[at].flush();
+    }
+
+    fn read(&mut self, at: usize, watcher: &mut impl Watcher) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        loop {
+            let flow = self.connections[at].read(&mut buffer, READ);
+            match flow {
+                Flow::Read { filled, more } => {
+                    let used = self.digest(at, &buffer[..filled], watcher);
+                    let connection = &mut self.connections[at];
+                    if connection.stage == Stage::Over {
+                        break;
+                    }
+                    connection.keep(&buffer[used..filled]);
+                    connection.flush();
+                    if !more {
+                        break;
+                    }
+                }
+                Flow::Nothing => break,
+                Flow::Ended(how) => {
+                    let how = self.last_words(at, how);
+                    self.end(at, how, watcher);
+                    break;
+                }
+            }
+        }
+        // A message that was larger than usual does not stay for ever.
+        buffer.truncate(READ);
+        self.buffer = buffer;
+    }
+
+    /// A server that refuses may mark the end of its answer by hanging up.
+    fn last_words(&self, at: usize, how: Ended) -> Ended {
+        let connection = &self.connections[at];
+        if connection.stage == Stage::Upgrading
+            && matches!(how, Ended::HungUp)
+            && let Answer::Refused(why) = self.target.key.answer(connection.kept(), true)
+        {
+            return Ended::Refused(why);
+        }
+        how
+    }
+
+    /// Takes what is complete; answers how many bytes that were.
+    fn digest(&mut self, at: usize, bytes: &[u8], watcher: &mut impl Watcher) -> usize {
+        let now = self.clock.now();
+        let mut used = 0;
+        loop {
+            let rest = &bytes[used..];
+            match self.connections[at].stage {
+                Stage::Over | Stage::Dialing => return used,
+                Stage::Upgrading => match self.target.key.answer(rest, false) {
+                    Answer::Incomplete => return used,
+                    Answer::Open(length) => {
+                        used += length;
+                        self.connections[at].stage = Stage::Greeting(0);
+                        self.greet(at, watcher);
+                    }
+                    Answer::Refused(why) => {
+                        self.end(at, Ended::Refused(why), watcher);
+                        return used;
+                    }
+                },
+                Stage::Greeting(_) | Stage::Open | Stage::Leaving => match frame::find(rest) {
+                    Ok(None) => return used,
+                    Ok(Some(found)) => {
+                        let payload = &rest[found.header..found.whole];
+                        used += found.whole;
+                        self.frame(at, found.opcode, found.is_last, payload, now, watcher);
+                    }
+                    Err(why) => {
+                        self.end(at, Ended::Failed(why), watcher);
+                        return used;
+                    }
+                },
+            }
+        }
+    }
+
+    fn frame(
+        &mut self,
+        at: usize,
+        opcode: OpCode,
+        is_last: bool,
+        payload: &[u8],
+        now: u64,
+        watcher: &mut impl Watcher,
+    ) {
+        match opcode {
+            OpCode::Data(Data::Text | Data::Binary) if is_last => {
+                self.message(at, payload, now, watcher);
+            }
+            OpCode::Data(_) => {
+                let mut parts = std::mem::take(&mut self.connections[at].parts);
+                parts.extend_from_slice(payload);
+                if parts.len() > frame::MAX_MESSAGE {
+                    let why = format!("a message is longer than {} bytes", frame::MAX_MESSAGE);
+                    self.end(at, Ended::Failed(why), watcher);
+                } else if is_last {
+                    self.message(at, &parts, now, watcher);
+                } else {
+                    self.connections[at].parts = parts;
+                }
+            }
+            OpCode::Control(Control::Ping) => {
+                self.tally.pings += 1;
+                self.put(at, OpCode::Control(Control::Pong), payload);
+            }
+            OpCode::Control(Control::Close) => {
+                if self.connections[at].stage != Stage::Leaving {
+                    let code = payload.get(..2).unwrap_or_default();
+                    self.put(at, OpCode::Control(Control::Close), code);
+                }
+                let (code, reason) = frame::close(payload);
+                self.end(at, Ended::Closed { code, reason }, watcher);
+            }
+            OpCode::Control(_) => {}
+        }
+    }
+
+    fn message(&mut self, at: usize, payload: &[u8], now: u64, watcher: &mut impl Watcher) {
+        if let Stage::Greeting(step) = self.connections[at].stage
+            && let Some(Step::Wait(text)) = self.target.template.hello.get(step)
+            && memchr::memmem::find(payload, text.as_bytes()).is_some()
+        {
+            self.connections[at].stage = Stage::Greeting(step + 1);
+            self.greet(at, watcher);
+            return;
+        }
+        if !watcher.heard(at, payload, now) {
+            self.other(at, payload);
+        }
+    }
+
+    /// Goes on with the template's hello, to its next wait or its end.
+    fn greet(&mut self, at: usize, watcher: &mut impl Watcher) {
+        let data = if self.target.template.binary { Data::Binary } else { Data::Text };
+        while let Stage::Greeting(step) = self.connections[at].stage {
+            match self.target.template.hello.get(step) {
+                Some(template::Step::Wait(_)) => return,
+                Some(template::Step::Send(text)) => {
+                    let text = self.target.fill(text, self.connections[at].place);
+                    self.put(at, OpCode::Data(data), text.as_bytes());
+                    self.connections[at].stage = Stage::Greeting(step + 1);
+                }
+                None => {
+                    let now = self.clock.now();
+                    self.connections[at].stage = Stage::Open;
+                    self.tally.connect.record(now - self.connections[at].begun);
+                    self.opening -= 1;
+                    self.open += 1;
+                    watcher.opened(at, now);
+                }
+            }
+        }
+    }
+
+    /// A message that is none of ours.
+    fn other(&mut self, at: usize, payload: &[u8]) {
+        let text = String::from_utf8_lossy(payload);
+        let target = self.target;
+        if let Some(answer) = target.template.replies.iter().find_map(|reply| reply.to(&text)) {
+            self.tally.replies += 1;
+            let data = if target.template.binary { Data::Binary } else { Data::Text };
+            self.put(at, OpCode::Data(data), answer.as_bytes());
+            return;
+        }
+        self.tally.others += 1;
+        let is_error = text.contains("error");
+        if self.tally.samples.len() < SAMPLES
+            || (is_error && self.tally.samples.len() < 2 * SAMPLES)
+        {
+            self.tally.samples.push(text.chars().take(200).collect());
+        }
+    }
+
+    fn end(&mut self, at: usize, how: Ended, watcher: &mut impl Watcher) {
+        let stage = std::mem::replace(&mut self.connections[at].stage, Stage::Over);
+        self.connections[at].hang_up();
+        match stage {
+            Stage::Over => return,
+            Stage::Dialing | Stage::Upgrading | Stage::Greeting(_) => {
+                self.opening -= 1;
+                *self.tally.failed.entry(how.to_string()).or_default() += 1;
+            }
+            Stage::Open => {
+                self.open -= 1;
+                *self.tally.dropped.entry(how.to_string()).or_default() += 1;
+            }
+            Stage::Leaving => self.leaving -= 1,
+        }
+        watcher.ended(at, &how, self.clock.now());
+    }
+}

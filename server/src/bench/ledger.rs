@@ -1,0 +1,459 @@
+//! Who has sent what, and who has got it: every delivery is checked.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Range;
+
+use super::connection::Ended;
+use super::crowd::{Crowd, Watcher};
+use super::figures::Times;
+use super::marker::{Mark, Markers, SEQUENCES};
+use super::target::Place;
+use super::text::Prepared;
+
+/// A closed loop waits no longer for a message's deliveries.
+const STALLED: u64 = 1_000_000_000;
+
+/// A visitor's stream begins wherever it does.
+const NOT_YET: u32 = u32::MAX;
+
+/// What is expected of a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    /// To get everything.
+    Member,
+    /// It does not read for a while, and may miss something.
+    Slow,
+    /// It comes and goes, and gets what there is meanwhile.
+    Visitor,
+}
+
+struct Seat {
+    room: u32,
+    kind: Kind,
+    /// Where its next sequence numbers begin, one for each publisher of the room.
+    row: usize,
+    is_gone: bool,
+}
+
+struct Publisher {
+    connection: usize,
+    room: u32,
+    column: usize,
+    message: Prepared,
+    sent: u32,
+    /// Closed loop: deliveries that are missing of the messages from `base` on.
+    base: u32,
+    missing: VecDeque<u32>,
+    in_flight: u32,
+    progress_at: u64,
+}
+
+#[derive(Default)]
+struct Room {
+    publishers: Vec<usize>,
+    members: u32,
+    gone: u32,
+}
+
+/// All that was sent and got.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(super) struct Counts {
+    pub(super) published: u64,
+    /// Not sent, because the server took nothing from the publisher, or it was gone.
+    pub(super) unsent: u64,
+    /// Deliveries to members, without repetitions.
+    pub(super) delivered: u64,
+    pub(super) repeated: u64,
+    /// Came after a later one of the same publisher.
+    pub(super) out_of_order: u64,
+    /// Of another room, or to a publisher that should not get its own.
+    pub(super) misdelivered: u64,
+    /// Messages that a closed loop gave up.
+    pub(super) stalled: u64,
+    /// Deliveries to slow members.
+    pub(super) slow: u64,
+    own: u64,
+}
+
+/// Deliveries that never came.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(super) struct Missing {
+    /// To members that were there.
+    pub(super) lost: u64,
+    /// To members whose connection the server ended.
+    pub(super) ended: u64,
+    /// To slow members.
+    pub(super) slow: u64,
+}
+
+/// Messages published in a stretch of time, and how long they took.
+pub(super) struct Stretch {
+    from: u64,
+    to: u64,
+    pub(super) times: Times,
+}
+
+/// What happened to a visitor, and when.
+pub(super) enum News {
+    Opened(usize, u64),
+    Heard(usize, u64),
+    Ended(usize, u64),
+}
+
+pub(super) struct Ledger {
+    markers: Markers,
+    book: Book,
+    pub(super) news: Vec<News>,
+    wants_news: bool,
+    /// How the server ended slow members, by reason.
+    pub(super) slow_ended: BTreeMap<String, u64>,
+}
+
+#[derive(Default)]
+struct Book {
+    seats: Vec<Option<Seat>>,
+    rooms: Vec<Room>,
+    publishers: Vec<Publisher>,
+    next: Vec<u32>,
+    /// What was jumped over, by place in `next`.
+    holes: HashMap<usize, Vec<Range<u32>>>,
+    counts: Counts,
+    stretches: Vec<Stretch>,
+    echo: Option<bool>,
+    /// Closed loop: messages of one publisher that are under way at once.
+    window: u32,
+    /// Closed loop: publishers that may go on.
+    may_publish: Vec<usize>,
+}
+
+impl Ledger {
+    pub(super) fn new(run: u16, echo: Option<bool>, wants_news: bool) -> Self {
+        let book = Book { echo, ..Book::default() };
+        let (news, slow_ended) = (Vec::new(), BTreeMap::new());
+        Self { markers: Markers::new(run), book, news, wants_news, slow_ended }
+    }
+
+    /// A connection that will publish. All of them come before the first seat is given.
+    pub(super) fn add_publisher(&mut self, connection: usize, room: u32, message: Prepared) {
+        let index = self.book.publishers.len();
+        let publishers = &mut self.book.room(room).publishers;
+        let column = publishers.len();
+        publishers.push(index);
+        self.book.publishers.push(Publisher {
+            connection,
+            room,
+            column,
+            message,
+            sent: 0,
+            base: 0,
+            missing: VecDeque::new(),
+            in_flight: 0,
+            progress_at: 0,
+        });
+    }
+
+    /// A connection that will listen.
+    pub(super) fn seat(&mut self, connection: usize, place: Place, kind: Kind) {
+        let book = &mut self.book;
+        let room = book.room(place.room);
+        let columns = room.publishers.len();
+        room.members += u32::from(kind == Kind::Member);
+        let row = book.next.len();
+        let first = if kind == Kind::Visitor { NOT_YET } else { 0 };
+        book.next.resize(row + columns, first);
+        if book.seats.len() <= connection {
+            book.seats.resize_with(connection + 1, || None);
+        }
+        book.seats[connection] = Some(Seat { room: place.room, kind, row, is_gone: false });
+    }
+
+    pub(super) fn publishers(&self) -> usize {
+        self.book.publishers.len()
+    }
+
+    /// Whether all publishers' connections have ended.
+    pub(super) fn is_silent(&self, crowd: &Crowd<'_>) -> bool {
+        !self.book.publishers.iter().any(|publisher| crowd.is_open(publisher.connection))
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        self.book.counts
+    }
+
+    /// Publishes the next message of a publisher, with this time in it.
+    pub(super) fn publish(&mut self, crowd: &mut Crowd<'_>, index: usize, at: u64) {
+        let due = self.book.due(index);
+        let closed = self.book.window > 0;
+        let publisher = &mut self.book.publishers[index];
+        let mark = Mark { publisher: index as u32, sequence: publisher.sent, at };
+        let message = publisher.message.with(&self.markers, mark);
+        if publisher.sent >= SEQUENCES || !crowd.send(publisher.connection, message) {
+            self.book.counts.unsent += 1;
+            return;
+        }
+        publisher.sent += 1;
+        self.book.counts.published += 1;
+        if closed {
+            publisher.missing.push_back(due);
+            publisher.in_flight += 1;
+            publisher.progress_at = at;
+        }
+    }
+
+    /// From now on each publisher keeps so many messages under way.
+    pub(super) fn close_loop(&mut self, window: u32) {
+        let book = &mut self.book;
+        book.window = window;
+        for (index, publisher) in book.publishers.iter_mut().enumerate() {
+            publisher.base = publisher.sent;
+            publisher.missing.clear();
+            publisher.in_flight = 0;
+            book.may_publish.extend((0..window).map(|_| index));
+        }
+    }
+
+    pub(super) fn open_loop(&mut self) {
+        self.book.window = 0;
+        self.book.may_publish.clear();
+    }
+
+    /// Publishers whose oldest message has all its deliveries, once for each.
+    pub(super) fn take_permits(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.book.may_publish)
+    }
+
+    /// Gives up what a closed loop has waited for too long.
+    pub(super) fn give_up_stalled(&mut self, now: u64) {
+        let book = &mut self.book;
+        if book.window == 0 {
+            return;
+        }
+        for (index, publisher) in book.publishers.iter_mut().enumerate() {
+            if publisher.in_flight > 0 && publisher.progress_at + STALLED < now {
+                book.counts.stalled += u64::from(publisher.in_flight);
+                book.may_publish.extend((0..publisher.in_flight).map(|_| index));
+                publisher.base = publisher.sent;
+                publisher.missing.clear();
+                publisher.in_flight = 0;
+            }
+        }
+    }
+
+    /// Messages published from now on are measured apart from those before.
+    pub(super) fn begin_stretch(&mut self, now: u64) {
+        self.end_stretch(now);
+        self.book.stretches.push(Stretch { from: now, to: u64::MAX, times: Times::default() });
+    }
+
+    pub(super) fn end_stretch(&mut self, now: u64) {
+        if let Some(stretch) = self.book.stretches.last_mut() {
+            stretch.to = stretch.to.min(now);
+        }
+    }
+
+    pub(super) fn stretches(&self) -> &[Stretch] {
+        &self.book.stretches
+    }
+
+    /// How many publishers have heard themselves, and how many others have been heard.
+    pub(super) fn heard_own(&self) -> (u64, u64) {
+        let Counts { own, delivered, .. } = self.book.counts;
+        (own, delivered - own)
+    }
+
+    pub(super) fn echo(&self) -> Option<bool> {
+        self.book.echo
+    }
+
+    pub(super) fn set_echo(&mut self, echo: bool) {
+        self.book.echo = Some(echo);
+    }
+
+    /// Deliveries that there should be in all.
+    pub(super) fn expected(&self) -> u64 {
+        let own = u32::from(self.book.echo == Some(false));
+        let publishers = self.book.publishers.iter();
+        let due = |room: u32| self.book.rooms[room as usize].members.saturating_sub(own);
+        publishers.map(|one| u64::from(one.sent) * u64::from(due(one.room))).sum()
+    }
+
+    /// Deliveries that never came, found by comparing every listener with every publisher of its room.
+    pub(super) fn missing(&self) -> Missing {
+        let mut missing = Missing::default();
+        let book = &self.book;
+        for (connection, seat) in book.seats.iter().enumerate() {
+            let Some(seat) = seat else { continue };
+            let sum = match (seat.kind, seat.is_gone) {
+                (Kind::Visitor, _) => continue,
+                (Kind::Slow, _) => &mut missing.slow,
+                (Kind::Member, false) => &mut missing.lost,
+                (Kind::Member, true) => &mut missing.ended,
+            };
+            for index in &book.rooms[seat.room as usize].publishers {
+                let publisher = &book.publishers[*index];
+                if publisher.connection == connection && book.echo == Some(false) {
+                    continue;
+                }
+                let cell = seat.row + publisher.column;
+                *sum += u64::from(publisher.sent - book.next[cell]);
+                let holes = book.holes.get(&cell).into_iter().flatten();
+                *sum += holes.map(|hole| u64::from(hole.end - hole.start)).sum::<u64>();
+            }
+        }
+        missing
+    }
+}
+
+impl Watcher for Ledger {
+    fn opened(&mut self, at: usize, now: u64) {
+        if self.wants_news {
+            self.news.push(News::Opened(at, now));
+        }
+    }
+
+    fn heard(&mut self, at: usize, message: &[u8], now: u64) -> bool {
+        let mut is_ours = false;
+        for mark in self.markers.find(message) {
+            is_ours = true;
+            let kind = self.book.enter(at, mark, now);
+            if self.wants_news && kind == Some(Kind::Visitor) {
+                self.news.push(News::Heard(at, now));
+            }
+        }
+        is_ours
+    }
+
+    fn ended(&mut self, at: usize, ended: &Ended, now: u64) {
+        if self.book.leave(at) == Some(Kind::Slow) {
+            *self.slow_ended.entry(ended.to_string()).or_default() += 1;
+        }
+        if self.wants_news {
+            self.news.push(News::Ended(at, now));
+        }
+    }
+}
+
+impl Book {
+    fn room(&mut self, number: u32) -> &mut Room {
+        let at = number as usize;
+        if self.rooms.len() <= at {
+            self.rooms.resize_with(at + 1, Room::default);
+        }
+        &mut self.rooms[at]
+    }
+
+    /// Deliveries that the next message of a publisher causes.
+    fn due(&self, index: usize) -> u32 {
+        let room = &self.rooms[self.publishers[index].room as usize];
+        let own = u32::from(self.echo == Some(false));
+        room.members.saturating_sub(own).saturating_sub(room.gone)
+    }
+
+    /// Enters a delivery; answers who got it, if it is one that was due.
+    fn enter(&mut self, at: usize, mark: Mark, now: u64) -> Option<Kind> {
+        let seat = self.seats.get(at)?.as_ref()?;
+        let publisher = self.publishers.get_mut(mark.publisher as usize);
+        let is_own = |publisher: &Publisher| publisher.connection == at;
+        let publisher = publisher.filter(|publisher| {
+            let is_wrong = is_own(publisher) && self.echo == Some(false);
+            publisher.room == seat.room && mark.sequence < publisher.sent && !is_wrong
+        });
+        let Some(publisher) = publisher else {
+            self.counts.misdelivered += 1;
+            return None;
+        };
+        let cell = seat.row + publisher.column;
+        let next = &mut self.next[cell];
+        if *next == NOT_YET {
+            *next = mark.sequence;
+        }
+        if mark.sequence >= *next {
+            if mark.sequence > *next {
+                self.holes.entry(cell).or_default().push(*next..mark.sequence);
+            }
+            *next = mark.sequence + 1;
+        } else if fill(&mut self.holes, cell, mark.sequence) {
+            self.counts.out_of_order += 1;
+        } else {
+            self.counts.repeated += 1;
+            return None;
+        }
+        match seat.kind {
+            Kind::Visitor => {}
+            Kind::Slow => self.counts.slow += 1,
+            Kind::Member => {
+                self.counts.delivered += 1;
+                self.counts.own += u64::from(is_own(publisher));
+                for stretch in &mut self.stretches {
+                    if (stretch.from..stretch.to).contains(&mark.at) {
+                        stretch.times.record(now.saturating_sub(mark.at));
+                    }
+                }
+                if self.window > 0 && publisher.arrived(mark.sequence, now) {
+                    self.may_publish.push(mark.publisher as usize);
+                }
+            }
+        }
+        Some(seat.kind)
+    }
+
+    /// Somebody is gone: nobody waits for it. Answers who it was.
+    fn leave(&mut self, at: usize) -> Option<Kind> {
+        let seat = self.seats.get_mut(at)?.as_mut()?;
+        seat.is_gone = true;
+        if seat.kind != Kind::Member {
+            return Some(seat.kind);
+        }
+        let room = &mut self.rooms[seat.room as usize];
+        room.gone += 1;
+        if self.window == 0 {
+            return Some(seat.kind);
+        }
+        for index in &room.publishers {
+            let publisher = &mut self.publishers[*index];
+            let next = self.next[seat.row + publisher.column].max(publisher.base);
+            for sequence in next..publisher.sent {
+                if publisher.arrived(sequence, publisher.progress_at) {
+                    self.may_publish.push(*index);
+                }
+            }
+        }
+        Some(seat.kind)
+    }
+}
+
+impl Publisher {
+    /// One delivery less to wait for; answers whether it was the last of its message.
+    fn arrived(&mut self, sequence: u32, now: u64) -> bool {
+        let Some(at) = sequence.checked_sub(self.base) else { return false };
+        let Some(missing) = self.missing.get_mut(at as usize).filter(|missing| **missing > 0)
+        else {
+            return false;
+        };
+        *missing -= 1;
+        self.progress_at = now;
+        let is_last = *missing == 0;
+        while self.missing.front() == Some(&0) {
+            self.missing.pop_front();
+            self.base += 1;
+        }
+        self.in_flight -= u32::from(is_last);
+        is_last
+    }
+}
+
+/// Takes a sequence number out of what was jumped over, if it is there.
+fn fill(holes: &mut HashMap<usize, Vec<Range<u32>>>, cell: usize, sequence: u32) -> bool {
+    let Some(list) = holes.get_mut(&cell) else { return false };
+    let Some(at) = list.iter().position(|hole| hole.contains(&sequence)) else { return false };
+    let hole = list.swap_remove(at);
+    let parts = [hole.start..sequence, sequence + 1..hole.end];
+    list.extend(parts.into_iter().filter(|part| !part.is_empty()));
+    if list.is_empty() {
+        holes.remove(&cell);
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! Publishing: at a rate, whatever the server does, or as fast as it delivers.
+
+use std::io;
+use std::time::Duration;
+
+use super::crowd::{Crowd, nanos};
+use super::figures::{Times, grouped, spell};
+use super::ledger::Ledger;
+use super::progress::{Progress, Stop};
+
+/// How long nothing may go by unseen: signals, stalled loops, the progress line.
+pub(super) const TICK: u64 = 50_000_000;
+
+/// Messages published before sockets are looked at again.
+const BATCH: u32 = 64;
+
+/// Without a delivery for so long, no more will come.
+const QUIET: u64 = 1_000_000_000;
+
+/// However many still come, nobody waits longer.
+const DRAIN: u64 = 10_000_000_000;
+
+/// A repetition of the last message would come behind it.
+const BEHIND: u64 = 50_000_000;
+
+/// How messages follow each other.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) enum Pace {
+    /// So many a second, of all publishers together (an open loop).
+    Rate(f64),
+    /// Each publisher keeps so many under way (a closed loop).
+    Window(u32),
+}
+
+/// All that a load needs at hand.
+pub(super) struct Load<'l, 't> {
+    pub(super) crowd: &'l mut Crowd<'t>,
+    pub(super) ledger: &'l mut Ledger,
+    pub(super) stop: &'l Stop,
+    pub(super) progress: &'l mut Progress,
+    pace: Pace,
+    /// When the schedule began, and how many messages of it are out.
+    begun: u64,
+    count: u64,
+    pub(super) lateness: Times,
+}
+
+impl<'l, 't> Load<'l, 't> {
+    pub(super) fn begin(
+        crowd: &'l mut Crowd<'t>,
+        ledger: &'l mut Ledger,
+        stop: &'l Stop,
+        progress: &'l mut Progress,
+        pace: Pace,
+    ) -> Self {
+        if let Pace::Window(window) = pace {
+            ledger.close_loop(window);
+        }
+        let begun = crowd.clock.now();
+        let lateness = Times::default();
+        Self { crowd, ledger, stop, progress, pace, begun, count: 0, lateness }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.stop.is_set() || self.ledger.is_silent(self.crowd)
+    }
+
+    /// Publishes for so long, or until it is over.
+    pub(super) fn run(&mut self, length: Duration) -> io::Result<()> {
+        self.run_with(length, |_, _, _| Some(TICK))
+    }
+
+    /// The same with something else to do, which says when it wants to be asked again, or that it has no more to do.
+    pub(super) fn run_with(
+        &mut self,
+        length: Duration,
+        mut also: impl FnMut(&mut Crowd<'t>, &mut Ledger, u64) -> Option<u64>,
+    ) -> io::Result<()> {
+        let clock = self.crowd.clock;
+        let end = clock.now().saturating_add(nanos(length));
+        let mut tick = clock.now();
+        loop {
+            let now = clock.now();
+            if now >= end {
+                return Ok(());
+            }
+            if now >= tick {
+                tick = now + TICK;
+                if self.is_over() {
+                    return Ok(());
+                }
+                self.ledger.give_up_stalled(now);
+                self.show(now);
+            }
+            let Some(other) = also(self.crowd, self.ledger, now) else { return Ok(()) };
+            let due = self.publish_due();
+            let wait = due.min(other).min(end - now).min(tick - now);
+            self.crowd.turn(Duration::from_nanos(wait), self.ledger)?;
+        }
+    }
+
+    /// Publishes what is due; answers how long nothing more is.
+    fn publish_due(&mut self) -> u64 {
+        let clock = self.crowd.clock;
+        match self.pace {
+            Pace::Rate(rate) => {
+                for _ in 0..BATCH {
+                    let due = self.begun + (self.count as f64 / rate * 1e9) as u64;
+                    let now = clock.now();
+                    if due > now {
+                        return due - now;
+                    }
+                    let publisher = self.count % self.ledger.publishers() as u64;
+                    self.ledger.publish(self.crowd, publisher as usize, due);
+                    self.lateness.record(now - due);
+                    self.count += 1;
+                }
+                0
+            }
+            Pace::Window(_) => {
+                for publisher in self.ledger.take_permits() {
+                    self.ledger.publish(self.crowd, publisher, clock.now());
+                }
+                TICK
+            }
+        }
+    }
+
+    fn show(&mut self, now: u64) {
+        let times = self.ledger.stretches().last().and_then(|stretch| stretch.times.percentiles());
+        let open = self.crowd.open;
+        self.progress.show(now, self.ledger.counts().delivered, |rate| {
+            let times = match times {
+                Some(times) => format!("p50 {}  p99 {}", spell(times.p50_us), spell(times.p99_us)),
+                None => "warming up".to_owned(),
+            };
+            format!("{rate} deliveries/s  {times}  {} connections", grouped(open as u64))
+        });
+    }
+
+    /// Publishes no more, and waits for what is still under way.
+    pub(super) fn drain(&mut self) -> io::Result<()> {
+        self.ledger.open_loop();
+        let clock = self.crowd.clock;
+        let begun = clock.now();
+        let mut seen = (self.ledger.counts(), begun);
+        let end = begun + if self.stop.is_set() { QUIET } else { DRAIN };
+        loop {
+            let now = clock.now();
+            let counts = self.ledger.counts();
+            if counts != seen.0 {
+                seen = (counts, now);
+            }
+            let is_complete = counts.delivered >= self.ledger.expected();
+            let patience = if is_complete { BEHIND } else { QUIET };
+            if now >= end || now >= seen.1 + patience {
+                return Ok(());
+            }
+            self.crowd.turn(Duration::from_millis(10), self.ledger)?;
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Where the server is, and what a request to it looks like.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::path::Path;
+use std::time::Duration;
+
+use switchboard_core::calling::{Address, Stream, Tls};
+
+use super::template::{NAMES, Template};
+use super::text::Text;
+use super::upgrade::Key;
+
+/// How long the first attempt to reach the server may take.
+const REACHABLE: Duration = Duration::from_secs(5);
+
+/// Who a connection is, and where.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Place {
+    pub(super) room: u32,
+    pub(super) user: u32,
+}
+
+/// A server, as all connections see it.
+pub(super) struct Target {
+    address: Address,
+    /// What goes into the header.
+    host: String,
+    path: Text,
+    tls: Tls,
+    pub(super) at: SocketAddr,
+    pub(super) template: Template,
+    pub(super) key: Key,
+    run: u16,
+}
+
+impl Target {
+    /// Reads the address, in which `{room}` and `{user}` may be, and sees whether somebody listens there.
+    pub(super) fn new(
+        url: &str,
+        template: Template,
+        ca: Option<&Path>,
+        run: u16,
+    ) -> Result<Self, String> {
+        let whole = Text::parse(url, NAMES)?;
+        let filled = whole.fill(|_| "x".to_owned());
+        let address = Address::parse(&filled).map_err(|error| error.to_string())?;
+        let behind = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let behind = behind.split_once('#').map_or(behind, |(rest, _)| rest);
+        let (host, path) = behind.split_at(behind.find(['/', '?']).unwrap_or(behind.len()));
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        let path = Text::parse(&format!("{slash}{path}"), NAMES)?;
+        let tls = match ca {
+            None => Tls::default(),
+            Some(file) => {
+                let about = |why: String| format!("{}: {why}", file.display());
+                let pem = fs::read(file).map_err(|error| about(error.to_string()))?;
+                Tls::with_root_pem(&pem).map_err(|error| about(error.to_string()))?
+            }
+        };
+        let at = reach(&address)?;
+        Ok(Self { host: host.to_owned(), address, path, tls, at, template, key: Key::new(), run })
+    }
+
+    /// Whether the server can tell one room from another.
+    pub(super) fn names_rooms(&self) -> bool {
+        self.path.uses("room") || self.template.names_rooms()
+    }
+
+    pub(super) fn is_secure(&self) -> bool {
+        self.address.is_secure()
+    }
+
+    /// For one connection.
+    pub(super) fn stream(&self) -> Result<Stream, String> {
+        Stream::new(&self.address, &self.tls).map_err(|error| error.to_string())
+    }
+
+    pub(super) fn request(&self, place: Place) -> String {
+        let headers: String = self
+            .template
+            .headers
+            .iter()
+            .map(|header| format!("{}\r\n", self.fill(header, place)))
+            .collect();
+        self.key.request(&self.host, &self.fill(&self.path, place), &headers)
+    }
+
+    pub(super) fn fill(&self, text: &Text, place: Place) -> String {
+        text.fill(|name| match name {
+            "room" => self.room(place.room),
+            _ => self.user(place.user),
+        })
+    }
+
+    /// Rooms of this run are no rooms of another.
+    pub(super) fn room(&self, number: u32) -> String {
+        format!("bench-{:04}-{number}", self.run)
+    }
+
+    pub(super) fn user(&self, number: u32) -> String {
+        format!("bench-{:04}-u{number}", self.run)
+    }
+}
+
+/// Whatever is in the query, a token perhaps, is not shown.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.is_secure() { "wss" } else { "ws" };
+        let path = self.path.fill(|name| format!("{{{name}}}"));
+        let path = path.split_once('?').map_or(path.as_str(), |(path, _)| path);
+        write!(f, "{scheme}://{}{path}", self.host)
+    }
+}
+
+/// The first address of the host's that takes a connection.
+fn reach(address: &Address) -> Result<SocketAddr, String> {
+    let about = |error: io::Error| {
+        format!("there is no server at {}:{}: {error}", address.host(), address.port())
+    };
+    let mut last = io::ErrorKind::NotFound.into();
+    for at in (address.host(), address.port()).to_socket_addrs().map_err(about)? {
+        match TcpStream::connect_timeout(&at, REACHABLE) {
+            Ok(_) => return Ok(at),
+            Err(error) => last = error,
+        }
+    }
+    Err(about(last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    fn target(listener: &TcpListener, path: &str) -> Result<Target, String> {
+        let url = format!("ws://{}{path}", listener.local_addr().unwrap());
+        Target::new(&url, Template::load("plain").unwrap(), None, 7)
+    }
+
+    #[test]
+    fn every_connection_asks_for_its_own_room() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let place = Place { room: 3, user: 12 };
+        for (path, line) in [
+            ("/ws/{room}?user={user}#x", "GET /ws/bench-0007-3?user=bench-0007-u12 HTTP/1.1\r\n"),
+            ("?a=b", "GET /?a=b HTTP/1.1\r\n"),
+            ("", "GET / HTTP/1.1\r\n"),
+        ] {
+            let target = target(&listener, path).unwrap();
+            let request = target.request(place);
+            assert!(request.starts_with(line), "{request}");
+            let host = format!("\r\nHost: {}\r\n", listener.local_addr().unwrap());
+            assert!(request.contains(&host), "{request}");
+            assert_eq!(target.names_rooms(), path.contains("{room}"));
+        }
+        let said = target(&listener, "/{rom}").err().unwrap();
+        assert!(said.contains("there is no {rom} to fill in"), "{said}");
+    }
+
+    #[test]
+    fn a_place_where_nobody_listens_is_said() {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let template = Template::load("plain").unwrap();
+        let said = Target::new(&format!("ws://{address}/"), template, None, 7).err().unwrap();
+        assert!(said.starts_with(&format!("there is no server at {address}: ")), "{said}");
+        let template = Template::load("plain").unwrap();
+        let said = Target::new("http://localhost/", template, None, 7).err().unwrap();
+        assert!(said.contains("must begin with ws:// or wss://"), "{said}");
+    }
+}

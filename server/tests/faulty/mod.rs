@@ -1,0 +1,140 @@
+//! A server that passes everything on to everybody, except for what it loses, repeats and swaps on purpose, and counts.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+
+use tungstenite::{Message, accept};
+
+/// What it has done on purpose.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) struct Faults {
+    pub(crate) lost: u64,
+    pub(crate) repeated: u64,
+    pub(crate) swapped: u64,
+    pub(crate) strange: u64,
+}
+
+#[derive(Default)]
+struct Room {
+    clients: Vec<TcpStream>,
+    /// Held back for one client until the publisher's next message has gone out.
+    held: HashMap<(usize, String), Vec<u8>>,
+    faults: Faults,
+    messages: u64,
+}
+
+pub(crate) struct Faulty {
+    pub(crate) address: SocketAddr,
+    room: Arc<(Mutex<Room>, Condvar)>,
+}
+
+impl Faulty {
+    /// An honest one makes no mistakes.
+    pub(crate) fn start(is_honest: bool) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let room = Arc::<(Mutex<Room>, Condvar)>::default();
+        let shared = room.clone();
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let shared = shared.clone();
+                thread::spawn(move || serve(client, &shared, is_honest));
+            }
+        });
+        Self { address, room }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("ws://{}/", self.address)
+    }
+
+    /// All its mistakes. What is still held back will not come.
+    pub(crate) fn faults(&self) -> Faults {
+        let room = self.room.0.lock().unwrap();
+        let held = room.held.len() as u64;
+        Faults { lost: room.faults.lost + held, ..room.faults }
+    }
+
+    /// Returns when so many messages have come.
+    pub(crate) fn wait_for(&self, messages: u64) {
+        let (room, changed) = &*self.room;
+        let room = room.lock().unwrap();
+        drop(changed.wait_while(room, |room| room.messages < messages).unwrap());
+    }
+}
+
+fn serve(client: TcpStream, shared: &(Mutex<Room>, Condvar), is_honest: bool) {
+    client.set_nodelay(true).unwrap();
+    // Under the lock, so that nobody who has been let in can miss what others say.
+    let mut room = shared.0.lock().unwrap();
+    // Who only sees whether somebody listens sends nothing.
+    let Ok(mut socket) = accept(client.try_clone().unwrap()) else { return };
+    room.clients.push(client);
+    drop(room);
+    loop {
+        match socket.read() {
+            Ok(Message::Text(text)) => {
+                let mut room = shared.0.lock().unwrap();
+                room.messages += 1;
+                room.pass_on(text.as_str(), is_honest);
+                shared.1.notify_all();
+            }
+            Ok(_) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+impl Room {
+    fn pass_on(&mut self, text: &str, is_honest: bool) {
+        // ~sbRRRR.PPPPPPPP.SSSSSSSS.
+        let publisher = text[8..16].to_owned();
+        let sequence: usize = text[17..25].parse().unwrap();
+        let frame = frame(text);
+        for client in 0..self.clients.len() {
+            let whose = (client, publisher.clone());
+            // Not the first ones, which the generator begins with.
+            match (sequence + client) % 10 {
+                _ if is_honest || sequence == 0 => self.send(client, &frame),
+                3 => self.faults.lost += 1,
+                5 => {
+                    self.send(client, &frame);
+                    self.send(client, &frame);
+                    self.faults.repeated += 1;
+                }
+                7 => drop(self.held.insert(whose, frame.clone())),
+                8 => {
+                    self.send(client, &frame);
+                    if let Some(earlier) = self.held.remove(&whose) {
+                        self.send(client, &earlier);
+                        self.faults.swapped += 1;
+                    }
+                }
+                9 if client == 0 && sequence % 50 == 9 => {
+                    self.send(client, &frame);
+                    // Of a publisher that there is not.
+                    self.send(client, &frame_of_nobody(text));
+                    self.faults.strange += 1;
+                }
+                _ => self.send(client, &frame),
+            }
+        }
+    }
+
+    fn send(&mut self, client: usize, frame: &[u8]) {
+        // Clients that have left stay in the list, so that the others keep their numbers.
+        let _ = self.clients[client].write_all(frame);
+    }
+}
+
+fn frame_of_nobody(text: &str) -> Vec<u8> {
+    frame(&format!("{}99999999{}", &text[..8], &text[16..]))
+}
+
+fn frame(text: &str) -> Vec<u8> {
+    assert!(text.len() < 126, "a short frame");
+    [&[0x81, text.len() as u8], text.as_bytes()].concat()
+}
