@@ -12,7 +12,7 @@ mod world;
 use std::time::{Duration, Instant};
 
 use counting::Counting;
-use switchboard_core::{Action, ConnectionId, Event, Limit, Timestamp};
+use switchboard_core::{Action, ConnectionId, Event, Limit};
 use world::{Echo, Numbers, World, config, join, leave, lost, publish, room, user};
 
 #[global_allocator]
@@ -56,18 +56,33 @@ fn resident() -> usize {
     pages.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or_default() * 4096
 }
 
-fn memory(name: &str, connections: usize, make: impl FnOnce() -> Box<dyn std::any::Any>) {
+/// What an idle connection takes. Memory that was used and given back would not be seen to be taken again, so each world
+/// has a process of its own.
+fn memory(kind: &str, connections: usize) {
     let (rss, heap) = (resident(), counting::bytes());
-    let kept = make();
+    let world: Box<dyn std::any::Any> = match kind {
+        "hub, ten in a room" => Box::new(World::new(connections, connections / 10, config(true))),
+        "hub, all in one room, no presence" => {
+            let mut config = config(true);
+            config.rooms[0].1.presence = false;
+            Box::new(World::new(connections, 1, config))
+        }
+        "hub and driver, ten in a room" => Box::new(Echo::new(connections, 10, config(true))),
+        other => panic!("{other} is none of {MEMORY:?}"),
+    };
     let (rss, heap) = (resident() - rss, counting::bytes() - heap);
     println!(
-        "  {name:<44} {:>9.1} B resident {:>7.1} B allocated; {:.1} MB in all",
+        "  {:<44} {:>9.1} B resident {:>7.1} B allocated; {:.0} MB resident in all",
+        format!("{connections}: {kind}"),
         rss as f64 / connections as f64,
         heap as f64 / connections as f64,
         rss as f64 / 1e6
     );
-    drop(kept);
+    drop(world);
 }
+
+const MEMORY: [&str; 3] =
+    ["hub, ten in a room", "hub, all in one room, no presence", "hub and driver, ten in a room"];
 
 /// Things that happen to single connections. In a room are ten, `connections / 10` rooms in all; each time it is another
 /// connection, in no order.
@@ -239,6 +254,12 @@ fn echoes() {
 }
 
 fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, memory_of, kind, connections] = &arguments[..]
+        && memory_of == "memory"
+    {
+        return memory(kind, connections.parse().expect("a number"));
+    }
     let asked: Vec<usize> = std::env::args().filter_map(|it| it.parse().ok()).collect();
     let sizes = if asked.is_empty() { vec![1_000, 100_000, 1_000_000] } else { asked };
     for &connections in &sizes {
@@ -248,18 +269,11 @@ fn main() {
     echoes();
     println!("memory of an idle connection");
     for &connections in &sizes {
-        let config = || config(true);
-        memory(&format!("{connections}, ten in a room: the hub"), connections, || {
-            Box::new(World::new(connections, connections / 10, config()))
-        });
-        memory(&format!("{connections}, in one room: the hub"), connections, || {
-            let mut config = config();
-            config.rooms[0].1.presence = false;
-            Box::new(World::new(connections, 1, config))
-        });
-        memory(&format!("{connections}, ten in a room: the driver"), connections, || {
-            Box::new(Echo::new(connections, 10, config()))
-        });
+        for kind in MEMORY {
+            let program = std::env::current_exe().expect("a program");
+            let mut process = std::process::Command::new(program);
+            let status = process.args(["memory", kind, &connections.to_string()]).status();
+            assert!(status.is_ok_and(|status| status.success()), "{kind} at {connections}");
+        }
     }
-    let _ = Timestamp::ZERO;
 }

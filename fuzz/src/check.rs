@@ -146,12 +146,9 @@ pub struct Run<'a> {
     pub tally: Tally,
     pub(crate) transcript: String,
     pub(crate) is_recorded: bool,
-<<<<<<< HEAD
-    events: Option<Vec<(Timestamp, Event)>>,
-=======
     /// How many operations have begun.
     steps: usize,
->>>>>>> main
+    events: Option<Vec<(Timestamp, Event)>>,
 }
 
 impl<'a> Run<'a> {
@@ -193,11 +190,8 @@ impl<'a> Run<'a> {
             tally: Tally::new(),
             transcript: String::new(),
             is_recorded,
-<<<<<<< HEAD
-            events: None,
-=======
             steps: 0,
->>>>>>> main
+            events: None,
         })
     }
 

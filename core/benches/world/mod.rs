@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use switchboard_core::{
     Action, Codec, Command, Config, ConnectionId, Disconnect, Driver, Event, Heartbeat, History,
-    Hub, Inbound, Json, Kind, Limit, Limits, Outlet, Payload, Rate, RoomClass, RoomName, Stall,
-    Ticket, Timestamp, UserName,
+    Hub, Json, Kind, Limit, Limits, Outlet, Payload, Rate, RoomClass, RoomName, Stall, Ticket,
+    Timestamp, UserName,
 };
 
 /// No limits but those of memory, so that they are not what is measured.
@@ -54,8 +54,6 @@ pub struct World {
     pub hub: Hub,
     pub now: Timestamp,
     pub ids: Vec<ConnectionId>,
-    /// Each name is a value of its own, as if it had come in by itself.
-    pub numbers: Numbers,
 }
 
 pub fn room(number: usize) -> RoomName {
@@ -69,12 +67,8 @@ pub fn user(number: usize) -> UserName {
 impl World {
     pub fn new(connections: usize, rooms: usize, config: Config) -> Self {
         let hub = Hub::new(config, 7, Timestamp::ZERO).expect("a sound configuration");
-        let mut world = Self {
-            hub,
-            now: Timestamp::from_millis(1_000),
-            ids: Vec::with_capacity(connections),
-            numbers: Numbers::new(),
-        };
+        let mut world =
+            Self { hub, now: Timestamp::from_millis(1_000), ids: Vec::with_capacity(connections) };
         for number in 0..connections {
             world.connect(user(number), room(number % rooms));
         }
@@ -103,10 +97,6 @@ impl World {
         }
         recipients
     }
-
-    pub fn any(&mut self) -> ConnectionId {
-        self.ids[self.numbers.below(self.ids.len())]
-    }
 }
 
 pub fn join(connection: ConnectionId, room: RoomName) -> Event {
@@ -132,10 +122,6 @@ pub fn publish(room: RoomName) -> Event {
         except: None,
     };
     Event::Command { ticket: Ticket(0), command }
-}
-
-pub fn health_pong(connection: ConnectionId, nonce: u64) -> Event {
-    Event::Received { connection, bytes: 40, inbound: Inbound::HealthPong { nonce: Some(nonce) } }
 }
 
 /// A socket that takes everything.

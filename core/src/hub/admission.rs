@@ -4,6 +4,8 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use smallvec::SmallVec;
+
 use crate::action::{Notice, Queued};
 use crate::close::{CloseReason, Disconnect, Ending, Rejection};
 use crate::config::UserLimitPolicy;
@@ -17,6 +19,9 @@ use super::Hub;
 use super::connection::{Membership, Memberships, Phase, Seat};
 use super::presence::Exit;
 use super::room::RoomKey;
+
+/// As many as most connections have rooms need no memory of their own.
+type Few<T> = SmallVec<[T; 2]>;
 
 impl Hub {
     pub(super) fn connect(
@@ -167,7 +172,7 @@ impl Hub {
         connection.next_ping = jitter.map_or(Timestamp::MAX, |jitter| now + jitter);
         let (key, session) = (connection.user, connection.session);
         let seats = connection.memberships.iter().map(|membership| membership.room);
-        let (held, entered): (Vec<_>, Vec<_>) = seats
+        let (held, entered): (Few<_>, Few<_>) = seats
             .enumerate()
             .partition(|&(slot, _)| connection.memberships[slot].seat == Seat::HELD);
         self.stats.reserved -= 1;
@@ -179,7 +184,7 @@ impl Hub {
             |room| since.iter().find(|(key, _)| *key == room).map(|(_, position)| *position);
         let starts =
             entered.into_iter().map(|(slot, room)| (slot, room, self.start(room, since(room))));
-        let (waiting, entered): (Vec<_>, Vec<_>) =
+        let (waiting, entered): (Few<_>, Few<_>) =
             starts.partition(|&(_, room, start)| self.waits_for_state(room, start).is_some());
         let name = |room: RoomKey| self.rooms.get(room).name.clone();
         let user = self.users.name(key);

@@ -27,7 +27,7 @@ pub(super) struct Counts {
 impl Counts {
     /// Counts one connection. Answers whether it is the user's first.
     pub(super) fn add(&mut self, user: UserKey, keyed: &Keyed) -> bool {
-        if let Some(many) = &mut self.many {
+        if let Some(many) = self.many.as_mut() {
             let count = many.entry(user).or_insert(0);
             *count += 1;
             return *count == 1;
@@ -47,7 +47,7 @@ impl Counts {
 
     /// Takes one connection back. Answers whether it was the user's last.
     pub(super) fn remove(&mut self, user: UserKey) -> bool {
-        if let Some(many) = &mut self.many {
+        if let Some(many) = self.many.as_mut() {
             let Some(count) = many.get_mut(&user) else { return false };
             *count -= 1;
             let is_last = *count == 0;

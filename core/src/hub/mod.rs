@@ -245,7 +245,8 @@ impl Hub {
                     Err(reserved(&kind))
                 } else {
                     let publication = rooms::Draft { kind, from, id, key, payload };
-                    Ok(self.publish(&room, publication, except))
+                    let found = self.rooms.find(&room);
+                    Ok(self.publish(&room, found, publication, except))
                 }
             }
             Command::Direct { to, from, payload } => self.direct(&to, from, None, None, payload),

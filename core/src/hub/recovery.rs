@@ -1,7 +1,6 @@
 //! Coming back to a room: where a stream goes on, what was missed, and what a room keeps for that.
 
 use alloc::boxed::Box;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::action::{Outcome, Queued};
@@ -120,7 +119,7 @@ impl Hub {
     pub(super) fn keep(
         &mut self,
         key: RoomKey,
-        publication: &Arc<Publication>,
+        publication: &Publication,
         except: Option<(UserName, Session)>,
     ) {
         let bounds = self.bounds(key);
@@ -129,7 +128,7 @@ impl Hub {
         }
         let now = self.now;
         self.change_kept(key, |kept| {
-            kept.push(publication.clone(), except, now);
+            kept.push(publication, except, now);
             kept.trim(bounds, now);
         });
         let limit = self.config.limits.history_bytes;
@@ -364,14 +363,15 @@ impl Hub {
             }
         };
         let (mut events, mut bytes) = (Vec::new(), 0);
+        let start = self.config.unix_ms_at_start;
         let past = (from..=there.offset).take(limit).map_while(|offset| there.kept.get(offset));
         for past in past {
-            bytes += past.publication.cost_bytes();
+            bytes += past.cost_bytes();
             // At least one, so that somebody who asks for the rest gets on.
             if bytes > self.config.limits.outlet_high_water && !events.is_empty() {
                 break;
             }
-            events.push(past.publication.clone());
+            events.push(past.publication(&room, there.position(), start));
         }
         let more = from + (events.len() as u64) <= there.offset;
         Ok(Message::History { id, room, events, position: there.position(), more })

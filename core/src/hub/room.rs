@@ -153,7 +153,13 @@ impl Rooms {
     }
 
     /// Looks for the next publication of a replay.
-    pub(crate) fn find_past(&self, replay: &Replay, user: &UserName, session: Session) -> Found {
+    pub(crate) fn find_past(
+        &self,
+        replay: &Replay,
+        user: &UserName,
+        session: Session,
+        unix_ms: u64,
+    ) -> Found {
         let Replay { next, last, .. } = *replay;
         let room = self.find(&replay.room).map(|key| self.get(key));
         let Some(room) = room.filter(|room| room.epoch == last.epoch) else {
@@ -161,7 +167,7 @@ impl Rooms {
         };
         match room.kept.get(next) {
             Some(past) if past.is_not_for(user, session) => Found::Excluded,
-            Some(past) => Found::Publication(past.publication.clone()),
+            Some(past) => Found::Publication(past.publication(&room.name, last, unix_ms)),
             None => {
                 let before = room.kept.first().map_or(last.offset, |first| first.max(next + 1) - 1);
                 Found::Lost(before.min(last.offset))

@@ -153,10 +153,10 @@ impl Hub {
     pub(super) fn publish(
         &mut self,
         name: &RoomName,
+        found: Option<RoomKey>,
         draft: Draft,
         except: Option<ConnectionId>,
     ) -> Outcome {
-        let found = self.rooms.find(name);
         if found.is_none() && !self.keeps_without_anybody(name) {
             return Outcome::Published { position: None, recipients: 0 };
         }
