@@ -98,8 +98,8 @@ fn build(
     // The page asks for the numbers of a server that is only made further below.
     let numbers: Arc<OnceLock<Handle>> = Arc::default();
     let for_http = numbers.clone();
-    let mut builder = configured(config)
-        .map_err(|error| Error::Refused(format!("origins.allowed: {error}")))?;
+    let mut builder =
+        configured(config).map_err(|error| Error::Refused(format!("origins.allowed: {error}")))?;
     if let Some(recorder) = recorder {
         builder = builder.witness(recorder);
     }

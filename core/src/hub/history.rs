@@ -283,7 +283,10 @@ mod saved {
                     record: Record { start: past.record.start - begin, ..*past.record },
                     names: names.concat(),
                     session: session.try_into().unwrap_or_default(),
-                    payload: past.shared.cloned().unwrap_or_else(|| Bytes::copy_from_slice(payload)),
+                    payload: past
+                        .shared
+                        .cloned()
+                        .unwrap_or_else(|| Bytes::copy_from_slice(payload)),
                 }
             });
             (self.first, saved.collect::<Vec<Saved>>()).serialize(serializer)
