@@ -3,7 +3,7 @@
 //! ```text
 //! cargo bench --package switchboard-core --bench hub [-- CONNECTIONS…]
 //! ```
-#![allow(missing_docs, unsafe_code, unreachable_pub, clippy::unwrap_used)]
+#![allow(missing_docs, unsafe_code)]
 
 #[path = "world/counting.rs"]
 mod counting;

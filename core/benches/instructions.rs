@@ -2,7 +2,7 @@
 //! (`.ci/instructions`).
 //!
 //! `instructions` says what there is; `instructions NAME` does it, and says how often.
-#![allow(missing_docs, unreachable_pub)]
+#![allow(missing_docs)]
 
 #[allow(dead_code, reason = "the other benchmarks use all of it")]
 mod world;

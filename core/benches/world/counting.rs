@@ -3,19 +3,19 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-pub struct Counting;
+pub(crate) struct Counting;
 
 static CALLS: AtomicUsize = AtomicUsize::new(0);
 static BYTES: AtomicUsize = AtomicUsize::new(0);
 
 /// How often memory was asked for so far.
-pub fn calls() -> usize {
+pub(crate) fn calls() -> usize {
     CALLS.load(Relaxed)
 }
 
 /// How many bytes are in use now.
 #[allow(dead_code, reason = "not every program that counts asks")]
-pub fn bytes() -> usize {
+pub(crate) fn bytes() -> usize {
     BYTES.load(Relaxed)
 }
 

@@ -9,7 +9,7 @@ use switchboard_core::{
 };
 
 /// No limits but those of memory, so that they are not what is measured.
-pub fn config(history: bool) -> Config {
+pub(crate) fn config(history: bool) -> Config {
     let class = RoomClass {
         max_members: Limit::NONE,
         history: if history { History::default() } else { History::NONE },
@@ -29,20 +29,20 @@ pub fn config(history: bool) -> Config {
 }
 
 /// Numbers that look random and are the same in each run.
-pub struct Numbers(u64);
+pub(crate) struct Numbers(u64);
 
 impl Numbers {
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(7)
     }
 
-    pub fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((u128::from(self.0) * bound as u128) >> 64) as usize
     }
 
-    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for at in (1..items.len()).rev() {
             items.swap(at, self.below(at + 1));
         }
@@ -50,22 +50,22 @@ impl Numbers {
 }
 
 /// A hub whose connections are spread evenly over rooms.
-pub struct World {
-    pub hub: Hub,
-    pub now: Timestamp,
-    pub ids: Vec<ConnectionId>,
+pub(crate) struct World {
+    pub(crate) hub: Hub,
+    pub(crate) now: Timestamp,
+    pub(crate) ids: Vec<ConnectionId>,
 }
 
-pub fn room(number: usize) -> RoomName {
+pub(crate) fn room(number: usize) -> RoomName {
     RoomName::new(&format!("room-{number}")).expect("a name")
 }
 
-pub fn user(number: usize) -> UserName {
+pub(crate) fn user(number: usize) -> UserName {
     UserName::new(&format!("user-{number}")).expect("a name")
 }
 
 impl World {
-    pub fn new(connections: usize, rooms: usize, config: Config) -> Self {
+    pub(crate) fn new(connections: usize, rooms: usize, config: Config) -> Self {
         let hub = Hub::new(config, 7, Timestamp::ZERO).expect("a sound configuration");
         let mut world =
             Self { hub, now: Timestamp::from_millis(1_000), ids: Vec::with_capacity(connections) };
@@ -76,7 +76,7 @@ impl World {
     }
 
     /// A handshake from the request to the first message.
-    pub fn connect(&mut self, user: UserName, room: RoomName) {
+    pub(crate) fn connect(&mut self, user: UserName, room: RoomName) {
         let event =
             Event::Connect { ticket: Ticket(0), user, rooms: vec![(room, None)], session: None };
         let Some(Action::Accept { connection, .. }) = self.hub.handle(self.now, event).next()
@@ -88,7 +88,7 @@ impl World {
     }
 
     /// Feeds one event and looks at all that comes out.
-    pub fn feed(&mut self, event: Event) -> usize {
+    pub(crate) fn feed(&mut self, event: Event) -> usize {
         let mut recipients = 0;
         for action in self.hub.handle(self.now, event) {
             if let Action::Send { to, .. } = action {
@@ -99,19 +99,19 @@ impl World {
     }
 }
 
-pub fn join(connection: ConnectionId, room: RoomName) -> Event {
+pub(crate) fn join(connection: ConnectionId, room: RoomName) -> Event {
     Event::Command { ticket: Ticket(0), command: Command::Join { connection, room } }
 }
 
-pub fn leave(connection: ConnectionId, room: RoomName) -> Event {
+pub(crate) fn leave(connection: ConnectionId, room: RoomName) -> Event {
     Event::Command { ticket: Ticket(0), command: Command::Leave { connection, room } }
 }
 
-pub fn lost(connection: ConnectionId) -> Event {
+pub(crate) fn lost(connection: ConnectionId) -> Event {
     Event::Disconnected { connection, how: Disconnect::Lost }
 }
 
-pub fn publish(room: RoomName) -> Event {
+pub(crate) fn publish(room: RoomName) -> Event {
     let command = Command::Publish {
         room,
         kind: Kind::new("chat").expect("a type"),
@@ -126,7 +126,7 @@ pub fn publish(room: RoomName) -> Event {
 
 /// A socket that takes everything.
 #[derive(Debug)]
-pub struct Sink(pub u64);
+pub(crate) struct Sink(pub(crate) u64);
 
 impl Outlet for Sink {
     fn write(&mut self, parts: &[&[u8]]) -> Result<usize, Stall> {
@@ -143,16 +143,16 @@ impl Outlet for Sink {
 }
 
 /// A driver with one room for each connection: what comes in goes back.
-pub struct Echo {
-    pub driver: Driver<Sink>,
-    pub now: Timestamp,
-    pub ids: Vec<ConnectionId>,
+pub(crate) struct Echo {
+    pub(crate) driver: Driver<Sink>,
+    pub(crate) now: Timestamp,
+    pub(crate) ids: Vec<ConnectionId>,
     texts: Vec<String>,
 }
 
 impl Echo {
     /// `members` in each room.
-    pub fn new(connections: usize, members: usize, config: Config) -> Self {
+    pub(crate) fn new(connections: usize, members: usize, config: Config) -> Self {
         let driver = Driver::new(config, 7, Timestamp::ZERO).expect("a sound configuration");
         let now = Timestamp::from_millis(1_000);
         let mut echo =
@@ -178,7 +178,7 @@ impl Echo {
     }
 
     /// One message from this connection into its only room, and the frame on its way to whoever is in it.
-    pub fn message(&mut self, at: usize) {
+    pub(crate) fn message(&mut self, at: usize) {
         self.now = self.now + Duration::from_micros(100);
         let text = &self.texts[at % self.texts.len()];
         self.driver.text(self.now, self.ids[at], text);
