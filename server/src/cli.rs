@@ -85,7 +85,7 @@ pub(crate) struct Run {
     /// The configuration file
     #[arg(long, value_name = "FILE", env = "SWITCHBOARD_CONFIG", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
-    /// Listen where other machines can connect, although nobody needs a token
+    /// Listen where others can connect, although nobody needs a token
     #[arg(long)]
     pub(crate) allow_anonymous: bool,
     /// Record what the server sees, for `switchboard replay`

@@ -119,7 +119,8 @@ impl Timeline {
                     self.of(*connection, waiting);
                 }
             }
-            Event::Drain { timeout, spread } => {
+            // Only the first counts.
+            Event::Drain { timeout, spread } if !hub.is_draining() => {
                 let (timeout, spread) = (timeout.as_secs_f64(), spread.as_secs_f64());
                 self.all(format!("DRAIN for at most {timeout} s, to come back within {spread} s"));
             }
@@ -134,6 +135,7 @@ impl Timeline {
                 self.line(None, Some(user), None, format!("{user:?} is asked for a sign of life"));
             }
             Event::Command { .. }
+            | Event::Drain { .. }
             | Event::Opened { .. }
             | Event::Received { .. }
             | Event::Alive { .. }
@@ -150,7 +152,10 @@ impl Timeline {
             Action::Accept { connection, .. } => {
                 if let Some((user, rooms)) = self.asking.take() {
                     let seats: Vec<&str> = rooms.iter().map(|room| &**room).collect();
-                    let what = format!("has a seat, and in {seats:?}");
+                    let what = match &seats[..] {
+                        [] => "has a seat".to_owned(),
+                        rooms => format!("has a seat, and one in each of {rooms:?}"),
+                    };
                     self.known.insert(*connection, Known { user, rooms });
                     self.of(*connection, what);
                 }
