@@ -309,8 +309,13 @@ impl<'a> Run<'a> {
             }
             self.desk.hears(&action);
             if let Some(answers) = &mut self.answers {
-                let to: &[ConnectionId] =
-                    if let Action::Send { to, .. } = &action { to } else { &[] };
+                let to: &[ConnectionId] = if let Action::Send { to, .. } = &action {
+                    to
+                } else if let Action::Closed { connection, .. } = &action {
+                    std::slice::from_ref(connection)
+                } else {
+                    &[]
+                };
                 let to: Vec<usize> = to.iter().map(|id| self.numbers[id]).collect();
                 answers.see(&action, &to, is_tick)?;
             }

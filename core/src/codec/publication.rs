@@ -63,9 +63,10 @@ pub(super) fn write(
 /// A name in quotes. It has no control characters, so there are two others that JSON wants escaped.
 fn name(out: &mut Vec<u8>, name: &str) {
     out.push(b'"');
-    if name.bytes().any(|byte| matches!(byte, b'"' | b'\\')) {
+    let is_special = |byte: u8| matches!(byte, b'"' | b'\\');
+    if name.bytes().any(is_special) {
         for byte in name.bytes() {
-            if matches!(byte, b'"' | b'\\') {
+            if is_special(byte) {
                 out.push(b'\\');
             }
             out.push(byte);

@@ -44,6 +44,14 @@ impl Record {
         names.map(usize::from).iter().sum::<usize>() + self.payload
     }
 
+    /// Of what is written for it.
+    fn text_len(&self) -> usize {
+        let names = [self.kind, self.from, self.id, self.key, self.except];
+        let session = if self.except > 0 { Session::BYTES } else { 0 };
+        let payload = if self.is_shared() { 0 } else { self.payload };
+        names.map(usize::from).iter().sum::<usize>() + session + payload
+    }
+
     fn is_shared(&self) -> bool {
         self.payload >= SHARE_FROM
     }
@@ -57,8 +65,9 @@ pub(crate) struct Kept {
     texts: VecDeque<u8>,
     /// Large payloads, by number.
     shared: BTreeMap<u64, Bytes>,
-    /// The number of the first record.
+    /// The number of the first record, and where its text begins.
     first: u64,
+    begin: u64,
     bytes: usize,
 }
 
@@ -90,7 +99,7 @@ impl Kept {
         let [kind, from, id, key, except_len] = names.map(|name| name.len() as u8);
         let record = Record {
             at,
-            start: self.records.front().map_or(0, |first| first.start) + self.texts.len() as u64,
+            start: self.begin + self.texts.len() as u64,
             payload: payload.len(),
             room: publication.room.len() as u8,
             kind,
@@ -107,7 +116,7 @@ impl Kept {
         self.bytes += record.cost();
         self.reserve(names.map(str::len).iter().sum::<usize>() + 8 + payload.len());
         self.records.push_back(record);
-        for name in names {
+        for name in names.into_iter().filter(|name| !name.is_empty()) {
             self.texts.extend(name.as_bytes());
         }
         if let Some((_, session)) = except {
@@ -151,12 +160,13 @@ impl Kept {
             self.shared.remove(&self.first);
         }
         self.first += 1;
-        match self.records.front() {
-            Some(next) => {
-                self.texts.drain(..(next.start - oldest.start) as usize);
-                self.shrink();
-            }
-            None => *self = Self::default(),
+        let text = oldest.text_len();
+        self.begin += text as u64;
+        self.texts.drain(..text);
+        if self.records.is_empty() {
+            *self = Self::default();
+        } else {
+            self.shrink();
         }
         true
     }
@@ -189,12 +199,8 @@ impl Kept {
     pub(crate) fn get(&self, offset: u64) -> Option<Past<'_>> {
         let index = usize::try_from(offset.checked_sub(self.first)?).ok()?;
         let record = self.records.get(index)?;
-        let begin = self.records.front()?.start;
-        let end = self
-            .records
-            .get(index + 1)
-            .map_or(self.texts.len(), |next| (next.start - begin) as usize);
-        let text = self.texts.range((record.start - begin) as usize..end).copied().collect();
+        let start = usize::try_from(record.start - self.begin).ok()?;
+        let text = self.texts.range(start..start + record.text_len()).copied().collect();
         Some(Past { record, offset, text, shared: self.shared.get(&offset) })
     }
 
@@ -327,15 +333,18 @@ mod tests {
 
     const EPOCH: Epoch = Epoch(5);
 
+    /// What is kept, who is not to get it, and since when.
+    type Whole = (Publication, Option<(UserName, Session)>, Timestamp);
+
     fn publication(random: &mut Random, offset: u64, at: Timestamp) -> Publication {
         let mut name = |most: u64| "é".repeat(1 + (random.next() % most) as usize);
         let (kind, from, id, key) = (name(32), name(64), name(32), name(32));
-        let mut some = |name: String| Some(name).filter(|_| random.next() % 2 == 0);
+        let mut some = |name: String| Some(name).filter(|_| random.next().is_multiple_of(2));
         let (from, id, key) = (some(from), some(id), some(key));
         let edge = [0, 1, 100, SHARE_FROM - 1, SHARE_FROM, SHARE_FROM + 1];
         let size = edge[random.next() as usize % edge.len()];
         let payload = Bytes::from(vec![b'7'; size]);
-        let is_json = random.next() % 2 == 0 && size > 0;
+        let is_json = random.next().is_multiple_of(2) && size > 0;
         Publication {
             room: RoomName::new("room").unwrap(),
             position: Position { epoch: EPOCH, offset },
@@ -361,13 +370,12 @@ mod tests {
             (UserName::new(&alloc::format!("user-{number}")).unwrap(), Session::new(number + 1))
         };
         let mut kept = Kept::default();
-        let mut model: VecDeque<(Publication, Option<(UserName, Session)>, Timestamp)> =
-            VecDeque::new();
+        let mut model: VecDeque<Whole> = VecDeque::new();
         for step in 0..3_000 {
             let at = Timestamp::from_millis(step);
             // Now and then everything is forgotten, and the numbers go on.
             let new = publication(&mut random, step + 1, at);
-            let except = (random.next() % 3 == 0).then(|| whose(random.next() % 3));
+            let except = random.next().is_multiple_of(3).then(|| whose(random.next() % 3));
             kept.push(&new, except.clone(), at);
             model.push_back((new, except, at));
             let bounds = History {
@@ -375,9 +383,9 @@ mod tests {
                 age: Duration::from_millis([1, 60, 10_000][random.next() as usize % 3]),
                 bytes: [0, 2_000, 1 << 20][random.next() as usize % 3],
             };
-            if random.next() % 4 == 0 {
+            if random.next().is_multiple_of(4) {
                 kept.trim(bounds, at);
-                let bytes = |model: &VecDeque<(Publication, _, _)>| {
+                let bytes = |model: &VecDeque<Whole>| {
                     model.iter().map(|(it, ..)| it.cost_bytes()).sum::<usize>()
                 };
                 while model.front().is_some_and(|(_, _, then)| {
