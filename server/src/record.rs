@@ -6,6 +6,8 @@
 
 mod disk;
 mod spool;
+#[cfg(test)]
+mod tests;
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
