@@ -477,7 +477,8 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
 
     refused({ status, retry_after_ms }) {
       if (dialled && state !== "open") {
-        wait = retry_after_ms ?? wait;
+        // "At once" from a server that refuses would have it dialled for ever.
+        wait = retry_after_ms || wait;
         over(status, { code: status });
       }
     },

@@ -28,6 +28,10 @@ impl ConnectionId {
         self.index as usize
     }
 
+    pub(crate) const fn slot(self) -> u32 {
+        self.index
+    }
+
     /// Tells the tenants of a slot apart.
     pub const fn generation(self) -> NonZeroU32 {
         self.generation

@@ -43,8 +43,17 @@ impl Json {
         Self(Bytes::copy_from_slice(raw.get().as_bytes()))
     }
 
+    /// A text that was checked when it came in.
+    pub(crate) fn again(text: Bytes) -> Self {
+        Self(text)
+    }
+
     /// The text.
     pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(crate) fn bytes(&self) -> &Bytes {
         &self.0
     }
 }

@@ -1,9 +1,10 @@
 //! Names that strangers choose, checked once where they come in.
 
-use alloc::sync::Arc;
 use core::borrow::Borrow;
 use core::fmt;
 use core::ops::Deref;
+
+use smol_str::SmolStr;
 
 /// Why a text is not acceptable as a name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,7 +36,8 @@ fn check(text: &str, max: usize) -> Result<(), NameError> {
     if text.len() > max {
         return Err(NameError::TooLong(max));
     }
-    if text.chars().any(char::is_control) {
+    let is_plain = |byte: u8| matches!(byte, 0x20..0x7f);
+    if !text.bytes().all(is_plain) && text.chars().any(char::is_control) {
         return Err(NameError::ControlCharacter);
     }
     Ok(())
@@ -45,9 +47,9 @@ macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $max:expr) => {
         $(#[$doc])*
         ///
-        /// Compared byte by byte; clones share one allocation.
+        /// Compared byte by byte. Up to 23 bytes are in the value itself; of a longer one, clones share one allocation.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Arc<str>);
+        pub struct $name(SmolStr);
 
         impl $name {
             /// The longest, in bytes of UTF-8.
@@ -59,7 +61,13 @@ macro_rules! name {
             /// When it is empty, longer than [`MAX_BYTES`](Self::MAX_BYTES), or has a control character.
             pub fn new(text: &str) -> Result<Self, NameError> {
                 check(text, Self::MAX_BYTES)?;
-                Ok(Self(Arc::from(text)))
+                Ok(Self(SmolStr::new(text)))
+            }
+
+            /// A text that was checked when it came in.
+            #[allow(dead_code, reason = "some kinds of names are never put together again")]
+            pub(crate) fn again(text: &str) -> Self {
+                Self(SmolStr::new(text))
             }
 
             /// The text.
@@ -98,7 +106,7 @@ macro_rules! name {
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&*self.0, f)
+                fmt::Debug::fmt(self.0.as_str(), f)
             }
         }
     };
@@ -125,35 +133,38 @@ name! {
     ConflationKey, 64
 }
 
-/// Every `type` of PROTOCOL.md, in both directions: the one list of them.
-const RESERVED: [&str; 20] = [
-    "join",
-    "resume",
-    "leave",
-    "direct",
-    "members",
-    "history",
-    "health_ping",
-    "health_pong",
-    "connected",
-    "joined",
-    "left",
-    "member_joined",
-    "member_left",
-    "ack",
-    "error",
-    "gap",
-    "refresh",
-    "draining",
-    "request",
-    "reply",
-];
+/// Whether it is a `type` of PROTOCOL.md, in either direction: the one list of them.
+fn is_of_the_protocol(kind: &str) -> bool {
+    matches!(
+        kind,
+        "join"
+            | "resume"
+            | "leave"
+            | "direct"
+            | "members"
+            | "history"
+            | "health_ping"
+            | "health_pong"
+            | "connected"
+            | "joined"
+            | "left"
+            | "member_joined"
+            | "member_left"
+            | "ack"
+            | "error"
+            | "gap"
+            | "refresh"
+            | "draining"
+            | "request"
+            | "reply"
+    )
+}
 
 impl Kind {
     /// Whether this type belongs to the protocol, so that a publication cannot have it: a client
     /// would take it for the server's own word.
     pub fn is_reserved(&self) -> bool {
-        RESERVED.contains(&self.as_str())
+        is_of_the_protocol(self)
     }
 }
 

@@ -69,6 +69,12 @@ impl Session {
     pub(crate) fn new(bits: u64) -> Self {
         Self(NonZeroU64::new(bits).unwrap_or(NonZeroU64::MIN))
     }
+
+    pub(crate) const BYTES: usize = 8;
+
+    pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
+        self.0.get().to_be_bytes()
+    }
 }
 
 impl fmt::Display for Session {

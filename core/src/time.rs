@@ -6,7 +6,8 @@ use core::time::Duration;
 /// A moment, in microseconds since the driver's start.
 ///
 /// The core never reads a clock; whoever drives it says what time it is. All arithmetic saturates:
-/// a far deadline becomes [`Timestamp::MAX`], an earlier time minus a later one is zero.
+/// a far deadline becomes [`Timestamp::MAX`], an earlier time minus a later one is zero. A part of a microsecond counts as a
+/// whole one, so that no wait is shorter than was asked for, and none but zero is over at once.
 ///
 /// ```
 /// use core::time::Duration;
@@ -52,7 +53,9 @@ impl core::ops::Add<Duration> for Timestamp {
     type Output = Self;
 
     fn add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)))
+        let micros = duration.subsec_nanos().div_ceil(1_000).into();
+        let all = duration.as_secs().saturating_mul(1_000_000).saturating_add(micros);
+        Self(self.0.saturating_add(all))
     }
 }
 
@@ -80,5 +83,11 @@ mod tests {
         assert_eq!(Timestamp::ZERO + Duration::MAX, Timestamp::MAX);
         assert_eq!(Timestamp::ZERO - Timestamp::MAX, Duration::ZERO);
         assert_eq!(Timestamp::from_millis(u64::MAX), Timestamp::MAX);
+    }
+
+    #[test]
+    fn no_wait_is_shorter_than_was_asked_for() {
+        let after = |nanos| (Timestamp::ZERO + Duration::from_nanos(nanos)).as_micros();
+        assert_eq!([0, 1, 1_000, 1_001, 999_999_999].map(after), [0, 1, 1, 2, 1_000_000]);
     }
 }

@@ -1,7 +1,7 @@
 //! Whether every message with an id is answered once, is handled once, and every request of the application's is settled
 //! once.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use switchboard_core::{
     Action, Answer, Command, Event, Handled, Inbound, Message, MessageId, Outcome, Stats, Ticket,
@@ -40,7 +40,10 @@ pub struct Answers {
     by_application: BTreeMap<MessageId, u32>,
     handled: BTreeMap<UserName, VecDeque<(Timestamp, MessageId, Inbound)>>,
     now: Option<Now>,
-    requests: BTreeSet<Ticket>,
+    /// Requests under way, each with who was asked.
+    requests: BTreeMap<Ticket, usize>,
+    /// Who is about to be asked.
+    asking: Option<usize>,
     is_reply: bool,
 }
 
@@ -82,7 +85,8 @@ impl Answers {
             by_application: BTreeMap::new(),
             handled: BTreeMap::new(),
             now: None,
-            requests: BTreeSet::new(),
+            requests: BTreeMap::new(),
+            asking: None,
             is_reply: false,
         }
     }
@@ -97,6 +101,7 @@ impl Answers {
     ) {
         self.clock = self.clock.max(now);
         (self.now, self.is_reply) = (None, false);
+        self.asking = open.map(|(c, _)| c);
         if let Event::Command { command: Command::Answer { id, .. }, .. } = event {
             *self.by_application.entry(id.clone()).or_default() += 1;
         }
@@ -118,7 +123,7 @@ impl Answers {
         }
     }
 
-    /// An action came out, for these connections if it is a message.
+    /// An action came out, for these connections if it is a message, or about this one if it has ended.
     pub fn see(&mut self, action: &Action<'_>, to: &[usize], is_tick: bool) -> Result<(), String> {
         #[allow(clippy::wildcard_enum_match_arm, reason = "others answer nothing")]
         match action {
@@ -138,8 +143,14 @@ impl Answers {
             {
                 return Err(format!("the application gets {request:?} again"));
             }
+            Action::Closed { .. } => {
+                let open = self.requests.iter().find(|(_, asked)| to.contains(asked));
+                if let Some((ticket, c)) = open {
+                    return Err(format!("c{c} has ended, and {ticket:?} still waits for it"));
+                }
+            }
             Action::Done { ticket, result: Ok(Outcome::Asked) } => {
-                self.requests.insert(*ticket);
+                self.requests.insert(*ticket, self.asking.unwrap_or(usize::MAX));
                 let most = self.setup.0.limits.max_requests;
                 if self.requests.len() > most {
                     return Err(format!("{} requests are under way", self.requests.len()));
@@ -151,7 +162,7 @@ impl Answers {
                     Answer::TimedOut => is_tick,
                     Answer::Gone => true,
                 };
-                if !self.requests.remove(ticket) || !fits {
+                if self.requests.remove(ticket).is_none() || !fits {
                     return Err(format!("{ticket:?} is answered: {answer:?}"));
                 }
             }
@@ -193,8 +204,8 @@ impl Answers {
                 return Err(format!("c{c} has had no answer to {id}: {asked:?}"));
             }
         }
-        match self.requests.first() {
-            Some(ticket) => Err(format!("nobody has answered {ticket:?}")),
+        match self.requests.first_key_value() {
+            Some((ticket, c)) => Err(format!("c{c} has not answered {ticket:?}")),
             None => Ok(()),
         }
     }

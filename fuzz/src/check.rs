@@ -60,7 +60,8 @@ impl Scenario {
         head[..length].copy_from_slice(&bytes[..length]);
         let [setup @ .., seed] = head;
         let ops = Op::decode_all(&bytes[length..]);
-        Self { setup: Setup::decode(setup), seed: seed.into(), ops }
+        let setup = Setup::decode(setup);
+        Self { setup: if seed % 3 == 2 { setup.roomy() } else { setup }, seed: seed.into(), ops }
     }
 }
 
@@ -292,8 +293,13 @@ impl<'a> Run<'a> {
             }
             self.desk.hears(&action);
             if let Some(answers) = &mut self.answers {
-                let to: &[ConnectionId] =
-                    if let Action::Send { to, .. } = &action { to } else { &[] };
+                let to: &[ConnectionId] = if let Action::Send { to, .. } = &action {
+                    to
+                } else if let Action::Closed { connection, .. } = &action {
+                    std::slice::from_ref(connection)
+                } else {
+                    &[]
+                };
                 let to: Vec<usize> = to.iter().map(|id| self.numbers[id]).collect();
                 answers.see(&action, &to, is_tick)?;
             }

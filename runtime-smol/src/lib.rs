@@ -36,6 +36,7 @@
 //! are encoded once and shared down to the socket. A socket that is full costs nothing until it takes bytes again; a large
 //! room is written to 256 sockets at a time, about a millisecond, between which everybody else has a turn.
 
+mod alarm;
 mod auth;
 mod builder;
 mod client;
@@ -47,6 +48,7 @@ mod poller;
 mod reactor;
 mod server;
 mod shared;
+mod sync;
 mod turn;
 mod work;
 mod writers;

@@ -75,7 +75,7 @@ impl Server {
     }
 
     /// Accepts connections until the server has been drained ([`Handle::drain`]) and the last bytes have gone out, which peers
-    /// that do not read them can delay by two seconds. Several listeners can be served at once (an IPv4 and an IPv6 address,
+    /// that do not read them can delay by a quarter of a second. Several listeners can be served at once (an IPv4 and an IPv6 address,
     /// say). Dropped, it stops accepting.
     ///
     /// # Errors

@@ -15,12 +15,13 @@ use switchboard_core::{
     RoomName, Session, Stats, Ticket, Timestamp, UserName,
 };
 
+use crate::alarm::Alarm;
 use crate::auth::{Authenticator, BoxFuture, guarded};
 use crate::handlers::Handlers;
 use crate::outlet::Socket;
 use crate::poller::Poller;
 use crate::reactor::Listener;
-use crate::turn::{Alarm, Gate};
+use crate::turn::Gate;
 use crate::work::Works;
 
 pub(crate) type Answers = Vec<(ConnectionId, Option<Duration>)>;

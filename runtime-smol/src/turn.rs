@@ -50,33 +50,3 @@ impl Gate {
         let _ = self.1.recv().await;
     }
 }
-
-/// Wakes the server's thread, which sleeps in the kernel: at most once for each sleep.
-#[derive(Debug)]
-pub(crate) struct Alarm {
-    /// The thread is awake, or about to be.
-    is_awake: AtomicBool,
-}
-
-impl Default for Alarm {
-    fn default() -> Self {
-        Self { is_awake: AtomicBool::new(true) }
-    }
-}
-
-impl Alarm {
-    /// There is something to do. Answers whether the thread has to be woken up for it.
-    pub(crate) fn ring(&self) -> bool {
-        !self.is_awake.swap(true, Ordering::SeqCst)
-    }
-
-    /// The thread is about to sleep. Comes before it looks for the last time whether there is something to do.
-    pub(crate) fn going_to_sleep(&self) {
-        self.is_awake.store(false, Ordering::SeqCst);
-    }
-
-    /// The thread has woken up by itself.
-    pub(crate) fn awake(&self) {
-        self.is_awake.store(true, Ordering::SeqCst);
-    }
-}

@@ -10,7 +10,8 @@ use serde::de::DeserializeOwned;
 use switchboard_core::serving::{Control, RequestError, json, name, read_answer};
 use switchboard_core::{Answer, ConnectionId, ErrorCode, Refusal, UserName};
 
-use crate::shared::{Shared, lock};
+use crate::shared::Shared;
+use crate::sync::lock;
 
 /// A server from outside: cheap to clone, usable from any thread. No method of [`Control`], which it has too, waits for a
 /// client: what is sent goes into the sockets or waits, bounded, for those that are slow. Only the methods here wait;

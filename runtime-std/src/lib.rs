@@ -69,8 +69,10 @@ mod handshake;
 mod outlet;
 mod server;
 mod shared;
+mod sync;
 mod threads;
 mod turn;
+mod waiting;
 
 pub use builder::Builder;
 pub use client::{Client, ClientBuilder, Events, NoEvent, Posted, Room, StartError};

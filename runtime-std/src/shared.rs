@@ -1,10 +1,10 @@
 //! What all threads of a server share.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -17,8 +17,10 @@ use switchboard_core::{
 use crate::auth::guarded;
 use crate::builder::Services;
 use crate::outlet::SocketOutlet;
+use crate::sync::lock;
 use crate::threads::Threads;
-use crate::turn::{self, Alarm, Gate, Writer};
+use crate::turn::{self, Writer};
+use crate::waiting::{Alarm, Gate, Handshakes, InTurn};
 
 pub(crate) type Answers = Vec<(ConnectionId, Option<Duration>)>;
 
@@ -70,17 +72,10 @@ pub(crate) struct Shared {
     me: Weak<Self>,
     pub(crate) drained: Gate,
     pub(crate) handshakes: Handshakes,
-    reports: Mutex<Reports>,
+    reports: InTurn<Output>,
     /// Rooms whose state is being found.
     asking: AtomicUsize,
     is_started: Mutex<bool>,
-}
-
-/// What is to be reported, in order. Whoever finds nobody at it reports for all.
-#[derive(Default)]
-struct Reports {
-    waiting: VecDeque<Output>,
-    is_busy: bool,
 }
 
 impl Shared {
@@ -104,7 +99,7 @@ impl Shared {
             me: me.clone(),
             drained: Gate::default(),
             handshakes: Handshakes::default(),
-            reports: Mutex::default(),
+            reports: InTurn::default(),
             asking: AtomicUsize::new(0),
             is_started: Mutex::default(),
         }
@@ -180,7 +175,7 @@ impl Shared {
         if let Some(deadline) = deadline {
             self.alarm.set(deadline);
         }
-        self.report();
+        self.reports.work_off(|output| self.report(output));
         (result, own)
     }
 
@@ -195,26 +190,12 @@ impl Shared {
             if connection.is_some_and(|id| output.is_message_of(id)) {
                 own.push(output);
             } else {
-                lock(&self.reports).waiting.push_back(output);
+                self.reports.push(output);
             }
         }
     }
 
-    fn report(&self) {
-        let mut reports = lock(&self.reports);
-        if reports.is_busy {
-            return;
-        }
-        reports.is_busy = true;
-        while let Some(output) = reports.waiting.pop_front() {
-            drop(reports);
-            self.report_one(output);
-            reports = lock(&self.reports);
-        }
-        reports.is_busy = false;
-    }
-
-    fn report_one(&self, output: Output) {
+    fn report(&self, output: Output) {
         self.settings.observe(&output);
         match output {
             Output::Probed { ticket, answers } => {
@@ -290,37 +271,4 @@ impl Hosted for Shared {
     fn stats(&self) -> Stats {
         self.lock().stats()
     }
-}
-
-/// The handshakes under way.
-#[derive(Default)]
-pub(crate) struct Handshakes {
-    state: Mutex<(usize, bool)>,
-    changed: Condvar,
-}
-
-impl Handshakes {
-    /// Waits until there is room for one more, and takes it. `false` when the server has ended.
-    pub(crate) fn begin(&self, max: usize) -> bool {
-        let state = lock(&self.state);
-        let room = self.changed.wait_while(state, |(count, ended)| *count >= max && !*ended);
-        let mut state = room.unwrap_or_else(PoisonError::into_inner);
-        state.0 += 1;
-        !state.1
-    }
-
-    pub(crate) fn end(&self) {
-        lock(&self.state).0 -= 1;
-        self.changed.notify_one();
-    }
-
-    fn stop(&self) {
-        lock(&self.state).1 = true;
-        self.changed.notify_all();
-    }
-}
-
-/// A panic in an observer or a view must not take the server along.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

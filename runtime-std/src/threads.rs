@@ -5,10 +5,9 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
 
-use crate::shared::lock;
+use super::sync::thread::{self, JoinHandle};
+use super::sync::{Arc, Condvar, Mutex, PoisonError, lock, thread_local};
 
 thread_local! {
     /// Whether this is a thread of a server. Such a one cannot wait until all have ended.
@@ -16,7 +15,7 @@ thread_local! {
 }
 
 pub(crate) fn is_ours() -> bool {
-    OURS.get()
+    OURS.with(Cell::get)
 }
 
 #[derive(Default)]
@@ -63,7 +62,7 @@ impl Threads {
         // It cannot look for itself before it is there, because that takes the lock.
         let handle =
             thread::Builder::new().name(name.into()).stack_size(stack_bytes).spawn(move || {
-                OURS.set(true);
+                OURS.with(|ours| ours.set(true));
                 if catch_unwind(AssertUnwindSafe(work)).is_err() {
                     tracing::error!("a thread of the server failed");
                 }

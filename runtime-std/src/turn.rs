@@ -2,65 +2,14 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use polling::{Event, Events, Poller};
-use switchboard_core::Timestamp;
 
 use crate::outlet::Link;
-use crate::shared::{Shared, lock};
-
-/// Something that happens once, and that any number of threads can wait for.
-#[derive(Default, Debug)]
-pub(crate) struct Gate {
-    state: Mutex<Waiting>,
-    opened: Condvar,
-}
-
-#[derive(Default, Debug)]
-struct Waiting {
-    is_open: bool,
-    pollers: Vec<Arc<Poller>>,
-}
-
-impl Gate {
-    pub(crate) fn open(&self) {
-        let mut state = lock(&self.state);
-        state.is_open = true;
-        for poller in state.pollers.drain(..) {
-            wake(&poller);
-        }
-        self.opened.notify_all();
-    }
-
-    pub(crate) fn is_open(&self) -> bool {
-        lock(&self.state).is_open
-    }
-
-    pub(crate) fn wait(&self) {
-        let state = lock(&self.state);
-        let open = self.opened.wait_while(state, |state| !state.is_open);
-        drop(open.unwrap_or_else(PoisonError::into_inner));
-    }
-
-    /// Wakes this one, too.
-    pub(crate) fn wakes(&self, poller: &Arc<Poller>) {
-        let mut state = lock(&self.state);
-        if state.is_open {
-            wake(poller);
-        } else {
-            state.pollers.push(poller.clone());
-        }
-    }
-}
-
-fn wake(poller: &Poller) {
-    if let Err(error) = poller.notify() {
-        tracing::error!(%error, "a thread that waits for sockets cannot be woken");
-    }
-}
+use crate::shared::Shared;
+use crate::sync::lock;
+use crate::waiting::wake;
 
 /// Waits for sockets that were full.
 #[derive(Default, Debug)]
@@ -153,66 +102,12 @@ pub(crate) fn writer(shared: &Shared) {
     }
 }
 
-/// When the time-keeper will look at the hub's deadlines next.
-#[derive(Debug)]
-pub(crate) struct Alarm {
-    at: AtomicU64,
-    rung: Mutex<bool>,
-    bell: Condvar,
-    stopped: AtomicBool,
-}
-
-impl Default for Alarm {
-    fn default() -> Self {
-        Self {
-            at: AtomicU64::new(u64::MAX),
-            rung: Mutex::default(),
-            bell: Condvar::new(),
-            stopped: AtomicBool::new(false),
-        }
-    }
-}
-
-impl Alarm {
-    /// There is something to do at `deadline`. Wakes the time-keeper only if it would sleep past it.
-    pub(crate) fn set(&self, deadline: Timestamp) {
-        if deadline.as_micros() < self.at.load(Ordering::Acquire) {
-            self.ring();
-        }
-    }
-
-    /// Lets the time-keeper end.
-    pub(crate) fn stop(&self) {
-        self.stopped.store(true, Ordering::Release);
-        self.ring();
-    }
-
-    fn ring(&self) {
-        *lock(&self.rung) = true;
-        self.bell.notify_one();
-    }
-
-    /// Waits until then, or until it rings.
-    fn wait(&self, until: Option<Instant>) {
-        let rung = lock(&self.rung);
-        let mut rung = if let Some(until) = until {
-            let left = until.saturating_duration_since(Instant::now());
-            let waited = self.bell.wait_timeout_while(rung, left, |rung| !*rung);
-            waited.unwrap_or_else(PoisonError::into_inner).0
-        } else {
-            self.bell.wait_while(rung, |rung| !*rung).unwrap_or_else(PoisonError::into_inner)
-        };
-        *rung = false;
-    }
-}
-
 /// Does what is due, until the server has been drained.
 pub(crate) fn time_keeper(shared: &Shared) {
-    while !shared.alarm.stopped.load(Ordering::Acquire) {
+    while !shared.alarm.is_stopped() {
         let deadline = shared.drive(|driver, now| {
             let deadline = driver.tick_if_due(now);
-            let at = deadline.map_or(u64::MAX, Timestamp::as_micros);
-            shared.alarm.at.store(at, Ordering::Release);
+            shared.alarm.looks_at(deadline);
             deadline
         });
         shared.alarm.wait(deadline.map(|deadline| shared.clock.instant_of(deadline)));

@@ -10,12 +10,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use async_signal::{Signal, Signals};
 use smol::future::FutureExt;
 use smol::stream::StreamExt;
-use switchboard_core::http::{Refusal, Request, Response, Status};
+use switchboard_core::http::{InvalidOrigin, Refusal, Request, Response, Status};
 use switchboard_core::{NameError, RoomName, UserName};
-use switchboard_smol::{BuildError, Claims, Credentials, Handle, Identity, Server};
+use switchboard_smol::{
+    Answer, BuildError, Builder, Claims, Credentials, Handle, Identity, Server,
+};
 
 use crate::auth::{AuthError, Verifier, anonymous_name};
-use crate::config::Config;
+use crate::config::{CapacityAnswer, Config};
 use crate::{bind, dashboard, journal, logging, os, page, settings};
 
 /// Why the server does not run.
@@ -84,7 +86,7 @@ fn build(config: &Config, started: Instant) -> Result<Server, Error> {
     // The page asks for the numbers of a server that is only made further below.
     let numbers: Arc<OnceLock<Handle>> = Arc::default();
     let for_http = numbers.clone();
-    let server = settings::apply(config, Server::builder())
+    let server = configured(config)
         .map_err(|error| Error::Refused(format!("origins.allowed: {error}")))?
         .authenticate(move |credentials| {
             let identity = match &verifier {
@@ -102,6 +104,28 @@ fn build(config: &Config, started: Instant) -> Result<Server, Error> {
         .map_err(|error: BuildError| Error::Refused(error.to_string()))?;
     let _ = numbers.set(server.handle());
     Ok(server)
+}
+
+/// A server with everything that the file decides, but without the program's own services.
+fn configured(config: &Config) -> Result<Builder, InvalidOrigin> {
+    let rules = settings::rules(config);
+    let mut builder = Server::builder()
+        .limits(rules.limits)
+        .heartbeat(rules.heartbeat)
+        .origins(settings::origins(config)?)
+        .max_handshakes(settings::count(config.limits.max_handshakes))
+        .threads(config.server.threads)
+        .capacity_answer(match config.capacity.answer {
+            CapacityAnswer::Close => Answer::Close,
+            CapacityAnswer::Http => Answer::Http,
+        });
+    for (prefix, class) in rules.rooms {
+        builder = builder.rooms(&prefix, class);
+    }
+    if config.dashboard.enabled && !config.rooms.contains_key(dashboard::ROOM) {
+        builder = builder.rooms(dashboard::ROOM, dashboard::room_class());
+    }
+    Ok(builder)
 }
 
 /// The user is who the token says.

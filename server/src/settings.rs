@@ -5,35 +5,32 @@ use switchboard_core::{
     self as core, Heartbeat, HeartbeatMode, History, Limit, Limits, Publishers, Rate,
     UserLimitPolicy,
 };
-use switchboard_smol::{Answer, Builder};
 
-use crate::config::{self, CapacityAnswer, Config, Publish};
-use crate::dashboard;
+use crate::config::{self, Config, Publish};
 
-/// A server with everything that the file decides, but without the program's own services.
-pub(crate) fn apply(config: &Config, builder: Builder) -> Result<Builder, InvalidOrigin> {
-    let mut builder = builder
-        .limits(limits(config))
-        .heartbeat(heartbeat(&config.heartbeat))
-        .origins(origins(&config.origins.allowed)?)
-        .max_handshakes(count(config.limits.max_handshakes))
-        .threads(config.server.threads)
-        .capacity_answer(match config.capacity.answer {
-            CapacityAnswer::Close => Answer::Close,
-            CapacityAnswer::Http => Answer::Http,
-        });
-    for (prefix, class) in &config.rooms {
-        builder = builder.rooms(prefix, room_class(class));
+/// What the hub is told.
+pub(crate) fn rules(config: &Config) -> core::Config {
+    core::Config {
+        limits: limits(config),
+        heartbeat: heartbeat(&config.heartbeat),
+        rooms: config.rooms.iter().map(|(prefix, it)| (prefix.clone(), room_class(it))).collect(),
+        ..core::Config::default()
     }
-    if config.dashboard.enabled && !config.rooms.contains_key(dashboard::ROOM) {
-        builder = builder.rooms(dashboard::ROOM, dashboard::room_class());
+}
+
+/// Which pages may connect.
+pub(crate) fn origins(config: &Config) -> Result<Origins, InvalidOrigin> {
+    match &config.origins.allowed[..] {
+        [] => Ok(Origins::SameHost),
+        list if list.iter().any(|origin| origin == "*") => Ok(Origins::Any),
+        list => Origins::list(list),
     }
-    Ok(builder)
 }
 
 fn limits(config: &Config) -> Limits {
     let (limits, recovery) = (&config.limits, &config.recovery);
-    let max_message_bytes = count(limits.max_message_bytes);
+    // The core counts the burst of bytes, which no message may be over, in 32 bits.
+    let max_message_bytes = count(limits.max_message_bytes).min(u32::MAX as usize);
     let bytes_per_second = number(limits.bytes_per_second);
     Limits {
         max_connections: limit(limits.max_connections),
@@ -80,14 +77,6 @@ fn heartbeat(heartbeat: &config::Heartbeat) -> Heartbeat {
     }
 }
 
-fn origins(allowed: &[String]) -> Result<Origins, InvalidOrigin> {
-    match allowed {
-        [] => Ok(Origins::SameHost),
-        list if list.iter().any(|origin| origin == "*") => Ok(Origins::Any),
-        list => Origins::list(list),
-    }
-}
-
 fn room_class(class: &config::RoomClass) -> core::RoomClass {
     core::RoomClass {
         max_members: limit(class.max_members),
@@ -122,7 +111,7 @@ fn number(limit: config::Limit) -> u32 {
     limit.get().map_or(0, clamp)
 }
 
-fn count(limit: config::Limit) -> usize {
+pub(crate) fn count(limit: config::Limit) -> usize {
     limit.get().unwrap_or(usize::MAX)
 }
 

@@ -84,7 +84,7 @@ impl World {
                 {
                     let (payload, timeout) = (payload("sure?", 0), Duration::from_secs(5));
                     let asked = server.driver.request(clock, to, method, payload, timeout);
-                    server.asked.extend(asked.ok());
+                    server.asked.extend(asked.ok().map(|ticket| (ticket, to)));
                 }
             }
             (_, None) => {}

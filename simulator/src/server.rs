@@ -1,6 +1,6 @@
 //! A server's one life: the real driver, and what its application does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use switchboard_core::{ConnectionId, Driver, Position, RoomName, Ticket, Timestamp};
 
@@ -21,8 +21,8 @@ pub(crate) struct Server {
     pub(crate) driver: Driver<Socket>,
     /// The links of all connections that it has accepted and not closed.
     pub(crate) connections: BTreeMap<ConnectionId, LinkId>,
-    /// Questions to clients that have had no answer.
-    pub(crate) asked: BTreeSet<Ticket>,
+    /// Questions that have had no answer, and which connection was asked.
+    pub(crate) asked: BTreeMap<Ticket, ConnectionId>,
     /// When the world looks after it next.
     pub(crate) tick_at: Timestamp,
     /// It will be replaced.
@@ -57,7 +57,7 @@ impl Server {
             read: born,
             driver,
             connections: BTreeMap::new(),
-            asked: BTreeSet::new(),
+            asked: BTreeMap::new(),
             tick_at: Timestamp::MAX,
             down: None,
         }

@@ -227,7 +227,8 @@ impl World {
                 Ok(())
             }
             Output::Answered { ticket, .. } => {
-                rule("each question is answered once", server.asked.remove(&ticket), || {
+                let known = server.asked.remove(&ticket).is_some();
+                rule("each question is answered once", known, || {
                     format!("{ticket:?} is answered again")
                 })
             }
@@ -255,6 +256,10 @@ impl World {
         let id = server.connections.remove(&connection);
         rule("each accepted connection is closed once", id.is_some(), || {
             format!("{connection} is closed, and had been already")
+        })?;
+        let open = server.asked.values().any(|asked| *asked == connection);
+        rule("who is gone is not waited for", !open, || {
+            format!("{connection} is closed, and was asked something")
         })?;
         let Some(id) = id else { return Ok(()) };
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };

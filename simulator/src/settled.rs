@@ -15,6 +15,10 @@ impl World {
             rule("everybody comes back", (state == State::Open) == person.started, || {
                 format!("{name} is {state:?}")
             })?;
+            let is_heard = self.node_of_person(index).is_some();
+            rule("nobody keeps a dead connection", is_heard || !person.started, || {
+                format!("{name} is open, and no server knows of it")
+            })?;
             let unanswered = person.client.unanswered();
             let answered = !person.started || unanswered == (0, 0);
             rule("everything is answered", answered, || {

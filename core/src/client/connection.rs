@@ -138,7 +138,8 @@ impl Client {
 
     pub(super) fn refused(&mut self, status: u16, retry_after: Option<Duration>) {
         if matches!(self.phase, Phase::Dialling { .. }) {
-            if retry_after.is_some() {
+            // "At once" from a server that refuses would have it dialled for ever.
+            if retry_after.is_some_and(|wait| !wait.is_zero()) {
                 self.backoff.say(retry_after);
             }
             self.over(Cause::Refused { status });

@@ -4,6 +4,7 @@ mod binary;
 mod frame;
 mod json;
 mod outgoing;
+mod publication;
 
 use bytes::Bytes;
 

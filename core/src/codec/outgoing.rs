@@ -14,8 +14,8 @@ use crate::name::{MessageId, UserName};
 use crate::position::{Beginning, Position, Session};
 use crate::refusal::Refusal;
 
-use super::binary;
 use super::frame::{Frame, FrameBuilder, Opcode};
+use super::{binary, publication};
 
 pub(super) fn encode(message: &Message) -> Frame {
     match message {
@@ -38,9 +38,9 @@ pub(super) fn encode(message: &Message) -> Frame {
         Message::MemberLeft { room, user } => {
             text(&Member { kind: "member_left", room, user }, None)
         }
-        Message::Publication(publication) => match &publication.payload {
-            Payload::Json(json) => text(&Published::from(&**publication), Some(json.as_bytes())),
-            Payload::Binary(payload) => binary::publication(publication, payload),
+        Message::Publication(event) => match &event.payload {
+            Payload::Json(json) => publication::encode(event, json.as_bytes()),
+            Payload::Binary(payload) => binary::publication(event, payload),
         },
         Message::Direct(direct) => match &direct.payload {
             Payload::Json(json) => text(
@@ -161,12 +161,13 @@ fn list(events: &[Arc<Publication>]) -> Vec<u8> {
         if list.len() > 1 {
             list.push(b',');
         }
-        let head = serde_json::to_vec(&Published::past(event));
-        debug_assert!(head.is_ok(), "{head:?}");
-        list.extend(head.unwrap_or_default());
         match &event.payload {
-            Payload::Json(json) => append(&mut list, "payload", json.as_bytes()),
-            Payload::Binary(bytes) => append(&mut list, "binary", base64(bytes).as_bytes()),
+            Payload::Json(json) => {
+                publication::write(&mut list, event, false, "payload", json.as_bytes());
+            }
+            Payload::Binary(bytes) => {
+                publication::write(&mut list, event, false, "binary", base64(bytes).as_bytes());
+            }
         }
     }
     list.push(b']');
@@ -303,40 +304,6 @@ struct Member<'a> {
     kind: &'static str,
     room: &'a str,
     user: &'a str,
-}
-
-#[derive(Serialize)]
-struct Published<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    room: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    from: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
-    event_id: Text<Position>,
-    timestamp: u64,
-}
-
-impl<'a> From<&'a Publication> for Published<'a> {
-    fn from(publication: &'a Publication) -> Self {
-        Self {
-            kind: &publication.kind,
-            room: Some(&publication.room),
-            from: publication.from.as_deref(),
-            id: publication.id.as_deref(),
-            event_id: Text(publication.position),
-            timestamp: publication.unix_ms,
-        }
-    }
-}
-
-impl<'a> Published<'a> {
-    /// In an answer about one room.
-    fn past(publication: &'a Publication) -> Self {
-        Self { room: None, ..Self::from(publication) }
-    }
 }
 
 #[derive(Serialize)]

@@ -4,6 +4,8 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use smallvec::SmallVec;
+
 use crate::action::{Notice, Queued};
 use crate::close::{CloseReason, Disconnect, Ending, Rejection};
 use crate::config::UserLimitPolicy;
@@ -14,9 +16,12 @@ use crate::position::{Position, Session};
 use crate::time::Timestamp;
 
 use super::Hub;
-use super::connection::{Membership, Phase, Seat};
+use super::connection::{Membership, Memberships, Phase, Seat};
 use super::presence::Exit;
 use super::room::RoomKey;
+
+/// As many as most connections have rooms need no memory of their own.
+type Few<T> = SmallVec<[T; 2]>;
 
 impl Hub {
     pub(super) fn connect(
@@ -58,7 +63,7 @@ impl Hub {
         }
         let predecessor = session.and_then(|session| self.predecessor(user, session));
         let key = self.users.find(user);
-        let connections = key.map_or(&[][..], |key| &self.users.get(key).connections);
+        let connections = key.map_or(&[][..], |key| &self.users.get(key).connections[..]);
         let user_is_full =
             predecessor.is_none() && limits.max_per_user.is_exceeded_by(connections.len() + 1);
         let evictee = match limits.user_limit_policy {
@@ -115,14 +120,14 @@ impl Hub {
         mut present: Vec<RoomKey>,
     ) -> ConnectionId {
         let user = self.users.refer(user);
-        let mut memberships = Vec::with_capacity(rooms.len() + present.len());
+        let mut memberships = Memberships::with_capacity(rooms.len() + present.len());
         let mut since = Vec::new();
         for (name, position) in rooms {
             let room = self.find_or_make_room(name);
             self.rooms.take_seat(room);
             let at = present.iter().position(|&key| key == room);
             let present = at.map(|at| present.swap_remove(at)).is_some();
-            memberships.push(Membership { room, seat: Seat::Reserved { present } });
+            memberships.push(Membership { room, seat: Seat::reserved(present) });
             since.extend(position.map(|position| (room, position)));
         }
         // Those that it had before wait for it to join them, as far as there is room for all.
@@ -132,7 +137,7 @@ impl Hub {
                 self.drop_room_if_empty(room);
             } else {
                 self.rooms.take_seat(room);
-                memberships.push(Membership { room, seat: Seat::Held });
+                memberships.push(Membership { room, seat: Seat::HELD });
             }
         }
         let session =
@@ -167,9 +172,9 @@ impl Hub {
         connection.next_ping = jitter.map_or(Timestamp::MAX, |jitter| now + jitter);
         let (key, session) = (connection.user, connection.session);
         let seats = connection.memberships.iter().map(|membership| membership.room);
-        let (held, entered): (Vec<_>, Vec<_>) = seats
+        let (held, entered): (Few<_>, Few<_>) = seats
             .enumerate()
-            .partition(|&(slot, _)| connection.memberships[slot].seat == Seat::Held);
+            .partition(|&(slot, _)| connection.memberships[slot].seat == Seat::HELD);
         self.stats.reserved -= 1;
         self.stats.connections += 1;
         self.rearm(id);
@@ -179,7 +184,7 @@ impl Hub {
             |room| since.iter().find(|(key, _)| *key == room).map(|(_, position)| *position);
         let starts =
             entered.into_iter().map(|(slot, room)| (slot, room, self.start(room, since(room))));
-        let (waiting, entered): (Vec<_>, Vec<_>) =
+        let (waiting, entered): (Few<_>, Few<_>) =
             starts.partition(|&(_, room, start)| self.waits_for_state(room, start).is_some());
         let name = |room: RoomKey| self.rooms.get(room).name.clone();
         let user = self.users.name(key);

@@ -11,7 +11,7 @@ use crate::message::Message;
 
 use super::Hub;
 use super::connection::Connection;
-use super::outbox::{Full, Outbox, Popped, Until};
+use super::outbox::{Full, Outbox, Popped, Replay, Until};
 
 /// Between two pieces of what was missed, so that a long replay leaves everybody else their turn.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -80,6 +80,7 @@ impl Hub {
 
     fn release(&mut self, id: ConnectionId) {
         let quantum = self.config.limits.outlet_high_water;
+        let start = self.config.unix_ms_at_start;
         let mut released = 0;
         while released < quantum {
             let Some(connection) = self.connections.get_mut(id) else { return };
@@ -90,16 +91,16 @@ impl Hub {
             if outbox.given_up {
                 return;
             }
-            let message =
-                match outbox.pop(is_closing, |replay| rooms.find_past(replay, user, session)) {
-                    Popped::Message(message) => message,
-                    Popped::Past(publication) => {
-                        self.stats.replayed += 1;
-                        Message::Publication(publication)
-                    }
-                    Popped::Lost => return self.overflow(id),
-                    Popped::Nothing => break,
-                };
+            let find = |replay: &Replay| rooms.find_past(replay, user, session, start);
+            let message = match outbox.pop(is_closing, find) {
+                Popped::Message(message) => message,
+                Popped::Past(publication) => {
+                    self.stats.replayed += 1;
+                    Message::Publication(publication)
+                }
+                Popped::Lost => return self.overflow(id),
+                Popped::Nothing => break,
+            };
             released += message.cost_bytes();
             self.send_now(id, message);
         }

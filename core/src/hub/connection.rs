@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
-use slab::Slab;
+use smallvec::SmallVec;
 
 use crate::close::CloseReason;
 use crate::id::ConnectionId;
@@ -14,6 +14,7 @@ use crate::time::Timestamp;
 use super::outbox::{Outbox, Until};
 use super::rate::Bucket;
 use super::room::RoomKey;
+use super::table::Table;
 use super::user::UserKey;
 
 /// Where a connection is in its life: reserved, open, closing, and then gone.
@@ -50,35 +51,46 @@ pub(crate) struct Membership {
     pub(crate) seat: Seat,
 }
 
-/// What a seat in a room is good for.
+/// What a seat in a room is good for. A member's is its place among the room's members; the others are the numbers that no
+/// place can have, so that a membership is no larger than two numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Seat {
-    /// The connection is a member as soon as it is open, or the application has given the room's state. `present`: for the
-    /// others, its user is in the room already.
-    Reserved { present: bool },
-    /// It was a member before its session was lost. For the others, its user is still there; it has to join again.
-    Held,
-    /// It is a member.
-    Member {
-        /// Where in the room's members.
-        at: u32,
-    },
-}
+pub(crate) struct Seat(u32);
 
 impl Seat {
+    /// It was a member before its session was lost. For the others, its user is still there; it has to join again.
+    pub(crate) const HELD: Self = Self(u32::MAX);
+    /// The connection is a member as soon as it is open, or the application has given the room's state.
+    pub(crate) const RESERVED: Self = Self(u32::MAX - 1);
+    /// As [`RESERVED`](Self::RESERVED), and for the others, its user is in the room already.
+    pub(crate) const RESERVED_PRESENT: Self = Self(u32::MAX - 2);
+
+    /// That of a member.
+    pub(crate) const fn member(at: usize) -> Self {
+        Self(at as u32)
+    }
+
+    /// One that waits for its connection, or for the application.
+    pub(crate) const fn reserved(present: bool) -> Self {
+        if present { Self::RESERVED_PRESENT } else { Self::RESERVED }
+    }
+
+    pub(crate) fn is_reserved(self) -> bool {
+        self == Self::RESERVED || self == Self::RESERVED_PRESENT
+    }
+
     /// Whether, for the others, its user is in the room.
     pub(crate) fn is_present(self) -> bool {
-        match self {
-            Self::Reserved { present } => present,
-            Self::Held | Self::Member { .. } => true,
-        }
+        self != Self::RESERVED
     }
 
     /// Where in the room's members.
     pub(crate) fn at(self) -> Option<usize> {
-        if let Self::Member { at } = self { Some(at as usize) } else { None }
+        (self.0 < Self::RESERVED_PRESENT.0).then_some(self.0 as usize)
     }
 }
+
+/// The seats of one connection. Up to two need no memory of their own.
+pub(crate) type Memberships = SmallVec<[Membership; 2]>;
 
 /// A ping that is out.
 #[derive(Clone, Copy, Debug)]
@@ -92,26 +104,24 @@ pub(crate) struct Ping {
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(crate) id: ConnectionId,
+    generation: NonZeroU32,
     pub(crate) user: UserKey,
     /// Where in the user's connections.
     pub(crate) user_at: u32,
     /// Which client it is, over all the connections that it has one after the other.
     pub(crate) session: Session,
     pub(crate) phase: Phase,
-    pub(crate) memberships: Vec<Membership>,
+    pub(crate) memberships: Memberships,
     /// When it was admitted; from [`Phase::Open`] on, when it was opened.
     pub(crate) since: Timestamp,
     pub(crate) last_seen: Timestamp,
     pub(crate) last_message: Timestamp,
     pub(crate) next_ping: Timestamp,
-    pub(crate) ping: Option<Ping>,
+    pub(crate) ping: Option<Box<Ping>>,
     pub(crate) last_nonce: u64,
     pub(crate) latency_micros: Option<NonZeroU32>,
-    /// Probes that wait for an answer of this connection.
-    pub(crate) probes: u32,
-    /// Requests to its client that wait for an answer.
-    pub(crate) requests: u32,
+    /// Probes and requests to its client that wait for an answer.
+    pub(crate) asked: u32,
     pub(crate) messages: Bucket,
     pub(crate) bytes: Bucket,
     pub(crate) strikes: u32,
@@ -155,13 +165,13 @@ impl Connection {
 /// Connections by id. A slot is used again; a generation never is, until 4.29 billion have passed.
 #[derive(Debug)]
 pub(crate) struct Connections {
-    table: Slab<Connection>,
-    next_generation: NonZeroU32,
+    pub(super) table: Table<Connection>,
+    pub(super) next_generation: NonZeroU32,
 }
 
 impl Connections {
     pub(crate) fn new() -> Self {
-        Self { table: Slab::new(), next_generation: NonZeroU32::MIN }
+        Self { table: Table::new(), next_generation: NonZeroU32::MIN }
     }
 
     pub(crate) fn insert(
@@ -173,15 +183,13 @@ impl Connections {
     ) -> ConnectionId {
         let generation = self.next_generation;
         self.next_generation = generation.checked_add(1).unwrap_or(NonZeroU32::MIN);
-        let entry = self.table.vacant_entry();
-        let id = ConnectionId::from_parts(entry.key() as u32, generation);
-        entry.insert(Connection {
-            id,
+        let at = self.table.insert(Connection {
+            generation,
             user,
             user_at: 0,
             session,
             phase,
-            memberships: Vec::new(),
+            memberships: Memberships::new(),
             since: now,
             last_seen: now,
             last_message: now,
@@ -189,30 +197,29 @@ impl Connections {
             ping: None,
             last_nonce: 0,
             latency_micros: None,
-            probes: 0,
-            requests: 0,
+            asked: 0,
             messages: Bucket::default(),
             bytes: Bucket::default(),
             strikes: 0,
             outbox: None,
             armed: Timestamp::MAX,
         });
-        id
+        ConnectionId::from_parts(at, generation)
     }
 
     /// The connection, unless it is gone.
     pub(crate) fn get(&self, id: ConnectionId) -> Option<&Connection> {
-        self.table.get(id.index()).filter(|connection| connection.id == id)
+        self.table.get(id.slot()).filter(|connection| connection.generation == id.generation())
     }
 
     /// The connection, unless it is gone.
     pub(crate) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
-        self.table.get_mut(id.index()).filter(|connection| connection.id == id)
+        self.table.get_mut(id.slot()).filter(|connection| connection.generation == id.generation())
     }
 
     pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
         self.get(id)?;
-        self.table.try_remove(id.index())
+        self.table.remove(id.slot())
     }
 
     /// All, reserved and closing ones too.
@@ -220,8 +227,9 @@ impl Connections {
         self.table.len()
     }
 
-    /// The connections of the slots from `start` on.
-    pub(crate) fn slots_from(&self, start: usize) -> impl Iterator<Item = &Connection> {
-        (start..self.table.capacity()).filter_map(|index| self.table.get(index))
+    /// The ids of the connections in the slots from `start` on.
+    pub(crate) fn ids_from(&self, start: usize) -> impl Iterator<Item = ConnectionId> {
+        let table = self.table.iter_from(start);
+        table.map(|(at, connection)| ConnectionId::from_parts(at, connection.generation))
     }
 }

@@ -47,8 +47,7 @@ impl Hub {
         drain.armed = None;
         let cut_off = drain.deadline <= now;
         let start = if cut_off { 0 } else { drain.next_slot };
-        let batch: Vec<ConnectionId> =
-            self.connections.slots_from(start).take(batch_size).map(|c| c.id).collect();
+        let batch: Vec<ConnectionId> = self.connections.ids_from(start).take(batch_size).collect();
         let more = batch.len() == batch_size;
         if let Some(last) = batch.last() {
             drain.next_slot = last.index() + 1;

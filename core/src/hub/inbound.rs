@@ -76,8 +76,8 @@ impl Hub {
             },
             Inbound::Resume { id, rooms } => self.resume(from, id, rooms),
             Inbound::Leave { id, room } => {
-                let result = self.room_of(from, room);
-                match result.and_then(|room| self.leave(from, &room).map(|_| room)) {
+                let result = self.place_of(from, room);
+                match result.and_then(|(room, _)| self.leave(from, &room).map(|_| room)) {
                     Ok(room) => {
                         self.send(from, Message::Left { id, room });
                     }
@@ -192,14 +192,13 @@ impl Hub {
     }
 
     fn publish_from(&mut self, from: ConnectionId, request: Request) -> Result<Outcome, Refusal> {
-        let room = self.room_of(from, request.room)?;
-        let key = self.rooms.find(&room);
+        let (room, key) = self.place_of(from, request.room)?;
         let class = self.rules_of(&room, key);
         let is_member = || {
             let connection = self.connections.get(from)?;
             let slot = connection.slot_of(key?)?;
             // Somebody who waits for the room's state has joined already, as far as they know.
-            Some(()).filter(|()| connection.memberships[slot].seat != Seat::Held)
+            Some(()).filter(|()| connection.memberships[slot].seat != Seat::HELD)
         };
         match class.publish {
             Publishers::Server => {
@@ -217,7 +216,7 @@ impl Hub {
             key: request.key,
             payload: request.payload,
         };
-        Ok(self.publish(&room, draft, except))
+        Ok(self.publish(&room, key, draft, except))
     }
 
     fn members(
@@ -235,22 +234,31 @@ impl Hub {
         from: ConnectionId,
         room: Option<RoomName>,
     ) -> Result<(RoomName, RoomKey), Refusal> {
-        let room = self.room_of(from, room)?;
-        let key = self.rooms.find(&room).filter(|&key| {
+        let (room, key) = self.place_of(from, room)?;
+        let key = key.filter(|&key| {
             self.connections.get(from).is_some_and(|connection| connection.slot_of(key).is_some())
         });
         let key = key.ok_or_else(|| not_a_member(&room))?;
         Ok((room, key))
     }
 
-    /// The room that was named, or the connection's only one.
-    fn room_of(&self, id: ConnectionId, room: Option<RoomName>) -> Result<RoomName, Refusal> {
-        if let Some(room) = room {
-            return Ok(room);
-        }
+    /// The room that was named, or the connection's only one, and its key if there is such a room.
+    fn place_of(
+        &self,
+        id: ConnectionId,
+        room: Option<RoomName>,
+    ) -> Result<(RoomName, Option<RoomKey>), Refusal> {
         let memberships = self.connections.get(id).map_or(&[][..], |c| &c.memberships);
+        let name = |key: RoomKey| &self.rooms.get(key).name;
+        if let Some(room) = room {
+            // Who is in one room means that one: its name is beside all that is looked at next.
+            let only = memberships.first().filter(|_| memberships.len() == 1);
+            let only = only.map(|only| only.room).filter(|&only| *name(only) == room);
+            let key = only.or_else(|| self.rooms.find(&room));
+            return Ok((room, key));
+        }
         match memberships {
-            [only] => Ok(self.rooms.get(only.room).name.clone()),
+            [only] => Ok((name(only.room).clone(), Some(only.room))),
             several => Err(Refusal {
                 code: ErrorCode::RoomRequired,
                 message: alloc::format!(

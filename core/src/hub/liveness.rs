@@ -1,5 +1,6 @@
 //! Is the peer alive? And what else a connection waits for.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use crate::action::Queued;
@@ -39,10 +40,9 @@ impl Hub {
         let Some(connection) = self.connections.get_mut(id) else { return self.stale(id) };
         let Some(nonce) = nonce else { return };
         let mut sent = None;
-        if let Some(ping) = connection.ping.filter(|ping| ping.nonce == nonce) {
-            connection.ping = None;
+        if let Some(ping) = connection.ping.take_if(|ping| ping.nonce == nonce) {
             sent = Some(ping.sent);
-        } else if connection.probes > 0 {
+        } else if connection.asked > 0 {
             sent = self.answer_probe(id, nonce);
         }
         if let Some(sent) = sent
@@ -58,7 +58,7 @@ impl Hub {
     pub(super) fn ping(&mut self, id: ConnectionId) -> Option<Ping> {
         let (now, unix_ms) = (self.now, self.unix_ms());
         let connection = self.connections.get_mut(id)?;
-        let nonce = unix_ms.max(connection.last_nonce + 1);
+        let nonce = unix_ms.max(connection.last_nonce.saturating_add(1));
         connection.last_nonce = nonce;
         let mode = self.config.heartbeat.mode;
         if mode != HeartbeatMode::Application {
@@ -89,7 +89,7 @@ impl Hub {
     /// ping (a suspended machine) must not take everybody for dead when it wakes up.
     fn stale_at(&self, connection: &Connection) -> Timestamp {
         let heartbeat = &self.config.heartbeat;
-        match connection.ping.filter(|ping| ping.asking_since >= connection.last_seen) {
+        match connection.ping.as_ref().filter(|ping| ping.asking_since >= connection.last_seen) {
             Some(ping) => {
                 let answer_in = heartbeat.stale_after.saturating_sub(heartbeat.interval);
                 (connection.last_seen + heartbeat.stale_after).max(ping.asking_since + answer_in)
@@ -155,10 +155,10 @@ impl Hub {
                 let ping = self.ping(id);
                 let next_ping = now + self.config.heartbeat.interval;
                 if let Some(connection) = self.connections.get_mut(id) {
-                    let asking = connection.ping.map(|ping| ping.asking_since);
+                    let asking = connection.ping.as_ref().map(|ping| ping.asking_since);
                     let asking = asking.filter(|&since| since >= connection.last_seen);
                     let asking_since = asking.unwrap_or(now);
-                    connection.ping = ping.map(|ping| Ping { asking_since, ..ping });
+                    connection.ping = ping.map(|ping| Box::new(Ping { asking_since, ..ping }));
                     connection.next_ping = next_ping;
                 }
                 self.rearm(id);

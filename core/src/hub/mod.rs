@@ -6,6 +6,7 @@
 mod admission;
 mod backpressure;
 mod connection;
+mod counts;
 mod deadlines;
 mod drain;
 mod history;
@@ -13,6 +14,7 @@ mod inbound;
 mod lifecycle;
 mod liveness;
 mod memory;
+mod names;
 mod outbox;
 mod presence;
 mod probe;
@@ -22,6 +24,7 @@ mod requests;
 mod room;
 mod rooms;
 mod sessions;
+mod table;
 mod user;
 mod view;
 
@@ -132,7 +135,7 @@ impl Hub {
             users: Users::new(Keyed::new(&mut random)),
             rooms: Rooms::new(Keyed::new(&mut random)),
             deadlines: Deadlines::default(),
-            probes: Probes::default(),
+            probes: Probes::new(),
             requests: Requests::default(),
             next_question: 0,
             content: random.secret(),
@@ -228,7 +231,8 @@ impl Hub {
                     Err(reserved(&kind))
                 } else {
                     let publication = rooms::Draft { kind, from, id, key, payload };
-                    Ok(self.publish(&room, publication, except))
+                    let found = self.rooms.find(&room);
+                    Ok(self.publish(&room, found, publication, except))
                 }
             }
             Command::Direct { to, from, payload } => self.direct(&to, from, None, None, payload),

@@ -25,12 +25,12 @@ impl Hub {
     pub(super) fn enter(&mut self, id: ConnectionId, slot: usize, key: RoomKey) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let room = self.rooms.get_mut(key);
-        let at = room.members.len() as u32;
-        let seat = core::mem::replace(&mut connection.memberships[slot].seat, Seat::Member { at });
+        let at = room.members.len();
+        let seat = core::mem::replace(&mut connection.memberships[slot].seat, Seat::member(at));
         room.reserved -= 1;
         room.members.push(id);
         room.slots.push(slot as u16);
-        room.blocked += usize::from(connection.outbox.is_some());
+        room.blocked += u32::from(connection.outbox.is_some());
         let (user, name, class) = (connection.user, room.name.clone(), room.class);
 
         let user_name = self.users.name(user);
@@ -38,12 +38,10 @@ impl Hub {
         if !self.class(class).presence || seat.is_present() {
             return;
         }
-        let presence = &mut self.rooms.get_mut(key).presence;
-        let connections = presence.users.entry(user).or_insert(0);
-        *connections += 1;
-        if *connections > 1 {
+        if !self.rooms.count_user(key, user) {
             return;
         }
+        let presence = &mut self.rooms.get_mut(key).presence;
         if let Some(until) = presence.absent.remove(&user) {
             self.deadlines.disarm(until, Timer::Absence(key, user));
             self.users.release(user);
@@ -57,18 +55,18 @@ impl Hub {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let membership = &mut connection.memberships[slot];
         let Some(at) = membership.seat.at() else { return };
-        membership.seat = Seat::Held;
+        membership.seat = Seat::HELD;
         let key = membership.room;
         let (user, blocked) = (connection.user, connection.outbox.is_some());
         let room = self.rooms.get_mut(key);
         room.reserved += 1;
         room.members.swap_remove(at);
         room.slots.swap_remove(at);
-        room.blocked -= usize::from(blocked);
+        room.blocked -= u32::from(blocked);
         if let Some(&moved) = room.members.get(at)
             && let Some(moved) = self.connections.get_mut(moved)
         {
-            moved.memberships[usize::from(room.slots[at])].seat = Seat::Member { at: at as u32 };
+            moved.memberships[usize::from(room.slots[at])].seat = Seat::member(at);
         }
         let (room, user) = (room.name.clone(), self.users.name(user));
         self.notice(Notice::Left { connection: id, user, room });
@@ -114,12 +112,9 @@ impl Hub {
         }
         let grace = class.presence_grace;
         let room = self.rooms.get_mut(key);
-        let Some(connections) = room.presence.users.get_mut(&user) else { return };
-        *connections -= 1;
-        if *connections > 0 {
+        if !room.presence.users.remove(user) {
             return;
         }
-        room.presence.users.remove(&user);
         if exit == Exit::Left || grace.is_zero() {
             self.say_left(key, user);
         } else {

@@ -4,8 +4,6 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use slab::Slab;
-
 use crate::action::{Outcome, Queued};
 use crate::id::{ConnectionId, Ticket};
 use crate::name::UserName;
@@ -15,10 +13,11 @@ use crate::time::Timestamp;
 use super::Hub;
 use super::deadlines::Timer;
 use super::rooms::user_offline;
+use super::table::Table;
 
 /// A probe's place in the table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) struct ProbeKey(usize);
+pub(crate) struct ProbeKey(u32);
 
 #[derive(Debug)]
 struct Question {
@@ -49,12 +48,16 @@ impl Probe {
 }
 
 /// Probes under way.
-#[derive(Default, Debug)]
-pub(crate) struct Probes(Slab<Probe>);
+#[derive(Debug)]
+pub(crate) struct Probes(Table<Probe>);
 
 impl Probes {
+    pub(crate) const fn new() -> Self {
+        Self(Table::new())
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.len() == 0
     }
 
     /// Settles the awaited questions to a connection that the filter picks. Answers when the first was asked,
@@ -66,7 +69,7 @@ impl Probes {
         answer: impl Fn(Timestamp) -> Answer,
     ) -> (Option<Timestamp>, u32, Vec<ProbeKey>) {
         let (mut asked, mut count, mut settled) = (None, 0, Vec::new());
-        for (key, probe) in &mut self.0 {
+        for (key, probe) in self.0.iter_mut() {
             let before = count;
             for question in &mut probe.questions {
                 if question.connection == connection
@@ -104,7 +107,7 @@ impl Hub {
             if let Some(ping) = self.ping(id)
                 && let Some(connection) = self.connections.get_mut(id)
             {
-                connection.probes += 1;
+                connection.asked += 1;
                 questions.push(Question {
                     connection: id,
                     nonce: ping.nonce,
@@ -134,7 +137,7 @@ impl Hub {
 
     /// A connection that is gone, or going, answers nothing any more.
     pub(super) fn forget_probes(&mut self, id: ConnectionId) {
-        if self.connections.get(id).is_some_and(|connection| connection.probes > 0) {
+        if self.connections.get(id).is_some_and(|connection| connection.asked > 0) {
             let (_, count, settled) = self.probes.settle(id, |_| true, |_| Answer::Never);
             self.questions_settled(id, count, settled);
         }
@@ -142,7 +145,7 @@ impl Hub {
 
     fn questions_settled(&mut self, id: ConnectionId, count: u32, settled: Vec<ProbeKey>) {
         if let Some(connection) = self.connections.get_mut(id) {
-            connection.probes -= count;
+            connection.asked -= count;
         }
         for key in settled {
             self.finish_probe(key);
@@ -150,7 +153,7 @@ impl Hub {
     }
 
     pub(super) fn finish_probe(&mut self, key: ProbeKey) {
-        let Some(probe) = self.probes.0.try_remove(key.0) else { return };
+        let Some(probe) = self.probes.0.remove(key.0) else { return };
         self.deadlines.disarm(probe.deadline, Timer::Probe(key));
         let mut answers = Vec::with_capacity(probe.questions.len());
         for question in probe.questions {
@@ -159,7 +162,7 @@ impl Hub {
                 Answer::Never => None,
                 Answer::Awaited => {
                     if let Some(connection) = self.connections.get_mut(question.connection) {
-                        connection.probes -= 1;
+                        connection.asked -= 1;
                     }
                     None
                 }

@@ -1,7 +1,6 @@
 //! Coming back to a room: where a stream goes on, what was missed, and what a room keeps for that.
 
 use alloc::boxed::Box;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::action::{Outcome, Queued};
@@ -14,7 +13,6 @@ use crate::refusal::{ErrorCode, Refusal};
 use crate::time::Timestamp;
 
 use super::Hub;
-use super::connection::Seat;
 use super::deadlines::Timer;
 use super::room::RoomKey;
 
@@ -119,7 +117,7 @@ impl Hub {
     pub(super) fn keep(
         &mut self,
         key: RoomKey,
-        publication: &Arc<Publication>,
+        publication: &Publication,
         except: Option<(UserName, Session)>,
     ) {
         let bounds = self.bounds(key);
@@ -128,7 +126,7 @@ impl Hub {
         }
         let now = self.now;
         self.change_kept(key, |kept| {
-            kept.push(publication.clone(), except, now);
+            kept.push(publication, except, now);
             kept.trim(bounds, now);
         });
         let limit = self.config.limits.history_bytes;
@@ -159,7 +157,7 @@ impl Hub {
         let limits = &self.config.limits;
         History {
             events: bounds.events.max(limits.outbox_messages),
-            age: bounds.age.max(limits.state_timeout * 2),
+            age: bounds.age.max(limits.state_timeout.saturating_mul(2)),
             bytes: bounds.bytes.max(limits.outbox_bytes),
         }
     }
@@ -309,7 +307,7 @@ impl Hub {
                 continue;
             };
             let Some(slot) = connection.slot_of(key) else { continue };
-            if !matches!(connection.memberships[slot].seat, Seat::Reserved { .. }) {
+            if !connection.memberships[slot].seat.is_reserved() {
                 continue;
             }
             refreshed += 1;
@@ -363,14 +361,15 @@ impl Hub {
             }
         };
         let (mut events, mut bytes) = (Vec::new(), 0);
+        let start = self.config.unix_ms_at_start;
         let past = (from..=there.offset).take(limit).map_while(|offset| there.kept.get(offset));
         for past in past {
-            bytes += past.publication.cost_bytes();
+            bytes += past.cost_bytes();
             // At least one, so that somebody who asks for the rest gets on.
             if bytes > self.config.limits.outlet_high_water && !events.is_empty() {
                 break;
             }
-            events.push(past.publication.clone());
+            events.push(past.publication(&room, there.position(), start));
         }
         let more = from + (events.len() as u64) <= there.offset;
         Ok(Message::History { id, room, events, position: there.position(), more })

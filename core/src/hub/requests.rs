@@ -62,7 +62,7 @@ impl Hub {
         self.requests.asked.insert(key, Asked { ticket, connection: to, deadline });
         self.deadlines.arm(deadline, Timer::Request(key));
         if let Some(connection) = self.connections.get_mut(to) {
-            connection.requests += 1;
+            connection.asked += 1;
         }
         self.send(to, Message::Request { id, method, payload });
         Ok(Outcome::Asked)
@@ -96,7 +96,7 @@ impl Hub {
 
     /// The connection ends, and with it what it was asked.
     pub(super) fn forget_requests(&mut self, id: ConnectionId) {
-        if self.connections.get(id).is_none_or(|connection| connection.requests == 0) {
+        if self.connections.get(id).is_none_or(|connection| connection.asked == 0) {
             return;
         }
         let asked = self.requests.asked.iter().filter(|(_, asked)| asked.connection == id);
@@ -110,7 +110,7 @@ impl Hub {
         let Some(asked) = self.requests.asked.remove(&key) else { return };
         self.deadlines.disarm(asked.deadline, Timer::Request(key));
         if let Some(connection) = self.connections.get_mut(asked.connection) {
-            connection.requests -= 1;
+            connection.asked -= 1;
         }
         self.queue.push(Queued::Answered { ticket: asked.ticket, answer });
     }

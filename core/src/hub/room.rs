@@ -4,8 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use hashbrown::HashMap;
-use slab::Slab;
+use smallvec::SmallVec;
 
 use crate::id::ConnectionId;
 use crate::name::{RoomName, UserName};
@@ -13,14 +12,17 @@ use crate::position::{Epoch, Position, Session};
 use crate::random::Keyed;
 use crate::time::Timestamp;
 
+use super::counts::Counts;
 use super::history::Kept;
+use super::names::Names;
 use super::outbox::{Found, Replay};
 use super::recovery::Question;
+use super::table::Table;
 use super::user::UserKey;
 
 /// A room's place in the table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(crate) struct RoomKey(u32);
+pub(crate) struct RoomKey(pub(super) u32);
 
 /// A room. It exists while somebody is in it or has a seat in it, and longer if its class keeps history.
 #[derive(Debug)]
@@ -29,13 +31,13 @@ pub(crate) struct Room {
     /// Index of its class.
     pub(crate) class: u16,
     /// The members, densely, so that a broadcast copies them in one go.
-    pub(crate) members: Vec<ConnectionId>,
+    pub(crate) members: SmallVec<[ConnectionId; 2]>,
     /// For each member, which of its memberships this one is: the way back, for constant-time leaving.
-    pub(crate) slots: Vec<u16>,
+    pub(crate) slots: SmallVec<[u16; 8]>,
     /// Seats of those who are no members (yet).
-    pub(crate) reserved: usize,
+    pub(crate) reserved: u32,
     /// Members whose socket takes no more. While it is 0, a broadcast looks at nobody.
-    pub(crate) blocked: usize,
+    pub(crate) blocked: u32,
     /// Users, where the class keeps presence.
     pub(crate) presence: Presence,
     pub(crate) epoch: Epoch,
@@ -54,7 +56,7 @@ pub(crate) struct Room {
 /// Which users are in a room, by how many connections, and which are away for a moment.
 #[derive(Debug)]
 pub(crate) struct Presence {
-    pub(crate) users: HashMap<UserKey, u32, Keyed>,
+    pub(crate) users: Counts,
     /// Users whose last connection was lost, until when they may come back unnoticed.
     pub(crate) absent: BTreeMap<UserKey, Timestamp>,
 }
@@ -62,7 +64,8 @@ pub(crate) struct Presence {
 impl Presence {
     /// All users, those included that are away for a moment, in the order of their keys.
     pub(crate) fn sorted(&self) -> Vec<UserKey> {
-        let mut users: Vec<_> = self.users.keys().chain(self.absent.keys()).copied().collect();
+        let mut users: Vec<_> = self.absent.keys().copied().collect();
+        self.users.add_to(&mut users);
         users.sort_unstable();
         users
     }
@@ -75,15 +78,15 @@ impl Room {
 
     /// Taken seats.
     pub(crate) fn seats(&self) -> usize {
-        self.members.len() + self.reserved
+        self.members.len() + self.reserved as usize
     }
 }
 
 /// Rooms by key and by name.
 #[derive(Debug)]
 pub(crate) struct Rooms {
-    table: Slab<Room>,
-    names: HashMap<RoomName, RoomKey, Keyed>,
+    pub(super) table: Table<Room>,
+    names: Names,
     /// Those that nobody is in, by when that began.
     pub(crate) idle: BTreeSet<(Timestamp, RoomKey)>,
     keyed: Keyed,
@@ -91,20 +94,21 @@ pub(crate) struct Rooms {
 
 impl Rooms {
     pub(crate) fn new(keyed: Keyed) -> Self {
-        let names = HashMap::with_hasher(keyed.clone());
-        Self { table: Slab::new(), names, idle: BTreeSet::new(), keyed }
+        let names = Names::new(keyed.clone());
+        Self { table: Table::new(), names, idle: BTreeSet::new(), keyed }
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<RoomKey> {
-        self.names.get(name).copied()
+        let has_name = |at| self.table.get(at).is_some_and(|room| &*room.name == name);
+        self.names.find(name, has_name).map(RoomKey)
     }
 
     pub(crate) fn get(&self, key: RoomKey) -> &Room {
-        &self.table[key.0 as usize]
+        &self.table[key.0]
     }
 
     pub(crate) fn get_mut(&mut self, key: RoomKey) -> &mut Room {
-        &mut self.table[key.0 as usize]
+        &mut self.table[key.0]
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -115,14 +119,11 @@ impl Rooms {
         let room = Room {
             name: name.clone(),
             class,
-            members: Vec::new(),
-            slots: Vec::new(),
+            members: SmallVec::new(),
+            slots: SmallVec::new(),
             reserved: 0,
             blocked: 0,
-            presence: Presence {
-                users: HashMap::with_hasher(self.keyed.clone()),
-                absent: BTreeMap::new(),
-            },
+            presence: Presence { users: Counts::default(), absent: BTreeMap::new() },
             epoch,
             offset: 0,
             kept: Kept::default(),
@@ -130,13 +131,19 @@ impl Rooms {
             question: None,
             armed: Timestamp::MAX,
         };
-        let key = RoomKey(self.table.insert(room) as u32);
-        self.names.insert(name.clone(), key);
-        key
+        let at = self.table.insert(room);
+        self.names.insert(name, at);
+        RoomKey(at)
     }
 
     /// Looks for the next publication of a replay.
-    pub(crate) fn find_past(&self, replay: &Replay, user: &UserName, session: Session) -> Found {
+    pub(crate) fn find_past(
+        &self,
+        replay: &Replay,
+        user: &UserName,
+        session: Session,
+        unix_ms: u64,
+    ) -> Found {
         let Replay { next, last, .. } = *replay;
         let room = self.find(&replay.room).map(|key| self.get(key));
         let Some(room) = room.filter(|room| room.epoch == last.epoch) else {
@@ -144,7 +151,7 @@ impl Rooms {
         };
         match room.kept.get(next) {
             Some(past) if past.is_not_for(user, session) => Found::Excluded,
-            Some(past) => Found::Publication(past.publication.clone()),
+            Some(past) => Found::Publication(past.publication(&room.name, last, unix_ms)),
             None => {
                 let before = room.kept.first().map_or(last.offset, |first| first.max(next + 1) - 1);
                 Found::Lost(before.min(last.offset))
@@ -152,9 +159,14 @@ impl Rooms {
         }
     }
 
+    /// One more connection of this user is in the room. Answers whether it is the first.
+    pub(crate) fn count_user(&mut self, key: RoomKey, user: UserKey) -> bool {
+        self.table[key.0].presence.users.add(user, &self.keyed)
+    }
+
     /// A seat in this room is taken: whoever was thought to be gone, the room is in use again.
     pub(crate) fn take_seat(&mut self, key: RoomKey) {
-        let room = &mut self.table[key.0 as usize];
+        let room = &mut self.table[key.0];
         room.reserved += 1;
         if let Some(since) = room.idle_since.take() {
             self.idle.remove(&(since, key));
@@ -162,8 +174,8 @@ impl Rooms {
     }
 
     pub(crate) fn remove(&mut self, key: RoomKey) {
-        let room = self.table.remove(key.0 as usize);
-        self.names.remove(&room.name);
+        let Some(room) = self.table.remove(key.0) else { return };
+        self.names.remove(&room.name, key.0);
         if let Some(since) = room.idle_since {
             self.idle.remove(&(since, key));
         }

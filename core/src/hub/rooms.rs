@@ -27,15 +27,15 @@ pub(super) struct Draft {
 
 impl Hub {
     pub(super) fn find_or_make_room(&mut self, name: &RoomName) -> RoomKey {
-        match self.rooms.find(name) {
-            Some(key) => key,
-            None => {
-                let class = self.class_of(name);
-                let number = self.random.next();
-                let epoch = Epoch(self.random.disguise(number));
-                self.rooms.insert(name, class, epoch)
-            }
-        }
+        self.rooms.find(name).unwrap_or_else(|| self.make_room(name))
+    }
+
+    /// Makes a room that is not there.
+    fn make_room(&mut self, name: &RoomName) -> RoomKey {
+        let class = self.class_of(name);
+        let number = self.random.next();
+        let epoch = Epoch(self.random.disguise(number));
+        self.rooms.insert(name, class, epoch)
     }
 
     /// Enters a room, and tells the connection where its stream begins and what it missed. That may take until the
@@ -53,7 +53,7 @@ impl Hub {
         let key = self.rooms.find(name);
         let seat = key.and_then(|key| Some((key, connection.slot_of(key)?)));
         let (key, slot) = match seat {
-            Some((key, slot)) if connection.memberships[slot].seat != Seat::Held => {
+            Some((key, slot)) if connection.memberships[slot].seat != Seat::HELD => {
                 if connection.memberships[slot].seat.at().is_none() {
                     let position = self.rooms.get(key).position();
                     self.await_state_too(id, key, request)?;
@@ -67,14 +67,14 @@ impl Hub {
                 return Ok(Outcome::Joined(beginning.position));
             }
             Some(held) => held,
-            None => self.take_seat(id, name)?,
+            None => self.take_seat(id, name, key)?,
         };
         let start = self.start(key, since);
         let beginning = self.beginning(key, start);
         if let Some(reason) = self.waits_for_state(key, start) {
             if let Some(connection) = self.connections.get_mut(id) {
                 let seat = &mut connection.memberships[slot].seat;
-                *seat = Seat::Reserved { present: seat.is_present() };
+                *seat = Seat::reserved(seat.is_present());
             }
             self.await_state(id, key, request, reason);
         } else {
@@ -90,6 +90,7 @@ impl Hub {
         &mut self,
         id: ConnectionId,
         name: &RoomName,
+        key: Option<RoomKey>,
     ) -> Result<(RoomKey, usize), Refusal> {
         let slot = self.connections.get(id).map_or(0, |connection| connection.memberships.len());
         let limit = self.config.limits.max_rooms_per_connection;
@@ -99,7 +100,6 @@ impl Hub {
                 alloc::format!("the connection is in {slot} rooms, which is as many as it may be"),
             ));
         }
-        let key = self.rooms.find(name);
         let seats = key.map_or(0, |key| self.rooms.get(key).seats());
         if self.rules_of(name, key).max_members.is_exceeded_by(seats + 1) {
             return Err(Refusal::new(
@@ -107,11 +107,10 @@ impl Hub {
                 alloc::format!("the room is full: {seats} of {seats} seats are taken"),
             ));
         }
-        let key = self.find_or_make_room(name);
+        let key = key.unwrap_or_else(|| self.make_room(name));
         self.rooms.take_seat(key);
         if let Some(connection) = self.connections.get_mut(id) {
-            let seat = Seat::Reserved { present: false };
-            connection.memberships.push(Membership { room: key, seat });
+            connection.memberships.push(Membership { room: key, seat: Seat::RESERVED });
         }
         Ok((key, slot))
     }
@@ -154,14 +153,14 @@ impl Hub {
     pub(super) fn publish(
         &mut self,
         name: &RoomName,
+        found: Option<RoomKey>,
         draft: Draft,
         except: Option<ConnectionId>,
     ) -> Outcome {
-        let found = self.rooms.find(name);
         if found.is_none() && !self.keeps_without_anybody(name) {
             return Outcome::Published { position: None, recipients: 0 };
         }
-        let key = found.unwrap_or_else(|| self.find_or_make_room(name));
+        let key = found.unwrap_or_else(|| self.make_room(name));
         let unix_ms = self.unix_ms();
         let room = self.rooms.get_mut(key);
         room.offset += 1;
@@ -223,7 +222,7 @@ impl Hub {
         } else {
             Overflow::Close
         };
-        let mut waiting = Vec::with_capacity(room.blocked);
+        let mut waiting = Vec::with_capacity(room.blocked as usize);
         for (at, &member) in room.members.iter().enumerate() {
             if Some(at) == except {
                 continue;
@@ -264,7 +263,7 @@ impl Hub {
     /// The user's reserved and open connections.
     pub(super) fn connections_of(&self, user: &str) -> Vec<ConnectionId> {
         let key = self.users.find(user);
-        key.map_or_else(Vec::new, |key| self.users.get(key).connections.clone())
+        key.map_or_else(Vec::new, |key| self.users.get(key).connections.to_vec())
     }
 
     /// Names of the users in a room, sorted; users that are away for a moment are still there.

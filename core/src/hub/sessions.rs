@@ -66,7 +66,7 @@ impl Hub {
             let membership = self.connections.get_mut(id).map(|c| &mut c.memberships[slot]);
             let Some(membership) = membership else { return };
             if membership.seat.is_present() {
-                membership.seat = Seat::Held;
+                membership.seat = Seat::HELD;
             } else {
                 self.exit(id, slot, Exit::Lost);
             }
@@ -105,7 +105,7 @@ impl Hub {
 
     /// Seats that it did not claim are free.
     pub(super) fn claims_over(&mut self, id: ConnectionId) {
-        let is_held = |c: &Connection| c.memberships.iter().position(|m| m.seat == Seat::Held);
+        let is_held = |c: &Connection| c.memberships.iter().position(|m| m.seat == Seat::HELD);
         let is_open = |c: &&Connection| c.is_open();
         while let Some(slot) = self.connections.get(id).filter(is_open).and_then(is_held) {
             self.exit(id, slot, Exit::Lost);

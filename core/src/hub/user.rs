@@ -1,55 +1,56 @@
 //! Users and their connections.
 
-use hashbrown::HashMap;
-use slab::Slab;
+use smallvec::SmallVec;
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
 use crate::id::ConnectionId;
 use crate::name::UserName;
 use crate::random::Keyed;
 
 use super::memory::Memory;
+use super::names::Names;
+use super::table::Table;
 
 /// A user's place in the table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(crate) struct UserKey(u32);
+pub(crate) struct UserKey(pub(super) u32);
 
 /// A user, kept as long as anything refers to it.
 #[derive(Debug)]
 pub(crate) struct User {
     pub(crate) name: UserName,
     /// Connections that take a seat of the user's: reserved, open and held ones. In no particular order.
-    pub(crate) connections: Vec<ConnectionId>,
+    pub(crate) connections: SmallVec<[ConnectionId; 2]>,
     /// What it sent with ids, for a while.
     pub(crate) memory: Option<Box<Memory>>,
     /// Connections of any phase, absences in rooms, and its memory.
-    references: usize,
+    pub(super) references: u32,
 }
 
 /// Users by key and by name.
 #[derive(Debug)]
 pub(crate) struct Users {
-    table: Slab<User>,
-    names: HashMap<UserName, UserKey, Keyed>,
+    pub(super) table: Table<User>,
+    names: Names,
 }
 
 impl Users {
     pub(crate) fn new(keyed: Keyed) -> Self {
-        Self { table: Slab::new(), names: HashMap::with_hasher(keyed) }
+        Self { table: Table::new(), names: Names::new(keyed) }
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<UserKey> {
-        self.names.get(name).copied()
+        let has_name = |at| self.table.get(at).is_some_and(|user| &*user.name == name);
+        self.names.find(name, has_name).map(UserKey)
     }
 
     pub(crate) fn get(&self, key: UserKey) -> &User {
-        &self.table[key.0 as usize]
+        &self.table[key.0]
     }
 
     pub(crate) fn get_mut(&mut self, key: UserKey) -> &mut User {
-        &mut self.table[key.0 as usize]
+        &mut self.table[key.0]
     }
 
     pub(crate) fn name(&self, key: UserKey) -> UserName {
@@ -65,11 +66,11 @@ impl Users {
         let key = match self.find(name) {
             Some(key) => key,
             None => {
-                let connections = Vec::new();
+                let connections = SmallVec::new();
                 let user = User { name: name.clone(), connections, memory: None, references: 0 };
-                let key = UserKey(self.table.insert(user) as u32);
-                self.names.insert(name.clone(), key);
-                key
+                let at = self.table.insert(user);
+                self.names.insert(name, at);
+                UserKey(at)
             }
         };
         self.refer_again(key);
@@ -84,9 +85,10 @@ impl Users {
     pub(crate) fn release(&mut self, key: UserKey) {
         let user = self.get_mut(key);
         user.references -= 1;
-        if user.references == 0 {
-            let user = self.table.remove(key.0 as usize);
-            self.names.remove(&user.name);
+        if user.references == 0
+            && let Some(user) = self.table.remove(key.0)
+        {
+            self.names.remove(&user.name, key.0);
         }
     }
 }

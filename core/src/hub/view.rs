@@ -92,7 +92,7 @@ impl<'a> ConnectionView<'a> {
 
     fn seats(&self, held: bool) -> impl Iterator<Item = &'a RoomName> + use<'a> {
         let (hub, memberships) = (self.hub, &self.connection.memberships);
-        let those = memberships.iter().filter(move |it| (it.seat == Seat::Held) == held);
+        let those = memberships.iter().filter(move |it| (it.seat == Seat::HELD) == held);
         those.map(move |membership| &hub.rooms.get(membership.room).name)
     }
 

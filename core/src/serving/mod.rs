@@ -40,6 +40,9 @@ pub use settings::{BuildError, Observer, RawService, Settings};
 /// How long a peer that has heard our last word may take to read it.
 pub const FAREWELL: Duration = Duration::from_secs(2);
 
+/// The same when the server goes away: a drain has had its time.
+pub const LAST_FAREWELL: Duration = Duration::from_millis(250);
+
 /// How much of what a peer still sends is read meanwhile, so that our last word is not destroyed by a reset.
 pub const FAREWELL_BYTES: usize = 4 * 1024 * 1024;
 

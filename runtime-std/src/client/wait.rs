@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use switchboard_core::calling::{Call, CallError};
 
-use crate::shared::lock;
+use crate::sync::lock;
 
 /// Wakes one thread that waits.
 #[derive(Default)]

@@ -52,7 +52,7 @@ impl Config {
     }
 
     /// The same for a file that has been read.
-    pub(super) fn from_text(
+    pub(crate) fn from_text(
         name: &str,
         text: &str,
         environment: impl IntoIterator<Item = (OsString, OsString)>,

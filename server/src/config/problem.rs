@@ -35,7 +35,17 @@ impl Problems {
             Place::Nowhere => (usize::MAX, what.to_owned()),
         };
         let at = self.0.partition_point(|(other, _)| *other <= order);
-        self.0.insert(at, (order, text));
+        self.0.insert(at, (order, text.chars().map(printable).collect()));
+    }
+}
+
+/// A quoted line goes to terminals and logs, and must not be able to steer them.
+fn printable(c: char) -> char {
+    match c {
+        '\n' => c,
+        '\t' => ' ',
+        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c => c,
     }
 }
 
@@ -128,6 +138,14 @@ mod tests {
         assert_eq!(nearest("connections", names), Some("max_connections"));
         assert_eq!(nearest("INTERVAL", names), Some("interval"));
         assert_eq!(nearest("colour", names), None);
+    }
+
+    #[test]
+    fn a_quoted_line_steers_no_terminal() {
+        let file = File { name: "f", text: "a\t= \u{1b}[2J" };
+        let mut problems = Problems::default();
+        problems.add(&file, &Place::File { span: 4..5, hidden: false }, "no \u{9b}");
+        assert_eq!(problems.to_string(), "f:1:5: no \u{fffd}\n  1 | a = \u{fffd}[2J\n    |     ^");
     }
 
     #[test]

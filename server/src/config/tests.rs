@@ -351,3 +351,14 @@ fn a_file_that_is_not_there_is_named() {
     let text = Config::load(Some(missing), [], &[]).unwrap_err().to_string();
     assert_in(&text, &["no-such-directory/c.toml: cannot be read: "]);
 }
+
+/// `check-config` said that it was valid, and then the server did not start.
+#[test]
+fn what_is_valid_here_is_valid_in_the_core() {
+    let config = file("[limits]\nmax_message_bytes = 0\nbytes_per_second = 1000\noutbox_bytes = 0");
+    assert_eq!(crate::settings::rules(&config).check(), Ok(()));
+    for origin in ["https://exa mple.org", "https://a.org:port", "https://a.*.org", "https://*"] {
+        let text = complaint(&format!("[origins]\nallowed = [{origin:?}]"));
+        assert_in(&text, &["is not an origin"]);
+    }
+}

@@ -16,7 +16,7 @@ use super::framing::{Framing, Stop};
 use super::head::Head;
 use super::settings::{BuildError, Settings};
 use super::std::io;
-use super::{FAREWELL, FAREWELL_BYTES, SHORTAGE};
+use super::{FAREWELL, FAREWELL_BYTES, LAST_FAREWELL, SHORTAGE};
 use crate::http::{Refusal, Request, Response};
 use crate::{ConnectionId, Driver, Kind, Outlet, Output, Stall, Timestamp};
 
@@ -49,6 +49,8 @@ pub struct Engine<O> {
     stops: VecDeque<(ConnectionId, Stop)>,
     ended: Ended,
     is_drained: bool,
+    /// When the drain is over: the end of all that is left.
+    last_call: Option<Timestamp>,
 }
 
 /// What an application says and does in the middle of a turn, without waiting.
@@ -95,6 +97,7 @@ impl<O: Outlet + Clone> Engine<O> {
             stops: VecDeque::new(),
             ended: Ended::default(),
             is_drained: false,
+            last_call: None,
         })
     }
 
@@ -258,13 +261,17 @@ impl<O: Outlet + Clone> Engine<O> {
             return Some(Duration::ZERO);
         }
         let deadlines = self.driver.next_deadline().into_iter().chain(self.peers.first_deadline());
-        deadlines.chain(self.shortage_until).min().map(|at| at - now)
+        let others = self.shortage_until.into_iter().chain(self.last_call);
+        deadlines.chain(others).min().map(|at| at - now)
     }
 
     /// Does what is due.
     pub fn tick(&mut self, now: Timestamp) {
         self.shortage_until = self.shortage_until.filter(|at| *at > now);
         self.driver.tick_if_due(now);
+        if self.last_call.take_if(|at| *at <= now).is_some() {
+            self.end_peers(|_| true);
+        }
         while let Some(key) = self.peers.due(now) {
             if let Some(Stage::Head(..) | Stage::Asked(..)) = self.peers.stage(key) {
                 tracing::debug!("a handshake took too long");
@@ -334,12 +341,17 @@ impl<O: Outlet + Clone> Engine<O> {
         for key in self.ended.take() {
             self.farewell(now, key);
         }
-        if self.is_drained {
-            for key in self.peers.keys(Stage::is_handshaking) {
-                self.peers.end(key);
-            }
+        if self.is_drained && self.peers.len() > 0 {
+            self.end_peers(Stage::is_handshaking);
+            self.last_call.get_or_insert(now + LAST_FAREWELL);
         }
         self.peers.reclaim();
+    }
+
+    fn end_peers(&mut self, holds: impl Fn(&Stage) -> bool) {
+        for key in self.peers.keys(holds) {
+            self.peers.end(key);
+        }
     }
 
     /// Begins to go away. See [`Driver::drain`].
@@ -351,9 +363,7 @@ impl<O: Outlet + Clone> Engine<O> {
     pub fn cut_off(&mut self, now: Timestamp) {
         self.driver.cut_off(now);
         while self.next_output().is_some() {}
-        for key in self.peers.keys(|_| true) {
-            self.peers.end(key);
-        }
+        self.end_peers(|_| true);
         self.flush(now, 0);
     }
 

@@ -1,160 +1,25 @@
-//! The client machine under random events: what must be so whatever happens.
+//! What an observer of a client's machine knows, and holds against it after each step.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
-use proptest::collection::vec;
-use proptest::prelude::*;
 use serde_json::{Value, json};
 use switchboard_core::client::{
-    Action, Client, CloseFrame, Config, Delivery, Event, Outbound, Question, ReplyError,
-    RoomChange, ServerMessage, Settled, State, Token,
+    Action, Client, Config, Delivery, Event, Outbound, Question, RoomChange, ServerMessage,
+    Settled, State,
 };
-use switchboard_core::{
-    Epoch, Json, Kind, MessageId, Payload, Position, RoomName, Ticket, Timestamp, UserName,
-};
+use switchboard_core::{Json, Kind, Payload, Position, RoomName, Ticket, Timestamp, UserName};
 
-const ROOMS: [&str; 4] = ["lobby", "news", "a", "b"];
+use super::ops::{Answer, Op, position, room};
+
 const BUFFER: usize = 3;
 const IN_FLIGHT: usize = 2;
 const MAX_ROOMS: usize = 3;
 
-#[derive(Clone, Debug)]
-enum Op {
-    Feed(Event),
-    /// A call; the ticket is given when it is made.
-    Join(usize, Option<u64>),
-    Leave(usize),
-    Send(Option<usize>, usize),
-    Direct,
-    Request(u64),
-    Ask(bool),
-    Cancel(usize),
-    /// The server answers one of the last messages.
-    Answer(usize, Answer),
-    Wait(u64),
-    /// Time passes until something is due.
-    Due,
-}
-
-#[derive(Clone, Debug)]
-enum Answer {
-    Ack(Option<u64>),
-    Error(&'static str),
-    Right,
-}
-
-fn position(offset: u64) -> Position {
-    Position { epoch: Epoch(7 + offset / 40), offset: offset % 40 }
-}
-
-fn room(index: usize) -> RoomName {
-    RoomName::new(ROOMS[index]).expect("a name")
-}
-
-fn received(message: &Value) -> Op {
-    Op::Feed(Event::Received(ServerMessage::from_text(&message.to_string())))
-}
-
-fn connected(rooms: &BTreeMap<usize, u64>, limit: Option<usize>, stale: Option<u64>) -> Op {
-    let rooms: Vec<_> = rooms
-        .iter()
-        .map(|(&room, &at)| json!({ "room": ROOMS[room], "position": position(at).to_string() }))
-        .collect();
-    received(&json!({
-        "type": "connected",
-        "session": "5be0cd19137e2179",
-        "rooms": rooms,
-        "limits": { "max_message_bytes": limit },
-        "heartbeat": { "stale_after_ms": stale },
-    }))
-}
-
-fn published(room: usize, at: u64) -> Op {
-    let event_id = position(at).to_string();
-    received(&json!({ "type": "chat", "room": ROOMS[room], "event_id": event_id, "timestamp": 1 }))
-}
-
-fn op() -> impl Strategy<Value = Op> {
-    let room = 0..ROOMS.len();
-    let close = prop_oneof![
-        4 => Just(None),
-        4 => prop::sample::select(vec![1001, 1006, 4002, 4008, 4029]).prop_map(Some),
-        2 => Just(Some(4001)),
-        1 => prop::sample::select(vec![1000, 4003, 4004]).prop_map(Some),
-    ];
-    let ended = close.prop_map(|code| {
-        Op::Feed(Event::Ended(code.map(|code| CloseFrame { code, reason: None })))
-    });
-    let refused = (prop::sample::select(vec![401, 403, 429, 503]), prop::option::of(0..3_000u64));
-    let answer = prop_oneof![
-        prop::option::of(0..120u64).prop_map(Answer::Ack),
-        prop::sample::select(vec!["rate_limited", "forbidden"]).prop_map(Answer::Error),
-        Just(Answer::Right),
-    ];
-    let token = prop_oneof![
-        3 => Just(Ok(Token::new("T"))),
-        1 => Just(Err("offline".into())),
-    ];
-    let joined = (room.clone(), 0..120u64, prop::option::of(any::<bool>()));
-    let coming = prop_oneof![
-        8 => (prop::collection::btree_map(room.clone(), 0..120u64, 0..2),
-              prop::option::of(30..200usize), prop::option::of(0..4_000u64))
-            .prop_map(|(rooms, limit, stale)| connected(&rooms, limit, stale)),
-        12 => (room.clone(), 0..120u64).prop_map(|(room, at)| published(room, at)),
-        4 => joined.prop_map(|(room, at, recovered)| received(&json!({
-            "type": "joined", "room": ROOMS[room], "position": position(at).to_string(), "recovered": recovered,
-        }))),
-        2 => room.clone().prop_map(|room| received(&json!({ "type": "left", "room": ROOMS[room] }))),
-        2 => room.clone().prop_map(|room| received(&json!({
-            "type": "error", "room": ROOMS[room], "code": "lobby_full", "message": "",
-        }))),
-        2 => (room.clone(), 0..120u64).prop_map(|(room, at)| received(&json!({
-            "type": "refresh", "room": ROOMS[room], "reason": "", "position": position(at).to_string(),
-        }))),
-        2 => (room.clone(), 0..120u64).prop_map(|(room, at)| received(&json!({
-            "type": "gap", "room": ROOMS[room], "since": position(0).to_string(),
-            "position": position(at).to_string(), "dropped": 1,
-        }))),
-        1 => (0..3_000u64).prop_map(|ms| received(&json!({ "type": "draining", "retry_after_ms": ms }))),
-        1 => Just(received(&json!({ "type": "health_ping", "timestamp": 5 }))),
-    ];
-    let other = prop_oneof![
-        1 => Just(Event::Stop),
-        8 => Just(Event::Connect),
-        2 => Just(Event::Wake),
-        2 => Just(Event::Alive),
-        2 => Just(Event::Opened),
-        3 => token.prop_map(Event::Token),
-        1 => Just(Event::Tick),
-        1 => Just(Event::Reply {
-            id: MessageId::new("s1").expect("an id"),
-            result: Err(ReplyError { code: "busy".into(), message: "later".into() }),
-        }),
-        2 => refused.prop_map(|(status, ms)| Event::Refused {
-            status, retry_after: ms.map(Duration::from_millis),
-        }),
-    ];
-    prop_oneof![
-        12 => other.prop_map(Op::Feed),
-        30 => coming,
-        4 => ended,
-        5 => (room.clone(), prop::option::of(0..120u64)).prop_map(|(room, at)| Op::Join(room, at)),
-        3 => room.clone().prop_map(Op::Leave),
-        12 => (prop::option::of(room), 0..80usize).prop_map(|(room, len)| Op::Send(room, len)),
-        2 => Just(Op::Direct),
-        4 => (0..3_000u64).prop_map(Op::Request),
-        2 => any::<bool>().prop_map(Op::Ask),
-        3 => (0..8usize).prop_map(Op::Cancel),
-        16 => (0..4usize, answer).prop_map(|(back, answer)| Op::Answer(back, answer)),
-        4 => (0..3_000u64).prop_map(Op::Wait),
-        8 => Just(Op::Due),
-    ]
-}
-
 /// What is known from outside.
-struct Watch {
+#[derive(Debug)]
+pub struct Watch {
     client: Client,
     twin: Client,
     now: Timestamp,
@@ -172,7 +37,8 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(seed: u32, ask_token: bool) -> Self {
+    /// A machine that has not started, and one more like it that must do the same.
+    pub fn new(seed: u32, ask_token: bool) -> Self {
         let config = Config {
             buffer: BUFFER,
             max_in_flight: IN_FLIGHT,
@@ -202,8 +68,12 @@ impl Watch {
         Ticket(self.calls)
     }
 
-    fn apply(&mut self, op: Op) {
-        let payload = |len: usize| Payload::Json(Json::of(&"x".repeat(len)).expect("JSON"));
+    /// Lets something happen.
+    ///
+    /// # Panics
+    /// When what comes of it must not be.
+    pub fn apply(&mut self, op: Op) {
+        let payload = |len: u8| Payload::Json(Json::of(&"x".repeat(len.into())).expect("JSON"));
         let kind = || Kind::new("chat").expect("a type");
         let event = match op {
             Op::Feed(event) => event,
@@ -217,7 +87,7 @@ impl Watch {
                 kind: kind(),
                 key: None,
                 payload: if len % 5 == 0 {
-                    Payload::Binary(Bytes::from(vec![0; len]))
+                    Payload::Binary(Bytes::from(vec![0; len.into()]))
                 } else {
                     payload(len)
                 },
@@ -231,7 +101,7 @@ impl Watch {
                 room: None,
                 kind: Kind::new("move").expect("a type"),
                 payload: payload(1),
-                timeout: Some(Duration::from_millis(ms)),
+                timeout: Some(Duration::from_millis(ms.into())),
             },
             Op::Ask(members) => {
                 let room = room(0);
@@ -243,7 +113,7 @@ impl Watch {
                 Event::Ask { ticket: self.ticket(), question, timeout: None }
             }
             Op::Cancel(back) => {
-                let ticket = self.calls.saturating_sub(back as u64);
+                let ticket = self.calls.saturating_sub(back.into());
                 self.unsettled.remove(&ticket);
                 Event::Cancel { ticket: Ticket(ticket) }
             }
@@ -252,7 +122,7 @@ impl Watch {
                 None => return,
             },
             Op::Wait(ms) => {
-                self.now = self.now + Duration::from_millis(ms);
+                self.now = self.now + Duration::from_millis(ms.into());
                 return;
             }
             Op::Due => {
@@ -265,8 +135,8 @@ impl Watch {
     }
 
     /// What a server says to the last message but so many.
-    fn answer(&self, back: usize, answer: &Answer) -> Option<Value> {
-        let id = self.order.get(self.order.len().checked_sub(back + 1)?)?;
+    fn answer(&self, back: u8, answer: &Answer) -> Option<Value> {
+        let id = self.order.get(self.order.len().checked_sub(usize::from(back) + 1)?)?;
         let error = |code| json!({ "type": "error", "id": id, "code": code, "message": "" });
         Some(match answer {
             Answer::Ack(at) => {
@@ -303,10 +173,11 @@ impl Watch {
         let is_tick = event == Event::Tick;
         match &event {
             Event::Ended(_) => self.socket = false,
+            // It forgets where it has been.
+            Event::Stop => self.seen.clear(),
             Event::Refused { .. } if self.state == State::Connecting => self.socket = false,
             Event::Refused { .. }
             | Event::Connect
-            | Event::Stop
             | Event::Token(_)
             | Event::Opened
             | Event::Received(_)
@@ -429,137 +300,15 @@ impl Watch {
         self.transmitted.insert(id, (message, self.connections));
     }
 
-    fn finish(mut self) {
+    /// Stops the machine: every call must have been settled, and nothing be left.
+    ///
+    /// # Panics
+    /// When it is not so.
+    pub fn finish(mut self) {
         self.feed(Event::Stop);
         assert!(self.unsettled.is_empty(), "{:?} are never settled", self.unsettled);
         assert_eq!(self.client.next_deadline(), None);
         assert_eq!(self.client.unanswered(), (0, 0));
         assert_eq!(self.client.rooms().count(), 0);
     }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn whatever_happens_every_call_is_settled_once(
-        seed in any::<u32>(),
-        ask_token in any::<bool>(),
-        ops in vec(op(), 0..150),
-    ) {
-        let mut watch = Watch::new(seed, ask_token);
-        for op in ops {
-            watch.apply(op);
-        }
-        watch.finish();
-    }
-
-    #[test]
-    fn no_text_of_a_server_makes_the_machine_panic(texts in vec(server_text(), 1..20)) {
-        let mut watch = Watch::new(1, false);
-        watch.apply(Op::Feed(Event::Connect));
-        watch.apply(connected(&BTreeMap::from([(0, 3)]), None, None));
-        for text in texts {
-            watch.apply(Op::Join(1, None));
-            watch.apply(Op::Feed(Event::Received(ServerMessage::from_text(&text))));
-            watch.apply(published(0, 20));
-        }
-        watch.finish();
-    }
-
-    #[test]
-    fn no_bytes_of_a_server_make_the_machine_panic(
-        header in prop::array::uniform8(any::<u8>()),
-        kind in prop::sample::select(vec![128u8, 129, 130, 0]),
-        lengths in prop::array::uniform4(0..6u8),
-        rest in vec(any::<u8>(), 0..60),
-        right in any::<bool>(),
-    ) {
-        let [room, name, id, from] = lengths;
-        let header = if right { [1, kind, room, name, id, from, 0, 0] } else { header };
-        let bytes = Bytes::from([&header[..], &rest].concat());
-        let mut watch = Watch::new(1, false);
-        watch.apply(Op::Feed(Event::Connect));
-        watch.apply(connected(&BTreeMap::from([(0, 3)]), None, None));
-        watch.apply(Op::Feed(Event::Received(ServerMessage::from_binary(&bytes))));
-        watch.finish();
-    }
-}
-
-/// Anything, and messages with fields that are nearly right.
-fn server_text() -> impl Strategy<Value = String> {
-    let types = [
-        "connected",
-        "joined",
-        "left",
-        "members",
-        "history",
-        "ack",
-        "error",
-        "health_ping",
-        "health_pong",
-        "request",
-        "draining",
-        "direct",
-        "member_joined",
-        "gap",
-        "refresh",
-        "chat",
-    ];
-    let fields = [
-        "id",
-        "room",
-        "user",
-        "from",
-        "event_id",
-        "timestamp",
-        "payload",
-        "binary",
-        "position",
-        "since",
-        "recovered",
-        "members",
-        "total",
-        "events",
-        "more",
-        "code",
-        "message",
-        "dropped",
-        "reason",
-        "method",
-        "retry_after_ms",
-        "session",
-        "rooms",
-        "heartbeat",
-        "limits",
-    ];
-    let values = prop_oneof![
-        Just(json!(null)),
-        Just(json!("")),
-        Just(json!("lobby")),
-        Just(json!("p-1")),
-        Just(json!("0000000000000007:5")),
-        Just(json!("0000000000000007:18446744073709551615")),
-        Just(json!("0000000000000007:18446744073709551616")),
-        Just(json!("x".repeat(300))),
-        Just(json!(5)),
-        Just(json!(u64::MAX)),
-        Just(json!(-1.5)),
-        Just(json!(true)),
-        Just(json!([])),
-        Just(json!([{ "room": "lobby", "position": "0000000000000007:5" }, 5])),
-        Just(json!({ "stale_after_ms": u64::MAX, "max_message_bytes": 0 })),
-        any::<String>().prop_map(Value::String),
-    ];
-    let fields = vec((prop::sample::select(fields.to_vec()), values), 0..8);
-    prop_oneof![
-        any::<String>(),
-        (prop::sample::select(types.to_vec()), fields).prop_map(|(kind, fields)| {
-            let mut message = json!({ "type": kind });
-            for (field, value) in fields {
-                message[field] = value;
-            }
-            message.to_string()
-        }),
-    ]
 }

@@ -1,0 +1,107 @@
+//! How many connections each user has in a room.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+
+use crate::random::Keyed;
+
+use super::user::UserKey;
+
+/// More users than this are hashed.
+const FEW: usize = 16;
+
+/// A count for each user. Most rooms have few users, who are found fastest by looking at all of them, and need no memory
+/// of their own while they are no more than two.
+#[derive(Default, Debug)]
+pub(super) struct Counts {
+    few: SmallVec<[(UserKey, u32); 2]>,
+    /// All of them, once there were more than a few; then none is above.
+    many: Option<Box<HashMap<UserKey, u32, Keyed>>>,
+}
+
+impl Counts {
+    /// Counts one connection. Answers whether it is the user's first.
+    pub(super) fn add(&mut self, user: UserKey, keyed: &Keyed) -> bool {
+        if let Some(many) = self.many.as_mut() {
+            let count = many.entry(user).or_insert(0);
+            *count += 1;
+            return *count == 1;
+        }
+        if let Some((_, count)) = self.few.iter_mut().find(|(key, _)| *key == user) {
+            *count += 1;
+            return false;
+        }
+        self.few.push((user, 1));
+        if self.few.len() > FEW {
+            let mut many = HashMap::with_capacity_and_hasher(FEW * 2, keyed.clone());
+            many.extend(core::mem::take(&mut self.few));
+            self.many = Some(Box::new(many));
+        }
+        true
+    }
+
+    /// Takes one connection back. Answers whether it was the user's last.
+    pub(super) fn remove(&mut self, user: UserKey) -> bool {
+        if let Some(many) = self.many.as_mut() {
+            let Some(count) = many.get_mut(&user) else { return false };
+            *count -= 1;
+            let is_last = *count == 0;
+            if is_last {
+                many.remove(&user);
+            }
+            if many.is_empty() {
+                self.many = None;
+            }
+            return is_last;
+        }
+        let Some(at) = self.few.iter().position(|(key, _)| *key == user) else { return false };
+        self.few[at].1 -= 1;
+        let is_last = self.few[at].1 == 0;
+        if is_last {
+            self.few.swap_remove(at);
+        }
+        is_last
+    }
+
+    /// How many users there are.
+    pub(super) fn len(&self) -> usize {
+        self.few.len() + self.many.as_ref().map_or(0, |many| many.len())
+    }
+
+    /// Adds all users to a list. Their order means nothing: the list is still to be sorted.
+    pub(super) fn add_to(&self, list: &mut Vec<UserKey>) {
+        list.extend(self.few.iter().map(|(user, _)| *user));
+        list.extend(self.many.iter().flat_map(|many| many.keys()).copied());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+
+    #[test]
+    fn few_and_many_count_alike() {
+        let keyed = Keyed::new(&mut Random::new(1));
+        let mut counts = Counts::default();
+        let users = FEW as u32 * 3;
+        for user in 0..users {
+            assert!(counts.add(UserKey(user), &keyed));
+            assert!(!counts.add(UserKey(user), &keyed));
+            assert_eq!(counts.len(), user as usize + 1);
+        }
+        let mut list = Vec::new();
+        counts.add_to(&mut list);
+        list.sort_unstable();
+        assert_eq!(list, Vec::from_iter((0..users).map(UserKey)));
+        for user in 0..users {
+            assert!(!counts.remove(UserKey(user)));
+            assert!(counts.remove(UserKey(user)));
+            assert!(!counts.remove(UserKey(user)));
+        }
+        assert_eq!((counts.len(), counts.many.is_none()), (0, true));
+    }
+}

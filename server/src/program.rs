@@ -1,0 +1,81 @@
+//! What the program does: which command, and what is printed where.
+
+use std::env;
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Parser;
+
+use crate::auth::{self, Grant, Verifier};
+#[cfg(target_os = "linux")]
+use crate::bench;
+use crate::cli::{Cli, Command, Run, Token};
+use crate::config::{Config, Problems};
+use crate::{bind, connect, serve};
+
+/// Runs the program with the arguments and the environment of the process.
+pub fn main() -> ExitCode {
+    // Wrong usage ends in here, with exit code 2.
+    let cli = Cli::parse();
+    let done = match &cli.command {
+        None => run(&cli.run).map(succeeded),
+        Some(Command::CheckConfig { file }) => check_config(file).map(succeeded),
+        Some(Command::Token(token)) => print_token(token).map(succeeded),
+        Some(Command::Connect(options)) => connect::connect(options).map(succeeded),
+        #[cfg(target_os = "linux")]
+        Some(Command::Bench(options)) => bench::bench(options),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn succeeded((): ()) -> ExitCode {
+    ExitCode::SUCCESS
+}
+
+fn run(run: &Run) -> Result<(), Box<dyn Error>> {
+    let config = Config::load(run.config.as_deref(), env::vars_os(), &run.overrides())?;
+    Ok(serve::serve(config)?)
+}
+
+fn check_config(file: &Path) -> Result<(), Box<dyn Error>> {
+    let config = Config::load(Some(file), env::vars_os(), &[])?;
+    write!(io::stdout(), "{} is valid\n\n{config}", file.display())?;
+    // The flag may be given when the server is started, so this is no error yet. A name that does
+    // not resolve here may do so where the server runs.
+    let listen = &config.server.listen;
+    let allowed = config.server.allow_anonymous;
+    let exposure = bind::resolve(listen)
+        .and_then(|addresses| bind::check_exposure(listen, &addresses, config.auth.mode, allowed));
+    if let Err(why) = exposure {
+        eprintln!("\nnote: the server would not start like this: {why}");
+    }
+    Ok(())
+}
+
+fn print_token(options: &Token) -> Result<(), Box<dyn Error>> {
+    let config = Config::load(options.config.as_deref(), env::vars_os(), &options.overrides())?;
+    let secret = config.secret.as_ref().ok_or_else(|| Problems::one("no secret".to_owned()))?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let expires = options.expires.as_millis().div_ceil(1_000);
+    let grant = Grant {
+        user: options.user.clone(),
+        rooms: options.rooms.clone(),
+        issued_at: now,
+        expires_at: (expires > 0)
+            .then(|| now.saturating_add(u64::try_from(expires).unwrap_or(u64::MAX))),
+    };
+    let token = auth::issue(secret, &config.auth, &grant)?;
+    // Nobody should carry away a token that the server refuses.
+    Verifier::new(secret, &config.auth).verify(&token, now)?;
+    writeln!(io::stdout(), "{token}")?;
+    Ok(())
+}
