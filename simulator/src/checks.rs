@@ -182,6 +182,10 @@ impl Stream {
                 )
             },
         )?;
+        if recovered == Some(true) {
+            // It was told of a break, lost the connection before the refresh, and is back where it was: nothing is broken.
+            self.at = self.broken_after.take().or(self.at);
+        }
         match (recovered, self.at) {
             // Where there is a promise to go on, it is kept.
             (Some(true), Some(at)) => {
