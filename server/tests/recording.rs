@@ -1,21 +1,15 @@
 //! `switchboard --record` and `switchboard replay` as a user has them.
 #![cfg(all(test, unix))]
 
+#[allow(dead_code, reason = "the server of these tests has arguments, and is heard")]
+mod program;
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output};
 use std::{env, fs, process};
 
-fn switchboard(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
-    for (name, _) in env::vars_os() {
-        if name.to_string_lossy().starts_with("SWITCHBOARD_") {
-            command.env_remove(name);
-        }
-    }
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
+use program::switchboard;
 
 /// A folder that is gone after the test.
 struct Folder(PathBuf);

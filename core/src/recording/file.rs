@@ -240,3 +240,93 @@ impl Header {
 fn number(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    const LAYOUT: Layout = Layout { recording: 7, places: 3, place_bytes: 1_000 };
+
+    /// A file to which these segments were written, each in blocks of 100 bytes.
+    fn file(contents: &[&[u8]]) -> Vec<u8> {
+        let mut file = LAYOUT.to_bytes().to_vec();
+        for (segment, content) in (0..).zip(contents) {
+            let mut at = LAYOUT.start_of(segment) as usize;
+            for (block, content) in (0..).zip(content.chunks(100)) {
+                let header = LAYOUT.header(segment, block, content);
+                let end = at + HEADER_BYTES + content.len();
+                file.resize(file.len().max(end), 0);
+                file[at..at + HEADER_BYTES].copy_from_slice(&header);
+                file[at + HEADER_BYTES..end].copy_from_slice(content);
+                at = end;
+            }
+        }
+        file
+    }
+
+    #[test]
+    fn the_newest_segments_are_there_in_order() {
+        let contents = [&[1; 300][..], &[2; 500], &[3; 10], &[4; 250], &[5; 120]];
+        let read = segments(&file(&contents)).expect("a recording");
+        let numbers: Vec<u64> = read.iter().map(|segment| segment.number).collect();
+        assert_eq!(numbers, [2, 3, 4]);
+        for segment in read {
+            assert_eq!(segment.bytes, contents[segment.number as usize]);
+            assert_eq!(segment.flaw, None, "what is left of an older one is no damage");
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_is_noticed_and_all_before_it_is_there() {
+        let whole = file(&[&[1; 300]]);
+        for at in HEAD_BYTES..whole.len() {
+            let mut file = whole.clone();
+            file[at] ^= 0x40;
+            let read = segments(&file).expect("a recording");
+            let block = (at - HEAD_BYTES) / (HEADER_BYTES + 100);
+            match read.first() {
+                Some(segment) => {
+                    assert_eq!(segment.bytes, vec![1; block * 100], "byte {at}");
+                    // A header that is not this recording's is none.
+                    let is_noticed = matches!(segment.flaw, Some(Flaw::Damaged(_)));
+                    let in_number = (at - HEAD_BYTES) % (HEADER_BYTES + 100) < 8;
+                    assert!(is_noticed || in_number, "byte {at}");
+                }
+                None => assert!(block == 0 && at < HEAD_BYTES + HEADER_BYTES, "byte {at}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_cut_off_is_whole_up_to_there() {
+        let whole = file(&[&[1; 300]]);
+        for length in HEAD_BYTES..whole.len() {
+            let read = segments(&whole[..length]).expect("a recording");
+            let blocks = (length - HEAD_BYTES) / (HEADER_BYTES + 100);
+            let in_block = (length - HEAD_BYTES) % (HEADER_BYTES + 100);
+            let Some(segment) = read.first() else {
+                assert!(blocks == 0 && in_block < HEADER_BYTES);
+                continue;
+            };
+            assert_eq!(segment.bytes.len(), blocks * 100);
+            assert_eq!(segment.flaw.is_some(), in_block >= HEADER_BYTES, "{length}");
+            assert!(!matches!(segment.flaw, Some(Flaw::Damaged(_))));
+        }
+    }
+
+    #[test]
+    fn what_is_no_recording_is_told_apart() {
+        let head = LAYOUT.to_bytes();
+        assert_eq!(Layout::read(&head), Ok(LAYOUT));
+        assert_eq!(Layout::read(b""), Err(NoRecording::Empty));
+        assert_eq!(Layout::read(b"Dear Sir or Madam, I write to you"), Err(NoRecording::Foreign));
+        assert_eq!(Layout::read(&head[..40]), Err(NoRecording::Damaged));
+        let mut other = head;
+        other[16] = 9;
+        assert_eq!(Layout::read(&other), Err(NoRecording::Damaged));
+        let checksum = hash(&other[..40]);
+        other[40..48].copy_from_slice(&checksum.to_le_bytes());
+        assert_eq!(Layout::read(&other), Err(NoRecording::Version(9)));
+    }
+}

@@ -41,6 +41,7 @@ impl Disk {
             self.write(&batch)?;
             batch.bytes.clear();
             batch.begins.clear();
+            batch.head = 0;
         }
         Ok(())
     }

@@ -49,6 +49,8 @@ pub(super) struct Batch {
     pub(super) bytes: Vec<u8>,
     /// Where in the bytes new segments begin.
     pub(super) begins: Vec<usize>,
+    /// Bytes of the last beginning.
+    pub(super) head: usize,
 }
 
 impl Spool {
@@ -146,6 +148,7 @@ impl Log for Spool {
         }
         let at = waiting.batch.bytes.len();
         waiting.batch.begins.push(at);
+        waiting.batch.head = head.len();
         waiting.segment_bytes = 0;
         let tell = waiting.push(head);
         drop(waiting);
@@ -161,7 +164,7 @@ impl Log for Spool {
             return Wants::Nothing;
         }
         // A large hub at the beginning of a segment is no reason to leave events out.
-        if waiting.batch.bytes.len() + bytes.len() > MOST + self.0.place_bytes as usize {
+        if waiting.batch.bytes.len() + bytes.len() > MOST + waiting.batch.head {
             waiting.is_behind = true;
             waiting.news.push(
                 "the disk is too slow for the recording: events are left out until it keeps up"
