@@ -137,6 +137,21 @@ impl World {
     }
 }
 
+fn checkpoint(what: &str, hub: &Hub) -> Result<(), Box<dyn Error>> {
+    let began = Instant::now();
+    let checkpoint = hub.checkpoint();
+    let took = began.elapsed();
+    let began = Instant::now();
+    Hub::restore(&checkpoint)?;
+    println!(
+        "a checkpoint {what}: {:.1} ms and {} bytes, {:.1} ms to be read",
+        took.as_secs_f64() * 1e3,
+        checkpoint.len(),
+        began.elapsed().as_secs_f64() * 1e3
+    );
+    Ok(())
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let page = Page::default();
     let bytes = || page.0.lock().unwrap_or_else(PoisonError::into_inner).len() as u64;
@@ -145,6 +160,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut recorded = World::new(Some(Recorder::new(payloads, page.clone())))?;
     let (people, same) = (alone.fill()?, recorded.fill()?);
     println!("coming: {:.1} bytes an event", bytes() as f64 / recorded.events as f64);
+    checkpoint("of those who have said nothing", &recorded.hub)?;
 
     let (before, at) = (recorded.events, bytes());
     let (without, with) = (alone.chat(&people), recorded.chat(&same));
@@ -155,17 +171,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (without, with) = (alone.broadcast(&people), recorded.broadcast(&same));
     println!("to {CONNECTIONS} at once: {:.0} µs without, {:.0} with", without / 1e3, with / 1e3);
 
-    let began = Instant::now();
-    let checkpoint = recorded.hub.checkpoint();
-    let took = began.elapsed();
-    let began = Instant::now();
-    Hub::restore(&checkpoint)?;
-    println!(
-        "a checkpoint: {:.1} ms and {} bytes, {:.1} ms to be read",
-        took.as_secs_f64() * 1e3,
-        checkpoint.len(),
-        began.elapsed().as_secs_f64() * 1e3
-    );
+    checkpoint("with what they said", &recorded.hub)?;
 
     recorded.recorder = None;
     let segment = page.0.lock().unwrap_or_else(PoisonError::into_inner).clone();

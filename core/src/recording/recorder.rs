@@ -219,7 +219,15 @@ pub(super) fn add_action(
     scratch.clear();
     let mut encoder = Encoder::new(scratch, None, Content::Digested(digests));
     // Every action can be written.
-    let _ = action.serialize(&mut encoder);
+    let _ = if let Action::Send { to, message } = action {
+        // Most of a broadcast is to whom it goes.
+        for id in *to {
+            actions.mix(u64::from(id.generation().get()) << 32 | id.index() as u64);
+        }
+        message.serialize(&mut encoder)
+    } else {
+        action.serialize(&mut encoder)
+    };
     actions.add(scratch);
 }
 

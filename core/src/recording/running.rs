@@ -18,7 +18,8 @@ impl Running {
         self.mix(bytes.len() as u64);
     }
 
-    fn mix(&mut self, word: u64) {
+    /// Adds a number.
+    pub(super) fn mix(&mut self, word: u64) {
         let product = u128::from(self.0 ^ word ^ MULTIPLIER) * u128::from(MULTIPLIER);
         self.0 = (product >> 64) as u64 ^ (product as u64).rotate_left(23);
     }

@@ -24,6 +24,10 @@ pub(super) fn show(
     writeln!(out, "Rooms")?;
     for room in hub.rooms() {
         let members = room.members();
+        // Those that are only kept are many, and only counted below.
+        if room.seats() == 0 && filter.room().is_none() {
+            continue;
+        }
         let has_user = filter.user().is_some_and(|user| room.users().contains(user));
         let has_connection = filter.connection().is_some_and(|id| members.contains(&id));
         if has_user || has_connection || filter.picks(None, None, [room.name()]) {

@@ -48,6 +48,10 @@ impl Filter {
         self.connection
     }
 
+    pub(super) fn room(&self) -> Option<&RoomName> {
+        self.room.as_ref()
+    }
+
     pub(super) fn user(&self) -> Option<&UserName> {
         self.user.as_ref()
     }
