@@ -174,14 +174,21 @@ impl Log for Spool {
         }
         let waits = waiting.batch.bytes.len() + bytes.len();
         let used = waiting.segment_bytes + (bytes.len() + headers(waits)) as u64;
-        if used > self.0.place_bytes {
-            return Wants::Nothing;
+        if used + SPARE > self.0.place_bytes {
+            return Wants::Segment;
         }
         let tell = waiting.push(bytes);
         drop(waiting);
         if tell {
             self.0.bell.notify_one();
         }
-        if used + SPARE > self.0.place_bytes { Wants::Segment } else { Wants::Event }
+        Wants::Event
+    }
+
+    fn end(&mut self, bytes: &[u8]) {
+        let mut waiting = self.lock();
+        if !waiting.is_stopped {
+            waiting.push(bytes);
+        }
     }
 }
