@@ -141,3 +141,24 @@ impl<T> fmt::Debug for Call<T> {
         f.write_str("Call")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_error_has_a_name_and_words() {
+        let name = CallError::Name { what: "room", error: NameError::Empty };
+        for (error, code, text) in [
+            (name, "invalid_field", "the room must not be empty"),
+            (
+                CallError::Payload("a map".into()),
+                "invalid_payload",
+                "the payload is no JSON: a map",
+            ),
+            (Failure::Stopped.into(), "stopped", "the client was stopped"),
+        ] {
+            assert_eq!((error.code(), error.to_string().as_str()), (code, text));
+        }
+    }
+}

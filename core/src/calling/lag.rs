@@ -105,3 +105,56 @@ impl Lag {
         (Lagged { rooms, others: self.others }, self.state)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Epoch;
+
+    fn at(offset: u64) -> Position {
+        Position { epoch: Epoch(7), offset }
+    }
+
+    #[test]
+    fn what_is_missed_of_a_room_is_one_stretch() {
+        let room = RoomName::new("lobby").expect("a good name");
+        let mut lag = Lag::default();
+        lag.gap(&room, at(2), at(5), 3);
+        lag.gap(&room, at(6), at(7), 1);
+        lag.other();
+        lag.state(State::Open, None, None);
+        let (lagged, state) = lag.end();
+        let missed = MissedInRoom {
+            room: room.clone(),
+            since: at(2),
+            position: at(7),
+            dropped: 4,
+            refreshed: false,
+        };
+        assert_eq!(lagged, Lagged { rooms: alloc::vec![missed], others: 1 });
+        assert_eq!(state, Some((State::Open, None, None)));
+    }
+
+    #[test]
+    fn a_refresh_makes_what_was_missed_before_it_meaningless() {
+        let room = RoomName::new("lobby").expect("a good name");
+        let mut lag = Lag::default();
+        lag.gap(&room, at(2), at(5), 3);
+        lag.refresh(&room, at(9));
+        let (lagged, _) = lag.end();
+        let [missed] = &lagged.rooms[..] else { panic!("{lagged:?}") };
+        assert!(missed.refreshed && missed.dropped == 0);
+        assert_eq!((missed.since, missed.position), (at(9), at(9)));
+    }
+
+    #[test]
+    fn rooms_beyond_the_bound_count_among_the_others() {
+        let mut lag = Lag::default();
+        for number in 0..=MAX_ROOMS {
+            let room = RoomName::new(&alloc::format!("room{number}")).expect("a good name");
+            lag.gap(&room, at(1), at(2), 1);
+        }
+        let (lagged, _) = lag.end();
+        assert_eq!((lagged.rooms.len(), lagged.others), (MAX_ROOMS, 1));
+    }
+}

@@ -1,7 +1,7 @@
 //! From bytes to messages, for the driver.
 //!
 //! Nearly every message is one whole frame that came in one piece. Those are unmasked where they were read, and handed on
-//! without a copy. Messages in fragments, close frames and what breaks a rule go to tungstenite's parser, which is there
+//! without a copy. Messages in fragments and close frames go to tungstenite's parser, which is there
 //! only as long as it is needed, so that an idle connection has none.
 
 use alloc::boxed::Box;
@@ -100,11 +100,9 @@ impl Framing {
         let mut taken = 0;
         while let Some(header) = Header::read(&bytes[taken..]) {
             let rest = &mut bytes[taken..];
-            if !header.is_lawful(self.max_message_bytes) {
-                // What is wrong with it is tungstenite's to say, which has seen all that came before.
-                let stop = self.by_the_book(sink, rest);
-                let unclear = || Stop::Violation(CloseReason::Protocol("not a frame".into()));
-                return (bytes.len(), Some(stop.unwrap_or_else(unclear)));
+            // Its header is enough, so that the end does not depend on how much of it has come.
+            if let Some(reason) = header.fault(self.max_message_bytes) {
+                return (bytes.len(), Some(Stop::Violation(reason)));
             }
             let Some(frame) = rest.get_mut(..header.frame_len()) else { break };
             taken += frame.len();

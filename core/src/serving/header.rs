@@ -1,5 +1,10 @@
 //! The header of a client's frame (RFC 6455, 5.2).
 
+use crate::CloseReason;
+
+/// The longest payload of a control frame (RFC 6455, 5.5).
+const CONTROL_MAX: usize = 125;
+
 /// What a frame is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
@@ -15,8 +20,10 @@ pub(super) enum Kind {
 pub(super) struct Header {
     pub(super) is_final: bool,
     pub(super) kind: Kind,
-    /// Nobody has agreed on an extension, so that the reserved bits are 0, and every kind is known.
-    has_known_bits: bool,
+    /// One of the kinds above.
+    is_known: bool,
+    /// Nobody has agreed on an extension that would give them a meaning.
+    has_reserved_bits: bool,
     /// `None` is against the rules for a client.
     mask: Option<[u8; 4]>,
     len: usize,
@@ -56,21 +63,35 @@ impl Header {
         Some(Self {
             is_final: first & 0x80 != 0,
             kind,
-            has_known_bits: known && first & 0x70 == 0,
+            is_known: known,
+            has_reserved_bits: first & 0x70 != 0,
             mask,
             len: bytes.len() - rest.len(),
             payload,
         })
     }
 
-    /// Whether a client may send such a frame, if messages have at most so many bytes. It may still come at the wrong time.
-    pub(super) fn is_lawful(&self, max_payload: usize) -> bool {
+    /// Why a client must not send such a frame, if messages have at most so many bytes. `None` for a lawful one, which may
+    /// still come at the wrong time.
+    pub(super) fn fault(&self, max_payload: usize) -> Option<CloseReason> {
         let is_control = matches!(self.kind, Kind::Close | Kind::Ping | Kind::Pong);
-        let max = if is_control { 125 } else { max_payload as u64 };
-        self.has_known_bits
-            && self.mask.is_some()
-            && self.payload <= max
-            && (self.is_final || !is_control)
+        let most = if is_control { max_payload.max(CONTROL_MAX) } else { max_payload };
+        let rule = |what: &'static str| Some(CloseReason::Protocol(what.into()));
+        if !self.is_known {
+            rule("nobody knows this kind of frame")
+        } else if self.payload > most as u64 {
+            Some(CloseReason::TooBig(max_payload))
+        } else if self.has_reserved_bits {
+            rule("a reserved bit is set")
+        } else if self.mask.is_none() {
+            rule("a client's frame has no mask")
+        } else if is_control && !self.is_final {
+            rule("a control frame is in pieces")
+        } else if is_control && self.payload > CONTROL_MAX as u64 {
+            rule("a control frame is longer than 125 bytes")
+        } else {
+            None
+        }
     }
 
     /// Bytes of the whole frame; of a lawful one, since others may be endless.
@@ -123,7 +144,7 @@ mod tests {
     fn it_reads_the_example_of_rfc_6455() {
         let mut bytes = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
         let header = Header::read(&bytes).expect("it is whole");
-        assert!(header.is_lawful(5) && header.is_final && header.kind == Kind::Text);
+        assert!(header.fault(5).is_none() && header.is_final && header.kind == Kind::Text);
         assert_eq!(header.frame_len(), bytes.len());
         assert_eq!(header.unmask(&mut bytes), b"Hello");
     }
@@ -134,7 +155,9 @@ mod tests {
             let payload: Vec<u8> = (0..len).map(|at| at as u8).collect();
             let mut bytes = frame(0x82, &payload);
             let header = Header::read(&bytes).expect("it is whole");
-            assert!(header.is_lawful(len) && (len == 0 || !header.is_lawful(len - 1)), "{len}");
+            assert_eq!(header.fault(len), None);
+            let less = len.checked_sub(1);
+            assert_eq!(less.and_then(|less| header.fault(less)), less.map(CloseReason::TooBig));
             assert_eq!(header.frame_len(), bytes.len());
             assert_eq!(header.unmask(&mut bytes), payload);
         }
@@ -150,14 +173,25 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_must_not_send_is_not_lawful() {
-        for first in [0x83, 0x8b, 0xc1, 0xa1, 0x91, 0x09, 0x08] {
-            let header = Header::read(&frame(first, b"x")).expect("it is whole");
-            assert!(!header.is_lawful(1_000), "{first:#x}");
+    fn what_a_client_must_not_send_is_named() {
+        let fault = |bytes: &[u8], max| Header::read(bytes).expect("it is whole").fault(max);
+        let rule = |what: &'static str| Some(CloseReason::Protocol(what.into()));
+        for first in [0x83, 0x8b, 0xf7] {
+            let unknown = rule("nobody knows this kind of frame");
+            assert_eq!(fault(&frame(first, b"x"), 1_000), unknown, "{first:#x}");
         }
-        let long_ping = Header::read(&frame(0x89, &[0; 126])).expect("it is whole");
-        assert!(!long_ping.is_lawful(1_000));
-        let unmasked = Header::read(&[0x81, 0x00]).expect("it is whole");
-        assert!(!unmasked.is_lawful(1_000));
+        for first in [0xc1, 0xa1, 0x91] {
+            let bits = rule("a reserved bit is set");
+            assert_eq!(fault(&frame(first, b"x"), 1_000), bits, "{first:#x}");
+        }
+        for first in [0x09, 0x08] {
+            let pieces = rule("a control frame is in pieces");
+            assert_eq!(fault(&frame(first, b"x"), 1_000), pieces, "{first:#x}");
+        }
+        let long = rule("a control frame is longer than 125 bytes");
+        assert_eq!(fault(&frame(0x89, &[0; 126]), 1_000), long);
+        assert_eq!(fault(&frame(0x89, &[0; 126]), 100), Some(CloseReason::TooBig(100)));
+        assert_eq!(fault(&frame(0x89, &[0; 125]), 100), None);
+        assert_eq!(fault(&[0x81, 0x00], 1_000), rule("a client's frame has no mask"));
     }
 }

@@ -23,7 +23,7 @@ use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message};
 
 /// Small, so that inputs can be larger.
-const MAX_MESSAGE_BYTES: usize = 64;
+const MAX_MESSAGE_BYTES: usize = 200;
 
 /// Runs one input.
 ///
@@ -40,8 +40,12 @@ pub fn run(bytes: &[u8]) {
             assert_eq!(whole, one_by_one);
             assert_eq!(whole, in_two);
             if codec == Codec::Raw {
-                let seen = (whole.messages, whole.stop.map(code));
-                assert_eq!(seen, by_the_book(bytes));
+                let (messages, mut end) = by_the_book(bytes);
+                if end.is_none() && whole.stop.is_some() {
+                    // A header that breaks a rule is enough; the book looks at it when the frame is complete.
+                    end = by_the_book(&[bytes, &[0; 2 * MAX_MESSAGE_BYTES]].concat()).1;
+                }
+                assert_eq!((whole.messages, whole.stop.map(code)), (messages, end));
             }
         }
         return;
