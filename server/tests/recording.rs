@@ -1,5 +1,6 @@
 //! `switchboard --record` and `switchboard replay` as a user has them.
-#![cfg(all(test, unix))]
+#![cfg(test)]
+#![cfg(unix)]
 
 #[allow(dead_code, reason = "the server of these tests has arguments, and is heard")]
 mod program;
