@@ -39,6 +39,10 @@ impl Log for Page {
     fn add(&mut self, bytes: &[u8]) -> Wants {
         Page::add(self, bytes)
     }
+
+    fn end(&mut self, bytes: &[u8]) {
+        Page::add(self, bytes);
+    }
 }
 
 /// A hub, and who records it.

@@ -30,8 +30,16 @@ impl Log for Pages {
     fn add(&mut self, bytes: &[u8]) -> Wants {
         let mut pages = self.0.lock().expect("nobody panicked");
         let page = pages.last_mut().expect("one is begun");
+        if page.len() + bytes.len() > 1024 * 1024 {
+            return Wants::Segment;
+        }
         page.extend_from_slice(bytes);
-        if page.len() > 1024 * 1024 { Wants::Segment } else { Wants::Event }
+        Wants::Event
+    }
+
+    fn end(&mut self, bytes: &[u8]) {
+        let mut pages = self.0.lock().expect("nobody panicked");
+        pages.last_mut().expect("one is begun").extend_from_slice(bytes);
     }
 }
 

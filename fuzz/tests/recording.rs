@@ -107,11 +107,22 @@ impl Log for Pages {
             self.full = self.every;
             return Wants::Nothing;
         }
+        if self.events >= self.every * 3 {
+            return Wants::Segment;
+        }
         self.events += 1;
         if let Some(page) = pages.last_mut() {
             page.extend_from_slice(bytes);
         }
-        if self.events >= self.every * 3 { Wants::Segment } else { Wants::Event }
+        Wants::Event
+    }
+
+    fn end(&mut self, bytes: &[u8]) {
+        if let Ok(mut pages) = self.pages.lock()
+            && let Some(page) = pages.last_mut()
+        {
+            page.extend_from_slice(bytes);
+        }
     }
 }
 

@@ -40,8 +40,12 @@ pub trait Log: fmt::Debug + Send + Sync {
     /// A segment begins, with these bytes.
     fn begin(&mut self, head: &[u8]) -> Wants;
 
-    /// These bytes follow on the last ones. Answers what is to come next.
+    /// These bytes are an event. They are taken if the answer is [`Wants::Event`]; if it is [`Wants::Segment`], the event comes again
+    /// as the first of a new one.
     fn add(&mut self, bytes: &[u8]) -> Wants;
+
+    /// These bytes, at most 16 and for which there must be room, are the end of the segment.
+    fn end(&mut self, bytes: &[u8]);
 }
 
 /// What a [`Log`] has room for.
@@ -139,6 +143,22 @@ impl<L: Log> Recorder<L> {
         self.missed = 0;
     }
 
+    fn add(&mut self, now: Timestamp, event: &Event) -> Wants {
+        let hash = self.actions.get().to_le_bytes();
+        self.scratch.clear();
+        self.scratch.extend_from_slice(&hash[..2]);
+        put(&mut self.scratch, difference(self.last, now).saturating_add(1));
+        self.last = now;
+        let content = match self.payloads {
+            Payloads::Kept => Content::Kept,
+            Payloads::Hashed { .. } => Content::Digested(&self.digests),
+        };
+        let mut encoder = Encoder::new(&mut self.scratch, Some(&mut self.names), content);
+        // Every event can be written.
+        let _ = event.serialize(&mut encoder);
+        self.log.add(&self.scratch)
+    }
+
     /// The last word on a segment.
     fn end(&mut self) {
         if core::mem::take(&mut self.is_whole) {
@@ -147,7 +167,7 @@ impl<L: Log> Recorder<L> {
             self.scratch.extend_from_slice(&actions[..2]);
             self.scratch.push(0);
             self.scratch.extend_from_slice(&actions);
-            self.log.add(&self.scratch);
+            self.log.end(&self.scratch);
         }
     }
 }
@@ -167,22 +187,15 @@ impl<L: Log> Witness for Recorder<L> {
         if self.wants == Wants::Segment {
             self.begin(hub);
         }
-        if self.wants == Wants::Event && self.is_whole {
-            let hash = self.actions.get().to_le_bytes();
-            self.scratch.clear();
-            self.scratch.extend_from_slice(&hash[..2]);
-            put(&mut self.scratch, difference(self.last, now).saturating_add(1));
-            self.last = now;
-            let content = match self.payloads {
-                Payloads::Kept => Content::Kept,
-                Payloads::Hashed { .. } => Content::Digested(&self.digests),
-            };
-            let mut encoder = Encoder::new(&mut self.scratch, Some(&mut self.names), content);
-            let _ = event.serialize(&mut encoder);
-            self.wants = self.log.add(&self.scratch);
-            if self.wants == Wants::Nothing {
-                self.is_whole = false;
+        if self.is_whole {
+            self.wants = self.add(now, event);
+            if self.wants == Wants::Segment {
+                self.begin(hub);
+                if self.is_whole {
+                    self.wants = self.add(now, event);
+                }
             }
+            self.is_whole &= self.wants == Wants::Event;
         }
         if !self.is_whole {
             self.missed += 1;

@@ -16,9 +16,8 @@ pub(super) const BLOCK: usize = 256 * 1024;
 /// A little waits for more, for so long.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// The most that is left free in a segment's place for its last event, which nobody can say the size of before. One that is
-/// larger still is left out.
-const SPARE_MAX: u64 = 256 * 1024;
+/// What is left free in a segment's place for its end.
+const SPARE: u64 = 1024;
 
 /// Bytes between the hub and the disk.
 #[derive(Clone, Debug)]
@@ -58,11 +57,6 @@ impl Spool {
     pub(super) fn new(place_bytes: u64) -> Self {
         let (waiting, bell) = (Mutex::default(), Condvar::new());
         Self(Arc::new(Shared { waiting, bell, place_bytes }))
-    }
-
-    /// What is left free in a segment's place.
-    fn spare(&self) -> u64 {
-        SPARE_MAX.min(self.0.place_bytes / 4)
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -141,7 +135,7 @@ impl Log for Spool {
         if waiting.is_stopped {
             return Wants::Nothing;
         }
-        if (head.len() + headers(head.len())) as u64 + self.spare() > self.0.place_bytes {
+        if (head.len() + headers(head.len())) as u64 + SPARE > self.0.place_bytes {
             waiting.is_stopped = true;
             waiting.news.push(format!(
                 "recording has stopped: the state of the hub has {} bytes, and a segment only {}; \
@@ -180,14 +174,21 @@ impl Log for Spool {
         }
         let waits = waiting.batch.bytes.len() + bytes.len();
         let used = waiting.segment_bytes + (bytes.len() + headers(waits)) as u64;
-        if used > self.0.place_bytes {
-            return Wants::Nothing;
+        if used + SPARE > self.0.place_bytes {
+            return Wants::Segment;
         }
         let tell = waiting.push(bytes);
         drop(waiting);
         if tell {
             self.0.bell.notify_one();
         }
-        if used + self.spare() > self.0.place_bytes { Wants::Segment } else { Wants::Event }
+        Wants::Event
+    }
+
+    fn end(&mut self, bytes: &[u8]) {
+        let mut waiting = self.lock();
+        if !waiting.is_stopped {
+            waiting.push(bytes);
+        }
     }
 }
