@@ -16,6 +16,7 @@ use crate::refusal::Refusal;
 ///
 /// The list is exhaustive on purpose, so that a driver that has not heard of a new action does not compile.
 #[derive(Clone, PartialEq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize))]
 pub enum Action<'a> {
     /// The attempt has its seats: complete the upgrade, then say [`Event::Opened`](crate::Event::Opened).
     Accept {
@@ -117,14 +118,17 @@ pub enum Action<'a> {
 
 /// What came of a request to a client.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Answer {
     /// It answered.
     Ok(Payload),
     /// It refused, with a code and words of its own.
     Refused {
         /// For programs.
+        #[cfg_attr(feature = "recording", serde(with = "crate::recording::said"))]
         code: String,
         /// For people.
+        #[cfg_attr(feature = "recording", serde(with = "crate::recording::said"))]
         message: String,
     },
     /// It did not answer in time.
@@ -135,6 +139,7 @@ pub enum Answer {
 
 /// What came of a command.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Outcome {
     /// The connection is in the room, whose stream goes on after this position.
     Joined(Position),
@@ -162,6 +167,7 @@ pub enum Outcome {
 /// Something that happened to a connection, for logs and callbacks. (Its end is
 /// [`Action::Closed`], a refusal [`Action::Reject`].)
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Notice {
     /// It is open.
     Opened {

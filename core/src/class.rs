@@ -6,6 +6,7 @@ use crate::config::Limit;
 
 /// Which clients may publish into a room. The application always may.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Publishers {
     /// Every connection, in the room or not.
     Anyone,
@@ -18,6 +19,7 @@ pub enum Publishers {
 
 /// What happens to publications for a member whose outbox is full.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Overflow {
     /// The member is closed with 4008 `slow_consumer`.
     #[default]
@@ -31,6 +33,7 @@ pub enum Overflow {
 
 /// What a room keeps of its publications, for those who come back and for `history`: the newest, within all three bounds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct History {
     /// How many; 0: none.
     pub events: usize,
@@ -58,6 +61,7 @@ impl Default for History {
 
 /// The rules of the rooms whose names begin with a prefix. The longest prefix wins.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct RoomClass {
     /// Connections in one room, seats of handshakes in flight counted.
     pub max_members: Limit,

@@ -9,6 +9,7 @@ use crate::name::RoomName;
 
 /// Why a connection was not admitted.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Rejection {
     /// Every seat of the server is taken.
     ServerFull,
@@ -95,8 +96,12 @@ impl fmt::Display for Rejection {
 
 impl core::error::Error for Rejection {}
 
+/// By another name, so that reading one from a recording does not try to borrow it from there.
+type FixedName = &'static str;
+
 /// Why this side closes a connection. PROTOCOL.md says of each whether a client should come back.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum CloseReason {
     /// 1000: done.
     Normal,
@@ -117,7 +122,9 @@ pub enum CloseReason {
     /// 4001: no valid token.
     Unauthorized,
     /// 4002: no seat; the text is the name of the [`Rejection`].
-    Capacity(&'static str),
+    Capacity(
+        #[cfg_attr(feature = "recording", serde(with = "crate::recording::capacity"))] FixedName,
+    ),
     /// 4003: the application refuses this user.
     Forbidden,
     /// 4004: a newer connection of the same user took the seat.
@@ -268,6 +275,7 @@ fn cut(text: Cow<'_, str>) -> Cow<'_, str> {
 
 /// What a driver saw of a connection's end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Disconnect {
     /// The peer sent a close frame, with this code if it gave one.
     ByPeer(Option<u16>),
@@ -279,6 +287,7 @@ pub enum Disconnect {
 
 /// How a connection ended: each that was accepted ends exactly once.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Ending {
     /// This side closed it.
     Closed(CloseReason),

@@ -11,6 +11,7 @@ use crate::name::Kind;
 
 /// An upper bound that can be switched off.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Limit(u32);
 
 impl Limit {
@@ -40,6 +41,7 @@ impl Limit {
 
 /// How much one connection may send: so many a second on average, and so many at once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Rate {
     /// On average, a second. 0 switches the limit off.
     pub per_second: u32,
@@ -54,6 +56,7 @@ impl Rate {
 
 /// What happens when a user that has [`Limits::max_per_user`] connections opens one more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum UserLimitPolicy {
     /// The new one is rejected with `user_limit`.
     #[default]
@@ -64,6 +67,7 @@ pub enum UserLimitPolicy {
 
 /// Bounds.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Limits {
     /// Connections in all; handshakes in flight and connections that are being closed count.
     pub max_connections: Limit,
@@ -166,6 +170,7 @@ impl Default for Limits {
 
 /// How the hub finds out whether a peer is alive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum HeartbeatMode {
     /// Protocol pings (RFC 6455, 5.5.2), which every WebSocket library answers by itself.
     Protocol,
@@ -179,6 +184,7 @@ pub enum HeartbeatMode {
 
 /// The rules of liveness.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Heartbeat {
     /// Time between two pings of one connection. Zero: no heartbeats, and nothing goes stale.
     pub interval: Duration,
@@ -200,6 +206,7 @@ impl Default for Heartbeat {
 
 /// Which types of message go to the application instead of into a room.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Handled {
     /// None: everything is published.
     #[default]
@@ -219,6 +226,7 @@ impl Handled {
 
 /// Everything that a hub is told once.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Config {
     /// Bounds.
     pub limits: Limits,

@@ -5,13 +5,15 @@ use core::hash::{BuildHasher, Hasher};
 use crate::random::Keyed;
 
 /// Bytes of a digest. A shorter payload has a digest of its own length.
-const DIGEST_BYTES: usize = 8;
+pub(crate) const DIGEST_BYTES: usize = 8;
 
 /// Passes over a short payload, each of which changes every byte.
 const PASSES: usize = 3;
 
 /// How a payload's digest is found.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(Default))]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Digests {
     /// It is a hash.
     Hashed(Keyed),
@@ -19,6 +21,7 @@ pub(crate) enum Digests {
     Hidden(Keyed),
     /// All payloads are [stand-ins](stand_in), which carry it.
     #[cfg(feature = "recording")]
+    #[default]
     Carried,
 }
 

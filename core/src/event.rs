@@ -13,6 +13,7 @@ use crate::refusal::Refusal;
 
 /// Something that happened. Events about a connection that is gone are counted and otherwise ignored.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Event {
     /// Somebody asks for a connection, and is known to be this user. Answered at once by
     /// [`Action::Accept`](crate::Action::Accept), which takes a seat on the server, in each room and of the user, or by
@@ -92,6 +93,7 @@ pub enum Event {
 
 /// A message from a client, decoded.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Inbound {
     /// `join`
     Join {
@@ -139,6 +141,7 @@ pub enum Inbound {
         /// The request's.
         id: MessageId,
         /// The answer, or the client's own code and words of an error.
+        #[cfg_attr(feature = "recording", serde(with = "crate::recording::reply"))]
         result: Result<Payload, (String, String)>,
     },
     /// `direct`
@@ -177,6 +180,7 @@ pub enum Inbound {
 
 /// A message whose type is not the protocol's own.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Request {
     /// Its type.
     pub kind: Kind,
@@ -192,6 +196,7 @@ pub struct Request {
 
 /// What the application can do.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Command {
     /// Puts a connection into a room; it is told.
     Join {

@@ -12,6 +12,7 @@ use core::num::NonZeroU32;
 /// 4.29 billion connections; to be mistaken for another, an id would have to be kept over such a wrap and
 /// meet the same slot.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct ConnectionId {
     index: u32,
     generation: NonZeroU32,
@@ -53,4 +54,5 @@ impl fmt::Debug for ConnectionId {
 /// A number that the driver chooses and gets back with the answer: which attempt was accepted,
 /// which command this reply belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ticket(pub u64);

@@ -83,6 +83,8 @@ mod message;
 mod name;
 mod position;
 mod random;
+#[cfg(feature = "recording")]
+pub mod recording;
 mod refusal;
 #[cfg(feature = "serving")]
 pub mod serving;

@@ -17,6 +17,7 @@ use crate::{Config, ConnectionId};
 
 /// A JSON text that has been checked, and is forwarded byte for byte from there on.
 #[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Json(Bytes);
 
 impl Json {
@@ -66,6 +67,7 @@ impl fmt::Debug for Json {
 
 /// What a message carries. The hub never looks inside.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Payload {
     /// A JSON value: travels in a text frame.
     Json(Json),
@@ -106,6 +108,7 @@ impl Payload {
 
 /// A message that was accepted into a room.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Publication {
     /// Where.
     pub room: RoomName,
@@ -149,6 +152,7 @@ impl Publication {
 
 /// A message to one user, outside of any room.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Direct {
     /// What the payload is, where the sender said so (only binary messages do).
     pub kind: Option<Kind>,
@@ -164,6 +168,7 @@ pub struct Direct {
 
 /// The first message on a connection: who and where it is, and what it may do.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Welcome {
     /// The connection.
     pub client: ConnectionId,
@@ -176,6 +181,7 @@ pub struct Welcome {
     /// The rooms it was put into, and where their streams begin.
     pub rooms: Vec<(RoomName, Beginning)>,
     /// The hub's rules, of which the client is told those that concern it.
+    #[cfg_attr(feature = "recording", serde(skip))]
     pub config: Arc<Config>,
     /// The server's time, in milliseconds since the Unix epoch.
     pub unix_ms: u64,
@@ -183,6 +189,7 @@ pub struct Welcome {
 
 /// A frame of a connection that does not speak the protocol ([`Codec::Raw`](crate::Codec::Raw)).
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum RawFrame {
     /// A text frame; the bytes are UTF-8, which the framing has checked.
     Text(Bytes),
@@ -201,6 +208,7 @@ impl RawFrame {
 
 /// A message to one or many connections. Clones share what is large.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Message {
     /// The connection is open.
     Connected(Arc<Welcome>),

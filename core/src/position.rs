@@ -6,6 +6,7 @@ use core::str::FromStr;
 
 /// The identity of a room's numbering. A room that was emptied and made anew has another.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Epoch(pub u64);
 
 impl fmt::Debug for Epoch {
@@ -17,6 +18,7 @@ impl fmt::Debug for Epoch {
 /// A place in a room's stream of publications: an epoch and an offset, always together, because an
 /// offset of another epoch means nothing. On the wire `00c9f1b2a4d07e35:42`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Position {
     /// Which numbering.
     pub epoch: Epoch,
@@ -63,6 +65,7 @@ impl FromStr for Position {
 /// One client, over all the connections that it has one after the other. Who presents it comes back as the same client, if it
 /// is also the same user. It is as hard to guess as 64 random bits are.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Session(NonZeroU64);
 
 impl Session {
@@ -116,6 +119,7 @@ fn sixteen_hex(text: &str) -> Option<u64> {
 
 /// Where a member's stream begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Beginning {
     /// It goes on after this.
     pub position: Position,
@@ -125,6 +129,7 @@ pub struct Beginning {
 
 /// Why a stream cannot go on where a member had been before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Broken {
     /// Another numbering: the room was gone, or the server started anew.
     UnknownEpoch,

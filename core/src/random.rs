@@ -8,6 +8,7 @@ use siphasher::sip::SipHasher13;
 /// SplitMix64 (Steele, Lea and Flood, 2014): small, fast, and good enough for jitter. Whoever sees one number knows all
 /// others, so strangers get to see them only in [disguise](Random::disguise).
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Random {
     state: u64,
     secret: Keyed,
@@ -56,6 +57,7 @@ fn split_mix(state: &mut u64) -> u64 {
 
 /// Hashes with keys that strangers do not know: they choose the names of rooms and users.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Keyed(u64, u64);
 
 impl Keyed {

@@ -5,6 +5,7 @@ use core::fmt;
 
 /// Why a message was refused. Clients see these names, see PROTOCOL.md.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum ErrorCode {
     /// Not JSON, not an object, or a binary frame with a bad header.
     BadMessage,
@@ -69,10 +70,12 @@ impl ErrorCode {
 
 /// A refused command, with words for a person.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Refusal {
     /// What went wrong, for programs.
     pub code: ErrorCode,
     /// What went wrong, for people.
+    #[cfg_attr(feature = "recording", serde(with = "crate::recording::said"))]
     pub message: Cow<'static, str>,
     /// The field that is to blame.
     pub field: Option<Cow<'static, str>>,

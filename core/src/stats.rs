@@ -7,6 +7,7 @@ pub(crate) const ENDINGS: usize = CloseReason::NAMES.len() + 3;
 
 /// What a hub counts. Gauges are exact at any moment; counters only grow.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Stats {
     /// Open connections.
     pub connections: usize,

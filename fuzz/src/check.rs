@@ -89,6 +89,17 @@ pub fn run(scenario: &Scenario, invariant: Invariant) -> Result<Tally, String> {
     })
 }
 
+/// The events of a scenario, as they go into its hub.
+///
+/// # Errors
+/// When the scenario cannot be run.
+pub fn events(scenario: &Scenario) -> Result<Vec<(Timestamp, Event)>, String> {
+    let mut run = Run::new(scenario, Invariant::ProgressIsMade, false)?;
+    run.events = Some(Vec::new());
+    run.play()?;
+    Ok(run.events.unwrap_or_default())
+}
+
 /// What came out in one step: an operation, and the ticks that were due after it.
 #[derive(Default, Debug)]
 pub struct Step {
@@ -137,6 +148,7 @@ pub struct Run<'a> {
     pub(crate) is_recorded: bool,
     /// How many operations have begun.
     steps: usize,
+    events: Option<Vec<(Timestamp, Event)>>,
 }
 
 impl<'a> Run<'a> {
@@ -179,6 +191,7 @@ impl<'a> Run<'a> {
             transcript: String::new(),
             is_recorded,
             steps: 0,
+            events: None,
         })
     }
 
@@ -244,6 +257,9 @@ impl<'a> Run<'a> {
         event: Event,
         target: Option<usize>,
     ) -> Result<(), String> {
+        if let Some(events) = &mut self.events {
+            events.push((now, event.clone()));
+        }
         let is_stale = target.is_some_and(|c| self.watch.is_gone(c));
         if let Some(lockstep) = &mut self.lockstep {
             let except = drive::except(&event).and_then(|id| self.numbers.get(&id).copied());

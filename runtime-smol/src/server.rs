@@ -241,7 +241,11 @@ impl Drop for Stay<'_> {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.shared.engage(|inner, now| inner.engine.cut_off(now));
+        self.shared.engage(|inner, now| {
+            inner.engine.cut_off(now);
+            // What it knows of the end is complete, however long others keep the driver.
+            inner.engine.driver().dismiss();
+        });
     }
 }
 

@@ -153,9 +153,14 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if !self.shared.drained.is_open() {
-            self.shared.drive(|driver, now| driver.cut_off(now));
-        }
+        let is_drained = self.shared.drained.is_open();
+        self.shared.drive(|driver, now| {
+            if !is_drained {
+                driver.cut_off(now);
+            }
+            // What it knows of the end is complete, however long others keep the driver.
+            driver.dismiss();
+        });
         // A connection that could not be cut off does not keep the threads.
         self.shared.stop();
         self.shared.threads.join_all();

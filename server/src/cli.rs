@@ -15,6 +15,8 @@ Examples:
   switchboard --config switchboard.toml          with a configuration file
   switchboard check-config switchboard.toml      check it, and show what it amounts to
   switchboard token --user alice --room lobby    a token to connect with, on stdout
+  switchboard --record incident.rec              record what happens, and then look at it:
+  switchboard replay incident.rec --user alice
   switchboard connect ws://127.0.0.1:8080/ws --user alice --room lobby
                                                  a client for this terminal
   switchboard bench ws://127.0.0.1:8080/ws/{room}
@@ -35,6 +37,18 @@ Defaults:
 Exit codes:
   0  done          1  the configuration is wrong, the server cannot run, or
   2  wrong usage      the client was refused for good";
+
+const REPLAY_HELP: &str = "\
+The events happen again to a fresh hub, so what is shown is what the server did, and the state
+is what it had. Times are in UTC, and since the server's start. Of payloads that were hashed,
+their length is left.
+
+Exit codes:
+  0  all of it happened again, action for action; a recording that is cut off, as that of a
+     server which was killed, is fine up to its end
+  1  it is no recording of this version, or a part of it is damaged or missing, or the hub
+     decides otherwise now; what comes before that is shown
+  2  wrong usage";
 
 const CONNECT_HELP: &str = "\
 What you type is said in the room that was joined last; /help shows the commands. When the
@@ -71,9 +85,18 @@ pub(crate) struct Run {
     /// The configuration file
     #[arg(long, value_name = "FILE", env = "SWITCHBOARD_CONFIG", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
-    /// Listen where other machines can connect, although nobody needs a token
+    /// Listen where others can connect, although nobody needs a token
     #[arg(long)]
     pub(crate) allow_anonymous: bool,
+    /// Record what the server sees, for `switchboard replay`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<String>,
+    /// The size of that file; then the oldest is overwritten [default: 64]
+    #[arg(long, value_name = "MB")]
+    pub(crate) record_size: Option<String>,
+    /// What is recorded of what people say: hash or keep [default: hash]
+    #[arg(long, value_name = "HOW")]
+    pub(crate) record_payloads: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -86,6 +109,9 @@ pub(crate) enum Command {
     },
     /// Print a token that lets a user in (HS256)
     Token(Token),
+    /// Show what a server saw that was started with --record
+    #[command(after_help = REPLAY_HELP)]
+    Replay(Replay),
     /// Connect to a server from this terminal, or from a script
     #[command(after_help = CONNECT_HELP)]
     Connect(Connect),
@@ -93,6 +119,45 @@ pub(crate) enum Command {
     #[cfg(target_os = "linux")]
     #[command(after_help = crate::bench::HELP)]
     Bench(Box<crate::bench::Options>),
+}
+
+/// What to show of a recording.
+#[derive(Args, Debug)]
+pub(crate) struct Replay {
+    /// The recording
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Only what concerns this connection, such as 12-345
+    #[arg(long, value_name = "ID")]
+    pub(crate) connection: Option<String>,
+    /// Only what concerns this user
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+    /// Only what concerns this room, and those who were in it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) room: Option<String>,
+    /// Stop at this moment: after so long, such as 90s or 1h, or at a time of day (UTC), such as
+    /// 14:05:30
+    #[arg(long, value_name = "TIME", value_parser = until)]
+    pub(crate) until: Option<Until>,
+    /// Show messages too
+    #[arg(long)]
+    pub(crate) messages: bool,
+    /// Show who is there in the end, where, and what waits for them
+    #[arg(long)]
+    pub(crate) state: bool,
+    /// Show no timeline: only check that every action is what it was
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+/// A moment of a recording.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Until {
+    /// So long after the server's start.
+    After(Duration),
+    /// So long after a midnight in UTC: the first such moment of the recording.
+    TimeOfDay(Duration),
 }
 
 /// How to connect.
@@ -162,7 +227,15 @@ impl Run {
             key: "allow_anonymous",
             value: "true".to_owned(),
         });
-        listen.into_iter().chain(allow_anonymous).collect()
+        let record = [
+            ("--record", "file", &self.record),
+            ("--record-size", "megabytes", &self.record_size),
+            ("--record-payloads", "payloads", &self.record_payloads),
+        ];
+        let record = record.into_iter().filter_map(|(name, key, value)| {
+            Some(Override { name, section: "record", key, value: value.clone()? })
+        });
+        listen.into_iter().chain(allow_anonymous).chain(record).collect()
     }
 }
 
@@ -181,6 +254,28 @@ impl Token {
 
 fn position(text: &str) -> Result<Position, String> {
     text.parse().map_err(|error: NoPosition| error.to_string())
+}
+
+fn until(text: &str) -> Result<Until, String> {
+    if !text.contains(':') {
+        return duration::parse(text).map(Until::After);
+    }
+    let expected = || format!("{text:?} is no time of day: expected HH:MM:SS, such as 14:05:30");
+    let mut seconds = 0.0;
+    let parts: Vec<&str> = text.split(':').collect();
+    let bounds = [24.0, 60.0, 60.0];
+    if parts.len() != bounds.len() {
+        return Err(expected());
+    }
+    for (part, bound) in parts.into_iter().zip(bounds) {
+        let is_plain = part.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let value: f64 = part.parse().ok().filter(|_| is_plain).ok_or_else(expected)?;
+        if value >= bound {
+            return Err(expected());
+        }
+        seconds = seconds * 60.0 + value;
+    }
+    Ok(Until::TimeOfDay(Duration::from_secs_f64(seconds)))
 }
 
 fn address(text: &str) -> Result<String, String> {

@@ -30,6 +30,7 @@ pub(crate) struct Config {
     pub(crate) recovery: Recovery,
     pub(crate) drain: Drain,
     pub(crate) log: Log,
+    pub(crate) record: Record,
     pub(crate) dashboard: Dashboard,
     /// Room classes by name prefix, complete: what a class leaves out is filled in. The prefix ""
     /// is always there.
@@ -40,7 +41,7 @@ pub(crate) struct Config {
 
 impl Config {
     /// The tables in the order in which they are documented; "" is the top of the file.
-    fn sections(&mut self) -> [(&'static str, &mut dyn Section); 10] {
+    fn sections(&mut self) -> [(&'static str, &mut dyn Section); 11] {
         [
             ("", &mut self.server),
             ("limits", &mut self.limits),
@@ -51,6 +52,7 @@ impl Config {
             ("recovery", &mut self.recovery),
             ("drain", &mut self.drain),
             ("log", &mut self.log),
+            ("record", &mut self.record),
             ("dashboard", &mut self.dashboard),
         ]
     }
@@ -68,6 +70,7 @@ impl Default for Config {
             recovery: Recovery::default(),
             drain: Drain::default(),
             log: Log::default(),
+            record: Record::default(),
             dashboard: Dashboard::default(),
             rooms: BTreeMap::from([(String::new(), RoomClass::default())]),
             secret: None,

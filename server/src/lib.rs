@@ -26,6 +26,10 @@ mod page;
 #[cfg(feature = "program")]
 mod program;
 #[cfg(feature = "program")]
+mod record;
+#[cfg(feature = "program")]
+mod replay;
+#[cfg(feature = "program")]
 mod serve;
 mod settings;
 

@@ -14,7 +14,7 @@ use crate::auth::{self, Grant, Verifier};
 use crate::bench;
 use crate::cli::{Cli, Command, Run, Token};
 use crate::config::{Config, Problems};
-use crate::{bind, connect, serve};
+use crate::{bind, connect, replay, serve};
 
 /// Runs the program with the arguments and the environment of the process.
 pub fn main() -> ExitCode {
@@ -24,6 +24,7 @@ pub fn main() -> ExitCode {
         None => run(&cli.run).map(succeeded),
         Some(Command::CheckConfig { file }) => check_config(file).map(succeeded),
         Some(Command::Token(token)) => print_token(token).map(succeeded),
+        Some(Command::Replay(options)) => replay::replay(options).map(succeeded),
         Some(Command::Connect(options)) => connect::connect(options).map(succeeded),
         #[cfg(target_os = "linux")]
         Some(Command::Bench(options)) => bench::bench(options),

@@ -11,13 +11,14 @@ use async_signal::{Signal, Signals};
 use smol::future::FutureExt;
 use smol::stream::StreamExt;
 use switchboard_core::http::{InvalidOrigin, Refusal, Request, Response, Status};
-use switchboard_core::{NameError, RoomName, UserName};
+use switchboard_core::{NameError, RoomName, UserName, Witness};
 use switchboard_smol::{
     Answer, BuildError, Builder, Claims, Credentials, Handle, Identity, Server,
 };
 
 use crate::auth::{AuthError, Verifier, anonymous_name};
 use crate::config::{CapacityAnswer, Config};
+use crate::record::Recording;
 use crate::{bind, dashboard, journal, logging, os, page, settings};
 
 /// Why the server does not run.
@@ -48,7 +49,10 @@ pub(crate) fn serve(config: Config) -> Result<(), Error> {
     }
 
     let started = Instant::now();
-    let server = build(&config, started)?;
+    let recording =
+        Recording::start(&config.record).map_err(|problem| Error::Refused(problem.to_string()))?;
+    let (recording, recorder) = recording.unzip();
+    let server = build(&config, started, recorder)?;
     let cannot = |error| Error::Io(format!("cannot listen on {listen}"), error);
     let listener = addresses
         .iter()
@@ -75,19 +79,31 @@ pub(crate) fn serve(config: Config) -> Result<(), Error> {
         server.serve(listener).or(stopping).or(publishing).await
     })
     .map_err(|error| Error::Io("the server has failed".into(), error))?;
+    drop(server);
+    if let Some(recording) = recording {
+        recording.finish();
+    }
     tracing::info!("stopped");
     Ok(())
 }
 
-fn build(config: &Config, started: Instant) -> Result<Server, Error> {
+fn build(
+    config: &Config,
+    started: Instant,
+    recorder: Option<impl Witness + 'static>,
+) -> Result<Server, Error> {
     let verifier =
         config.secret.as_ref().map(|secret| Arc::new(Verifier::new(secret, &config.auth)));
     let names = RandomState::new();
     // The page asks for the numbers of a server that is only made further below.
     let numbers: Arc<OnceLock<Handle>> = Arc::default();
     let for_http = numbers.clone();
-    let server = configured(config)
-        .map_err(|error| Error::Refused(format!("origins.allowed: {error}")))?
+    let mut builder =
+        configured(config).map_err(|error| Error::Refused(format!("origins.allowed: {error}")))?;
+    if let Some(recorder) = recorder {
+        builder = builder.witness(recorder);
+    }
+    let server = builder
         .authenticate(move |credentials| {
             let identity = match &verifier {
                 Some(verifier) => by_token(verifier, &credentials),

@@ -180,6 +180,11 @@ impl<O: Outlet> Driver<O> {
         self
     }
 
+    /// Lets go of who hears of everything, before the driver itself is dropped.
+    pub fn dismiss(&mut self) {
+        self.witness = None;
+    }
+
     /// Asks for a seat, before the upgrade is answered. The seat is held until [`open`](Self::open) or
     /// [`abandon`](Self::abandon), and given back by itself after
     /// [`Limits::handshake_timeout`](crate::Limits::handshake_timeout).

@@ -19,6 +19,7 @@ use super::user::UserKey;
 
 /// Where a connection is in its life: reserved, open, closing, and then gone.
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Phase {
     /// Admitted; the upgrade is not complete. It has its seats and gets nothing yet. Here is where it has been in its rooms.
     Reserved(Option<Box<Since>>),
@@ -36,6 +37,7 @@ pub(crate) type Since = Vec<(RoomKey, Position)>;
 
 /// What a closing connection waits for.
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Closing {
     pub(crate) reason: CloseReason,
     /// When the hub stops waiting.
@@ -46,6 +48,7 @@ pub(crate) struct Closing {
 
 /// A seat in a room.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Membership {
     pub(crate) room: RoomKey,
     pub(crate) seat: Seat,
@@ -54,6 +57,7 @@ pub(crate) struct Membership {
 /// What a seat in a room is good for. A member's is its place among the room's members; the others are the numbers that no
 /// place can have, so that a membership is no larger than two numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Seat(u32);
 
 impl Seat {
@@ -94,6 +98,7 @@ pub(crate) type Memberships = SmallVec<[Membership; 2]>;
 
 /// A ping that is out.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Ping {
     pub(crate) nonce: u64,
     pub(crate) sent: Timestamp,
@@ -103,6 +108,7 @@ pub(crate) struct Ping {
 
 /// A connection.
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Connection {
     generation: NonZeroU32,
     pub(crate) user: UserKey,
@@ -164,6 +170,7 @@ impl Connection {
 
 /// Connections by id. A slot is used again; a generation never is, until 4.29 billion have passed.
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Connections {
     pub(super) table: Table<Connection>,
     pub(super) next_generation: NonZeroU32,
@@ -220,6 +227,15 @@ impl Connections {
     pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
         self.get(id)?;
         self.table.remove(id.slot())
+    }
+
+    #[cfg(feature = "recording")]
+    pub(crate) fn revive(&mut self, config: &alloc::sync::Arc<crate::Config>) {
+        for (_, connection) in self.table.iter_mut() {
+            if let Some(outbox) = &mut connection.outbox {
+                outbox.revive(config);
+            }
+        }
     }
 
     /// All, reserved and closing ones too.

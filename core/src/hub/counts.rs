@@ -16,9 +16,11 @@ const FEW: usize = 16;
 /// A count for each user. Most rooms have few users, who are found fastest by looking at all of them, and need no memory
 /// of their own while they are no more than two.
 #[derive(Default, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Counts {
     few: SmallVec<[(UserKey, u32); 2]>,
     /// All of them, once there were more than a few; then none is above.
+    #[cfg_attr(feature = "recording", serde(with = "crate::recording::keyed::maybe"))]
     many: Option<Box<HashMap<UserKey, u32, Keyed>>>,
 }
 

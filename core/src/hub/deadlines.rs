@@ -12,6 +12,7 @@ use super::user::UserKey;
 
 /// Whose deadline it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Timer {
     /// The earliest thing that this connection waits for.
     Connection(ConnectionId),
@@ -37,6 +38,7 @@ pub(crate) enum Timer {
 /// A connection has one entry, which is not moved when a message comes in: when it is due too early, its owner
 /// arms it again (the lazy way, see ARCHITECTURE.md).
 #[derive(Default, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Deadlines(BTreeSet<(Timestamp, Timer)>);
 
 impl Deadlines {

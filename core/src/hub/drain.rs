@@ -16,6 +16,7 @@ use super::deadlines::Timer;
 
 /// A drain under way. There is no way back.
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Drain {
     pub(crate) deadline: Timestamp,
     /// Clients come back at a random moment within this.

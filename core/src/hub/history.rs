@@ -21,6 +21,7 @@ const SHARE_FROM: usize = 1_024;
 
 /// The sizes of a publication, and when it came. Names are at most 128 bytes by their types, and never empty.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct Record {
     at: Timestamp,
     /// Where its text begins, counted from the beginning of all texts so far.
@@ -258,6 +259,66 @@ impl Past<'_> {
                 Payload::Binary(payload)
             },
         })
+    }
+}
+
+/// In a checkpoint, every record has its text beside it, and its payload by itself.
+#[cfg(feature = "recording")]
+mod saved {
+    use alloc::string::String;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::*;
+
+    #[derive(Serialize, Deserialize)]
+    struct Saved {
+        record: Record,
+        names: String,
+        session: [u8; Session::BYTES],
+        payload: Bytes,
+    }
+
+    impl Serialize for Kept {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let past = (self.first..).map_while(|offset| self.get(offset));
+            let begin = self.records.front().map_or(0, |first| first.start);
+            let saved = past.map(|past| {
+                let (names, session, payload) = past.parts();
+                Saved {
+                    record: Record { start: past.record.start - begin, ..*past.record },
+                    names: names.concat(),
+                    session: session.try_into().unwrap_or_default(),
+                    payload: past
+                        .shared
+                        .cloned()
+                        .unwrap_or_else(|| Bytes::copy_from_slice(payload)),
+                }
+            });
+            (self.first, saved.collect::<Vec<Saved>>()).serialize(serializer)
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Kept {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let (first, saved) = <(u64, Vec<Saved>)>::deserialize(deserializer)?;
+            let mut kept = Self { first, ..Self::default() };
+            for (offset, Saved { mut record, names, session, payload }) in (first..).zip(saved) {
+                record.start = kept.texts.len() as u64;
+                kept.bytes += record.cost();
+                kept.records.push_back(record);
+                kept.texts.extend(names.as_bytes());
+                if record.except > 0 {
+                    kept.texts.extend(&session);
+                }
+                if record.is_shared() {
+                    kept.shared.insert(offset, payload);
+                } else {
+                    kept.texts.extend(&payload[..]);
+                }
+            }
+            Ok(kept)
+        }
     }
 }
 

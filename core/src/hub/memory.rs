@@ -23,7 +23,9 @@ const LARGEST_ANSWER: usize = 4 * 1024;
 
 /// The ids of a user's last messages.
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Memory {
+    #[cfg_attr(feature = "recording", serde(with = "crate::recording::keyed"))]
     by_id: HashMap<MessageId, Remembered, Keyed>,
     /// By when they came, each with its number.
     order: VecDeque<(Timestamp, u64, MessageId)>,
@@ -31,6 +33,7 @@ pub(crate) struct Memory {
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct Remembered {
     at: Timestamp,
     /// The same id may be there twice, with another content; the later one counts.
@@ -41,6 +44,7 @@ struct Remembered {
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 enum Fate {
     /// The application has it. This connection asked last.
     Pending(ConnectionId),

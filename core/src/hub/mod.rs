@@ -88,11 +88,12 @@ pub use view::{ConnectionView, RoomView, UserView};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Hub {
     config: Arc<Config>,
     /// Longest prefix first; the last one has the prefix `""`.
     classes: Vec<(String, RoomClass)>,
-    now: Timestamp,
+    pub(crate) now: Timestamp,
     random: Random,
     connections: Connections,
     users: Users,
@@ -104,12 +105,15 @@ pub struct Hub {
     next_question: u64,
     /// Hashes what messages say.
     content: Keyed,
-    payloads: Digests,
+    #[cfg_attr(feature = "recording", serde(skip))]
+    pub(crate) payloads: Digests,
     drain: Option<Drain>,
     stats: Stats,
+    #[cfg_attr(feature = "recording", serde(skip))]
     queue: Queue,
     /// Connections whose outbox overflowed in this event; they are closed at its end, so that closing one
     /// cannot cut into the broadcast that found it full.
+    #[cfg_attr(feature = "recording", serde(skip))]
     overflowed: Vec<ConnectionId>,
 }
 
@@ -149,8 +153,9 @@ impl Hub {
         })
     }
 
-    /// Lets payloads be replaced by stand-ins, without a difference to the hub. To be called before the first event.
-    pub(crate) fn hide_payloads(&mut self, key: [u64; 2]) {
+    /// Lets a [`Witness`](crate::Witness) replace payloads by their digests without a difference to the hub, which hashes them
+    /// with this from now on. To be called before the first event; a driver does it.
+    pub fn hide_payloads(&mut self, key: [u64; 2]) {
         self.payloads = Digests::Hidden(Keyed::with_key(key));
     }
 
@@ -192,6 +197,15 @@ impl Hub {
     /// When [`Event::Tick`] is due next; in the past while work is left over. `None` when nothing waits for time.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.deadlines.first()
+    }
+
+    /// The rest of a hub that was read from its bytes.
+    #[cfg(feature = "recording")]
+    pub(crate) fn revive(&mut self, payloads: Digests) {
+        self.payloads = payloads;
+        self.users.revive();
+        self.rooms.revive();
+        self.connections.revive(&self.config);
     }
 
     fn tick(&mut self) {

@@ -11,9 +11,12 @@ use crate::random::Keyed;
 /// is hardly ever looked at, and growing looks at none. Places follow on each other until one is free, in one block: among a
 /// million names, to find one costs one cache miss, where a table with a block of tags before its entries costs two.
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Names {
-    /// As many as a power of two, at most three quarters of them in use.
+    /// As many as a power of two, at most three quarters of them in use. They are made again when they are read.
+    #[cfg_attr(feature = "recording", serde(skip))]
     entries: Vec<Entry>,
+    #[cfg_attr(feature = "recording", serde(skip))]
     used: usize,
     keyed: Keyed,
 }

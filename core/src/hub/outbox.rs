@@ -12,6 +12,7 @@ use crate::time::Timestamp;
 
 /// A bounded queue. It exists only while its connection is blocked, or gets what it missed piece by piece.
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Outbox {
     waiting: VecDeque<Waiting>,
     bytes: usize,
@@ -24,6 +25,7 @@ pub(crate) struct Outbox {
 
 /// What ends the waiting.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Until {
     /// The outlet is blocked until it says that it takes more.
     Writable,
@@ -32,6 +34,7 @@ pub(crate) enum Until {
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 enum Waiting {
     Message(Message, Overflow),
     /// Stands for publications that were dropped.
@@ -42,6 +45,7 @@ enum Waiting {
 
 /// What somebody who came back has missed, to be taken from where the room keeps it when its turn comes.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Replay {
     pub(crate) room: RoomName,
     /// The next that goes out.
@@ -72,6 +76,7 @@ pub(crate) enum Popped {
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct Gap {
     room: RoomName,
     since: Position,
@@ -91,6 +96,16 @@ impl Outbox {
     /// Forgets everything that waits, and takes nothing more.
     pub(crate) fn give_up(&mut self) {
         *self = Self { given_up: true, ..Self::new(self.until) };
+    }
+
+    /// The rules that a waiting `connected` refers to are not in a checkpoint again.
+    #[cfg(feature = "recording")]
+    pub(crate) fn revive(&mut self, config: &Arc<crate::Config>) {
+        for waiting in &mut self.waiting {
+            if let Waiting::Message(Message::Connected(welcome), _) = waiting {
+                Arc::make_mut(welcome).config = config.clone();
+            }
+        }
     }
 
     pub(crate) fn is_blocked(&self) -> bool {

@@ -17,9 +17,11 @@ use super::table::Table;
 
 /// A probe's place in the table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct ProbeKey(u32);
 
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct Question {
     connection: ConnectionId,
     nonce: u64,
@@ -27,6 +29,7 @@ struct Question {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 enum Answer {
     Awaited,
     After(Duration),
@@ -34,6 +37,7 @@ enum Answer {
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct Probe {
     ticket: Ticket,
     sent: Timestamp,
@@ -49,6 +53,7 @@ impl Probe {
 
 /// Probes under way.
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Probes(Table<Probe>);
 
 impl Probes {

@@ -8,6 +8,7 @@ const NANOS_PER_SECOND: u64 = 1_000_000_000;
 /// A token bucket in one number: the time at which it will be full again (the "generic cell rate algorithm",
 /// ITU-T I.371). Taking moves that time on; nothing has to be refilled.
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Bucket {
     full_at_nanos: u64,
 }

@@ -29,6 +29,7 @@ pub(super) enum Start {
 
 /// What the application has been asked about a room.
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Question {
     ticket: Ticket,
     deadline: Timestamp,
@@ -38,6 +39,7 @@ pub(crate) struct Question {
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct Waiting {
     connection: ConnectionId,
     /// All that it has asked with an id, to be answered.

@@ -17,9 +17,11 @@ use super::deadlines::Timer;
 
 /// The number of a request; on the wire `s` and the number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct RequestKey(u64);
 
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct Asked {
     ticket: Ticket,
     connection: ConnectionId,
@@ -28,6 +30,7 @@ struct Asked {
 
 /// Requests under way.
 #[derive(Default, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Requests {
     asked: BTreeMap<RequestKey, Asked>,
     next: u64,

@@ -22,10 +22,12 @@ use super::user::UserKey;
 
 /// A room's place in the table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct RoomKey(pub(super) u32);
 
 /// A room. It exists while somebody is in it or has a seat in it, and longer if its class keeps history.
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Room {
     pub(crate) name: RoomName,
     /// Index of its class.
@@ -55,6 +57,7 @@ pub(crate) struct Room {
 
 /// Which users are in a room, by how many connections, and which are away for a moment.
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Presence {
     pub(crate) users: Counts,
     /// Users whose last connection was lost, until when they may come back unnoticed.
@@ -84,6 +87,7 @@ impl Room {
 
 /// Rooms by key and by name.
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Rooms {
     pub(super) table: Table<Room>,
     names: Names,
@@ -109,6 +113,18 @@ impl Rooms {
 
     pub(crate) fn get_mut(&mut self, key: RoomKey) -> &mut Room {
         &mut self.table[key.0]
+    }
+
+    /// All of them, in the order of their places.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (RoomKey, &Room)> {
+        self.table.iter_from(0).map(|(at, room)| (RoomKey(at), room))
+    }
+
+    #[cfg(feature = "recording")]
+    pub(crate) fn revive(&mut self) {
+        for (at, room) in self.table.iter_from(0) {
+            self.names.insert(&room.name, at);
+        }
     }
 
     pub(crate) fn len(&self) -> usize {

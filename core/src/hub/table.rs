@@ -8,6 +8,7 @@ use core::ops::{Index, IndexMut};
 /// The last place that became free is the first that is filled. Which number comes next therefore follows from what
 /// can be seen here, and a hub that is put together again from a copy of its tables gives out the same numbers.
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Table<T> {
     pub(super) places: Vec<Option<T>>,
     /// Places without a value; the last one is filled next.

@@ -14,10 +14,12 @@ use super::table::Table;
 
 /// A user's place in the table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct UserKey(pub(super) u32);
 
 /// A user, kept as long as anything refers to it.
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct User {
     pub(crate) name: UserName,
     /// Connections that take a seat of the user's: reserved, open and held ones. In no particular order.
@@ -30,6 +32,7 @@ pub(crate) struct User {
 
 /// Users by key and by name.
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Users {
     pub(super) table: Table<User>,
     names: Names,
@@ -55,6 +58,13 @@ impl Users {
 
     pub(crate) fn name(&self, key: UserKey) -> UserName {
         self.get(key).name.clone()
+    }
+
+    #[cfg(feature = "recording")]
+    pub(crate) fn revive(&mut self) {
+        for (at, user) in self.table.iter_from(0) {
+            self.names.insert(&user.name, at);
+        }
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -18,7 +18,7 @@ impl Hub {
     /// A connection that is reserved, open or closing.
     pub fn connection(&self, id: ConnectionId) -> Option<ConnectionView<'_>> {
         let connection = self.connections.get(id).filter(|connection| !connection.is_held())?;
-        Some(ConnectionView { hub: self, connection })
+        Some(ConnectionView { hub: self, id, connection })
     }
 
     /// A room that somebody is in or on the way into, or that is kept for those who may come back.
@@ -31,6 +31,16 @@ impl Hub {
     pub fn user(&self, name: &str) -> Option<UserView<'_>> {
         let key = self.users.find(name)?;
         Some(UserView { hub: self, user: self.users.get(key) })
+    }
+
+    /// All of them, in no particular order; those are left out of which only held seats are left.
+    pub fn connections(&self) -> impl Iterator<Item = ConnectionView<'_>> {
+        self.connections.ids_from(0).filter_map(|id| self.connection(id))
+    }
+
+    /// All of them, in no particular order.
+    pub fn rooms(&self) -> impl Iterator<Item = RoomView<'_>> {
+        self.rooms.iter().map(|(key, room)| RoomView { hub: self, key, room })
     }
 
     /// Counters and gauges.
@@ -71,10 +81,16 @@ impl Hub {
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionView<'a> {
     hub: &'a Hub,
+    id: ConnectionId,
     connection: &'a Connection,
 }
 
 impl<'a> ConnectionView<'a> {
+    /// Its id.
+    pub fn id(&self) -> ConnectionId {
+        self.id
+    }
+
     /// Whose it is.
     pub fn user(&self) -> &'a UserName {
         &self.hub.users.get(self.connection.user).name
@@ -147,6 +163,11 @@ pub struct RoomView<'a> {
 }
 
 impl<'a> RoomView<'a> {
+    /// Its name.
+    pub fn name(&self) -> &'a RoomName {
+        &self.room.name
+    }
+
     /// The connections in it, in no particular order.
     pub fn members(&self) -> &'a [ConnectionId] {
         &self.room.members

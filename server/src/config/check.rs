@@ -9,12 +9,15 @@ use crate::{bind, logging};
 /// The shortest key that is worth its name: as long as the hash it feeds.
 const MIN_SECRET_BYTES: usize = 32;
 
+/// A recording of a terabyte.
+const MAX_RECORD_MEGABYTES: usize = 1024 * 1024;
+
 /// More than any machine has use for: each waits with a stack of its own.
 const MAX_THREADS: usize = 256;
 
 /// Reports each problem with the keys to blame, the likeliest culprit first.
 pub(super) fn check(config: &Config, report: &mut dyn FnMut(&[&str], &str)) {
-    let Config { server, limits, heartbeat, origins, log, .. } = config;
+    let Config { server, limits, heartbeat, origins, log, record, .. } = config;
 
     if let Err(what) = bind::check_address(&server.listen) {
         report(&["listen"], &what);
@@ -34,6 +37,12 @@ pub(super) fn check(config: &Config, report: &mut dyn FnMut(&[&str], &str)) {
             &["limits.outbox_bytes", "limits.max_message_bytes"],
             "limits.outbox_bytes must be at least limits.max_message_bytes, or the largest \
              message can never be delivered",
+        );
+    }
+    if !(1..=MAX_RECORD_MEGABYTES).contains(&record.megabytes) {
+        report(
+            &["record.megabytes"],
+            &format!("record.megabytes must be between 1 and {MAX_RECORD_MEGABYTES}"),
         );
     }
     if heartbeat.interval.is_zero() {

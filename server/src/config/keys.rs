@@ -160,6 +160,18 @@ section! {
 }
 
 section! {
+    /// `[record]`: what the server saw, to be looked at later.
+    Record {
+        /// Where to; unset: nowhere.
+        file: Option<PathBuf> = None,
+        /// The size of the file; what is older than that is overwritten.
+        megabytes: usize = 64,
+        /// What becomes of what people say.
+        payloads: RecordPayloads = RecordPayloads::Hash,
+    }
+}
+
+section! {
     /// `[dashboard]`: the built-in page.
     Dashboard {
         /// Serve it.
@@ -220,6 +232,16 @@ choice! {
         DropOldest = "drop_oldest",
         /// Keep the newest message of each key.
         Conflate = "conflate",
+    }
+}
+
+choice! {
+    /// What becomes of payloads in a recording.
+    RecordPayloads {
+        /// They are in it.
+        Keep = "keep",
+        /// Their length is in it, and a hash that nobody else can make.
+        Hash = "hash",
     }
 }
 

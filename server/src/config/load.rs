@@ -212,7 +212,7 @@ impl Config {
 struct Notes<'a> {
     file: File<'a>,
     /// The keys of every table.
-    catalogue: [(&'static str, &'static [&'static str]); 10],
+    catalogue: [(&'static str, &'static [&'static str]); 11],
     /// Who set a key, by `table.key`.
     origins: BTreeMap<String, Place>,
     problems: Problems,

@@ -1,0 +1,179 @@
+//! A hub that is put together again goes on as if it had never stopped, and what was recorded happens again.
+
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
+use switchboard_core::recording::{Log, Payloads, Recorder, Replay, Wants};
+use switchboard_core::{Hub, Timestamp, Witness};
+use switchboard_fuzz::check::{Scenario, events};
+use switchboard_fuzz::ops::Op;
+use switchboard_fuzz::setup::{SETUP_BYTES, Setup};
+
+/// 1,000 scenarios, or as many as `SWITCHBOARD_CASES` says.
+fn holds(property: impl Fn(&Scenario, usize) -> Result<(), String>) {
+    let cases = std::env::var("SWITCHBOARD_CASES").ok().and_then(|cases| cases.parse().ok());
+    let config =
+        Config { cases: cases.unwrap_or(1_000), failure_persistence: None, ..Config::default() };
+    let setup = any::<[u8; SETUP_BYTES]>().prop_map(Setup::decode);
+    let ops = prop::collection::vec(any::<[u8; 4]>().prop_map(Op::decode), 1..250);
+    let scenarios = (setup, any::<u64>(), ops, 1..20usize).prop_map(|(setup, seed, ops, every)| {
+        let setup = if seed % 3 == 0 { setup.roomy() } else { setup };
+        (Scenario { setup, seed, ops }, every)
+    });
+    let result = TestRunner::new(config).run(&scenarios, |(scenario, every)| {
+        property(&scenario, every).map_err(TestCaseError::fail)
+    });
+    match result {
+        Ok(()) => {}
+        Err(TestError::Fail(why, (scenario, every))) => {
+            panic!("{why}, every {every} events of {scenario:#?}")
+        }
+        Err(TestError::Abort(why)) => panic!("no scenarios: {why}"),
+    }
+}
+
+fn new_hub(scenario: &Scenario) -> Result<Hub, String> {
+    Hub::new(scenario.setup.0.clone(), scenario.seed, Timestamp::ZERO)
+        .map_err(|error| error.to_string())
+}
+
+fn same<T: PartialEq + Debug>(what: &str, one: T, other: T) -> Result<(), String> {
+    // Bytes that are compared as equal must also look equal.
+    if one == other && format!("{one:?}") == format!("{other:?}") {
+        return Ok(());
+    }
+    Err(format!("{what}: {one:?} without, {other:?} with a restart"))
+}
+
+#[test]
+fn a_hub_that_is_put_together_again_goes_on_as_if_it_had_never_stopped() {
+    holds(|scenario, every| {
+        let (mut straight, mut restored) = (new_hub(scenario)?, new_hub(scenario)?);
+        for (n, (now, event)) in events(scenario)?.into_iter().enumerate() {
+            if n % every == 0 {
+                let bytes = restored.checkpoint();
+                restored = Hub::restore(&bytes).map_err(|damaged| damaged.to_string())?;
+                if restored.checkpoint() != bytes {
+                    return Err(format!("before event {n} the copy differs"));
+                }
+            }
+            let mut other = restored.handle(now, event.clone());
+            for action in straight.handle(now, event) {
+                same(&format!("event {n}"), Some(action), other.next())?;
+            }
+            same(&format!("event {n}"), None, other.next())?;
+            drop(other);
+            same("deadline", straight.next_deadline(), restored.next_deadline())?;
+            same("stats", straight.stats(), restored.stats())?;
+        }
+        Ok(())
+    });
+}
+
+/// Segments in memory, each of a few events. Now and then it has no room.
+#[derive(Clone, Debug)]
+struct Pages {
+    every: usize,
+    pages: Arc<Mutex<Vec<Vec<u8>>>>,
+    events: usize,
+    full: usize,
+}
+
+impl Pages {
+    fn pages(&self) -> Vec<Vec<u8>> {
+        self.pages.lock().map(|pages| pages.clone()).unwrap_or_default()
+    }
+}
+
+impl Log for Pages {
+    fn wants(&mut self) -> Wants {
+        self.full = self.full.saturating_sub(1);
+        if self.full > 0 { Wants::Nothing } else { Wants::Segment }
+    }
+
+    fn begin(&mut self, head: &[u8]) -> Wants {
+        self.events = 0;
+        if let Ok(mut pages) = self.pages.lock() {
+            pages.push(head.to_vec());
+        }
+        Wants::Event
+    }
+
+    fn add(&mut self, bytes: &[u8]) -> Wants {
+        let Ok(mut pages) = self.pages.lock() else { return Wants::Nothing };
+        if self.events == self.every * 2 && pages.len().is_multiple_of(4) {
+            self.full = self.every;
+            return Wants::Nothing;
+        }
+        if self.events >= self.every * 3 {
+            return Wants::Segment;
+        }
+        self.events += 1;
+        if let Some(page) = pages.last_mut() {
+            page.extend_from_slice(bytes);
+        }
+        Wants::Event
+    }
+
+    fn end(&mut self, bytes: &[u8]) {
+        if let Ok(mut pages) = self.pages.lock()
+            && let Some(page) = pages.last_mut()
+        {
+            page.extend_from_slice(bytes);
+        }
+    }
+}
+
+/// Records a scenario, lets every segment happen again, and holds what is there at its end against what was.
+fn is_replayed(scenario: &Scenario, every: usize, payloads: Payloads) -> Result<(), String> {
+    let mut hub = new_hub(scenario)?;
+    let log = Pages { every, pages: Arc::default(), events: 0, full: 0 };
+    let pages = log.clone();
+    let mut recorder = Recorder::new(payloads, log);
+    if let Some(key) = recorder.payload_key() {
+        hub.hide_payloads(key);
+    }
+    let events = events(scenario)?;
+    let mut stats = vec![hub.stats()];
+    for (now, event) in events.clone() {
+        recorder.event(&hub, now, &event);
+        for action in hub.handle(now, event) {
+            recorder.action(&action);
+        }
+        stats.push(hub.stats());
+    }
+    drop(recorder);
+
+    let mut next = 0;
+    for page in pages.pages() {
+        let mut replay = Replay::new(&page).map_err(|trouble| trouble.to_string())?;
+        let (first, missed) = replay.first();
+        same("where a segment begins", next + missed, first)?;
+        same("the state at a beginning", &stats[first as usize], &replay.hub().stats())?;
+        next = first;
+        while let Some(entry) = replay.next_entry().map_err(|trouble| trouble.to_string())? {
+            same("an event's number", next, entry.number)?;
+            let (now, event) = &events[entry.number as usize];
+            same("an event's time", *now, entry.now)?;
+            if payloads == Payloads::Kept {
+                same("an event", format!("{event:?}"), format!("{:?}", entry.event))?;
+            }
+            replay.apply(entry, |_| {});
+            next += 1;
+        }
+        same("the state at an end", &stats[next as usize], &replay.hub().stats())?;
+    }
+    Ok(())
+}
+
+#[test]
+fn what_was_recorded_happens_again() {
+    holds(|scenario, every| is_replayed(scenario, every, Payloads::Kept));
+}
+
+#[test]
+fn what_was_recorded_without_payloads_happens_again() {
+    holds(|scenario, every| is_replayed(scenario, every, Payloads::Hashed { key: [1, 2] }));
+}
