@@ -540,7 +540,7 @@ function createMachine(settings = {}) {
     },
     refused({ status, retry_after_ms }) {
       if (dialled && state !== "open") {
-        wait = retry_after_ms ?? wait;
+        wait = retry_after_ms || wait;
         over(status, { code: status });
       }
     },

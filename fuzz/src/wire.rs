@@ -116,11 +116,9 @@ pub fn passed_on(inbound: &Inbound, at: Position) -> Option<(Message, ServerMess
             (Message::Direct(Arc::new(it)), understood)
         }
         Inbound::Reply { id, result: Ok(payload) } => {
-            let understood = ServerMessage::Ack {
-                id: id.clone(),
-                event_id: None,
-                payload: Some(payload.clone()),
-            };
+            // An answer of `null` is a plain acknowledgement.
+            let answer = Some(payload.clone()).filter(|payload| *payload != Payload::null());
+            let understood = ServerMessage::Ack { id: id.clone(), event_id: None, payload: answer };
             (Message::Reply { id, payload }, understood)
         }
         Inbound::Malformed { id, refusal } => {

@@ -66,7 +66,8 @@ fn measure(options: &Options, stop: Stop) -> Result<Report, String> {
     let run = u16::try_from(number).unwrap_or_default();
     let template = options.template()?;
     let target = Target::new(&options.url, template, options.ca.as_deref(), run)?;
-    if plan.rooms > 1 && !target.names_rooms() {
+    let needs_rooms = plan.rooms > 1 && options.scenario != Scenario::Connect;
+    if needs_rooms && !target.names_rooms() {
         return Err(format!(
             "{} rooms, but neither the address nor the template names one: put {{room}} into the \
              address (as in ws://HOST/ws/{{room}}), or ask for --rooms 1",

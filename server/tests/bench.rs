@@ -6,12 +6,18 @@ mod faulty;
 mod program;
 mod secure;
 
+use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
-use std::{env, fs};
+use std::sync::mpsc::channel;
+use std::time::Duration;
+use std::{env, fs, thread};
 
 use faulty::{Faults, Faulty};
 use program::{Server, switchboard};
 use serde_json::{Value, json};
+
+/// Nothing that is waited for should take as long.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn bench(url: &str, arguments: &str) -> Output {
     let words: Vec<_> = ["bench", url].into_iter().chain(arguments.split_whitespace()).collect();
@@ -168,20 +174,46 @@ fn a_closed_loop_goes_on_when_something_is_lost() {
     assert_eq!(report["traffic"]["lost"], server.faults().lost, "{report}");
 }
 
+/// What it says when it is interrupted at some moment.
+fn interrupted(url: &str, arguments: &str, moment: impl FnOnce()) -> Value {
+    let words: Vec<_> = ["bench", url].into_iter().chain(arguments.split_whitespace()).collect();
+    let child = switchboard(&words).spawn().unwrap();
+    moment();
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["is_interrupted"], true);
+    report
+}
+
+#[test]
+fn ctrl_c_ends_it_before_everybody_is_there() {
+    for scenario in ["connect", "fan-out --rooms 1"] {
+        // It takes connections, and never answers.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("ws://{}/", listener.local_addr().unwrap());
+        let (sender, accepted) = channel();
+        thread::spawn(move || listener.incoming().try_for_each(|client| sender.send(client)));
+        let arguments = format!("{scenario} --template plain --patience 1h --json");
+        // The first only sees whether somebody listens.
+        let mut held = Vec::new();
+        let two = || held.extend((0..2).map(|_| accepted.recv_timeout(PATIENCE).unwrap()));
+        let report = interrupted(&url, &arguments, two);
+        assert_eq!(report["connections"]["opened"], 0, "{report}");
+        assert_eq!(report["traffic"], Value::Null, "{report}");
+        drop(held);
+    }
+}
+
 #[test]
 fn ctrl_c_ends_it_with_a_report() {
     let server = Faulty::start(true);
     let url = server.url();
     let arguments = "fan-out --template plain --rooms 1 --members 3 --bytes 43 --time 1h --json";
-    let words: Vec<_> = ["bench", &url].into_iter().chain(arguments.split_whitespace()).collect();
-    let child = switchboard(&words).spawn().unwrap();
-    server.wait_for(1_500);
-    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(kill.success());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130));
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(report["is_interrupted"], true);
+    let report = interrupted(&url, arguments, || server.wait_for(1_500, PATIENCE));
     let traffic = &report["traffic"];
     assert!(traffic["published"].as_u64() >= Some(1_500), "{report}");
     assert_eq!(traffic["delivered"], traffic["expected"], "{report}");

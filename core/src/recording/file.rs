@@ -190,7 +190,9 @@ fn read_place(layout: Layout, file: &[u8], place: u64) -> Option<Segment> {
         let header = Header::read(layout, rest)
             .filter(|header| header.segment == segment.number && header.block == block);
         let Some(header) = header else {
-            if rest.get(..8).is_some_and(|bytes| number(bytes) == layout.recording)
+            // Half a header at the end of the file is one that was being written.
+            if rest.len() >= HEADER_BYTES
+                && number(&rest[..8]) == layout.recording
                 && Header::read(layout, rest).is_none()
             {
                 segment.flaw = Some(Flaw::Damaged(at(rest)));

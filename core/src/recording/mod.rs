@@ -16,7 +16,7 @@
 //! Payloads are kept, or replaced by their length and a digest ([`Payloads`]). The hub looks at no more than that, so a replay
 //! decides the same.
 //!
-//! [`file`] lays segments out in a file of bounded size.
+//! [`mod@file`] lays segments out in a file of bounded size.
 
 mod checkpoint;
 mod decode;

@@ -1,7 +1,7 @@
 //! Clients and servers, joined by links that break, stall and crawl.
 //!
 //! The bytes are the [`Plan`] of a small world of the simulator's: one or two servers with rules for two rooms, up to three
-//! people with their networks, and what they do and what goes wrong, four bytes each, at most [`MAX_STEPS`].
+//! people with their networks, and what they do and what goes wrong, four bytes each, at most `MAX_STEPS`.
 //!
 //! **Oracle.** The simulator's: every stream is in order, without repeats and complete, or it was said where it is not and
 //! something was lost there; what was accepted is published once, each call settled once, each connection closed once;

@@ -175,3 +175,48 @@ fn an_application_that_is_slow_hears_what_it_missed_and_nobody_else_waits() {
     done(room.send("n", &41)).unwrap();
     assert!(matches!(next_event(&mut events), Some(Event::Message(m)) if m.position.offset == 41));
 }
+
+/// What both ends can say about themselves and each other.
+#[test]
+fn clients_rooms_and_contexts_know_who_and_where_they_are() {
+    let builder = plain().path("/ws/").on("who", |context: Context, (): ()| {
+        let who = (context.connection().to_string(), context.user().to_string());
+        let room = context.room().map(ToString::to_string);
+        crate::runtime::handled(Ok::<_, Refusal>((who, context.message_id().is_some(), room)))
+    });
+    let server = Running::start(builder);
+    let (client, mut events) = hasty(&server.url()).max_message_bytes(1024 * 1024).start().unwrap();
+    until_open(&mut events);
+    assert_eq!(client.address().to_string(), server.url());
+    assert_eq!(format!("{:?}", client.address()), server.url());
+    assert!(format!("{client:?}").contains("Open"), "{client:?}");
+    let lobby = client.room("lobby").unwrap();
+    done(lobby.join()).unwrap();
+    assert_eq!(lobby.name().as_str(), "lobby");
+    assert!(format!("{lobby:?}").contains("\"lobby\""), "{lobby:?}");
+
+    type Answer = ((String, String), bool, Option<String>);
+    let answer = done(lobby.request("who", &())).unwrap().read::<Answer>().unwrap();
+    let id = client.client_id().unwrap();
+    assert_eq!(answer, ((id, "alice".into()), true, Some("lobby".into())));
+    let within = done(lobby.request_within(Duration::from_secs(20), "who", &())).unwrap();
+    assert_eq!(within.read::<Answer>().unwrap(), answer);
+
+    // An acknowledgement carries nothing.
+    let sent = done(lobby.send_with_key("chat", "k", &1)).unwrap();
+    sent.read::<()>().unwrap();
+    done(client.direct_binary("alice", vec![7])).unwrap();
+    let direct = until(&mut events, |event| match event {
+        Event::Direct(direct) => Some(direct),
+        _ => None,
+    });
+    assert_eq!(direct.payload, Payload::Binary(vec![7].into()));
+    assert_eq!((client.stats().unreadable, client.stats().repeated), (0, 0));
+    client.wake();
+    assert_eq!(done(lobby.members()).unwrap().total, 1);
+
+    assert!(!server.handle.is_draining());
+    let reason = crate::runtime::core::CloseReason::Forbidden;
+    assert_eq!(server.handle.kick("alice", reason).unwrap(), 1);
+    assert_eq!(server.handle.kick("nobody", crate::runtime::core::CloseReason::Idle).unwrap(), 0);
+}

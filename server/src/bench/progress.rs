@@ -40,7 +40,7 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new() -> Self {
-        Self { is_shown: io::stderr().is_terminal(), next: 0, last: (0, 0) }
+        Self { is_shown: io::stderr().is_terminal(), next: SECOND, last: (0, 0) }
     }
 
     /// Shows `line` if a second has passed; it gets how many of `count` there were in a second.

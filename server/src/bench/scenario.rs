@@ -127,17 +127,17 @@ impl Run<'_> {
         Ok(begun)
     }
 
-    /// The same where nothing can be measured unless all are open.
+    /// The same where nothing can be measured unless all are open. Answers whether they are; if not, it was interrupted.
     pub(super) fn open_all(
         &mut self,
         seats: impl Iterator<Item = (Place, bool)>,
-    ) -> Result<Moment, String> {
-        let begun = self.open(seats).map_err(failed)?;
+    ) -> Result<bool, String> {
+        self.open(seats).map_err(failed)?;
         let tally = &self.crowd.tally;
         let mut reasons = tally.failed.clone();
         reasons.extend(tally.dropped.clone());
         if reasons.is_empty() {
-            return Ok(begun);
+            return Ok(self.report.connections.opened == u64::from(self.plan.connections));
         }
         self.progress.clear();
         let (opened, all) = (self.report.connections.opened, self.plan.connections);
@@ -189,7 +189,8 @@ impl Run<'_> {
         let everything = self.ledger.expected();
         let others = everything - if self.ledger.echo() == Some(false) { 0 } else { publishers };
         let mut seen = (self.ledger.counts(), clock.now());
-        while !self.stop.is_set() {
+        // Ctrl-C does not end this: it is over soon, and without it nothing could be said.
+        loop {
             self.crowd.turn(Duration::from_millis(10), &mut self.ledger).map_err(failed)?;
             let now = clock.now();
             let counts = self.ledger.counts();
@@ -208,11 +209,11 @@ impl Run<'_> {
         }
         let (own, _) = self.ledger.heard_own();
         let delivered = self.ledger.counts().delivered;
-        if self.ledger.echo().is_none() && !self.stop.is_set() {
+        if self.ledger.echo().is_none() {
             self.ledger.set_echo(own > 0 || self.plan.members == 1);
         }
         let expected = self.ledger.expected();
-        if delivered == 0 && expected > 0 && !self.stop.is_set() {
+        if delivered == 0 && expected > 0 {
             self.progress.clear();
             let alone = if self.plan.members == 1 {
                 "; the server must send a connection its own messages (in Switchboard `echo = true` \
@@ -242,7 +243,9 @@ impl Run<'_> {
 
     /// Members publish, everybody else gets it.
     fn publish(&mut self) -> Result<(), String> {
-        self.open_all(self.seats())?;
+        if !self.open_all(self.seats())? {
+            return Ok(());
+        }
         self.arrange();
         self.first_round()?;
         let Lengths { warmup, time, .. } = self.lengths;
@@ -325,7 +328,9 @@ impl Run<'_> {
 
     /// Nothing is said, and in the end everybody must still be there.
     fn idle(&mut self) -> Result<(), String> {
-        self.open_all(self.seats())?;
+        if !self.open_all(self.seats())? {
+            return Ok(());
+        }
         self.arrange();
         let before = self.moment();
         let end = Duration::from_nanos(before.at) + self.lengths.time;

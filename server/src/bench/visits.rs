@@ -50,7 +50,9 @@ pub(super) fn churn(run: &mut Run<'_>) -> Result<(), String> {
         Pace::Window(_) => return Err("--window means nothing in churn".to_owned()),
     };
     let keepers = (0..plan.rooms).map(|number| (Place { room: number, user: number }, false));
-    run.open_all(keepers)?;
+    if !run.open_all(keepers)? {
+        return Ok(());
+    }
     run.arrange();
     run.first_round()?;
     let Lengths { time, patience, .. } = run.lengths;

@@ -68,7 +68,7 @@ fn a_ring_is_replayed_from_the_first_segment_that_is_left() {
     for segment in &segments {
         assert_eq!(segment.flaw, None);
         let mut replay = Replay::new(&segment.bytes).unwrap();
-        assert_eq!(replay.first(), (next.unwrap_or(replay.first().0), 0));
+        assert_eq!(replay.first(), (next.unwrap_or_else(|| replay.first().0), 0));
         while let Some(entry) = replay.next_entry().unwrap() {
             next = Some(entry.number + 1);
             replay.apply(entry, |_| {});

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use tungstenite::{Message, accept};
 
@@ -59,10 +60,13 @@ impl Faulty {
     }
 
     /// Returns when so many messages have come.
-    pub(crate) fn wait_for(&self, messages: u64) {
+    pub(crate) fn wait_for(&self, messages: u64, patience: Duration) {
         let (room, changed) = &*self.room;
         let room = room.lock().unwrap();
-        drop(changed.wait_while(room, |room| room.messages < messages).unwrap());
+        let missing = |room: &mut Room| room.messages < messages;
+        let (room, waited) = changed.wait_timeout_while(room, patience, missing).unwrap();
+        drop(room);
+        assert!(!waited.timed_out(), "there are fewer than {messages} messages");
     }
 }
 
