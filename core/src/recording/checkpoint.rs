@@ -41,7 +41,7 @@ impl Hub {
     /// The bytes are for the same version of this crate. They have the hub's secrets and everything that rooms keep.
     ///
     /// # Cost
-    /// Goes through the whole hub: some 5 ms for 10,000 connections.
+    /// Goes through the whole hub: some 60 ms for 10,000 connections with what their rooms keep and the ids of their messages.
     pub fn checkpoint(&self) -> Vec<u8> {
         let mut out = Vec::new();
         let mut names = Names::new();
