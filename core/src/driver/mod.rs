@@ -1,5 +1,6 @@
 //! The code between a hub and sockets, which every runtime needs and none should write again.
 
+mod frames;
 mod line;
 mod outlets;
 mod queue;
