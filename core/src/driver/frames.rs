@@ -14,6 +14,10 @@ const KEEP: usize = 8;
 pub(super) struct Frames {
     first: Option<Frame>,
     /// Empty while there is no first.
+    #[expect(
+        clippy::box_collection,
+        reason = "a third of the place while there is no rest, which is nearly always"
+    )]
     rest: Option<Box<VecDeque<Frame>>>,
 }
 
