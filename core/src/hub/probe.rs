@@ -109,13 +109,13 @@ impl Hub {
             if self.connections.get(id).is_none_or(|connection| !connection.is_open()) {
                 continue;
             }
-            if let Some(ping) = self.ping(id)
+            if let Some(nonce) = self.ping(id)
                 && let Some(connection) = self.connections.get_mut(id)
             {
                 connection.asked += 1;
                 questions.push(Question {
                     connection: id,
-                    nonce: ping.nonce,
+                    nonce: nonce.get(),
                     answer: Answer::Awaited,
                 });
             }
