@@ -136,8 +136,8 @@ pub(crate) struct Replay {
     /// Only what concerns this room, and those who were in it
     #[arg(long, value_name = "NAME")]
     pub(crate) room: Option<String>,
-    /// Stop at this moment: after so long, such as 90s or 1h, or at a time of day (UTC), such as
-    /// 14:05:30
+    /// Stop at this moment: after so long, such as 90s or 1h, at a time of day (UTC), such as
+    /// 14:05:30, or exactly behind what is shown with a time such as +0.136933s
     #[arg(long, value_name = "TIME", value_parser = until)]
     pub(crate) until: Option<Until>,
     /// Show messages too
@@ -257,6 +257,13 @@ fn position(text: &str) -> Result<Position, String> {
 }
 
 fn until(text: &str) -> Result<Until, String> {
+    if let Some(shown) = text.strip_prefix('+') {
+        let seconds = shown.strip_suffix('s').unwrap_or(shown).parse().ok();
+        let after = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        return after.map(Until::After).ok_or_else(|| {
+            format!("{text:?} is no time of an event: expected seconds, such as +0.136933s")
+        });
+    }
     if !text.contains(':') {
         return duration::parse(text).map(Until::After);
     }
@@ -299,5 +306,18 @@ mod tests {
         assert_eq!(cli.run.listen.as_deref(), Some("127.0.0.1:9001"));
         assert_eq!(cli.run.config, Some(PathBuf::from("dir/config.toml")));
         assert!(cli.command.is_none());
+    }
+
+    #[test]
+    fn a_moment_is_a_duration_a_time_of_day_or_one_that_was_shown() {
+        let after = |micros| Ok(Until::After(Duration::from_micros(micros)));
+        assert_eq!(until("90s"), after(90_000_000));
+        assert_eq!(until("+0.136933s"), after(136_933));
+        assert_eq!(until("+3600"), after(3_600_000_000));
+        let afternoon = Duration::from_secs(14 * 3_600 + 5 * 60 + 30);
+        assert_eq!(until("14:05:30"), Ok(Until::TimeOfDay(afternoon)));
+        for wrong in ["", "+", "+-1s", "+1h", "14:05", "24:00:00", "soon"] {
+            assert!(until(wrong).is_err(), "{wrong}");
+        }
     }
 }

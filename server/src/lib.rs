@@ -20,6 +20,8 @@ mod dashboard;
 mod journal;
 mod logging;
 #[cfg(feature = "program")]
+mod memory;
+#[cfg(feature = "program")]
 mod os;
 #[cfg(feature = "program")]
 mod page;

@@ -19,7 +19,7 @@ use switchboard_smol::{
 use crate::auth::{AuthError, Verifier, anonymous_name};
 use crate::config::{CapacityAnswer, Config};
 use crate::record::Recording;
-use crate::{bind, dashboard, journal, logging, os, page, settings};
+use crate::{bind, dashboard, journal, logging, memory, os, page, settings};
 
 /// Why the server does not run.
 #[derive(Debug)]
@@ -76,7 +76,11 @@ pub(crate) fn serve(config: Config) -> Result<(), Error> {
             }
             std::future::pending().await
         };
-        server.serve(listener).or(stopping).or(publishing).await
+        let tidying = async {
+            memory::give_back(&handle).await;
+            std::future::pending().await
+        };
+        server.serve(listener).or(stopping).or(publishing).or(tidying).await
     })
     .map_err(|error| Error::Io("the server has failed".into(), error))?;
     drop(server);

@@ -144,7 +144,6 @@ impl WriteQueue {
         let taken = taken.min(self.bytes);
         self.bytes -= taken;
         self.written += taken;
-        let was_answering = self.answers;
         while let Some(front) = self.frames.first() {
             let len = front.len();
             if self.written < len {
@@ -156,10 +155,6 @@ impl WriteQueue {
             }
             self.answers = false;
             self.frames.pop();
-        }
-        // Whoever has come in may say nothing for long, and hardly ever gets two frames at once.
-        if was_answering && self.frames.is_empty() {
-            self.frames = Frames::default();
         }
     }
 

@@ -3,7 +3,10 @@
     python3 server/tests/clients/python/idle.py [COUNT]
 
 Needs nothing but Python and a built program (SWITCHBOARD_BIN, else target/release/switchboard). Linux only: it reads the
-server's private memory from /proc. Every connection is in a room of ten, and still answers when all are there.
+server's private memory from /proc. Every connection is in a room of ten, and still answers when all are there. Then somebody
+in each room says a lot at once to people who do not read yet, so that some of it has to wait in the server. When all have
+read it, the connections are to be as small as before. It fails when one costs more than 2 KB, or more than a tenth more
+after the burst.
 """
 
 import os
@@ -13,9 +16,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 ROOM_SIZE = 10
+MOST_BYTES = 2048
+BURST = 16
+BURST_BYTES = 4096
+MORE_AFTER_BURST = 1.1
 CONFIG = f"""
 listen = "127.0.0.1:0"
 [limits]
@@ -24,6 +32,8 @@ max_per_room = {ROOM_SIZE}
 max_per_user = 0
 [rooms.""]
 presence = false
+# What a room keeps is the room's, and not what a connection costs.
+history_events = 0
 [log]
 level = "warn"
 """
@@ -38,7 +48,11 @@ def private_bytes(pid):
 
 
 def connect(port, number):
-    client = socket.create_connection(("127.0.0.1", port), timeout=10)
+    client = socket.socket()
+    client.settimeout(10)
+    # So small that the burst does not fit.
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", port))
     client.sendall(
         f"GET /ws/room-{number // ROOM_SIZE}?user=user-{number} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
         "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -57,6 +71,30 @@ def wait_for(client, text):
         got += piece
 
 
+def say(client, message):
+    length = len(message).to_bytes(2, "big")
+    header = bytes([0x81, 0x80 | len(message)]) if len(message) < 126 else b"\x81\xfe" + length
+    client.sendall(header + MASK + message)
+
+
+def read_burst(client):
+    wanted = BURST * BURST_BYTES
+    while wanted > 0:
+        piece = client.recv(65536)
+        if not piece:
+            raise SystemExit("the server ended a connection during the burst")
+        wanted -= piece.count(b"x")
+
+
+def burst(clients):
+    """In each room one says a lot before anybody reads."""
+    for publisher in clients[::ROOM_SIZE]:
+        for _ in range(BURST):
+            say(publisher, b'{"type":"chat","payload":"' + b"x" * BURST_BYTES + b'"}')
+    for client in clients:
+        read_burst(client)
+
+
 def main():
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 15_000
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -73,13 +111,28 @@ def main():
             before = private_bytes(server.pid)
             clients += [connect(port, number) for number in range(100, count)]
             each = (private_bytes(server.pid) - before) / (count - 100)
-            ping = b'{"type":"health_ping","timestamp":1}'
             for client in clients:
-                client.sendall(bytes([0x81, 0x80 | len(ping)]) + MASK + ping)
+                say(client, b'{"type":"health_ping","timestamp":1}')
             for client in clients:
                 wait_for(client, b'"type":"health_pong"')
             answered = (private_bytes(server.pid) - before) / (count - 100)
-            print(f"{count} connections, all answering: {each:.0f} bytes each, {answered:.0f} after one message each")
+            burst(clients)
+            for client in clients:
+                say(client, b'{"type":"health_ping","timestamp":2}')
+            for client in clients:
+                wait_for(client, b'"timestamp":2')
+            # The server gives back what it does not need when it has seen that it is over.
+            deadline = time.monotonic() + 30
+            after = (private_bytes(server.pid) - before) / (count - 100)
+            while after > answered * MORE_AFTER_BURST and time.monotonic() < deadline:
+                time.sleep(0.1)
+                after = (private_bytes(server.pid) - before) / (count - 100)
+            print(
+                f"{count} connections, all answering: {each:.0f} bytes each, {answered:.0f} after one message each, "
+                f"{after:.0f} after a burst of {BURST * BURST_BYTES >> 10} KiB to each"
+            )
+            if max(each, answered, after) > MOST_BYTES or after > answered * MORE_AFTER_BURST:
+                raise SystemExit("that is too much")
         finally:
             server.terminate()
             server.wait(timeout=60)
