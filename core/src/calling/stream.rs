@@ -21,7 +21,7 @@ enum Inner {
 
 #[cfg_attr(
     not(feature = "tls"),
-    expect(clippy::needless_pass_by_ref_mut, reason = "TLS changes with what passes through")
+    allow(clippy::needless_pass_by_ref_mut, reason = "TLS changes with what passes through")
 )]
 impl Stream {
     /// For a connection to this address, before its first byte.
