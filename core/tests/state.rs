@@ -124,3 +124,38 @@ fn who_stops_waiting_for_the_state_is_not_told() {
         ",
     );
 }
+
+#[test]
+fn an_answer_counts_for_its_own_question_only() {
+    check(
+        |config| class(config, "", with_state),
+        "
+        enter a alice lobby / enter b bob hall / enter c carol
+        a say lobby 1
+        => a: lobby@1 chat alice 1
+        b say hall 1
+        => b: hall@1 chat bob 1
+        c join lobby@x:0
+        => state q0 of lobby?
+        c join hall@x:0
+        => state q1 of hall?
+        // One about another room.
+        app state q1 lobby hall's
+        => done: no_such_request
+        app state q0 lobby lobby's
+        => c: joined lobby@1 not recovered
+        => c: refresh lobby@1, unknown_epoch: lobby's
+        => done: refreshed 1
+        // One that was answered, when the same room is asked for again.
+        enter d dave
+        d join lobby@x:0
+        => state q2 of lobby?
+        app state q0 lobby old
+        => done: no_such_request
+        app state q2 lobby new
+        => d: joined lobby@1 not recovered
+        => d: refresh lobby@1, unknown_epoch: new
+        => done: refreshed 1
+        ",
+    );
+}
