@@ -88,7 +88,10 @@ pub(crate) fn run(shared: &Arc<Shared>, stop: &AtomicBool) -> io::Result<()> {
         shared.bell.awake();
     }
     let mut inner = shared.lock();
-    writers.finish(&mut inner.engine, shared.clock.now());
+    let now = shared.clock.now();
+    // The poller tells everything once: whoever serves next would not hear of it.
+    inner.turn(shared, now, &events, &mut buffer);
+    writers.finish(&mut inner.engine, now);
     Ok(())
 }
 

@@ -3,8 +3,8 @@
 use crate::client::{CLOSE, Client};
 use smol::future::FutureExt;
 
-use crate::harness::{Running, plain};
-use crate::runtime::core::CloseReason;
+use crate::harness::{Running, plain, roomy};
+use crate::runtime::core::{CloseReason, Limits};
 use crate::runtime::{listen, within};
 
 const MEMBERS: usize = 400;
@@ -53,7 +53,9 @@ fn a_large_room_gets_everything_in_order_from_several_threads() {
 
 #[test]
 fn serving_can_be_given_up_and_taken_up_again() {
-    let server = plain().build().unwrap();
+    // The publisher is in more of a hurry than a member that has just come.
+    let patient = Limits { outbox_messages: 1_000_000, outbox_bytes: usize::MAX, ..roomy() };
+    let server = plain().limits(patient).build().unwrap();
     let handle = server.handle();
     let (stop, stopped) = std::sync::mpsc::channel::<()>();
     let publisher = std::thread::spawn(move || {
@@ -67,11 +69,14 @@ fn serving_can_be_given_up_and_taken_up_again() {
     for round in 0..50 {
         let (address, listener) = listen();
         let join = async {
-            // Somebody comes, and hears of one message more, before serving ends.
+            // Somebody comes, hears of one message more, goes, and asks something just when serving ends.
             let member = smol::unblock(move || {
                 let mut member = Client::open(address, &format!("/ws/lobby?user=u{round}"));
                 member.expect("connected");
                 member.expect("number");
+                member.text(r#"{"type":"leave","room":"lobby"}"#);
+                member.until("left");
+                member.text(r#"{"type":"health_ping","timestamp":1}"#);
                 member
             });
             members.push(member.await);
@@ -83,6 +88,17 @@ fn serving_can_be_given_up_and_taken_up_again() {
     }
     drop(stop);
     assert!(publisher.join().unwrap() >= 50, "everybody has heard of something");
+    // When it is served again, everybody is answered.
+    let (_, listener) = listen();
+    let serving = async {
+        server.serve(listener).await.unwrap();
+        unreachable!("nobody drains it")
+    };
+    let answered = smol::unblock(move || {
+        members.iter_mut().for_each(|member| drop(member.expect("health_pong")));
+        members
+    });
+    let members = within(serving.or(answered));
     drop(server);
     for mut member in members {
         member.rest();
