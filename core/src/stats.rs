@@ -73,6 +73,27 @@ impl Stats {
         }
     }
 
+    /// All that only grows.
+    #[cfg(feature = "recording")]
+    pub(crate) fn counters(&self) -> impl Iterator<Item = u64> {
+        let counters = [
+            self.accepted,
+            self.messages_in,
+            self.bytes_in,
+            self.messages_out,
+            self.bytes_out,
+            self.published,
+            self.refused,
+            self.dropped,
+            self.replayed,
+            self.refreshed,
+            self.repeated,
+            self.stale_events,
+            self.clock_clamped,
+        ];
+        counters.into_iter().chain(self.rejected).chain(self.ended)
+    }
+
     /// How often connections ended, by name.
     pub fn endings(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let others = ["closed_by_peer", "lost", "handshake_failed"];

@@ -31,6 +31,7 @@ NAMES = {
     "socketio": "Socket.IO",
     "nats": "NATS",
     "fastapi": "FastAPI",
+    "switchboard-jwt": "Switchboard, with a JWT",
 }
 
 # Per scenario: the figure that is compared, then others worth a column, each with a heading.

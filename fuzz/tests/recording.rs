@@ -1,12 +1,14 @@
 //! A hub that is put together again goes on as if it had never stopped, and what was recorded happens again.
 
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 use switchboard_core::recording::{Log, Payloads, Recorder, Replay, Wants};
-use switchboard_core::{Hub, Timestamp, Witness};
+use switchboard_core::{Event, Hub, Stats, Timestamp, Witness};
 use switchboard_fuzz::check::{Scenario, events};
 use switchboard_fuzz::ops::Op;
 use switchboard_fuzz::setup::{SETUP_BYTES, Setup};
@@ -126,8 +128,12 @@ impl Log for Pages {
     }
 }
 
-/// Records a scenario, lets every segment happen again, and holds what is there at its end against what was.
-fn is_replayed(scenario: &Scenario, every: usize, payloads: Payloads) -> Result<(), String> {
+/// Records a scenario.
+fn record(
+    scenario: &Scenario,
+    every: usize,
+    payloads: Payloads,
+) -> Result<(Vec<Vec<u8>>, Vec<Stats>), String> {
     let mut hub = new_hub(scenario)?;
     let log = Pages { every, pages: Arc::default(), events: 0, full: 0 };
     let pages = log.clone();
@@ -135,9 +141,8 @@ fn is_replayed(scenario: &Scenario, every: usize, payloads: Payloads) -> Result<
     if let Some(key) = recorder.payload_key() {
         hub.hide_payloads(key);
     }
-    let events = events(scenario)?;
     let mut stats = vec![hub.stats()];
-    for (now, event) in events.clone() {
+    for (now, event) in events(scenario)? {
         recorder.event(&hub, now, &event);
         for action in hub.handle(now, event) {
             recorder.action(&action);
@@ -145,9 +150,15 @@ fn is_replayed(scenario: &Scenario, every: usize, payloads: Payloads) -> Result<
         stats.push(hub.stats());
     }
     drop(recorder);
+    Ok((pages.pages(), stats))
+}
 
+/// Lets every segment of a scenario happen again, and holds what is there at its end against what was.
+fn is_replayed(scenario: &Scenario, every: usize, payloads: Payloads) -> Result<(), String> {
+    let (pages, stats) = record(scenario, every, payloads)?;
+    let events = events(scenario)?;
     let mut next = 0;
-    for page in pages.pages() {
+    for page in pages {
         let mut replay = Replay::new(&page).map_err(|trouble| trouble.to_string())?;
         let (first, missed) = replay.first();
         same("where a segment begins", next + missed, first)?;
@@ -176,4 +187,69 @@ fn what_was_recorded_happens_again() {
 #[test]
 fn what_was_recorded_without_payloads_happens_again() {
     holds(|scenario, every| is_replayed(scenario, every, Payloads::Hashed { key: [1, 2] }));
+}
+
+/// Changes bytes in one place: one byte, or a number instead of one. Checksums would be right again.
+fn forge(bytes: &[u8], random: &mut u64) -> Vec<u8> {
+    let mut next = || {
+        *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (*random >> 33) as usize
+    };
+    let at = next() % bytes.len();
+    let instead = match next() % 4 {
+        0 => vec![bytes[at].wrapping_add(1)],
+        1 => vec![bytes[at].wrapping_sub(1)],
+        2 => vec![next() as u8],
+        _ => [&[0xff; 9][..], &[next() as u8 & 1]].concat(),
+    };
+    [&bytes[..at], &instead, &bytes[at + 1..]].concat()
+}
+
+#[test]
+fn a_hub_that_was_made_up_is_refused_or_lives_on() {
+    let lived = AtomicUsize::new(0);
+    holds(|scenario, _| {
+        let events = events(scenario)?;
+        let mut random = scenario.seed;
+        let until = scenario.seed as usize % events.len().max(1);
+        let mut hub = new_hub(scenario)?;
+        for (now, event) in events[..until].iter().cloned() {
+            hub.handle(now, event).for_each(drop);
+        }
+        let bytes = hub.checkpoint();
+        for _ in 0..8 {
+            let Ok(mut made_up) = Hub::restore(&forge(&bytes, &mut random)) else { continue };
+            lived.fetch_add(1, Ordering::Relaxed);
+            for (now, event) in events[until..].iter().cloned() {
+                made_up.handle(now, event).for_each(drop);
+            }
+            let (timeout, spread) = (Duration::from_secs(1), Duration::ZERO);
+            made_up.handle(Timestamp::ZERO, Event::Drain { timeout, spread }).for_each(drop);
+            for _ in 0..100 {
+                made_up.handle(Timestamp::MAX, Event::Tick).for_each(drop);
+            }
+        }
+        Ok(())
+    });
+    assert!(lived.into_inner() > 0, "a change that makes no difference is none to refuse");
+}
+
+#[test]
+fn a_recording_that_was_made_up_is_refused_or_replayed() {
+    holds(|scenario, every| {
+        let payloads = match scenario.seed % 2 {
+            0 => Payloads::Kept,
+            _ => Payloads::Hashed { key: [1, 2] },
+        };
+        let (pages, _) = record(scenario, every, payloads)?;
+        let mut random = scenario.seed;
+        for page in pages.iter().rev().take(8) {
+            let page = forge(page, &mut random);
+            let Ok(mut replay) = Replay::new(&page) else { continue };
+            while let Ok(Some(entry)) = replay.next_entry() {
+                replay.apply(entry, |_| {});
+            }
+        }
+        Ok(())
+    });
 }

@@ -28,6 +28,26 @@ const PLACES: u32 = 4;
 
 const MEGABYTE: u64 = 1024 * 1024;
 
+/// What a busy connection adds to the bytes of the hub, with what its rooms keep and what is remembered of it.
+const CONNECTION_BYTES: u64 = 2_000;
+
+/// The size that leaves half of each segment to events, if the hub has so many bytes.
+fn megabytes_for(hub_bytes: u64) -> u64 {
+    hub_bytes.saturating_mul(2 * u64::from(PLACES)).div_ceil(MEGABYTE).max(1)
+}
+
+/// What to say when it may turn out too small for so many connections.
+fn doubt(megabytes: usize, connections: Option<usize>) -> Option<String> {
+    let connections = connections?;
+    let needed = megabytes_for((connections as u64).saturating_mul(CONNECTION_BYTES));
+    (needed > megabytes as u64).then(|| {
+        format!(
+            "with {connections} connections the state of the hub may outgrow a segment of the recording, which \
+             would then stop: record.megabytes (--record-size) is {megabytes}, and should be {needed}"
+        )
+    })
+}
+
 /// A recording under way.
 pub(crate) struct Recording {
     spool: Spool,
@@ -35,11 +55,15 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
-    /// Begins to record, if there is a file to record to. What was recorded there before is kept under another name.
+    /// Begins to record, if there is a file to record to, what a server with so many connections sees. What was recorded there
+    /// before is kept under another name.
     ///
     /// # Errors
     /// When the file cannot be made, or is there and is something else.
-    pub(crate) fn start(config: &Record) -> Result<Option<(Self, Recorder<Spool>)>, Problem> {
+    pub(crate) fn start(
+        config: &Record,
+        connections: Option<usize>,
+    ) -> Result<Option<(Self, Recorder<Spool>)>, Problem> {
         let Some(path) = &config.file else { return Ok(None) };
         let problem = |what: String| Problem { path: path.clone(), what };
         keep_previous(path).map_err(problem)?;
@@ -74,6 +98,9 @@ impl Recording {
                 RecordPayloads::Hash => "payloads hashed",
             }
         );
+        if let Some(doubt) = doubt(config.megabytes, connections) {
+            tracing::warn!("{doubt}");
+        }
         Ok(Some((Self { spool: spool.clone(), thread }, Recorder::new(payloads, spool))))
     }
 

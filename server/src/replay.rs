@@ -79,7 +79,7 @@ impl Play<'_> {
         }
         let mut before = None;
         for (index, segment) in segments.iter().enumerate() {
-            if before.is_some_and(|before| segment.number != before + 1) {
+            if before.is_some_and(|before: u64| before.checked_add(1) != Some(segment.number)) {
                 self.trouble(format_args!(
                     "a segment before segment {} is missing",
                     segment.number
@@ -124,7 +124,7 @@ impl Play<'_> {
                 return Ok(true);
             }
             self.events += 1;
-            self.next = Some(entry.number + 1);
+            self.next = Some(entry.number.saturating_add(1));
             let now = entry.now;
             if self.options.quiet {
                 replay.apply(entry, |_| {});

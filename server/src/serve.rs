@@ -49,8 +49,8 @@ pub(crate) fn serve(config: Config) -> Result<(), Error> {
     }
 
     let started = Instant::now();
-    let recording =
-        Recording::start(&config.record).map_err(|problem| Error::Refused(problem.to_string()))?;
+    let recording = Recording::start(&config.record, config.limits.max_connections.get())
+        .map_err(|problem| Error::Refused(problem.to_string()))?;
     let (recording, recorder) = recording.unzip();
     let server = build(&config, started, recorder)?;
     let cannot = |error| Error::Io(format!("cannot listen on {listen}"), error);

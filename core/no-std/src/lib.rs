@@ -2,7 +2,7 @@
 //! this crate cannot be built into a library for C as soon as anything below it links std:
 //!
 //! ```text
-//! CARGO_PROFILE_DEV_PANIC=abort cargo rustc -p switchboard-no-std --lib --crate-type staticlib
+//! CARGO_PROFILE_DEV_PANIC=abort cargo rustc -p switchboard-no-std --lib --crate-type staticlib --features recording
 //! ```
 //!
 //! `core/tests/no_std.rs` runs that. Built like any other crate, with panics that unwind, there is nothing in here.

@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::num::NonZeroU32;
+use core::num::{NonZeroU32, NonZeroU64};
 
 use smallvec::SmallVec;
 
@@ -96,12 +96,11 @@ impl Seat {
 /// The seats of one connection. Up to two need no memory of their own.
 pub(crate) type Memberships = SmallVec<[Membership; 2]>;
 
-/// A ping that is out.
+/// A ping that is out. It was sent an interval before the next one is due.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Ping {
-    pub(crate) nonce: u64,
-    pub(crate) sent: Timestamp,
+    pub(crate) nonce: NonZeroU64,
     /// When the first of those was sent that have had no answer since the last sign of life.
     pub(crate) asking_since: Timestamp,
 }
@@ -123,7 +122,7 @@ pub(crate) struct Connection {
     pub(crate) last_seen: Timestamp,
     pub(crate) last_message: Timestamp,
     pub(crate) next_ping: Timestamp,
-    pub(crate) ping: Option<Box<Ping>>,
+    pub(crate) ping: Option<Ping>,
     pub(crate) last_nonce: u64,
     pub(crate) latency_micros: Option<NonZeroU32>,
     /// Probes and requests to its client that wait for an answer.

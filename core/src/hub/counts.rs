@@ -73,6 +73,21 @@ impl Counts {
         self.few.len() + self.many.as_ref().map_or(0, |many| many.len())
     }
 
+    /// Whether each user is there once, and at least once.
+    #[cfg(feature = "recording")]
+    pub(super) fn is_whole(&self) -> bool {
+        let users: alloc::collections::BTreeMap<UserKey, u32> = self.iter().collect();
+        users.len() == self.len()
+            && users.values().all(|count| *count > 0)
+            && (self.few.is_empty() || self.many.is_none())
+    }
+
+    #[cfg(feature = "recording")]
+    pub(super) fn iter(&self) -> impl Iterator<Item = (UserKey, u32)> {
+        let many = self.many.iter().flat_map(|many| many.iter());
+        self.few.iter().copied().chain(many.map(|(user, count)| (*user, *count)))
+    }
+
     /// Adds all users to a list. Their order means nothing: the list is still to be sorted.
     pub(super) fn add_to(&self, list: &mut Vec<UserKey>) {
         list.extend(self.few.iter().map(|(user, _)| *user));

@@ -65,4 +65,14 @@ impl Deadlines {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    #[cfg(feature = "recording")]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    #[cfg(feature = "recording")]
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Timestamp, Timer)> {
+        self.0.iter().copied()
+    }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Drain {
     /// Connections in slots below this have been sent away.
     next_slot: usize,
     /// When the next step is due, while one is.
-    armed: Option<Timestamp>,
+    pub(super) armed: Option<Timestamp>,
     over: bool,
 }
 

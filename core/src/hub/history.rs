@@ -4,6 +4,9 @@
 //! for a while. So they are not kept as they were, in several blocks each, but as records one behind the other: keeping one
 //! is a short copy to the end, forgetting one moves the beginning. They are put together again for the few who come back.
 
+#[cfg(feature = "recording")]
+mod saved;
+
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -46,10 +49,14 @@ impl Record {
 
     /// Of what is written for it.
     fn text_len(&self) -> usize {
-        let names = [self.kind, self.from, self.id, self.key, self.except];
         let session = if self.except > 0 { Session::BYTES } else { 0 };
         let payload = if self.is_shared() { 0 } else { self.payload };
-        names.map(usize::from).iter().sum::<usize>() + session + payload
+        self.names_len() + session + payload
+    }
+
+    fn names_len(&self) -> usize {
+        let names = [self.kind, self.from, self.id, self.key, self.except];
+        names.map(usize::from).iter().sum()
     }
 
     fn is_shared(&self) -> bool {
@@ -195,6 +202,12 @@ impl Kept {
         (!self.records.is_empty()).then_some(self.first)
     }
 
+    /// The number of the newest.
+    #[cfg(feature = "recording")]
+    pub(super) fn last(&self) -> Option<u64> {
+        self.first().map(|first| first + (self.records.len() as u64 - 1))
+    }
+
     /// The publication with this number.
     pub(crate) fn get(&self, offset: u64) -> Option<Past<'_>> {
         let index = usize::try_from(offset.checked_sub(self.first)?).ok()?;
@@ -259,66 +272,6 @@ impl Past<'_> {
                 Payload::Binary(payload)
             },
         })
-    }
-}
-
-/// In a checkpoint, every record has its text beside it, and its payload by itself.
-#[cfg(feature = "recording")]
-mod saved {
-    use alloc::string::String;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use super::*;
-
-    #[derive(Serialize, Deserialize)]
-    struct Saved {
-        record: Record,
-        names: String,
-        session: [u8; Session::BYTES],
-        payload: Bytes,
-    }
-
-    impl Serialize for Kept {
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            let past = (self.first..).map_while(|offset| self.get(offset));
-            let begin = self.records.front().map_or(0, |first| first.start);
-            let saved = past.map(|past| {
-                let (names, session, payload) = past.parts();
-                Saved {
-                    record: Record { start: past.record.start - begin, ..*past.record },
-                    names: names.concat(),
-                    session: session.try_into().unwrap_or_default(),
-                    payload: past
-                        .shared
-                        .cloned()
-                        .unwrap_or_else(|| Bytes::copy_from_slice(payload)),
-                }
-            });
-            (self.first, saved.collect::<Vec<Saved>>()).serialize(serializer)
-        }
-    }
-
-    impl<'de> Deserialize<'de> for Kept {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            let (first, saved) = <(u64, Vec<Saved>)>::deserialize(deserializer)?;
-            let mut kept = Self { first, ..Self::default() };
-            for (offset, Saved { mut record, names, session, payload }) in (first..).zip(saved) {
-                record.start = kept.texts.len() as u64;
-                kept.bytes += record.cost();
-                kept.records.push_back(record);
-                kept.texts.extend(names.as_bytes());
-                if record.except > 0 {
-                    kept.texts.extend(&session);
-                }
-                if record.is_shared() {
-                    kept.shared.insert(offset, payload);
-                } else {
-                    kept.texts.extend(&payload[..]);
-                }
-            }
-            Ok(kept)
-        }
     }
 }
 

@@ -24,7 +24,7 @@ impl Hub {
             return self.stale(id);
         };
         self.stats.messages_in += 1;
-        self.stats.bytes_in += bytes as u64;
+        self.stats.bytes_in = self.stats.bytes_in.saturating_add(bytes as u64);
         // A pong is a sign of life only as the answer to a ping, which is found out below.
         if !matches!(inbound, Inbound::HealthPong { .. }) {
             connection.last_seen = self.now;

@@ -1,6 +1,6 @@
 //! Is the peer alive? And what else a connection waits for.
 
-use alloc::boxed::Box;
+use core::num::{NonZeroU32, NonZeroU64};
 use core::time::Duration;
 
 use crate::action::Queued;
@@ -39,26 +39,29 @@ impl Hub {
         let now = self.now;
         let Some(connection) = self.connections.get_mut(id) else { return self.stale(id) };
         let Some(nonce) = nonce else { return };
-        let mut sent = None;
-        if let Some(ping) = connection.ping.take_if(|ping| ping.nonce == nonce) {
-            sent = Some(ping.sent);
+        let mut took = None;
+        if connection.ping.take_if(|ping| ping.nonce.get() == nonce).is_some() {
+            took = Some(now + self.config.heartbeat.interval - connection.next_ping);
         } else if connection.asked > 0 {
-            sent = self.answer_probe(id, nonce);
+            took = self.answer_probe(id, nonce).map(|sent| now - sent);
         }
-        if let Some(sent) = sent
+        if let Some(took) = took
             && let Some(connection) = self.connections.get_mut(id)
         {
             connection.last_seen = now;
-            let micros = u32::try_from((now - sent).as_micros()).unwrap_or(u32::MAX).max(1);
-            connection.latency_micros = core::num::NonZeroU32::new(micros);
+            let micros = u32::try_from(took.as_micros()).unwrap_or(u32::MAX).max(1);
+            connection.latency_micros = NonZeroU32::new(micros);
         }
     }
 
-    /// Pings a connection, past its outbox: a heartbeat that waits behind data would measure the data.
-    pub(super) fn ping(&mut self, id: ConnectionId) -> Option<Ping> {
-        let (now, unix_ms) = (self.now, self.unix_ms());
+    /// Pings a connection, past its outbox: a heartbeat that waits behind data would measure the data. Answers what only
+    /// the answer to this ping repeats.
+    pub(super) fn ping(&mut self, id: ConnectionId) -> Option<NonZeroU64> {
+        let unix_ms = self.unix_ms();
         let connection = self.connections.get_mut(id)?;
-        let nonce = unix_ms.max(connection.last_nonce.saturating_add(1));
+        let least = NonZeroU64::MIN.saturating_add(connection.last_nonce);
+        let unique = NonZeroU64::new(unix_ms).map_or(least, |clock| clock.max(least));
+        let nonce = unique.get();
         connection.last_nonce = nonce;
         let mode = self.config.heartbeat.mode;
         if mode != HeartbeatMode::Application {
@@ -67,7 +70,7 @@ impl Hub {
         if mode != HeartbeatMode::Protocol {
             self.send_now(id, Message::HealthPing { timestamp: nonce });
         }
-        Some(Ping { nonce, sent: now, asking_since: now })
+        Some(unique)
     }
 
     /// What this connection waits for first.
@@ -89,7 +92,7 @@ impl Hub {
     /// ping (a suspended machine) must not take everybody for dead when it wakes up.
     fn stale_at(&self, connection: &Connection) -> Timestamp {
         let heartbeat = &self.config.heartbeat;
-        match connection.ping.as_ref().filter(|ping| ping.asking_since >= connection.last_seen) {
+        match connection.ping.filter(|ping| ping.asking_since >= connection.last_seen) {
             Some(ping) => {
                 let answer_in = heartbeat.stale_after.saturating_sub(heartbeat.interval);
                 (connection.last_seen + heartbeat.stale_after).max(ping.asking_since + answer_in)
@@ -152,13 +155,13 @@ impl Hub {
                 self.close(id, CloseReason::Idle);
             }
             Phase::Open => {
-                let ping = self.ping(id);
+                let nonce = self.ping(id);
                 let next_ping = now + self.config.heartbeat.interval;
                 if let Some(connection) = self.connections.get_mut(id) {
-                    let asking = connection.ping.as_ref().map(|ping| ping.asking_since);
+                    let asking = connection.ping.map(|ping| ping.asking_since);
                     let asking = asking.filter(|&since| since >= connection.last_seen);
                     let asking_since = asking.unwrap_or(now);
-                    connection.ping = ping.map(|ping| Box::new(Ping { asking_since, ..ping }));
+                    connection.ping = nonce.map(|nonce| Ping { nonce, asking_since });
                     connection.next_ping = next_ping;
                 }
                 self.rearm(id);

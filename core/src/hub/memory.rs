@@ -199,6 +199,16 @@ impl Hub {
 }
 
 impl Memory {
+    #[cfg(feature = "recording")]
+    pub(super) fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    #[cfg(feature = "recording")]
+    pub(super) fn is_whole(&self) -> bool {
+        self.next < super::check::MOST
+    }
+
     fn forget_oldest(&mut self) {
         if let Some((_, number, id)) = self.order.pop_front()
             && self.by_id.get(&id).is_some_and(|remembered| remembered.number == number)

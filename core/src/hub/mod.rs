@@ -5,6 +5,8 @@
 
 mod admission;
 mod backpressure;
+#[cfg(feature = "recording")]
+mod check;
 mod connection;
 mod counts;
 mod deadlines;
@@ -126,14 +128,9 @@ impl Hub {
     pub fn new(config: Config, seed: u64, now: Timestamp) -> Result<Self, ConfigError> {
         config.check()?;
         let mut random = Random::new(seed);
-        let mut classes = config.rooms.clone();
-        if classes.iter().all(|(prefix, _)| !prefix.is_empty()) {
-            classes.push((String::new(), RoomClass::default()));
-        }
-        classes.sort_by_key(|(prefix, _)| core::cmp::Reverse(prefix.len()));
         let max_connections = config.limits.max_connections.get();
         Ok(Self {
-            classes,
+            classes: classes(&config),
             now,
             connections: Connections::new(),
             users: Users::new(Keyed::new(&mut random)),
@@ -336,6 +333,16 @@ impl Hub {
         self.stale(id);
         Refusal::new(ErrorCode::NoSuchConnection, "the connection is gone")
     }
+}
+
+/// The classes of rooms, in the order in which a name is held against them.
+fn classes(config: &Config) -> Vec<(String, RoomClass)> {
+    let mut classes = config.rooms.clone();
+    if classes.iter().all(|(prefix, _)| !prefix.is_empty()) {
+        classes.push((String::new(), RoomClass::default()));
+    }
+    classes.sort_by_key(|(prefix, _)| core::cmp::Reverse(prefix.len()));
+    classes
 }
 
 fn reserved(kind: &str) -> Refusal {

@@ -108,6 +108,30 @@ impl Outbox {
         }
     }
 
+    /// Whether it counts what waits, and numbers are in order.
+    #[cfg(feature = "recording")]
+    pub(super) fn is_whole(&self) -> bool {
+        let (mut bytes, mut gaps) = (0, 0);
+        for waiting in &self.waiting {
+            let is_sound = match waiting {
+                Waiting::Message(message, _) => {
+                    bytes += message.cost_bytes();
+                    continue;
+                }
+                Waiting::Gap(gap) => gap.dropped < super::check::MOST,
+                Waiting::Replay(replay) => {
+                    let last = replay.last.offset;
+                    (1..=last).contains(&replay.next) && last < super::check::MOST
+                }
+            };
+            gaps += 1;
+            if !is_sound {
+                return false;
+            }
+        }
+        bytes == self.bytes && gaps == self.gaps
+    }
+
     pub(crate) fn is_blocked(&self) -> bool {
         self.until == Until::Writable
     }

@@ -65,6 +65,30 @@ impl Probes {
         self.0.len() == 0
     }
 
+    #[cfg(feature = "recording")]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    #[cfg(feature = "recording")]
+    pub(super) fn is_whole(&self) -> bool {
+        self.0.is_whole()
+    }
+
+    #[cfg(feature = "recording")]
+    pub(super) fn deadline(&self, key: ProbeKey) -> Option<Timestamp> {
+        self.0.get(key.0).map(|probe| probe.deadline)
+    }
+
+    /// Counts what each connection is asked and has not answered.
+    #[cfg(feature = "recording")]
+    pub(super) fn add_to(&self, counts: &mut alloc::collections::BTreeMap<ConnectionId, u32>) {
+        let questions = self.0.iter_from(0).flat_map(|(_, probe)| &probe.questions);
+        for question in questions.filter(|question| question.answer == Answer::Awaited) {
+            *counts.entry(question.connection).or_default() += 1;
+        }
+    }
+
     /// Settles the awaited questions to a connection that the filter picks. Answers when the first was asked,
     /// and which probes have no open question any more.
     fn settle(
@@ -109,13 +133,13 @@ impl Hub {
             if self.connections.get(id).is_none_or(|connection| !connection.is_open()) {
                 continue;
             }
-            if let Some(ping) = self.ping(id)
+            if let Some(nonce) = self.ping(id)
                 && let Some(connection) = self.connections.get_mut(id)
             {
                 connection.asked += 1;
                 questions.push(Question {
                     connection: id,
-                    nonce: ping.nonce,
+                    nonce: nonce.get(),
                     answer: Answer::Awaited,
                 });
             }

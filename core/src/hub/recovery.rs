@@ -47,6 +47,13 @@ struct Waiting {
     reason: Broken,
 }
 
+#[cfg(feature = "recording")]
+impl Question {
+    pub(super) fn deadline(&self) -> Timestamp {
+        self.deadline
+    }
+}
+
 impl Hub {
     /// Where the stream of somebody who has been at `since` can go on: all that was missed, or nothing of it.
     pub(super) fn start(&self, key: RoomKey, since: Option<Position>) -> Start {

@@ -33,12 +33,30 @@ struct Asked {
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Requests {
     asked: BTreeMap<RequestKey, Asked>,
-    next: u64,
+    pub(super) next: u64,
 }
 
 impl Requests {
     pub(crate) fn is_empty(&self) -> bool {
         self.asked.is_empty()
+    }
+
+    #[cfg(feature = "recording")]
+    pub(super) fn len(&self) -> usize {
+        self.asked.len()
+    }
+
+    #[cfg(feature = "recording")]
+    pub(super) fn deadline(&self, key: RequestKey) -> Option<Timestamp> {
+        self.asked.get(&key).map(|asked| asked.deadline)
+    }
+
+    /// Counts what each connection is asked.
+    #[cfg(feature = "recording")]
+    pub(super) fn add_to(&self, counts: &mut BTreeMap<ConnectionId, u32>) {
+        for asked in self.asked.values() {
+            *counts.entry(asked.connection).or_default() += 1;
+        }
     }
 }
 

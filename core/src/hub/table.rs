@@ -51,6 +51,15 @@ impl<T> Table<T> {
         self.places.len() - self.free.len()
     }
 
+    /// Whether the list of holes has every hole once.
+    #[cfg(feature = "recording")]
+    pub(super) fn is_whole(&self) -> bool {
+        let holes = self.places.iter().filter(|place| place.is_none()).count();
+        let listed: alloc::collections::BTreeSet<u32> = self.free.iter().copied().collect();
+        let is_hole = |at: &u32| self.places.get(*at as usize).is_some_and(Option::is_none);
+        listed.len() == self.free.len() && listed.len() == holes && listed.iter().all(is_hole)
+    }
+
     /// All values, and where they are.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut T)> {
         let places = self.places.iter_mut().enumerate();

@@ -54,7 +54,8 @@ impl Hub {
     /// The hub of which these bytes are a checkpoint.
     ///
     /// # Errors
-    /// When they are none of this version. Bytes that were made up to look like one can make a hub that panics.
+    /// When they are none of this version, or what they say contradicts itself. Bytes that were made up can make another hub,
+    /// but none that panics.
     pub fn restore(bytes: &[u8]) -> Result<Self, Damaged> {
         let mut names = Names::new();
         let mut decoder = Decoder::new(bytes, Some(&mut names), false);
@@ -71,6 +72,8 @@ impl Hub {
         let mut hub = Self::deserialize(&mut *decoder)?;
         let digests = Option::<Digests>::deserialize(decoder)?;
         hub.revive(digests.unwrap_or(Digests::Carried));
+        let contradiction = |what| Damaged(alloc::format!("it contradicts itself about {what}"));
+        hub.check().map_err(contradiction)?;
         Ok(hub)
     }
 }

@@ -11,7 +11,13 @@ use super::encode::{Garbled, Text};
 use super::names::Names;
 
 /// More than any message has. Bytes that are made up must not ask for more memory than there is.
-const LARGEST: u64 = 1 << 30;
+const LARGEST: u64 = 1 << 28;
+
+/// What all that is left out may have, in one hub or event.
+const LEFT_OUT: u64 = 1 << 32;
+
+/// There may be so many values as there are said to be; whoever makes room for more at once believes too much.
+const HINT: usize = 1024;
 
 impl de::Error for Garbled {
     fn custom<T: fmt::Display>(what: T) -> Self {
@@ -25,12 +31,14 @@ pub(super) struct Decoder<'de, 'n> {
     pub(super) names: Option<&'n mut Names>,
     /// Whether only digests are there.
     digested: bool,
+    /// How many bytes can still be made up for what was left out.
+    left_out: u64,
     text: Text,
 }
 
 impl<'de, 'n> Decoder<'de, 'n> {
     pub(super) fn new(rest: &'de [u8], names: Option<&'n mut Names>, digested: bool) -> Self {
-        Self { rest, names, digested, text: Text::Plain }
+        Self { rest, names, digested, left_out: LEFT_OUT, text: Text::Plain }
     }
 
     pub(super) fn take(&mut self, len: usize) -> Result<&'de [u8], Garbled> {
@@ -64,6 +72,14 @@ impl<'de, 'n> Decoder<'de, 'n> {
             len @ ..=LARGEST => Ok(len as usize),
             _ => Err(Garbled::new("a length is too large")),
         }
+    }
+
+    /// The length of something that was left out.
+    fn len_left_out(&mut self) -> Result<usize, Garbled> {
+        let len = self.len()?;
+        let left = self.left_out.checked_sub(len as u64);
+        self.left_out = left.ok_or_else(|| Garbled::new("too much was left out"))?;
+        Ok(len)
     }
 
     fn bytes(&mut self) -> Result<&'de [u8], Garbled> {
@@ -152,7 +168,7 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de, '_> {
         match core::mem::take(&mut self.text) {
             Text::Name => self.visit_name(visitor),
             Text::Said if self.digested => {
-                let len = self.len()?;
+                let len = self.len_left_out()?;
                 visitor.visit_string(String::from_iter(core::iter::repeat_n('?', len)))
             }
             Text::Plain | Text::Said => visitor.visit_str(self.str()?),
@@ -167,7 +183,7 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de, '_> {
         if !self.digested {
             return visitor.visit_bytes(self.bytes()?);
         }
-        let len = self.len()?;
+        let len = self.len_left_out()?;
         let mut digest = [0; DIGEST_BYTES];
         let short = len.min(DIGEST_BYTES);
         digest[..short].copy_from_slice(self.take(short)?);
@@ -281,7 +297,7 @@ impl<'de> de::SeqAccess<'de> for Parts<'_, 'de, '_> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.left)
+        Some(self.left.min(HINT))
     }
 }
 

@@ -121,6 +121,15 @@ fn unsayable<T>() -> Result<T, Garbled> {
     Err(Garbled::new("no value of ours is of this kind"))
 }
 
+/// Kinds of values that we have none of.
+macro_rules! unsayable {
+    ($($method:ident($kind:ty)),*) => { $(
+        fn $method(self, _: $kind) -> Done {
+            unsayable()
+        }
+    )* };
+}
+
 impl ser::Serializer for &mut Encoder<'_> {
     type Ok = ();
     type Error = Garbled;
@@ -155,33 +164,15 @@ impl ser::Serializer for &mut Encoder<'_> {
         Ok(())
     }
 
-    fn serialize_i8(self, _: i8) -> Done {
-        unsayable()
-    }
-
-    fn serialize_i16(self, _: i16) -> Done {
-        unsayable()
-    }
-
-    fn serialize_i32(self, _: i32) -> Done {
-        unsayable()
-    }
-
-    fn serialize_i64(self, _: i64) -> Done {
-        unsayable()
-    }
-
-    fn serialize_f32(self, _: f32) -> Done {
-        unsayable()
-    }
-
-    fn serialize_f64(self, _: f64) -> Done {
-        unsayable()
-    }
-
-    fn serialize_char(self, _: char) -> Done {
-        unsayable()
-    }
+    unsayable!(
+        serialize_i8(i8),
+        serialize_i16(i16),
+        serialize_i32(i32),
+        serialize_i64(i64),
+        serialize_f32(f32),
+        serialize_f64(f64),
+        serialize_char(char)
+    );
 
     fn serialize_str(self, v: &str) -> Done {
         match (core::mem::take(&mut self.text), self.content) {

@@ -138,7 +138,7 @@ impl<'a> Replay<'a> {
         let trouble = match entry {
             Ok(Read::Event(now, event)) => {
                 self.now = now;
-                self.next += 1;
+                self.next = next.saturating_add(1);
                 return Ok(Some(Entry { number: next, now, event }));
             }
             Ok(Read::End) if self.rest.is_empty() => {

@@ -138,10 +138,11 @@ impl Log for Spool {
         if (head.len() + headers(head.len())) as u64 + SPARE > self.0.place_bytes {
             waiting.is_stopped = true;
             waiting.news.push(format!(
-                "recording has stopped: the state of the hub has {} bytes, and a segment only {}; \
-                 with a larger record.megabytes it would go on",
+                "recording has stopped: the state of the hub has {} bytes, and a segment has only {}; \
+                 record.megabytes (--record-size) should be {}",
                 head.len(),
-                self.0.place_bytes
+                self.0.place_bytes,
+                super::megabytes_for(head.len() as u64)
             ));
             self.0.bell.notify_one();
             return Wants::Nothing;

@@ -53,7 +53,7 @@ fn feed(hub: &mut Hub, connection: ConnectionId, recorder: &mut impl Witness, ev
 fn a_ring_is_replayed_from_the_first_segment_that_is_left() {
     let file = TempFile::new("ring");
     let config = Record { file: Some(file.0.clone()), megabytes: 1, ..Record::default() };
-    let (recording, mut recorder) = Recording::start(&config).unwrap().unwrap();
+    let (recording, mut recorder) = Recording::start(&config, None).unwrap().unwrap();
     let (mut hub, connection) = hub();
     feed(&mut hub, connection, &mut recorder, 150_000);
     drop(recorder);
@@ -117,6 +117,26 @@ fn a_hub_that_is_larger_than_a_segment_is_not_recorded() {
 }
 
 #[test]
+fn a_size_that_is_asked_for_is_enough() {
+    for hub in [0, 1_000, 131_072, 131_073, 19_000_000] {
+        let size = megabytes_for(hub as u64) * MEGABYTE;
+        let mut spool = Spool::new((size - HEAD_BYTES as u64) / u64::from(PLACES));
+        assert_eq!(spool.begin(&vec![0; hub]), Wants::Event, "{hub} bytes");
+        // Nobody writes: more than a few megabytes would wait for the disk.
+        assert_eq!(spool.add(&vec![0; (hub / 2).min(1 << 20)]), Wants::Event, "{hub} bytes");
+    }
+}
+
+#[test]
+fn a_size_that_may_be_too_small_is_doubted_at_the_start() {
+    assert_eq!(doubt(64, Some(4_194)), None);
+    let text = doubt(64, Some(4_195)).unwrap();
+    assert!(text.contains("(--record-size) is 64, and should be 65"), "{text}");
+    assert_eq!(doubt(64, None), None, "nobody knows");
+    assert_eq!(doubt(64, Some(500)), None, "the defaults");
+}
+
+#[test]
 fn what_is_closed_is_written_to_the_end() {
     let mut spool = Spool::new(1024 * 1024);
     assert_eq!(spool.begin(b"head"), Wants::Event);
@@ -129,7 +149,7 @@ fn what_is_closed_is_written_to_the_end() {
 fn a_recording_that_is_cut_off_is_whole_up_to_there() {
     let file = TempFile::new("cut");
     let config = Record { file: Some(file.0.clone()), megabytes: 4, ..Record::default() };
-    let (recording, mut recorder) = Recording::start(&config).unwrap().unwrap();
+    let (recording, mut recorder) = Recording::start(&config, None).unwrap().unwrap();
     let (mut hub, connection) = hub();
     feed(&mut hub, connection, &mut recorder, 40_000);
     drop(recorder);

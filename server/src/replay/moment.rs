@@ -26,8 +26,8 @@ impl Moment {
             Until::After(time) => Timestamp::ZERO + time,
             Until::TimeOfDay(time) => {
                 let begins = self.start.saturating_add(begin.as_micros());
-                let wanted = begins - begins % DAY + micros(time);
-                let wanted = if wanted < begins { wanted + DAY } else { wanted };
+                let wanted = (begins - begins % DAY).saturating_add(micros(time));
+                let wanted = if wanted < begins { wanted.saturating_add(DAY) } else { wanted };
                 Timestamp::from_micros(wanted.saturating_sub(self.start))
             }
         }
