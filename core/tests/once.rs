@@ -231,15 +231,21 @@ fn an_answer_that_is_too_large_to_keep_is_said_to_be_gone() {
 
 #[test]
 fn without_memory_every_message_is_new() {
-    check(
+    let without: [fn(&mut Config); 2] = [
         |config| config.limits.remember_for = Duration::ZERO,
-        "
-        enter a alice lobby
-        a say lobby x #1 / a say lobby x #1
-        => a: lobby@1 chat alice x #1
-        => a: ack #1 as 1
-        => a: lobby@2 chat alice x #1
-        => a: ack #1 as 2
-        ",
-    );
+        |config| config.limits.remembered = 0,
+    ];
+    for without in without {
+        check(
+            without,
+            "
+            enter a alice lobby
+            a say lobby x #1 / a say lobby x #1
+            => a: lobby@1 chat alice x #1
+            => a: ack #1 as 1
+            => a: lobby@2 chat alice x #1
+            => a: ack #1 as 2
+            ",
+        );
+    }
 }

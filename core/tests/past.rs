@@ -204,3 +204,39 @@ fn an_answer_about_the_past_is_bounded_in_bytes_but_never_empty() {
         ",
     );
 }
+
+#[test]
+fn what_all_rooms_keep_may_be_as_much_as_is_allowed_and_no_more() {
+    check(
+        |config| {
+            class(config, "", |class| class.history = history(100));
+            // 34 bytes in the lobby, and 31 in the hall, where the names are shorter.
+            config.limits.history_bytes = 65;
+        },
+        "
+        enter a alice lobby / enter b bob hall / enter c carol
+        a say lobby x*18
+        => a: lobby@1 chat alice xxxxxxxxxxxxxxxxxx
+        b say hall z*18
+        => b: hall@1 chat bob zzzzzzzzzzzzzzzzzz
+        c join lobby@0
+        => c: joined lobby@0 recovered
+        => c: lobby@1 chat alice xxxxxxxxxxxxxxxxxx
+        c join hall@0
+        => c: joined hall@0 recovered
+        => c: hall@1 chat bob zzzzzzzzzzzzzzzzzz
+        c leave hall / c leave lobby
+        => c: left hall
+        => c: left lobby
+        // One more, and the room that keeps it gives up its oldest; the other's stay.
+        b say hall 1
+        => b: hall@2 chat bob 1
+        c join hall@0
+        => c: joined hall@2 not recovered
+        => c: refresh hall@2, too_old
+        c join lobby@0
+        => c: joined lobby@0 recovered
+        => c: lobby@1 chat alice xxxxxxxxxxxxxxxxxx
+        ",
+    );
+}

@@ -159,3 +159,25 @@ fn an_answer_counts_for_its_own_question_only() {
         ",
     );
 }
+
+#[test]
+fn the_state_can_be_asked_for_as_often_as_an_outbox_has_messages() {
+    check(
+        |config| {
+            class(config, "", with_state);
+            config.limits.outbox_messages = 2;
+        },
+        "
+        enter b bob
+        b join lobby@x:0 #1
+        => state q0 of lobby?
+        b join lobby@x:0 #2 / b join lobby@x:0 #3
+        => b: error rate_limited #3
+        app state q0 lobby x
+        => b: joined lobby@0 not recovered #1
+        => b: joined lobby@0 not recovered #2
+        => b: refresh lobby@0, unknown_epoch: x
+        => done: refreshed 1
+        ",
+    );
+}
