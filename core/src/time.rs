@@ -48,6 +48,12 @@ impl Timestamp {
     pub const fn as_millis(self) -> u64 {
         self.0 / 1_000
     }
+
+    /// The first moment from this one on that is a multiple of so many whole microseconds, if that is not none.
+    pub(crate) fn at_next(self, step: Duration) -> Self {
+        let step = u64::try_from(step.as_micros()).unwrap_or(u64::MAX);
+        self.0.checked_next_multiple_of(step).map_or(self, Self)
+    }
 }
 
 impl core::ops::Add<Duration> for Timestamp {
@@ -84,6 +90,13 @@ mod tests {
         assert_eq!(Timestamp::ZERO + Duration::MAX, Timestamp::MAX);
         assert_eq!(Timestamp::ZERO - Timestamp::MAX, Duration::ZERO);
         assert_eq!(Timestamp::from_millis(u64::MAX), Timestamp::MAX);
+    }
+
+    #[test]
+    fn moments_come_at_multiples_of_a_step() {
+        let next = |at, nanos| Timestamp(at).at_next(Duration::from_nanos(nanos)).0;
+        assert_eq!([0, 1, 9, 10, 11].map(|at| next(at, 10_999)), [0, 10, 10, 10, 20]);
+        assert_eq!((next(7, 999), next(u64::MAX, 2_000)), (7, u64::MAX));
     }
 
     #[test]

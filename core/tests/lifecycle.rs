@@ -77,8 +77,8 @@ fn every_ending_is_named_and_counted() {
           => close a 1009 message over 65536 bytes
           => closed a of alice: too_big (1009), after 0
         enter a alice / 60s run / 65s run
-          => 34023243us a: ping n1
-          => 34023243us a: health_ping n1
+          => 34804539us a: ping n1
+          => 34804539us a: health_ping n1
           => 60s close a 4010 stale
           => 65s closed a of alice: stale (4010), after 50s
         stats

@@ -13,7 +13,6 @@ use crate::id::{ConnectionId, Ticket};
 use crate::message::{Message, Welcome};
 use crate::name::{RoomName, UserName};
 use crate::position::{Position, Session};
-use crate::time::Timestamp;
 
 use super::Hub;
 use super::connection::{Membership, Memberships, Phase, Seat};
@@ -161,7 +160,7 @@ impl Hub {
         if self.connections.get(id).is_none_or(|connection| !connection.is_reserved()) {
             return self.stale(id);
         }
-        let jitter = self.first_ping_in();
+        let first_ping = self.first_ping_at();
         let (now, unix_ms) = (self.now, self.unix_ms());
         let Some(connection) = self.connections.get_mut(id) else { return };
         let phase = core::mem::replace(&mut connection.phase, Phase::Open);
@@ -169,7 +168,7 @@ impl Hub {
         connection.since = now;
         connection.last_seen = now;
         connection.last_message = now;
-        connection.next_ping = jitter.map_or(Timestamp::MAX, |jitter| now + jitter);
+        connection.next_ping = first_ping;
         let (key, session) = (connection.user, connection.session);
         let seats = connection.memberships.iter().map(|membership| membership.room);
         let (held, entered): (Few<_>, Few<_>) = seats

@@ -14,12 +14,21 @@ use super::Hub;
 use super::connection::{Connection, Phase, Ping};
 use super::deadlines::Timer;
 
+/// In so many moments of an interval there may be pings: at 30 seconds, every 117 milliseconds.
+const MOMENTS: u32 = 256;
+
 impl Hub {
     /// The first ping comes after a random part of the interval, so that connections that were opened together
-    /// are not pinged together.
-    pub(super) fn first_ping_in(&mut self) -> Option<Duration> {
+    /// are not pinged together; but at one of a few hundred moments of an interval, so that a server with many
+    /// connections does not wake up for each of them.
+    pub(super) fn first_ping_at(&mut self) -> Timestamp {
         let interval = self.config.heartbeat.interval;
-        (!interval.is_zero()).then(|| interval / 2 + self.random.up_to(interval / 2))
+        if interval.is_zero() {
+            return Timestamp::MAX;
+        }
+        let moment = interval / MOMENTS;
+        let wait = self.random.up_to((interval / 2).saturating_sub(moment));
+        (self.now + interval / 2 + wait).at_next(moment)
     }
 
     /// A peer's own ping. It is life, and it counts against the rate: answering a flood of them is work too.
