@@ -1,7 +1,6 @@
 //! Is the peer alive? And what else a connection waits for.
 
 use core::num::{NonZeroU32, NonZeroU64};
-use core::time::Duration;
 
 use crate::action::Queued;
 use crate::close::{CloseReason, Ending};
