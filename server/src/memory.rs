@@ -45,7 +45,8 @@ fn traffic(handle: &Handle) -> u64 {
     stats.bytes_in + stats.bytes_out
 }
 
-/// The most that there has been in one look since memory was given back.
+/// The most that there has been in one look, or less after memory was given back: what a large burst leaves is looked at
+/// again, because its end may have been the middle of a look.
 #[derive(Default)]
 struct Burst(u64);
 
@@ -54,7 +55,7 @@ impl Burst {
         self.0 = self.0.max(bytes);
         let is_over = self.0 >= BURST && bytes <= self.0 / CALM;
         if is_over {
-            self.0 = bytes;
+            self.0 /= CALM;
         }
         is_over
     }
@@ -72,6 +73,13 @@ mod tests {
             looks.map(|bytes| burst.is_over(bytes)),
             [false, false, true, false, false, false]
         );
+    }
+
+    #[test]
+    fn a_large_burst_is_looked_at_again() {
+        let mut burst = Burst::default();
+        let looks = [CALM * CALM * BURST, CALM * BURST, BURST, 0, 0];
+        assert_eq!(looks.map(|bytes| burst.is_over(bytes)), [false, true, true, true, false]);
     }
 
     #[test]
