@@ -178,7 +178,7 @@ impl Server {
 /// Starts the server's thread.
 fn start(shared: &Arc<Shared>) -> io::Result<(Arc<AtomicBool>, JoinHandle<()>)> {
     let stop = Arc::new(AtomicBool::new(false));
-    shared.lock().is_served = true;
+    shared.lock().serving += 1;
     let (for_thread, stop_of_thread) = (shared.clone(), stop.clone());
     let run = move || {
         let (shared, stop) = (for_thread, stop_of_thread);
@@ -188,10 +188,10 @@ fn start(shared: &Arc<Shared>) -> io::Result<(Arc<AtomicBool>, JoinHandle<()>)> 
             tracing::error!(%error, "the server's thread has failed");
             shared.failed.open();
         }
-        shared.lock().is_served = false;
+        shared.lock().serving -= 1;
     };
     let thread = thread::Builder::new().name("switchboard".into()).spawn(run);
-    let thread = thread.inspect_err(|_| shared.lock().is_served = false)?;
+    let thread = thread.inspect_err(|_| shared.lock().serving -= 1)?;
     Ok((stop, thread))
 }
 

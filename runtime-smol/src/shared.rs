@@ -62,8 +62,8 @@ pub(crate) struct Inner {
     pub(crate) unread: BTreeSet<usize>,
     /// When the server's thread will look at the clock next.
     pub(crate) wakes_at: Timestamp,
-    /// The server's thread runs.
-    pub(crate) is_served: bool,
+    /// Threads that serve: one, none, or two for the moment in which one follows another.
+    pub(crate) serving: usize,
 }
 
 pub(crate) struct Shared {
@@ -109,7 +109,7 @@ impl Shared {
             listeners: Slab::new(),
             unread: BTreeSet::new(),
             wakes_at: Timestamp::ZERO,
-            is_served: false,
+            serving: 0,
         };
         Self {
             inner: Mutex::new(inner),
@@ -155,7 +155,7 @@ impl Shared {
         let idle_for = inner.engine.idle_for(now);
         let is_early = idle_for.is_some_and(|idle| now + idle < inner.wakes_at);
         let is_wanted = is_early || !inner.unread.is_empty();
-        let is_served = inner.is_served;
+        let is_served = inner.serving > 0;
         drop(inner);
         if is_served && is_wanted {
             self.ring();

@@ -3,6 +3,7 @@
 //! All rules stay on the server's thread; what these get is sockets and the frames for them, on loan.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
@@ -18,9 +19,12 @@ const SHARE: usize = 64;
 
 type Batch = Vec<Delivery<Held<Socket>>>;
 
+/// What a thread brings back, and its number. A panic goes on in the server's thread, which is where one would look for it.
+type Written = (usize, thread::Result<Batch>);
+
 pub(crate) struct Writers {
     threads: Vec<Writer>,
-    written: Receiver<(usize, Batch)>,
+    written: Receiver<Written>,
 }
 
 struct Writer {
@@ -71,6 +75,7 @@ impl Writers {
         while engine.as_driver().lent() > 0
             && let Ok((number, batch)) = self.written.try_recv()
         {
+            let batch = batch.unwrap_or_else(|panic| resume_unwind(panic));
             engine.driver().bring_back(now, batch);
             self.threads[number].is_busy = false;
         }
@@ -80,23 +85,25 @@ impl Writers {
     pub(crate) fn finish(self, engine: &mut Engine<Socket>, now: Timestamp) {
         for Writer { batches, thread, .. } in self.threads {
             drop(batches);
-            // If it panicked, the panic hook has said so.
-            let _ = thread.join();
+            thread.join().unwrap_or_else(|panic| resume_unwind(panic));
         }
         for (_, batch) in self.written.try_iter() {
+            let batch = batch.unwrap_or_else(|panic| resume_unwind(panic));
             engine.driver().bring_back(now, batch);
         }
     }
 }
 
-fn write(number: usize, shared: &Shared, work: &Receiver<Batch>, done: &Sender<(usize, Batch)>) {
+fn write(number: usize, shared: &Shared, work: &Receiver<Batch>, done: &Sender<Written>) {
     let mut scratch = Vec::new();
     for mut batch in work {
-        for delivery in &mut batch {
-            delivery.write(&mut scratch);
-        }
-        // The server's thread waits for this one before it stops.
-        let _ = done.send((number, batch));
+        let written = catch_unwind(AssertUnwindSafe(|| {
+            for delivery in &mut batch {
+                delivery.write(&mut scratch);
+            }
+        }));
+        // Nobody takes it back only if the server's thread has failed.
+        let _ = done.send((number, written.map(|()| batch)));
         shared.ring();
     }
 }

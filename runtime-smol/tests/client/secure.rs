@@ -5,34 +5,17 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection};
+
+// The file is included by other crates' tests, and this one with it.
+#[path = "certificates.rs"]
+mod certificates;
+
+use certificates::certificates;
 
 use crate::runtime::core::client::State;
 use crate::runtime::{Event, Tls, done};
 use crate::server::{Running, hasty, plain, until};
-
-/// An authority (PEM), and what a server of the name `localhost` needs.
-fn certificates() -> (String, Arc<ServerConfig>) {
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let leaf = CertificateParams::new(["localhost".to_owned()]).unwrap();
-    let leaf = leaf.signed_by(&key, &issuer).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![leaf.der().clone()],
-            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-        )
-        .unwrap();
-    (issuer.pem(), Arc::new(config))
-}
 
 /// Takes TLS off, and passes on what is inside.
 fn tls_in_front_of(target: SocketAddr, config: Arc<ServerConfig>) -> SocketAddr {
