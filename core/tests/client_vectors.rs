@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use switchboard_core::Timestamp;
+use switchboard_core::client::Stats;
 
 fn vectors() -> Vec<(String, Vec<Value>)> {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/client"));
@@ -34,7 +35,7 @@ fn fields(value: &Value, allowed: &[&str]) {
 }
 
 /// Plays one case and says where it differs.
-fn play(case: &Value) -> Result<(), String> {
+fn play(case: &Value) -> Result<Stats, String> {
     fields(case, &["name", "config", "steps"]);
     let mut machine = client::config(case.get("config"));
     let steps = case["steps"].as_array().expect("steps");
@@ -65,7 +66,7 @@ fn play(case: &Value) -> Result<(), String> {
             ));
         }
     }
-    Ok(())
+    Ok(machine.stats())
 }
 
 #[test]
@@ -84,6 +85,30 @@ fn the_machine_does_what_the_vectors_say() {
     }
     assert!(failures.is_empty(), "{} differ\n\n{}\n", failures.len(), failures.join("\n\n"));
     assert!(names.len() > 150, "there are only {} cases", names.len());
+}
+
+/// What cannot be read, what nobody waits for, and what had been seen already.
+#[test]
+fn what_a_client_cannot_use_is_counted() {
+    let expected = [
+        ("a publication that is not beyond the position is dropped", [0, 0, 4]),
+        ("gap and refresh of a room that is not entered are ignored", [0, 2, 0]),
+        ("answers to nothing", [0, 14, 0]),
+        ("an id that only looks like one of ours", [0, 5, 0]),
+        ("an answer before its question was transmitted", [0, 1, 0]),
+        ("types and fields that are not known", [5, 1, 0]),
+        ("messages that cannot be read", [9, 0, 0]),
+        ("an error with a room for one that is entered", [0, 1, 0]),
+        ("the answer to a join of an earlier connection", [0, 2, 0]),
+        ("in the wait nothing is heard", [0, 4, 0]),
+        ("a second greeting", [0, 2, 0]),
+    ];
+    let cases: Vec<_> = vectors().into_iter().flat_map(|(_, cases)| cases).collect();
+    for (name, expected) in expected {
+        let case = cases.iter().find(|case| case["name"] == name).expect(name);
+        let Stats { unreadable, strangers, repeated } = play(case).expect("as it says");
+        assert_eq!([unreadable, strangers, repeated], expected, "{name}");
+    }
 }
 
 /// Every word of docs/client-machine.md is in at least one vector, with every state.

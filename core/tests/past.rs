@@ -188,7 +188,8 @@ fn an_answer_about_the_past_is_bounded_in_bytes_but_never_empty() {
     check(
         |config| {
             class(config, "", |class| class.history = history(10));
-            config.limits.outlet_high_water = 50;
+            // As much as the second and the third have together.
+            config.limits.outlet_high_water = 34;
             config.limits.outlet_low_water = 10;
         },
         "
@@ -237,6 +238,34 @@ fn what_all_rooms_keep_may_be_as_much_as_is_allowed_and_no_more() {
         c join lobby@0
         => c: joined lobby@0 recovered
         => c: lobby@1 chat alice xxxxxxxxxxxxxxxxxx
+        ",
+    );
+}
+
+#[test]
+fn for_a_room_in_use_one_that_nobody_is_in_is_given_up() {
+    check(
+        |config| {
+            class(config, "", |class| class.history = history(100));
+            // 29 bytes in the attic, and 34 in the lobby.
+            config.limits.history_bytes = 63;
+        },
+        "
+        app publish attic w*18
+        => done: published as 1 to 0
+        enter a alice lobby / enter b bob
+        a say lobby x*18
+        => a: lobby@1 chat alice xxxxxxxxxxxxxxxxxx
+        room attic
+        => attic@1: 0 seats, , users
+        a say lobby 1
+        => a: lobby@2 chat alice 1
+        room attic
+        => no attic
+        b join lobby@0
+        => b: joined lobby@0 recovered
+        => b: lobby@1 chat alice xxxxxxxxxxxxxxxxxx
+        => b: lobby@2 chat alice 1
         ",
     );
 }

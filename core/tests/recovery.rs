@@ -130,6 +130,8 @@ fn positions_of_elsewhere_and_of_the_future_are_none() {
         b join lobby@x:0
         => b: joined lobby@1 not recovered
         => b: refresh lobby@1, unknown_epoch
+        stats
+        => connections 2, rooms 2, users 2, accepted 2, in 5, bytes in 500, out 9, published 2, refreshed 2
         ",
     );
 }

@@ -57,6 +57,8 @@ fn the_application_gives_the_state_and_what_came_meanwhile_follows_it() {
         => done: no_such_request
         a say lobby 6
         => a b c d: lobby@6 chat alice 6
+        stats
+        => connections 4, rooms 1, users 4, accepted 4, in 9, bytes in 900, out 25, published 6, replayed 4, refreshed 2
         ",
     );
 }
