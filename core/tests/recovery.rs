@@ -200,6 +200,35 @@ fn a_resume_answers_for_each_room_by_itself() {
 }
 
 #[test]
+fn a_resume_of_many_rooms_does_not_fill_the_outbox() {
+    check(
+        |config| {
+            class(config, "", |class| class.history = history(100));
+            config.limits.outbox_messages = 4;
+        },
+        "
+        enter a alice one two three four
+        a say one 1 / a say two 2 / a say three 3 / a say four 4
+        => a: one@1 chat alice 1
+        => a: two@1 chat alice 2
+        => a: three@1 chat alice 3
+        => a: four@1 chat alice 4
+        enter b bob
+        b resume one@0 two@0 three@0 four@0 #r
+        => b: joined one@0 recovered
+        => b: one@1 chat alice 1
+        => b: joined two@0 recovered
+        => b: two@1 chat alice 2
+        => b: joined three@0 recovered
+        => b: three@1 chat alice 3
+        => b: joined four@0 recovered
+        => b: four@1 chat alice 4
+        => b: ack #r
+        ",
+    );
+}
+
+#[test]
 fn what_was_missed_goes_out_in_pieces_and_nothing_overtakes_it() {
     check(
         |config| {
@@ -276,8 +305,8 @@ fn a_replay_whose_past_is_given_up_meanwhile_ends_the_connection_or_says_so() {
         (
             Overflow::Close,
             "=> close b 4008 slow_consumer
-             a say lobby 5
-             => a: lobby@5 chat alice 5
+             a say lobby 6
+             => a: lobby@6 chat alice 6
             ",
         ),
         (
@@ -285,15 +314,16 @@ fn a_replay_whose_past_is_given_up_meanwhile_ends_the_connection_or_says_so() {
             "=> b: gap lobby after 1 to 2, 1 dropped
              => b: lobby@3 chat alice 3
              => b: lobby@4 chat alice 4
-             a say lobby 5
-             => a b: lobby@5 chat alice 5
+             => b: lobby@5 chat alice 5
+             a say lobby 6
+             => a b: lobby@6 chat alice 6
             ",
         ),
     ] {
         check(
             |config| {
                 class(config, "", |class| {
-                    class.history = history(2);
+                    class.history = history(3);
                     class.overflow = overflow;
                 });
                 config.limits.outlet_high_water = 60;
@@ -302,17 +332,19 @@ fn a_replay_whose_past_is_given_up_meanwhile_ends_the_connection_or_says_so() {
             &format!(
                 "
                 enter a alice lobby / enter b bob
-                a say lobby 1 / a say lobby 2
+                a say lobby 1 / a say lobby 2 / a say lobby 3
                 => a: lobby@1 chat alice 1
                 => a: lobby@2 chat alice 2
+                => a: lobby@3 chat alice 3
                 b join lobby@0
                 => b: joined lobby@0 recovered
                 => b: lobby@1 chat alice 1
                 b blocked
-                a say lobby 3 / a say lobby 4
-                => a: lobby@3 chat alice 3
+                // Of what b has missed, the second is given up, and the third is still there.
+                a say lobby 4 / a say lobby 5
                 => a: lobby@4 chat alice 4
-                b writable / b writable / b writable
+                => a: lobby@5 chat alice 5
+                b writable / b writable / b writable / b writable
                 {ending}
                 "
             ),
