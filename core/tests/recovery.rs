@@ -204,17 +204,19 @@ fn a_resume_of_many_rooms_does_not_fill_the_outbox() {
     check(
         |config| {
             class(config, "", |class| class.history = history(100));
-            config.limits.outbox_messages = 4;
+            config.limits.outbox_messages = 3;
         },
         "
-        enter a alice one two three four
-        a say one 1 / a say two 2 / a say three 3 / a say four 4
+        enter a alice one two three four five six
+        a say one 1 / a say two 2 / a say three 3 / a say four 4 / a say five 5 / a say six 6
         => a: one@1 chat alice 1
         => a: two@1 chat alice 2
         => a: three@1 chat alice 3
         => a: four@1 chat alice 4
+        => a: five@1 chat alice 5
+        => a: six@1 chat alice 6
         enter b bob
-        b resume one@0 two@0 three@0 four@0 #r
+        b resume one@0 two@0 three@0 four@0 five@0 six@0 #r
         => b: joined one@0 recovered
         => b: one@1 chat alice 1
         => b: joined two@0 recovered
@@ -223,6 +225,10 @@ fn a_resume_of_many_rooms_does_not_fill_the_outbox() {
         => b: three@1 chat alice 3
         => b: joined four@0 recovered
         => b: four@1 chat alice 4
+        => b: joined five@0 recovered
+        => b: five@1 chat alice 5
+        => b: joined six@0 recovered
+        => b: six@1 chat alice 6
         => b: ack #r
         ",
     );
