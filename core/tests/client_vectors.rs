@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use switchboard_core::Timestamp;
 use switchboard_core::client::Stats;
 
@@ -101,7 +101,16 @@ fn what_a_client_cannot_use_is_counted() {
         ("an error with a room for one that is entered", [0, 1, 0]),
         ("the answer to a join of an earlier connection", [0, 2, 0]),
         ("in the wait nothing is heard", [0, 4, 0]),
-        ("a second greeting", [0, 2, 0]),
+        ("a second connected changes nothing", [0, 1, 0]),
+        ("an answer of another kind is a stranger", [0, 7, 0]),
+        ("leave", [0, 2, 0]),
+        ("the server takes the client out", [0, 2, 0]),
+        ("rooms that the server puts the client into count, too", [0, 2, 0]),
+        ("a joined for a room that is entered already changes nothing", [0, 1, 1]),
+        (
+            "what a resume asked for does not come back into a room that was left meanwhile",
+            [0, 2, 0],
+        ),
     ];
     let cases: Vec<_> = vectors().into_iter().flat_map(|(_, cases)| cases).collect();
     for (name, expected) in expected {
@@ -109,6 +118,26 @@ fn what_a_client_cannot_use_is_counted() {
         let Stats { unreadable, strangers, repeated } = play(case).expect("as it says");
         assert_eq!([unreadable, strangers, repeated], expected, "{name}");
     }
+}
+
+#[test]
+fn a_client_shows_its_rooms() {
+    let mut machine = client::config(None);
+    let mut after = |event: Value| {
+        drop(machine.handle(Timestamp::ZERO, client::event(&event)));
+        machine.rooms().map(|(room, is_in)| (room.to_string(), is_in)).collect::<Vec<_>>()
+    };
+    let greeting = json!({"type": "connected", "session": "5be0cd19137e2179", "rooms": []});
+    let joined =
+        json!({"type": "joined", "id": "v-1", "room": "lobby", "position": "00000000000000e1:41"});
+    let lobby = |is_in| vec![("lobby".to_owned(), is_in)];
+    assert_eq!(after(json!({"connect": {}})), []);
+    assert_eq!(after(json!({"opened": {}})), []);
+    assert_eq!(after(json!({"received": greeting})), []);
+    assert_eq!(after(json!({"join": {"ticket": 1, "room": "lobby"}})), lobby(false));
+    assert_eq!(after(json!({"received": joined})), lobby(true));
+    assert_eq!(after(json!({"ended": {}})), lobby(false));
+    assert_eq!(after(json!({"stop": {}})), []);
 }
 
 /// Every word of docs/client-machine.md is in at least one vector, with every state.
