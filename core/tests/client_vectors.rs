@@ -121,23 +121,33 @@ fn what_a_client_cannot_use_is_counted() {
 }
 
 #[test]
-fn a_client_shows_its_rooms() {
+fn a_client_shows_who_it_is_and_where() {
     let mut machine = client::config(None);
     let mut after = |event: Value| {
         drop(machine.handle(Timestamp::ZERO, client::event(&event)));
-        machine.rooms().map(|(room, is_in)| (room.to_string(), is_in)).collect::<Vec<_>>()
+        let who = machine.user().map(ToString::to_string);
+        let rooms: Vec<_> =
+            machine.rooms().map(|(room, is_in)| (room.to_string(), is_in)).collect();
+        let position = machine.position("lobby").map(|at| at.offset);
+        (who, machine.client_id().map(str::to_owned), rooms, position)
     };
-    let greeting = json!({"type": "connected", "session": "5be0cd19137e2179", "rooms": []});
+    let greeting = json!({"type": "connected", "client_id": "7-1", "user": "alice", "session": "5be0cd19137e2179",
+        "rooms": []});
     let joined =
         json!({"type": "joined", "id": "v-1", "room": "lobby", "position": "00000000000000e1:41"});
-    let lobby = |is_in| vec![("lobby".to_owned(), is_in)];
-    assert_eq!(after(json!({"connect": {}})), []);
-    assert_eq!(after(json!({"opened": {}})), []);
-    assert_eq!(after(json!({"received": greeting})), []);
-    assert_eq!(after(json!({"join": {"ticket": 1, "room": "lobby"}})), lobby(false));
-    assert_eq!(after(json!({"received": joined})), lobby(true));
-    assert_eq!(after(json!({"ended": {}})), lobby(false));
-    assert_eq!(after(json!({"stop": {}})), []);
+    let (alice, number) = (Some("alice".to_owned()), Some("7-1".to_owned()));
+    let lobby = |is_in, position| {
+        (alice.clone(), number.clone(), vec![("lobby".to_owned(), is_in)], position)
+    };
+    assert_eq!(after(json!({"connect": {}})), (None, None, vec![], None));
+    assert_eq!(after(json!({"opened": {}})), (None, None, vec![], None));
+    let open = after(json!({"received": greeting}));
+    assert_eq!(open, (alice.clone(), number.clone(), vec![], None));
+    assert_eq!(after(json!({"join": {"ticket": 1, "room": "lobby"}})), lobby(false, None));
+    assert_eq!(after(json!({"received": joined})), lobby(true, Some(41)));
+    assert_eq!(after(json!({"ended": {}})), lobby(false, Some(41)));
+    let stopped = after(json!({"stop": {}}));
+    assert_eq!((stopped.2, stopped.3), (vec![], None));
 }
 
 /// Every word of docs/client-machine.md is in at least one vector, with every state.
