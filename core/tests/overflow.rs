@@ -2,7 +2,7 @@
 
 mod transcript;
 
-use switchboard_core::{Config, Overflow};
+use switchboard_core::{Config, History, Overflow};
 use transcript::{check, class};
 
 /// Outboxes of three messages. `old:` drops the oldest, `new:` conflates.
@@ -142,6 +142,40 @@ fn gaps_are_per_room_and_stand_where_the_hole_begins() {
 }
 
 #[test]
+fn what_waits_for_other_rooms_does_not_part_a_gap() {
+    check(
+        |config| {
+            three(config);
+            config.limits.outbox_messages = 4;
+            class(config, "", |class| class.history = History::default());
+        },
+        "
+        enter a alice old:x lobby / enter b bob old:x
+        a say lobby 1
+          => a: lobby@1 chat alice 1
+        b blocked
+        a say old:x 1
+          => a: old:x@1 chat alice 1
+        // The answer, what was missed in the lobby, and what comes there, wait behind it.
+        b join lobby@0
+        a say lobby 2
+          => a: lobby@2 chat alice 2
+        a say old:x 2 / a say old:x 3 / a say old:x 4
+          => a: old:x@2 chat alice 2
+          => a: old:x@3 chat alice 3
+          => a: old:x@4 chat alice 4
+        b writable
+          => b: gap old:x after 0 to 2, 2 dropped
+          => b: joined lobby@0 recovered
+          => b: lobby@1 chat alice 1
+          => b: lobby@2 chat alice 2
+          => b: old:x@3 chat alice 3
+          => b: old:x@4 chat alice 4
+        ",
+    );
+}
+
+#[test]
 fn the_newest_of_each_key_is_kept() {
     check(
         three,
@@ -164,6 +198,26 @@ fn the_newest_of_each_key_is_kept() {
           => b: gap new:x after 0 to 3, 3 dropped
           => b: new:x@4 chat carol 4
           => b: new:x@5 chat carol 5
+        ",
+    );
+}
+
+#[test]
+fn a_hole_before_another_one_makes_one_of_the_two() {
+    check(
+        three,
+        "
+        enter a alice new:x / enter b bob new:x
+        b blocked
+        a say new:x 1 key=gold / a say new:x 2 key=tin / a say new:x 3 key=tin / a say new:x 4 key=gold
+          => a: new:x@1 chat alice 1
+          => a: new:x@2 chat alice 2
+          => a: new:x@3 chat alice 3
+          => a: new:x@4 chat alice 4
+        b writable
+          => b: gap new:x after 0 to 2, 2 dropped
+          => b: new:x@3 chat alice 3
+          => b: new:x@4 chat alice 4
         ",
     );
 }

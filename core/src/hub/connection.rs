@@ -228,15 +228,6 @@ impl Connections {
         self.table.remove(id.slot())
     }
 
-    #[cfg(feature = "recording")]
-    pub(crate) fn revive(&mut self, config: &alloc::sync::Arc<crate::Config>) {
-        for (_, connection) in self.table.iter_mut() {
-            if let Some(outbox) = &mut connection.outbox {
-                outbox.revive(config);
-            }
-        }
-    }
-
     /// All, reserved and closing ones too.
     pub(crate) fn len(&self) -> usize {
         self.table.len()

@@ -202,7 +202,6 @@ impl Hub {
         self.payloads = payloads;
         self.users.revive();
         self.rooms.revive();
-        self.connections.revive(&self.config);
     }
 
     fn tick(&mut self) {

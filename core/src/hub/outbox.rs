@@ -98,16 +98,6 @@ impl Outbox {
         *self = Self { given_up: true, ..Self::new(self.until) };
     }
 
-    /// The rules that a waiting `connected` refers to are not in a checkpoint again.
-    #[cfg(feature = "recording")]
-    pub(crate) fn revive(&mut self, config: &Arc<crate::Config>) {
-        for waiting in &mut self.waiting {
-            if let Waiting::Message(Message::Connected(welcome), _) = waiting {
-                Arc::make_mut(welcome).config = config.clone();
-            }
-        }
-    }
-
     /// Whether it counts what waits, and numbers are in order.
     #[cfg(feature = "recording")]
     pub(super) fn is_whole(&self) -> bool {
