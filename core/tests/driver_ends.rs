@@ -163,6 +163,31 @@ fn there_is_one_close_frame_whoever_began() {
 }
 
 #[test]
+fn a_message_that_goes_on_and_on_is_too_big_and_what_comes_between_its_pieces_is_no_part_of_it() {
+    let mut config = config();
+    (config.limits.max_message_bytes, config.limits.max_fragments) = (100, 2);
+    let mut driver = driver(config);
+    let (id, socket) = raw(&mut driver);
+    // A header has up to 14 bytes, so there may be 128 bytes without an end; that of a ping has 6.
+    driver.after_read(NOW, id, 100);
+    driver.ping(NOW, id, b"hello");
+    driver.after_read(NOW, id, 28 + 11);
+    driver.pong(NOW, id, b"hello");
+    driver.after_read(NOW, id, 11);
+    while driver.flush(NOW, 10) {}
+    assert_eq!(socket.frames(), [(PONG, b"hello".to_vec())]);
+    // The end of it, and the first 128 bytes of another.
+    driver.binary(NOW, id, vec![0; 100].into());
+    driver.after_read(NOW, id, 200);
+    driver.after_read(NOW, id, 128);
+    assert!(driver.hub().connection(id).is_some_and(|connection| connection.is_open()));
+    driver.after_read(NOW, id, 1);
+    while driver.flush(NOW, 10) {}
+    let (opcode, payload) = socket.frames().pop().expect("a close frame");
+    assert_eq!((opcode, &payload[..2]), (CLOSE, &1_009u16.to_be_bytes()[..]));
+}
+
+#[test]
 fn the_end_of_a_connection_is_no_stale_event() {
     // What the driver finds out while it ends a connection is about nobody any more.
     for breaks in [false, true] {
