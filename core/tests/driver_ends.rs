@@ -5,7 +5,9 @@ mod outlets;
 use std::time::Duration;
 
 use bytes::Bytes;
-use switchboard_core::{CloseReason, Codec, Command, Driver, Ending, Limit, Payload, Rejection};
+use switchboard_core::{
+    CloseReason, Codec, Command, Driver, Ending, Limit, Output, Payload, Rejection,
+};
 
 use outlets::*;
 
@@ -185,6 +187,65 @@ fn a_message_that_goes_on_and_on_is_too_big_and_what_comes_between_its_pieces_is
     while driver.flush(NOW, 10) {}
     let (opcode, payload) = socket.frames().pop().expect("a close frame");
     assert_eq!((opcode, &payload[..2]), (CLOSE, &1_009u16.to_be_bytes()[..]));
+}
+
+#[test]
+fn everybody_can_be_cut_off_at_once() {
+    let mut driver = driver(low_marks());
+    let members = [(); 3].map(|()| raw(&mut driver));
+    driver.connect(NOW, named("bob"), Vec::new(), None).expect("a seat");
+    // One of them reads nothing.
+    members[1].1.takes(usize::MAX, 0);
+    send(&mut driver, members[1].0, vec![0; 2_000]);
+    driver.cut_off(NOW);
+    let outputs: Vec<_> = std::iter::from_fn(|| driver.take_output()).collect();
+    let closed = outputs.iter().filter(|output| matches!(output, Output::Closed { .. })).count();
+    assert_eq!((closed, outputs.last()), (4, Some(&Output::Drained)));
+    assert!(driver.hub().is_empty());
+    assert_eq!(members.map(|(_, socket)| socket.ends()), [1; 3]);
+}
+
+#[test]
+fn what_is_due_is_done_and_no_more() {
+    let mut driver = driver(config());
+    driver.connect(NOW, named("alice"), Vec::new(), None).expect("a seat");
+    let due = driver.next_deadline().expect("the handshake's");
+    assert_eq!(driver.tick_if_due(NOW), Some(due));
+    assert_eq!(endings(&mut driver), []);
+    assert_eq!(driver.tick_if_due(due), None);
+    assert_eq!(endings(&mut driver), [Ending::HandshakeFailed]);
+    let (_, socket) = raw(&mut driver);
+    driver.drain(due, Duration::from_secs(10), Duration::ZERO);
+    while driver.next_deadline().is_some_and(|next| next <= due) {
+        driver.tick_if_due(due);
+    }
+    while driver.flush(due, 10) {}
+    assert_eq!(socket.frames().last().map(|(opcode, _)| *opcode), Some(CLOSE));
+    assert_eq!(driver.tick_if_due(due), Some(due + config().limits.close_timeout));
+}
+
+#[test]
+fn a_request_has_a_ticket_of_its_own_and_a_message_its_connection() {
+    let mut driver = driver(config());
+    let (id, _) = open(&mut driver, Codec::Json, &[]);
+    let (other, _) = raw(&mut driver);
+    let mut ask = |method| {
+        let payload = Payload::Binary(Bytes::new());
+        driver.request(NOW, id, named(method), payload, Duration::from_secs(1)).expect("asked")
+    };
+    let tickets = [ask("one"), ask("two")];
+    assert_ne!(tickets[0], tickets[1]);
+    driver.binary(NOW, other, Bytes::from_static(b"x"));
+    driver.tick(NOW + Duration::from_secs(1));
+    let outputs: Vec<_> = std::iter::from_fn(|| driver.take_output())
+        .filter(|output| !matches!(output, Output::Notice(_)))
+        .collect();
+    let of = |id| outputs.iter().filter(|output| output.is_message_of(id)).count();
+    assert_eq!((of(other), of(id)), (1, 0));
+    let answered = outputs.iter().filter_map(|output| {
+        if let Output::Answered { ticket, .. } = output { Some(*ticket) } else { None }
+    });
+    assert_eq!(answered.collect::<Vec<_>>(), tickets);
 }
 
 #[test]
