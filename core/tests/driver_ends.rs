@@ -157,6 +157,9 @@ fn there_is_one_close_frame_whoever_began() {
     driver.command(NOW, command).expect("it is open");
     driver.fail(NOW, id, CloseReason::Internal);
     driver.ping(NOW, id, b"late");
+    assert!(!socket.is_finished());
+    while driver.flush(NOW, 10) {}
+    assert!(socket.is_finished());
     driver.peer_closed(NOW, id, Some(1_000));
     while driver.flush(NOW, 10) {}
     let opcodes: Vec<_> = socket.frames().iter().map(|(opcode, _)| *opcode).collect();

@@ -121,6 +121,7 @@ struct State {
     broken: bool,
     writes: usize,
     is_watched: bool,
+    finishes: usize,
     ends: usize,
 }
 
@@ -144,7 +145,7 @@ impl Fake {
 impl Outlet for Fake {
     fn write(&mut self, parts: &[&[u8]]) -> Result<usize, Stall> {
         let mut state = self.0.borrow_mut();
-        assert_eq!(state.ends, 0, "written to after its end");
+        assert_eq!((state.finishes, state.ends), (0, 0), "written to after its end");
         assert!(parts.iter().all(|part| !part.is_empty()), "an empty piece");
         state.writes += 1;
         if state.broken {
@@ -175,7 +176,11 @@ impl Outlet for Fake {
         state.is_watched = true;
     }
 
-    fn finish(&mut self) {}
+    fn finish(&mut self) {
+        let mut state = self.0.borrow_mut();
+        state.finishes += 1;
+        assert_eq!(state.finishes, 1, "finished twice");
+    }
 
     fn end(&mut self) {
         self.0.borrow_mut().ends += 1;
@@ -191,6 +196,11 @@ impl Socket {
 
     pub(crate) fn breaks(&self) {
         self.0.borrow_mut().broken = true;
+    }
+
+    /// Whether nothing more will be written.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.0.borrow().finishes > 0
     }
 
     /// Whether the driver asked to be woken up, since the last time that this was asked, and there is room.
