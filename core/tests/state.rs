@@ -2,6 +2,8 @@
 
 mod transcript;
 
+use std::time::Duration;
+
 use switchboard_core::{History, RoomClass};
 use transcript::{check, class};
 
@@ -180,6 +182,55 @@ fn the_state_can_be_asked_for_as_often_as_an_outbox_has_messages() {
         => b: joined lobby@0 not recovered #2
         => b: refresh lobby@0, unknown_epoch: x
         => done: refreshed 1
+        ",
+    );
+}
+
+#[test]
+fn who_comes_back_to_its_seat_may_have_to_wait_for_the_state() {
+    check(
+        |config| {
+            class(config, "", |class| {
+                class.history = history(1);
+                class.presence = true;
+                with_state(class);
+            });
+            config.limits.session_window = Duration::from_secs(10);
+        },
+        "
+        enter a alice lobby / enter b bob lobby
+        b lost
+        => closed b of bob: lost, after 0
+        a say lobby 1 / a say lobby 2
+        => a: lobby@1 chat alice 1
+        => a: lobby@2 chat alice 2
+        // At once, in the upgrade, or later, by a join: its user has been there all the time.
+        connect b2 bob lobby@0 session=b
+        => accept b2
+        open b2
+        => b2: connected bob
+        => state q0 of lobby?
+        app state q0 lobby everything
+        => b2: joined lobby@2 not recovered, 2 users
+        => b2: refresh lobby@2, too_old: everything
+        => done: refreshed 1
+        b2 lost
+        => closed b2 of bob: lost, after 0
+        a say lobby 3 / a say lobby 4
+        => a: lobby@3 chat alice 3
+        => a: lobby@4 chat alice 4
+        connect b3 bob session=b2
+        => accept b3
+        open b3
+        => b3: connected bob, held lobby
+        b3 join lobby@2
+        => state q1 of lobby?
+        app state q1 lobby more
+        => b3: joined lobby@4 not recovered, 2 users
+        => b3: refresh lobby@4, too_old: more
+        => done: refreshed 1
+        a members lobby
+        => a: members of lobby: alice bob of 2
         ",
     );
 }
