@@ -94,6 +94,7 @@ fn what_a_client_cannot_use_is_counted() {
         ("a publication that is not beyond the position is dropped", [0, 0, 4]),
         ("gap and refresh of a room that is not entered are ignored", [0, 2, 0]),
         ("answers to nothing", [0, 14, 0]),
+        ("answers to somebody else", [0, 6, 0]),
         ("an id that only looks like one of ours", [0, 5, 0]),
         ("an answer before its question was transmitted", [0, 1, 0]),
         ("types and fields that are not known", [5, 1, 0]),
@@ -148,6 +149,22 @@ fn a_client_shows_who_it_is_and_where() {
     assert_eq!(after(json!({"ended": {}})), lobby(false, Some(41)));
     let stopped = after(json!({"stop": {}}));
     assert_eq!((stopped.2, stopped.3), (vec![], None));
+}
+
+#[test]
+fn a_client_shows_how_much_has_no_answer() {
+    let mut machine = client::config(None);
+    let mut after = |event: Value| {
+        drop(machine.handle(Timestamp::ZERO, client::event(&event)));
+        machine.unanswered()
+    };
+    let send = json!({"send": {"ticket": 1, "room": "lobby", "type": "chat", "payload": "a"}});
+    let greeting = json!({"type": "connected", "session": "5be0cd19137e2179", "rooms": []});
+    assert_eq!(after(json!({"connect": {}})), (0, 0));
+    assert_eq!(after(send), (1, 0));
+    assert_eq!(after(json!({"opened": {}})), (1, 0));
+    assert_eq!(after(json!({"received": greeting})), (0, 1));
+    assert_eq!(after(json!({"received": {"type": "ack", "id": "v-1"}})), (0, 0));
 }
 
 /// Every word of docs/client-machine.md is in at least one vector, with every state.
