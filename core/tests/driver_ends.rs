@@ -171,40 +171,48 @@ fn there_is_one_close_frame_whoever_began() {
 fn a_message_that_goes_on_and_on_is_too_big_and_what_comes_between_its_pieces_is_no_part_of_it() {
     let mut config = config();
     (config.limits.max_message_bytes, config.limits.max_fragments) = (100, 2);
-    let mut driver = driver(config);
-    let (id, socket) = raw(&mut driver);
-    // A header has up to 14 bytes, so there may be 128 bytes without an end; that of a ping has 6.
-    driver.after_read(NOW, id, 100);
-    driver.ping(NOW, id, b"hello");
-    driver.after_read(NOW, id, 28 + 11);
-    driver.pong(NOW, id, b"hello");
-    driver.after_read(NOW, id, 11);
-    while driver.flush(NOW, 10) {}
-    assert_eq!(socket.frames(), [(PONG, b"hello".to_vec())]);
-    // The end of it, and the first 128 bytes of another.
-    driver.binary(NOW, id, vec![0; 100].into());
-    driver.after_read(NOW, id, 200);
-    driver.after_read(NOW, id, 128);
-    assert!(driver.hub().connection(id).is_some_and(|connection| connection.is_open()));
-    driver.after_read(NOW, id, 1);
-    while driver.flush(NOW, 10) {}
-    let (opcode, payload) = socket.frames().pop().expect("a close frame");
-    assert_eq!((opcode, &payload[..2]), (CLOSE, &1_009u16.to_be_bytes()[..]));
+    for ends_and_another_begins in [false, true] {
+        let mut driver = driver(config.clone());
+        let (id, socket) = raw(&mut driver);
+        // A header has up to 14 bytes, so there may be 128 bytes without an end; that of a ping has 6.
+        driver.after_read(NOW, id, 100);
+        driver.ping(NOW, id, b"hello");
+        driver.after_read(NOW, id, 28 + 11);
+        driver.pong(NOW, id, b"hello");
+        driver.after_read(NOW, id, 11);
+        if ends_and_another_begins {
+            driver.binary(NOW, id, vec![0; 100].into());
+            driver.after_read(NOW, id, 200);
+            driver.after_read(NOW, id, 128);
+        }
+        while driver.flush(NOW, 10) {}
+        assert_eq!(socket.frames(), [(PONG, b"hello".to_vec())]);
+        driver.after_read(NOW, id, 1);
+        while driver.flush(NOW, 10) {}
+        let (opcode, payload) = socket.frames().pop().expect("a close frame");
+        assert_eq!((opcode, &payload[..2]), (CLOSE, &1_009u16.to_be_bytes()[..]));
+    }
 }
 
 #[test]
 fn everybody_can_be_cut_off_at_once() {
-    let mut driver = driver(low_marks());
+    let mut config = low_marks();
+    // However little of it one tick does.
+    config.limits.work_per_tick = 1;
+    let mut driver = driver(config);
     let members = [(); 3].map(|()| raw(&mut driver));
     driver.connect(NOW, named("bob"), Vec::new(), None).expect("a seat");
     // One of them reads nothing.
     members[1].1.takes(usize::MAX, 0);
     send(&mut driver, members[1].0, vec![0; 2_000]);
     driver.cut_off(NOW);
+    assert!(driver.has_output());
     let outputs: Vec<_> = std::iter::from_fn(|| driver.take_output()).collect();
     let closed = outputs.iter().filter(|output| matches!(output, Output::Closed { .. })).count();
     assert_eq!((closed, outputs.last()), (4, Some(&Output::Drained)));
-    assert!(driver.hub().is_empty());
+    assert!(driver.hub().is_empty() && !driver.has_output());
+    let sent: usize = members.iter().map(|(_, socket)| socket.bytes().len()).sum();
+    assert_eq!(driver.stats().bytes_out, sent as u64);
     assert_eq!(members.map(|(_, socket)| socket.ends()), [1; 3]);
 }
 

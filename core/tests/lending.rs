@@ -222,3 +222,15 @@ fn the_answer_to_the_upgrade_goes_out_with_what_the_connection_is_told_first() {
     let rest = bytes.strip_prefix(b"HTTP/1.1 101\r\n\r\n\x8a\x05early\x81").expect("in this order");
     assert!(String::from_utf8_lossy(rest).contains("connected"));
 }
+
+#[test]
+fn no_more_are_lent_than_asked_for() {
+    let mut driver = driver(config());
+    for _ in 0..3 {
+        let (id, _) = raw(&mut driver);
+        send(&mut driver, id, b"x".to_vec());
+    }
+    let lent = [1, 0, 5].map(|max| driver.take_deliveries(NOW, max));
+    assert_eq!(lent.each_ref().map(Vec::len), [1, 0, 2]);
+    assert_eq!((driver.lent(), driver.unflushed()), (3, 0));
+}
