@@ -157,6 +157,18 @@ fn a_pong_passes_what_waits_but_never_cuts_a_frame() {
 }
 
 #[test]
+fn every_ping_of_a_peer_that_reads_is_answered() {
+    let mut driver = driver(config());
+    let (id, socket) = raw(&mut driver);
+    let pings: Vec<_> = (0..100).map(|n: u8| (PONG, vec![n])).collect();
+    for (_, payload) in &pings {
+        driver.ping(NOW, id, payload);
+        driver.flush(NOW, 10);
+    }
+    assert_eq!(socket.frames(), pings);
+}
+
+#[test]
 fn a_probe_passes_what_waits_and_its_pong_comes_back() {
     let mut driver = driver(config());
     let (id, socket) = raw(&mut driver);

@@ -90,6 +90,20 @@ fn the_goodbye_comes_behind_the_messages_and_the_end_comes_once() {
 }
 
 #[test]
+fn nothing_follows_a_close_frame_that_is_lent() {
+    let mut driver = driver(config());
+    let (id, socket) = raw(&mut driver);
+    close(&mut driver, id);
+    let mut lent = lend(&mut driver);
+    driver.ping(NOW, id, b"late");
+    driver.peer_closed(NOW, id, Some(1_000));
+    write(&mut lent);
+    driver.bring_back(NOW, lent);
+    while driver.flush(NOW, 10) {}
+    assert_eq!(socket.frames().iter().map(|(opcode, _)| *opcode).collect::<Vec<_>>(), [CLOSE]);
+}
+
+#[test]
 fn the_next_connection_in_the_same_place_is_another_one() {
     let mut driver = driver(config());
     let (id, socket) = raw(&mut driver);
