@@ -260,6 +260,7 @@ mod tests {
         let count = queue.fill(&mut parts);
         let pongs = b"a\x8a\x01b\x8a\x01c\x8a\x01d\x8a\x01g";
         assert_eq!(parts[..count].concat(), [&pongs[..], b"\x81\x01x"].concat());
+        assert_eq!(queue.bytes(), pongs.len() + 3);
     }
 
     #[test]
