@@ -157,6 +157,16 @@ fn a_pong_passes_what_waits_but_never_cuts_a_frame() {
 }
 
 #[test]
+fn a_text_is_read_as_the_connection_agreed() {
+    let mut driver = driver(config());
+    let (id, socket) = open(&mut driver, Codec::Json, &[]);
+    driver.text(NOW, id, r#"{"type":"health_ping","timestamp":7}"#);
+    while driver.flush(NOW, 10) {}
+    let answer = payloads(&socket).pop().expect("an answer");
+    assert_eq!(String::from_utf8_lossy(&answer), r#"{"type":"health_pong","timestamp":7}"#);
+}
+
+#[test]
 fn every_ping_of_a_peer_that_reads_is_answered() {
     let mut driver = driver(config());
     let (id, socket) = raw(&mut driver);
