@@ -269,3 +269,23 @@ fn for_a_room_in_use_one_that_nobody_is_in_is_given_up() {
         ",
     );
 }
+
+#[test]
+fn a_room_keeps_as_many_bytes_as_it_may() {
+    check(
+        |config| {
+            // Each is 20 bytes of payload and 14 of names.
+            class(config, "", |class| class.history = History { bytes: 68, ..history(100) });
+        },
+        "
+        enter a alice lobby / enter b bob
+        a say lobby x*18 / a say lobby y*18
+        => a: lobby@1 chat alice xxxxxxxxxxxxxxxxxx
+        => a: lobby@2 chat alice yyyyyyyyyyyyyyyyyy
+        b join lobby@0
+        => b: joined lobby@0 recovered
+        => b: lobby@1 chat alice xxxxxxxxxxxxxxxxxx
+        => b: lobby@2 chat alice yyyyyyyyyyyyyyyyyy
+        ",
+    );
+}
