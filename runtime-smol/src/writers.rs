@@ -75,8 +75,7 @@ impl Writers {
         while engine.as_driver().lent() > 0
             && let Ok((number, batch)) = self.written.try_recv()
         {
-            let batch = batch.unwrap_or_else(|panic| resume_unwind(panic));
-            engine.driver().bring_back(now, batch);
+            bring_back(engine, now, batch);
             self.threads[number].is_busy = false;
         }
     }
@@ -88,10 +87,14 @@ impl Writers {
             thread.join().unwrap_or_else(|panic| resume_unwind(panic));
         }
         for (_, batch) in self.written.try_iter() {
-            let batch = batch.unwrap_or_else(|panic| resume_unwind(panic));
-            engine.driver().bring_back(now, batch);
+            bring_back(engine, now, batch);
         }
     }
+}
+
+fn bring_back(engine: &mut Engine<Socket>, now: Timestamp, written: thread::Result<Batch>) {
+    let batch = written.unwrap_or_else(|panic| resume_unwind(panic));
+    engine.driver().bring_back(now, batch);
 }
 
 fn write(number: usize, shared: &Shared, work: &Receiver<Batch>, done: &Sender<Written>) {
