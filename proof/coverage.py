@@ -1,4 +1,4 @@
-"""The parts of .ci/coverage that read JSON: which programs were built, and what of the sources they reached."""
+"""The parts of proof/coverage that read JSON: which programs were built, and what of the sources they reached."""
 
 import json
 import pathlib
