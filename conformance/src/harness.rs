@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use switchboard_core::serving::Settings;
 use switchboard_core::{Config, Heartbeat, Limit, Limits, Rate, RoomClass};
+use switchboard_engine::server::Settings;
 
 use crate::client::{CLOSE, Client};
 use crate::{Running, Setup, Start};

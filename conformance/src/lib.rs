@@ -25,14 +25,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Trial};
-use switchboard_core::serving::Settings;
+use switchboard_engine::server::Settings;
 
 pub use harness::{DEADLINE, eventually};
 
 /// The server that a scenario asks for.
 #[derive(Debug)]
 pub struct Setup {
-    /// Everything that a server can be told. The user is whom [`anonymous`](switchboard_core::serving::anonymous) takes
+    /// Everything that a server can be told. The user is whom [`anonymous`](switchboard_engine::server::anonymous) takes
     /// it for: the one in `?user=`.
     pub settings: Settings,
     /// What a drain is given: time for everybody to leave, and for how long they are sent away.

@@ -4,8 +4,8 @@
 //! code. You bring sockets and time, it makes the decisions: who may connect, who is where, who gets what, who is dead, who is
 //! too slow. There are three ways to use it.
 //!
-//! * `serving::Engine` (feature `serving`) is a whole server but for its sockets and its clock. You implement [`Outlet`] for
-//!   your sockets (four methods) and tell it what they bring, as `examples/event_loop.rs` does.
+//! * The crate `switchboard-engine` has a whole server except for its sockets and its clock. You implement [`Outlet`] for
+//!   your sockets (two methods) and report what they read, as its example `event_loop` does.
 //! * [`Driver`] is the whole middle of a server: it owns a [`Hub`], the codecs and the write queues. Requests, time-outs
 //!   and the parser are yours.
 //! * [`Hub`] alone, when frames and sockets are somebody else's: events in, actions out.
@@ -65,48 +65,35 @@
 
 extern crate alloc;
 
-mod action;
-#[cfg(feature = "calling")]
-pub mod calling;
-mod class;
 pub mod client;
-mod close;
-mod codec;
-mod config;
 mod digest;
 mod driver;
-mod event;
 pub mod http;
 mod hub;
-mod id;
-mod message;
-mod name;
-mod position;
+mod protocol;
 mod random;
 #[cfg(feature = "recording")]
 pub mod recording;
-mod refusal;
-#[cfg(feature = "serving")]
-pub mod serving;
-mod stats;
 mod time;
-mod witness;
 
-pub use action::{Action, Actions, Answer, Notice, Outcome};
-pub use class::{History, Overflow, Publishers, RoomClass};
-pub use close::{CloseReason, Disconnect, Ending, Rejection};
-pub use codec::{Codec, Frame, Opcode};
-pub use config::{
-    Config, ConfigError, Handled, Heartbeat, HeartbeatMode, Limit, Limits, Rate, UserLimitPolicy,
-};
+pub use driver::witness::Witness;
 pub use driver::{Delivery, Driver, Outlet, Output, Stall};
-pub use event::{Command, Event, Inbound, Request};
+pub use hub::action::{Action, Actions, Answer, Notice, Outcome};
+pub use hub::class::{History, Overflow, Publishers, RoomClass};
+pub use hub::config::{
+    Config, ConfigError, Handled, Heartbeat, HeartbeatMode, Limits, UserLimitPolicy,
+};
+pub use hub::event::{Command, Event, Ticket};
+pub use hub::limit::{Limit, Rate};
+pub use hub::stats::Stats;
 pub use hub::{ConnectionView, Hub, RoomView, UserView};
-pub use id::{ConnectionId, Ticket};
-pub use message::{Direct, Json, Message, Payload, Publication, RawFrame, Welcome};
-pub use name::{ConflationKey, Kind, MessageId, NameError, RoomName, UserName};
-pub use position::{Beginning, Broken, Epoch, NoPosition, NoSession, Position, Session};
-pub use refusal::{ErrorCode, Refusal};
-pub use stats::Stats;
+pub use protocol::close::{CloseReason, Disconnect, Ending, Rejection};
+pub use protocol::codec::{Codec, Frame, Opcode};
+pub use protocol::from_client::{Inbound, Request};
+pub use protocol::id::ConnectionId;
+pub use protocol::name::{ConflationKey, Kind, MessageId, NameError, RoomName, UserName};
+pub use protocol::payload::{Json, Payload, RawFrame};
+pub use protocol::position::{Beginning, Broken, Epoch, NoPosition, NoSession, Position, Session};
+pub use protocol::refusal::{ErrorCode, Refusal};
+pub use protocol::to_client::{Direct, Message, Publication, Terms, Welcome};
 pub use time::Timestamp;
-pub use witness::Witness;

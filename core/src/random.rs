@@ -91,3 +91,72 @@ impl Hasher for Sip {
         self.0.write(bytes);
     }
 }
+
+/// A hash map with its key. The entries are sorted, so that the order of a hash map shows nowhere.
+#[cfg(feature = "recording")]
+pub(crate) mod keyed {
+    use alloc::boxed::Box;
+    use alloc::vec::Vec;
+    use core::hash::Hash;
+
+    use hashbrown::HashMap;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Keyed;
+
+    struct Sorted<'a, K, V>(&'a HashMap<K, V, Keyed>);
+
+    impl<K: Serialize + Ord, V: Serialize> Serialize for Sorted<'_, K, V> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut entries: Vec<(&K, &V)> = self.0.iter().collect();
+            entries.sort_unstable_by_key(|(key, _)| *key);
+            (self.0.hasher(), entries).serialize(serializer)
+        }
+    }
+
+    pub(crate) fn serialize<K: Serialize + Ord, V: Serialize, S: Serializer>(
+        map: &HashMap<K, V, Keyed>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        Sorted(map).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, K, V, D>(d: D) -> Result<HashMap<K, V, Keyed>, D::Error>
+    where
+        K: Deserialize<'de> + Eq + Hash,
+        V: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        let (keyed, entries) = <(Keyed, Vec<(K, V)>)>::deserialize(d)?;
+        let mut map = HashMap::with_capacity_and_hasher(entries.len(), keyed);
+        map.extend(entries);
+        Ok(map)
+    }
+
+    /// The same where there may be none.
+    pub(crate) mod maybe {
+        use super::*;
+
+        type Maybe<K, V> = Option<Box<HashMap<K, V, Keyed>>>;
+
+        pub(crate) fn serialize<K: Serialize + Ord, V: Serialize, S: Serializer>(
+            map: &Maybe<K, V>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            map.as_deref().map(Sorted).serialize(serializer)
+        }
+
+        #[derive(Deserialize)]
+        #[serde(bound(deserialize = "K: Deserialize<'de> + Eq + Hash, V: Deserialize<'de>"))]
+        struct Read<K, V>(#[serde(with = "super")] HashMap<K, V, Keyed>);
+
+        pub(crate) fn deserialize<'de, K, V, D>(d: D) -> Result<Maybe<K, V>, D::Error>
+        where
+            K: Deserialize<'de> + Eq + Hash,
+            V: Deserialize<'de>,
+            D: Deserializer<'de>,
+        {
+            Ok(Option::<Read<K, V>>::deserialize(d)?.map(|read| Box::new(read.0)))
+        }
+    }
+}

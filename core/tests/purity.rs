@@ -86,12 +86,7 @@ fn walks(text: &str, fields: &[String]) -> Vec<String> {
 #[test]
 fn core_reads_no_clock() {
     for (path, text) in sources() {
-        let mut found = impurities(&text);
-        // What runtimes share is no part of the pure core; it may name the traits of `std::io`, and no clock either.
-        let shared = path
-            .components()
-            .any(|part| part.as_os_str() == "serving" || part.as_os_str() == "calling");
-        found.retain(|name| !(shared && *name == "std"));
+        let found = impurities(&text);
         assert!(found.is_empty(), "{} uses {found:?}", path.display());
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use switchboard_core::{
-    Beginning, Broken, CloseReason, Codec, Config, ConnectionId, Direct, Epoch, ErrorCode, Inbound,
-    Json, Kind, Message, Opcode, Payload, Position, Publication, Refusal, Request, Welcome,
+    Beginning, Broken, CloseReason, Codec, ConnectionId, Direct, Epoch, ErrorCode, Inbound, Json,
+    Kind, Message, Opcode, Payload, Position, Publication, Refusal, Request, Terms, Welcome,
 };
 
 const UNIX_MS: u64 = 1_790_000_000_000;
@@ -126,7 +126,14 @@ fn what_clients_get_is_written_as_the_page_says_byte_for_byte() {
         session: "5be0cd19137e2179".parse().expect("a session"),
         held: Vec::new(),
         rooms: vec![(lobby(), begins(41, None))],
-        config: Arc::new(Config::default()),
+        terms: Terms {
+            heartbeat_interval: Duration::from_secs(30),
+            stale_after: Duration::from_secs(45),
+            max_message_bytes: 65_536,
+            max_rooms: Some(50),
+            messages_per_second: 50,
+            message_burst: 100,
+        },
         unix_ms: UNIX_MS,
     };
     let direct = Direct {

@@ -8,7 +8,6 @@ use switchboard_core::client::{
     ServerMessage, Token,
 };
 use switchboard_core::http::{OriginPattern, Refusal as HttpRefusal, Response, Status};
-use switchboard_core::serving::{BuildError, RequestError, read};
 use switchboard_core::{
     CloseReason, Codec, Config, ConfigError, Disconnect, Ending, Epoch, ErrorCode, History,
     Inbound, Kind, Limit, Message, MessageId, NameError, Opcode, Payload, Position, Rate, RawFrame,
@@ -160,13 +159,7 @@ fn each_contradiction_of_rules_is_named() {
         (ConfigError::DuplicatePrefix("a".into()), "two room classes have the prefix \"a\""),
     ] {
         assert_eq!(error.to_string(), text);
-        assert_eq!(BuildError::Config(error).to_string(), text);
     }
-    let kind = Kind::new("join").expect("a good name");
-    let reserved = BuildError::ReservedKind(kind).to_string();
-    assert_eq!(reserved, "the type \"join\" belongs to the protocol");
-    let bad = BuildError::Kind(String::new(), NameError::Empty).to_string();
-    assert_eq!(bad, "the type \"\" of a handler must not be empty");
 }
 
 #[test]
@@ -189,8 +182,6 @@ fn payloads_and_frames_say_what_they_are() {
     let error = binary.read::<u32>().expect_err("it is no JSON").to_string();
     assert_eq!(error, "the payload is binary, not JSON");
     assert!(!binary.is_empty() && Payload::Binary(Bytes::new()).is_empty());
-    let refusal = read::<u32>(&binary).expect_err("it is no JSON");
-    assert_eq!(refusal.code, ErrorCode::InvalidPayload);
     let controls = [Opcode::Close, Opcode::Ping, Opcode::Pong];
     assert!(controls.into_iter().all(Opcode::is_control));
     assert!(!Opcode::Text.is_control() && !Opcode::Binary.is_control());
@@ -211,23 +202,6 @@ fn payloads_and_frames_say_what_they_are() {
         ("0000000000000007".into(), { "0000000000000007:3".into() })
     );
     assert!("0".parse::<Session>().is_err());
-}
-
-#[test]
-fn an_application_hears_why_its_request_had_no_answer() {
-    let refused = RequestError::Refused { code: "busy".into(), message: "later".into() };
-    for (error, text) in [
-        (
-            RequestError::NotAsked(Refusal::new(ErrorCode::Internal, "no")),
-            "not asked: internal: no",
-        ),
-        (refused, "refused: busy: later"),
-        (RequestError::TimedOut, "no answer in time"),
-        (RequestError::Gone, "the connection ended"),
-        (RequestError::Unexpected("here".into()), "an unexpected answer: here"),
-    ] {
-        assert_eq!(error.to_string(), text);
-    }
 }
 
 #[test]

@@ -20,7 +20,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use smol::{Async, Executor};
 use smol_hyper::rt::{FuturesIo, SmolTimer};
-use switchboard_smol::core::http;
+use switchboard_core::http;
 use switchboard_smol::{Admission, Server};
 
 type Socket = FuturesIo<Async<TcpStream>>;

@@ -9,8 +9,8 @@ mod listen;
 use std::error::Error;
 
 use serde::{Deserialize, Serialize};
-use switchboard_smol::core::http::Refusal as HttpRefusal;
-use switchboard_smol::core::{ErrorCode, Output, Refusal, UserName};
+use switchboard_core::http::Refusal as HttpRefusal;
+use switchboard_core::{ErrorCode, Output, Refusal, UserName};
 use switchboard_smol::{Claims, Context, Credentials, Identity, Server};
 
 /// What is known about a user beyond the name.

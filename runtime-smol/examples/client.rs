@@ -13,7 +13,7 @@ use std::io;
 use smol::Unblock;
 use smol::io::{AsyncBufReadExt, BufReader};
 use smol::stream::StreamExt;
-use switchboard_smol::core::client::State;
+use switchboard_core::client::State;
 use switchboard_smol::{Client, Event};
 
 fn main() -> Result<(), Box<dyn Error>> {

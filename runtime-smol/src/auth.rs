@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use smol::future::FutureExt;
 use switchboard_core::http::Refusal;
-use switchboard_core::serving::{Credentials, Verdict, failed};
+use switchboard_engine::server::{Credentials, Verdict, failed};
 
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub(crate) type Authenticator = Arc<dyn Fn(Credentials) -> BoxFuture<Verdict> + Send + Sync>;

@@ -8,10 +8,10 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use switchboard_core::http::{Refusal as HttpRefusal, Request, Response};
-use switchboard_core::serving::{
+use switchboard_core::{Command, Kind, NameError, Refusal, RoomName};
+use switchboard_engine::server::{
     BuildError, Credentials, Engine, Identity, Settings, anonymous, state,
 };
-use switchboard_core::{Command, Kind, NameError, Refusal, RoomName};
 
 use crate::auth::Authenticator;
 use crate::context::Context;
@@ -38,7 +38,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    switchboard_core::builder_settings!();
+    switchboard_engine::builder_settings!();
 
     pub(crate) fn new() -> Self {
         let not_found = |_| async { HttpRefusal::not_found().to_response() };

@@ -3,4 +3,4 @@
 use crate::handle::Handle;
 
 /// What a handler knows and can do. When its connection ends, the handler is dropped at its next `await`.
-pub type Context = switchboard_core::serving::Context<Handle>;
+pub type Context = switchboard_engine::server::Context<Handle>;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use switchboard_core::serving::{Control, RequestError, json, name, read_answer};
 use switchboard_core::{Answer, ConnectionId, ErrorCode, Refusal, UserName};
+use switchboard_engine::server::{Control, RequestError, json, name, read_answer};
 
 use crate::shared::Shared;
 

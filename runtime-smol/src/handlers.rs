@@ -5,8 +5,8 @@ use std::future::Future;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use switchboard_core::serving::{Reply, read, write};
 use switchboard_core::{Kind, Refusal, Request};
+use switchboard_engine::server::{Reply, read, write};
 
 use crate::auth::BoxFuture;
 use crate::context::Context;

@@ -58,12 +58,11 @@ pub use client::{Client, ClientBuilder, Events, StartError};
 pub use context::Context;
 pub use handle::Handle;
 pub use server::{Server, bind};
-pub use switchboard_core as core;
-pub use switchboard_core::calling::{
+pub use switchboard_engine::client::{
     Accepted, Call, CallError, Caller, Event, History, Lagged, Members, MissedInRoom, Request,
     Room, Stopping, Tls, TlsError,
 };
-pub use switchboard_core::serving::{
+pub use switchboard_engine::server::{
     Admission, Answer, BuildError, Claims, Control, Credentials, Identity, Published, RequestError,
 };
 

@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
-use switchboard_core::serving::write_parts;
 use switchboard_core::{Outlet, Stall};
+use switchboard_engine::server::write_parts;
 
 /// A socket that does not wait. Clones are the same one.
 #[derive(Clone, Debug)]

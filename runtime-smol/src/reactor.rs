@@ -11,8 +11,8 @@ use std::time::Duration;
 use parking_lot::MutexGuard;
 use rustix::net::{SocketFlags, accept_with};
 use smol::channel::Sender;
-use switchboard_core::serving::{Question, Stop};
 use switchboard_core::{ConnectionId, Output, Timestamp};
+use switchboard_engine::server::{Question, Stop};
 
 use crate::auth::{BoxFuture, guarded};
 use crate::outlet::Socket;

@@ -13,7 +13,7 @@ use smol::future::FutureExt;
 use smol::{Async, Executor};
 use socket2::SockRef;
 use switchboard_core::http::{Request, Response};
-use switchboard_core::serving::{Admission, BACKLOG, Refused};
+use switchboard_engine::server::{Admission, BACKLOG, Refused};
 
 use crate::auth::guarded;
 use crate::builder::Builder;

@@ -9,11 +9,11 @@ use slab::Slab;
 use smol::Executor;
 use smol::channel::Sender;
 use switchboard_core::http::{Request, Response};
-use switchboard_core::serving::{Claims, Engine, Held, Hosted, Settings};
 use switchboard_core::{
     Answer, Command, ConnectionId, Driver, Hub, Outcome, Output, Position, Refusal, Rejection,
     RoomName, Session, Stats, Ticket, Timestamp, UserName,
 };
+use switchboard_engine::server::{Claims, Engine, Held, Hosted, Settings};
 
 use crate::alarm::Alarm;
 use crate::auth::{Authenticator, BoxFuture, guarded};

@@ -13,8 +13,8 @@ use std::task::{Context as Cx, Poll, Waker};
 use parking_lot::Mutex;
 use smol::Timer;
 use smol::future::FutureExt;
-use switchboard_core::serving::{Reply, Stop, answer, panicked};
 use switchboard_core::{ConnectionId, ErrorCode, MessageId, Refusal, Request, UserName};
+use switchboard_engine::server::{Reply, Stop, answer, panicked};
 
 use crate::auth::BoxFuture;
 use crate::context::Context;

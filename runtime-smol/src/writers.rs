@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
-use switchboard_core::serving::{Engine, Held};
 use switchboard_core::{Delivery, Timestamp};
+use switchboard_engine::server::{Engine, Held};
 
 use crate::outlet::Socket;
 use crate::shared::Shared;

@@ -10,8 +10,8 @@ mod listen;
 use std::error::Error;
 
 use serde::{Deserialize, Serialize};
-use switchboard_std::core::http::Refusal as HttpRefusal;
-use switchboard_std::core::{ErrorCode, Output, Refusal, UserName};
+use switchboard_core::http::Refusal as HttpRefusal;
+use switchboard_core::{ErrorCode, Output, Refusal, UserName};
 use switchboard_std::{Claims, Context, Credentials, Identity, Server};
 
 /// What is known about a user beyond the name.

@@ -10,8 +10,8 @@ mod listen;
 
 use std::error::Error;
 
+use switchboard_engine::server::Settings;
 use switchboard_std::Server;
-use switchboard_std::core::serving::Settings;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let server = Server::builder().settings(Settings::echo()).build()?;

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use switchboard_core::http::Refusal;
-use switchboard_core::serving::{Credentials, Verdict, failed};
+use switchboard_engine::server::{Credentials, Verdict, failed};
 
 pub(crate) type Authenticator = Box<dyn Fn(Credentials) -> Verdict + Send + Sync>;
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use switchboard_core::http::{Refusal as HttpRefusal, Request, Response};
-use switchboard_core::serving::{BuildError, Credentials, Settings, Verdict, anonymous, state};
 use switchboard_core::{Command, Kind, NameError, Refusal, RoomName};
+use switchboard_engine::server::{BuildError, Credentials, Settings, Verdict, anonymous, state};
 
 use crate::auth::Authenticator;
 use crate::context::Context;
@@ -32,7 +32,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    switchboard_core::builder_settings!();
+    switchboard_engine::builder_settings!();
 
     pub(crate) fn new() -> Self {
         Self {

@@ -4,8 +4,8 @@ use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use switchboard_core::serving::{Claims, Framing, Stop, answer};
 use switchboard_core::{Command, ConnectionId, Output};
+use switchboard_engine::server::{Claims, Framing, Stop, answer};
 
 use crate::context::Context;
 use crate::handle::Handle;

@@ -4,4 +4,4 @@ use crate::handle::Handle;
 
 /// What a handler knows and can do. A handler that runs when its connection ends is not interrupted; what it still wants
 /// of the connection is refused.
-pub type Context = switchboard_core::serving::Context<Handle>;
+pub type Context = switchboard_engine::server::Context<Handle>;

@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use switchboard_core::serving::{Reply, panicked, read, write};
 use switchboard_core::{Kind, Refusal, Request};
+use switchboard_engine::server::{Reply, panicked, read, write};
 
 use crate::context::Context;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use switchboard_core::http::{Refusal, Request};
-use switchboard_core::serving::{Admission, FAREWELL, FAREWELL_BYTES, Head, Refused};
+use switchboard_engine::server::{Admission, FAREWELL, FAREWELL_BYTES, Head, Refused};
 
 use crate::auth::guarded;
 use crate::connection::Connection;

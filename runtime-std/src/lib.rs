@@ -34,7 +34,7 @@
 //! | `switchboard-state` | at most 16, while needed | runs the application's [state](Builder::state) of a room |
 //! | `switchboard-write` | one | goes on writing to sockets that were full |
 //!
-//! So there are never more than [`Limits::max_connections`](core::Limits::max_connections) +
+//! So there are never more than [`Limits::max_connections`](switchboard_core::Limits::max_connections) +
 //! [`max_handshakes`](Builder::max_handshakes) + 18 threads, beside those that serve. All of them have been joined when a
 //! [drain](Handle::drain) is over.
 //!
@@ -47,7 +47,7 @@
 //! waits.
 //!
 //! While a handler runs, its connection is not read, and so does not hear pongs: let handlers be shorter than
-//! [`Heartbeat::stale_after`](core::Heartbeat::stale_after), or start a thread of your own. There is no time-out for
+//! [`Heartbeat::stale_after`](switchboard_core::Heartbeat::stale_after), or start a thread of your own. There is no time-out for
 //! handlers, because a thread cannot be interrupted.
 //!
 //! # Cost
@@ -79,11 +79,10 @@ pub use client::{Client, ClientBuilder, Events, NoEvent, Posted, Room, StartErro
 pub use context::Context;
 pub use handle::Handle;
 pub use server::{Server, bind};
-pub use switchboard_core as core;
-pub use switchboard_core::calling::{
+pub use switchboard_engine::client::{
     Accepted, CallError, Caller, Event, History, Lagged, Members, MissedInRoom, Request, Tls,
     TlsError,
 };
-pub use switchboard_core::serving::{
+pub use switchboard_engine::server::{
     Admission, Answer, BuildError, Claims, Control, Credentials, Identity, Published, RequestError,
 };

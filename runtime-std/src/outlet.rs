@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use socket2::SockRef;
-use switchboard_core::serving::write_parts;
 use switchboard_core::{ConnectionId, Outlet, Stall};
+use switchboard_engine::server::write_parts;
 
 use crate::turn::Writer;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use polling::{Event, Events, Poller};
 use switchboard_core::http::{Request, Response};
-use switchboard_core::serving::{AcceptFailure, Admission, BACKLOG, SHORTAGE};
+use switchboard_engine::server::{AcceptFailure, Admission, BACKLOG, SHORTAGE};
 
 use crate::builder::Builder;
 use crate::connection::Connection;

@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use switchboard_core::serving::{Hosted, Settings};
 use switchboard_core::{
     Answer, Command, ConnectionId, Driver, Hub, Outcome, Output, Position, Refusal, Rejection,
     RoomName, Session, Stats, Ticket, Timestamp, UserName,
 };
+use switchboard_engine::server::{Hosted, Settings};
 
 use crate::auth::guarded;
 use crate::builder::Services;

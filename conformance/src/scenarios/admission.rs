@@ -5,8 +5,8 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
-use switchboard_core::serving::{Answer, Settings};
 use switchboard_core::{Limit, RoomClass};
+use switchboard_engine::server::{Answer, Settings};
 
 use super::scenarios;
 use crate::Start;

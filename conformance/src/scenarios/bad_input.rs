@@ -4,8 +4,8 @@ use std::io::Write;
 use std::time::Duration;
 
 use serde_json::json;
-use switchboard_core::serving::Settings;
 use switchboard_core::{Limits, Rate};
+use switchboard_engine::server::Settings;
 
 use super::scenarios;
 use crate::Start;

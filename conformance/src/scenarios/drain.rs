@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use switchboard_core::serving::Settings;
+use switchboard_engine::server::Settings;
 
 use super::scenarios;
 use crate::Start;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use serde_json::json;
-use switchboard_core::serving::Settings;
 use switchboard_core::{Limit, UserLimitPolicy};
+use switchboard_engine::server::Settings;
 
 use super::scenarios;
 use crate::Start;

@@ -1,6 +1,6 @@
 //! Requests that are no upgrades, and the door to those that are.
 
-use switchboard_core::serving::Settings;
+use switchboard_engine::server::Settings;
 
 use super::scenarios;
 use crate::Start;

@@ -1,6 +1,6 @@
 //! RFC 6455 by the letter, as the Autobahn cases 1 to 10 ask for it, against a raw echo.
 
-use switchboard_core::serving::Settings;
+use switchboard_engine::server::Settings;
 
 use super::scenarios;
 use crate::Start;

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use switchboard_core::serving::Settings;
 use switchboard_core::{Limit, Overflow, RoomClass};
+use switchboard_engine::server::Settings;
 
 use super::scenarios;
 use crate::Start;

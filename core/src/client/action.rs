@@ -7,10 +7,11 @@ use core::fmt;
 
 use bytes::Bytes;
 
-use crate::id::Ticket;
-use crate::message::{Direct, Payload, Publication};
-use crate::name::{MessageId, RoomName, UserName};
-use crate::position::Position;
+use crate::hub::event::Ticket;
+use crate::protocol::name::{MessageId, RoomName, UserName};
+use crate::protocol::payload::Payload;
+use crate::protocol::position::Position;
+use crate::protocol::to_client::{Direct, Publication};
 
 use super::event::Token;
 use super::state::{Cause, State};

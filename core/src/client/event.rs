@@ -4,10 +4,10 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::time::Duration;
 
-use crate::id::Ticket;
-use crate::message::{Json, Payload};
-use crate::name::{ConflationKey, Kind, MessageId, RoomName, UserName};
-use crate::position::Position;
+use crate::hub::event::Ticket;
+use crate::protocol::name::{ConflationKey, Kind, MessageId, RoomName, UserName};
+use crate::protocol::payload::{Json, Payload};
+use crate::protocol::position::Position;
 
 use super::wire::ServerMessage;
 

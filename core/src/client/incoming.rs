@@ -1,6 +1,6 @@
 //! What a server says, and what follows from it.
 
-use crate::name::MessageId;
+use crate::protocol::name::MessageId;
 
 use super::Client;
 use super::action::{Action, Delivery, Failure, Joined, Refused, Settled};

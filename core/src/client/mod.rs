@@ -53,8 +53,8 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 
-use crate::name::{MessageId, NameError, RoomName, UserName};
-use crate::position::Position;
+use crate::protocol::name::{MessageId, NameError, RoomName, UserName};
+use crate::protocol::position::Position;
 use crate::time::Timestamp;
 
 use action::Queue;

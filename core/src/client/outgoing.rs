@@ -3,9 +3,9 @@
 use alloc::collections::VecDeque;
 use core::time::Duration;
 
-use crate::id::Ticket;
-use crate::message::{Json, Payload};
-use crate::name::{ConflationKey, Kind, MessageId, RoomName, UserName};
+use crate::hub::event::Ticket;
+use crate::protocol::name::{ConflationKey, Kind, MessageId, RoomName, UserName};
+use crate::protocol::payload::{Json, Payload};
 use crate::time::Timestamp;
 
 use super::Client;

@@ -4,9 +4,9 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::mem;
 
-use crate::id::Ticket;
-use crate::name::RoomName;
-use crate::position::Position;
+use crate::hub::event::Ticket;
+use crate::protocol::name::RoomName;
+use crate::protocol::position::Position;
 
 use super::Client;
 use super::action::{Action, Failure, Joined, Queue, Refused, RoomChange, Settled};

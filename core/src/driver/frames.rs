@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
-use crate::codec::Frame;
+use crate::protocol::codec::Frame;
 
 /// A row of frames. The first is in the value itself, so that a broadcast to a socket that keeps up touches no other
 /// memory. What the others need is given back with the last of them: a burst leaves nothing behind, and least of all small

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::queue::{PARTS, WriteQueue};
 use super::{Outlet, Stall};
-use crate::id::ConnectionId;
+use crate::protocol::id::ConnectionId;
 
 /// Up to so many bytes, several pieces are put into one: copying them is cheaper than a call with many pieces.
 const GATHER: usize = 8 * 1024;

@@ -4,6 +4,7 @@ mod frames;
 mod line;
 mod outlets;
 mod queue;
+pub(crate) mod witness;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -11,20 +12,22 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use crate::action::{Answer, Notice, Outcome};
-use crate::close::{CloseReason, Disconnect, Ending, Rejection};
-use crate::codec::{Codec, Frame};
-use crate::config::{Config, ConfigError};
-use crate::event::{Command, Event, Inbound, Request};
+use crate::driver::witness::Witness;
 use crate::hub::Hub;
-use crate::id::{ConnectionId, Ticket};
-use crate::message::{Payload, RawFrame};
-use crate::name::{Kind, RoomName, UserName};
-use crate::position::{Position, Session};
-use crate::refusal::{ErrorCode, Refusal};
-use crate::stats::Stats;
+use crate::hub::action::{Answer, Notice, Outcome};
+use crate::hub::config::{Config, ConfigError};
+use crate::hub::event::Ticket;
+use crate::hub::event::{Command, Event};
+use crate::hub::stats::Stats;
+use crate::protocol::close::{CloseReason, Disconnect, Ending, Rejection};
+use crate::protocol::codec::{Codec, Frame};
+use crate::protocol::from_client::{Inbound, Request};
+use crate::protocol::id::ConnectionId;
+use crate::protocol::name::{Kind, RoomName, UserName};
+use crate::protocol::payload::{Payload, RawFrame};
+use crate::protocol::position::{Position, Session};
+use crate::protocol::refusal::{ErrorCode, Refusal};
 use crate::time::Timestamp;
-use crate::witness::Witness;
 
 use outlets::Outlets;
 

@@ -5,13 +5,13 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use crate::action::{Action, Outcome};
-use crate::close::{Disconnect, Rejection};
-use crate::codec::{Codec, Frame};
-use crate::event::Event;
-use crate::id::ConnectionId;
-use crate::message::Message;
-use crate::refusal::Refusal;
+use crate::hub::action::{Action, Outcome};
+use crate::hub::event::Event;
+use crate::protocol::close::{Disconnect, Rejection};
+use crate::protocol::codec::{Codec, Frame};
+use crate::protocol::id::ConnectionId;
+use crate::protocol::refusal::Refusal;
+use crate::protocol::to_client::Message;
 
 use super::line::{Delivery, Line};
 use super::queue::WriteQueue;

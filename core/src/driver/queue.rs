@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::frames::Frames;
-use crate::codec::{Frame, Opcode};
+use crate::protocol::codec::{Frame, Opcode};
 
 /// Pieces handed to the socket in one call.
 pub(super) const PARTS: usize = 64;
@@ -191,7 +191,7 @@ impl WriteQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::close::CloseReason;
+    use crate::protocol::close::CloseReason;
     use bytes::Bytes;
 
     fn data(text: &'static str) -> Frame {

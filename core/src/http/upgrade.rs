@@ -11,7 +11,7 @@ use base64::engine::general_purpose::{GeneralPurpose, PAD, STANDARD};
 use percent_encoding::percent_decode_str;
 use sha1_smol::Sha1;
 
-use crate::position::{Position, Session};
+use crate::protocol::position::{Position, Session};
 
 use super::origin::Origins;
 use super::refusal::Refusal;

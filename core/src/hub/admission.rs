@@ -6,13 +6,14 @@ use alloc::vec::Vec;
 
 use smallvec::SmallVec;
 
-use crate::action::{Notice, Queued};
-use crate::close::{CloseReason, Disconnect, Ending, Rejection};
-use crate::config::UserLimitPolicy;
-use crate::id::{ConnectionId, Ticket};
-use crate::message::{Message, Welcome};
-use crate::name::{RoomName, UserName};
-use crate::position::{Position, Session};
+use crate::hub::action::{Notice, Queued};
+use crate::hub::config::UserLimitPolicy;
+use crate::hub::event::Ticket;
+use crate::protocol::close::{CloseReason, Disconnect, Ending, Rejection};
+use crate::protocol::id::ConnectionId;
+use crate::protocol::name::{RoomName, UserName};
+use crate::protocol::position::{Position, Session};
+use crate::protocol::to_client::{Message, Welcome};
 
 use super::Hub;
 use super::connection::{Membership, Memberships, Phase, Seat};
@@ -196,7 +197,7 @@ impl Hub {
                 .iter()
                 .map(|&(_, room, start)| (name(room), self.beginning(room, start)))
                 .collect(),
-            config: self.config.clone(),
+            terms: self.config.terms(),
             unix_ms,
         };
         self.send_now(id, Message::Connected(Arc::new(welcome)));

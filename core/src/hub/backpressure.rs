@@ -3,11 +3,11 @@
 use alloc::boxed::Box;
 use core::time::Duration;
 
-use crate::action::Notice;
-use crate::class::Overflow;
-use crate::close::CloseReason;
-use crate::id::ConnectionId;
-use crate::message::Message;
+use crate::hub::action::Notice;
+use crate::hub::class::Overflow;
+use crate::protocol::close::CloseReason;
+use crate::protocol::id::ConnectionId;
+use crate::protocol::to_client::Message;
 
 use super::Hub;
 use super::connection::Connection;

@@ -6,8 +6,8 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 
-use crate::id::ConnectionId;
-use crate::stats::Stats;
+use crate::hub::stats::Stats;
+use crate::protocol::id::ConnectionId;
 use crate::time::Timestamp;
 
 use super::Hub;

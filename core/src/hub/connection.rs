@@ -6,9 +6,9 @@ use core::num::{NonZeroU32, NonZeroU64};
 
 use smallvec::SmallVec;
 
-use crate::close::CloseReason;
-use crate::id::ConnectionId;
-use crate::position::{Position, Session};
+use crate::protocol::close::CloseReason;
+use crate::protocol::id::ConnectionId;
+use crate::protocol::position::{Position, Session};
 use crate::time::Timestamp;
 
 use super::outbox::{Outbox, Until};

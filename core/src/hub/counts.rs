@@ -20,7 +20,7 @@ const FEW: usize = 16;
 pub(super) struct Counts {
     few: SmallVec<[(UserKey, u32); 2]>,
     /// All of them, once there were more than a few; then none is above.
-    #[cfg_attr(feature = "recording", serde(with = "crate::recording::keyed::maybe"))]
+    #[cfg_attr(feature = "recording", serde(with = "crate::random::keyed::maybe"))]
     many: Option<Box<HashMap<UserKey, u32, Keyed>>>,
 }
 

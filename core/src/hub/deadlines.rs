@@ -2,7 +2,7 @@
 
 use alloc::collections::BTreeSet;
 
-use crate::id::ConnectionId;
+use crate::protocol::id::ConnectionId;
 use crate::time::Timestamp;
 
 use super::probe::ProbeKey;

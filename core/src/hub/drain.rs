@@ -4,10 +4,10 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::action::Queued;
-use crate::close::{CloseReason, Ending};
-use crate::id::ConnectionId;
-use crate::message::Message;
+use crate::hub::action::Queued;
+use crate::protocol::close::{CloseReason, Ending};
+use crate::protocol::id::ConnectionId;
+use crate::protocol::to_client::Message;
 use crate::time::Timestamp;
 
 use super::Hub;

@@ -13,10 +13,11 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use crate::class::History;
-use crate::message::{Json, Payload, Publication};
-use crate::name::{ConflationKey, Kind, MessageId, RoomName, UserName};
-use crate::position::{Position, Session};
+use crate::hub::class::History;
+use crate::protocol::name::{ConflationKey, Kind, MessageId, RoomName, UserName};
+use crate::protocol::payload::{Json, Payload};
+use crate::protocol::position::{Position, Session};
+use crate::protocol::to_client::Publication;
 use crate::time::Timestamp;
 
 /// Larger payloads are shared with their publication, smaller ones copied.
@@ -278,7 +279,7 @@ impl Past<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::position::Epoch;
+    use crate::protocol::position::Epoch;
     use crate::random::Random;
     use alloc::string::String;
     use alloc::vec;

@@ -2,15 +2,16 @@
 
 use alloc::vec::Vec;
 
-use crate::action::{Notice, Outcome, Queued};
-use crate::class::Publishers;
-use crate::close::CloseReason;
-use crate::event::{Inbound, Request};
-use crate::id::ConnectionId;
-use crate::message::{Message, Payload};
-use crate::name::{Kind, MessageId, RoomName, UserName};
-use crate::position::Position;
-use crate::refusal::{ErrorCode, Refusal};
+use crate::hub::action::{Notice, Outcome, Queued};
+use crate::hub::class::Publishers;
+use crate::protocol::close::CloseReason;
+use crate::protocol::from_client::{Inbound, Request};
+use crate::protocol::id::ConnectionId;
+use crate::protocol::name::{Kind, MessageId, RoomName, UserName};
+use crate::protocol::payload::Payload;
+use crate::protocol::position::Position;
+use crate::protocol::refusal::{ErrorCode, Refusal};
+use crate::protocol::to_client::Message;
 
 use super::connection::Seat;
 use super::memory::Known;

@@ -2,10 +2,10 @@
 
 use alloc::boxed::Box;
 
-use crate::action::Queued;
-use crate::close::{CloseReason, Ending};
-use crate::id::ConnectionId;
-use crate::stats::ENDINGS;
+use crate::hub::action::Queued;
+use crate::hub::stats::ENDINGS;
+use crate::protocol::close::{CloseReason, Ending};
+use crate::protocol::id::ConnectionId;
 use crate::time::Timestamp;
 
 use super::Hub;

@@ -2,11 +2,11 @@
 
 use core::num::{NonZeroU32, NonZeroU64};
 
-use crate::action::Queued;
-use crate::close::{CloseReason, Ending};
-use crate::config::HeartbeatMode;
-use crate::id::ConnectionId;
-use crate::message::Message;
+use crate::hub::action::Queued;
+use crate::hub::config::HeartbeatMode;
+use crate::protocol::close::{CloseReason, Ending};
+use crate::protocol::id::ConnectionId;
+use crate::protocol::to_client::Message;
 use crate::time::Timestamp;
 
 use super::Hub;

@@ -6,12 +6,13 @@ use core::hash::{BuildHasher, Hash, Hasher};
 
 use hashbrown::HashMap;
 
-use crate::action::Outcome;
-use crate::id::ConnectionId;
-use crate::message::{Message, Payload};
-use crate::name::{MessageId, UserName};
+use crate::hub::action::Outcome;
+use crate::protocol::id::ConnectionId;
+use crate::protocol::name::{MessageId, UserName};
+use crate::protocol::payload::Payload;
+use crate::protocol::refusal::{ErrorCode, Refusal};
+use crate::protocol::to_client::Message;
 use crate::random::Keyed;
-use crate::refusal::{ErrorCode, Refusal};
 use crate::time::Timestamp;
 
 use super::Hub;
@@ -25,7 +26,7 @@ const LARGEST_ANSWER: usize = 4 * 1024;
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Memory {
-    #[cfg_attr(feature = "recording", serde(with = "crate::recording::keyed"))]
+    #[cfg_attr(feature = "recording", serde(with = "crate::random::keyed"))]
     by_id: HashMap<MessageId, Remembered, Keyed>,
     /// By when they came, each with its number.
     order: VecDeque<(Timestamp, u64, MessageId)>,

@@ -3,17 +3,22 @@
 //! [`Hub::handle`] takes one event and answers with actions. This file dispatches events and has what all of
 //! them share; each other file holds the rules of one matter.
 
+pub(crate) mod action;
 mod admission;
 mod backpressure;
 #[cfg(feature = "recording")]
 mod check;
+pub(crate) mod class;
+pub(crate) mod config;
 mod connection;
 mod counts;
 mod deadlines;
 mod drain;
+pub(crate) mod event;
 mod history;
 mod inbound;
 mod lifecycle;
+pub(crate) mod limit;
 mod liveness;
 mod memory;
 mod names;
@@ -26,6 +31,7 @@ mod requests;
 mod room;
 mod rooms;
 mod sessions;
+pub(crate) mod stats;
 mod table;
 mod user;
 mod view;
@@ -34,16 +40,17 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::action::{Actions, Notice, Outcome, Queue, Queued};
-use crate::class::RoomClass;
-use crate::config::{Config, ConfigError};
 use crate::digest::Digests;
-use crate::event::{Command, Event};
-use crate::id::{ConnectionId, Ticket};
-use crate::message::Message;
+use crate::hub::action::{Actions, Notice, Outcome, Queue, Queued};
+use crate::hub::class::RoomClass;
+use crate::hub::config::{Config, ConfigError};
+use crate::hub::event::Ticket;
+use crate::hub::event::{Command, Event};
+use crate::hub::stats::Stats;
+use crate::protocol::id::ConnectionId;
+use crate::protocol::refusal::{ErrorCode, Refusal};
+use crate::protocol::to_client::Message;
 use crate::random::{Keyed, Random};
-use crate::refusal::{ErrorCode, Refusal};
-use crate::stats::Stats;
 use crate::time::Timestamp;
 
 use connection::Connections;

@@ -3,11 +3,11 @@
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 
-use crate::class::Overflow;
-use crate::config::Limits;
-use crate::message::{Message, Publication};
-use crate::name::RoomName;
-use crate::position::Position;
+use crate::hub::class::Overflow;
+use crate::hub::config::Limits;
+use crate::protocol::name::RoomName;
+use crate::protocol::position::Position;
+use crate::protocol::to_client::{Message, Publication};
 use crate::time::Timestamp;
 
 /// A bounded queue. It exists only while its connection is blocked, or gets what it missed piece by piece.

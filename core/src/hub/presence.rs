@@ -1,8 +1,8 @@
 //! Entering and leaving rooms, and who hears of it: users come and go, not sockets.
 
-use crate::action::Notice;
-use crate::id::ConnectionId;
-use crate::message::Message;
+use crate::hub::action::Notice;
+use crate::protocol::id::ConnectionId;
+use crate::protocol::to_client::Message;
 use crate::time::Timestamp;
 
 use super::Hub;

@@ -4,10 +4,11 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::action::{Outcome, Queued};
-use crate::id::{ConnectionId, Ticket};
-use crate::name::UserName;
-use crate::refusal::{ErrorCode, Refusal};
+use crate::hub::action::{Outcome, Queued};
+use crate::hub::event::Ticket;
+use crate::protocol::id::ConnectionId;
+use crate::protocol::name::UserName;
+use crate::protocol::refusal::{ErrorCode, Refusal};
 use crate::time::Timestamp;
 
 use super::Hub;

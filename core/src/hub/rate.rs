@@ -1,6 +1,6 @@
 //! How much a connection may send.
 
-use crate::config::Rate;
+use crate::hub::limit::Rate;
 use crate::time::Timestamp;
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;

@@ -3,13 +3,15 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::action::{Outcome, Queued};
-use crate::class::History;
-use crate::id::{ConnectionId, Ticket};
-use crate::message::{Message, Payload, Publication};
-use crate::name::{MessageId, RoomName, UserName};
-use crate::position::{Beginning, Broken, Position, Session};
-use crate::refusal::{ErrorCode, Refusal};
+use crate::hub::action::{Outcome, Queued};
+use crate::hub::class::History;
+use crate::hub::event::Ticket;
+use crate::protocol::id::ConnectionId;
+use crate::protocol::name::{MessageId, RoomName, UserName};
+use crate::protocol::payload::Payload;
+use crate::protocol::position::{Beginning, Broken, Position, Session};
+use crate::protocol::refusal::{ErrorCode, Refusal};
+use crate::protocol::to_client::{Message, Publication};
 use crate::time::Timestamp;
 
 use super::Hub;

@@ -5,11 +5,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::action::{Answer, Outcome, Queued};
-use crate::id::{ConnectionId, Ticket};
-use crate::message::{Message, Payload};
-use crate::name::{Kind, MessageId};
-use crate::refusal::{ErrorCode, Refusal};
+use crate::hub::action::{Answer, Outcome, Queued};
+use crate::hub::event::Ticket;
+use crate::protocol::id::ConnectionId;
+use crate::protocol::name::{Kind, MessageId};
+use crate::protocol::payload::Payload;
+use crate::protocol::refusal::{ErrorCode, Refusal};
+use crate::protocol::to_client::Message;
 use crate::time::Timestamp;
 
 use super::Hub;

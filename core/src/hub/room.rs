@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 
 use smallvec::SmallVec;
 
-use crate::id::ConnectionId;
-use crate::name::{RoomName, UserName};
-use crate::position::{Epoch, Position, Session};
+use crate::protocol::id::ConnectionId;
+use crate::protocol::name::{RoomName, UserName};
+use crate::protocol::position::{Epoch, Position, Session};
 use crate::random::Keyed;
 use crate::time::Timestamp;
 

@@ -3,13 +3,14 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::action::Outcome;
-use crate::class::Overflow;
-use crate::id::ConnectionId;
-use crate::message::{Direct, Message, Payload, Publication};
-use crate::name::{ConflationKey, Kind, MessageId, RoomName, UserName};
-use crate::position::{Beginning, Epoch, Position};
-use crate::refusal::{ErrorCode, Refusal};
+use crate::hub::action::Outcome;
+use crate::hub::class::Overflow;
+use crate::protocol::id::ConnectionId;
+use crate::protocol::name::{ConflationKey, Kind, MessageId, RoomName, UserName};
+use crate::protocol::payload::Payload;
+use crate::protocol::position::{Beginning, Epoch, Position};
+use crate::protocol::refusal::{ErrorCode, Refusal};
+use crate::protocol::to_client::{Direct, Message, Publication};
 
 use super::Hub;
 use super::connection::{Membership, Seat};

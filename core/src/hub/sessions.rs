@@ -2,10 +2,10 @@
 
 use alloc::vec::Vec;
 
-use crate::action::Notice;
-use crate::close::{CloseReason, Ending};
-use crate::id::ConnectionId;
-use crate::position::Session;
+use crate::hub::action::Notice;
+use crate::protocol::close::{CloseReason, Ending};
+use crate::protocol::id::ConnectionId;
+use crate::protocol::position::Session;
 
 use super::Hub;
 use super::connection::{Connection, Phase, Seat};

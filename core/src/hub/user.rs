@@ -4,8 +4,8 @@ use smallvec::SmallVec;
 
 use alloc::boxed::Box;
 
-use crate::id::ConnectionId;
-use crate::name::UserName;
+use crate::protocol::id::ConnectionId;
+use crate::protocol::name::UserName;
 use crate::random::Keyed;
 
 use super::memory::Memory;

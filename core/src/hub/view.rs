@@ -3,10 +3,10 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::id::ConnectionId;
-use crate::name::{RoomName, UserName};
-use crate::position::{Position, Session};
-use crate::stats::Stats;
+use crate::hub::stats::Stats;
+use crate::protocol::id::ConnectionId;
+use crate::protocol::name::{RoomName, UserName};
+use crate::protocol::position::{Position, Session};
 use crate::time::Timestamp;
 
 use super::Hub;

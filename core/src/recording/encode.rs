@@ -66,7 +66,7 @@ impl Text {
     pub(super) fn of(newtype: &str) -> Self {
         match newtype {
             "RoomName" | "UserName" | "Kind" | "ConflationKey" => Self::Name,
-            super::SAID => Self::Said,
+            crate::protocol::text::SAID => Self::Said,
             _ => Self::Plain,
         }
     }

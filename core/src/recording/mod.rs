@@ -26,10 +26,7 @@ mod names;
 mod recorder;
 mod replay;
 mod running;
-mod shape;
 
 pub use checkpoint::Damaged;
 pub use recorder::{Log, Payloads, Recorder, Wants};
 pub use replay::{Entry, Replay, Trouble};
-
-pub(crate) use shape::{SAID, capacity, keyed, name, reply, said};

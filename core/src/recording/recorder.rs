@@ -5,13 +5,13 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::Action;
 use crate::digest::Digests;
-use crate::event::Event;
+use crate::driver::witness::Witness;
 use crate::hub::Hub;
+use crate::hub::action::Action;
+use crate::hub::event::Event;
 use crate::random::Keyed;
 use crate::time::Timestamp;
-use crate::witness::Witness;
 
 use super::checkpoint::FORMAT;
 use super::encode::{Content, Encoder, put};

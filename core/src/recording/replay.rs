@@ -6,10 +6,10 @@ use core::fmt;
 
 use serde::Deserialize;
 
-use crate::action::Action;
 use crate::digest::Digests;
-use crate::event::Event;
 use crate::hub::Hub;
+use crate::hub::action::Action;
+use crate::hub::event::Event;
 use crate::time::Timestamp;
 
 use super::checkpoint::{Damaged, FORMAT};

@@ -15,10 +15,10 @@ use std::io::{self, Read, Write};
 use std::rc::Rc;
 
 use switchboard_core::http::{self, Origins, Parsed, Refusal, Request, Token, Upgrade};
-use switchboard_core::serving::{Framing, Head, Stop};
 use switchboard_core::{
     Codec, Config, Driver, Limits, Outlet, Output, RawFrame, Stall, Timestamp, UserName,
 };
+use switchboard_engine::server::{Framing, Head, Stop};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message};
 

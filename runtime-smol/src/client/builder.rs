@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use switchboard_core::calling::{Address, AddressError, Caller, Setup, Shell};
+use switchboard_engine::client::{Address, AddressError, Caller, Setup, Shell};
 
 use super::Client;
 use super::events::Events;
@@ -39,7 +39,7 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {}
 
 impl ClientBuilder {
-    switchboard_core::client_settings!();
+    switchboard_engine::client_settings!();
 
     pub(super) fn new(address: &str) -> Result<Self, StartError> {
         let address = Address::parse(address).map_err(StartError::Address)?;

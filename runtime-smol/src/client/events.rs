@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use smol::stream::Stream;
-use switchboard_core::calling::{self, Event};
+use switchboard_engine::client::{self, Event};
 
 /// The events of a client, in order; also a `futures_core::Stream`. There is one of it for each client.
 ///
@@ -14,7 +14,7 @@ use switchboard_core::calling::{self, Event};
 /// application has taken all that is kept, and it hears what it has missed ([`Event::Lagged`]). A server's request that
 /// finds no room is answered with the error `busy`. Who needs no events drops this.
 #[derive(Debug)]
-pub struct Events(pub(super) calling::Events);
+pub struct Events(pub(super) client::Events);
 
 impl Events {
     /// The next event; `None` when the client has ended. Nothing is lost when the future is dropped.

@@ -6,7 +6,7 @@ mod task;
 
 use std::ops::Deref;
 
-use switchboard_core::calling::Caller;
+use switchboard_engine::client::Caller;
 
 pub use builder::{ClientBuilder, StartError};
 pub use events::Events;
@@ -39,7 +39,7 @@ pub use events::Events;
 ///
 /// A call such as [`send`](crate::Room::send) begins at once, and those that are made one after the other go out in that order,
 /// whether they are awaited or not. To drop its future is to cancel it. While there is no connection, calls wait, at most
-/// [`Config::buffer`](crate::core::client::Config::buffer) of them.
+/// [`Config::buffer`](switchboard_core::client::Config::buffer) of them.
 #[derive(Clone, Debug)]
 pub struct Client(Caller);
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use smol::future::FutureExt;
 use smol::{Async, Timer};
 use switchboard_core::Timestamp;
-use switchboard_core::calling::{DialOrder, Link, Outside, Over, Shell};
+use switchboard_engine::client::{DialOrder, Link, Outside, Over, Shell};
 
 use crate::auth::BoxFuture;
 use crate::shared::Clock;

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::runtime::core::client::Failure;
-use crate::runtime::core::{Command, Kind, Notice, Output, Payload, Refusal};
 use crate::runtime::{CallError, Context, Event, done, later, next_event, post};
 use crate::server::{Running, hasty, plain, until, until_open};
+use switchboard_core::client::Failure;
+use switchboard_core::{Command, Kind, Notice, Output, Payload, Refusal};
 
 #[test]
 fn two_clients_talk_in_a_room_and_directly() {
@@ -216,7 +216,7 @@ fn clients_rooms_and_contexts_know_who_and_where_they_are() {
     assert_eq!(done(lobby.members()).unwrap().total, 1);
 
     assert!(!server.handle.is_draining());
-    let reason = crate::runtime::core::CloseReason::Forbidden;
+    let reason = switchboard_core::CloseReason::Forbidden;
     assert_eq!(server.handle.kick("alice", reason).unwrap(), 1);
-    assert_eq!(server.handle.kick("nobody", crate::runtime::core::CloseReason::Idle).unwrap(), 0);
+    assert_eq!(server.handle.kick("nobody", switchboard_core::CloseReason::Idle).unwrap(), 0);
 }

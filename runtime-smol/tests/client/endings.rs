@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::runtime::core::client::{Cause, Failure, State};
-use crate::runtime::core::http::Refusal;
-use crate::runtime::core::{CloseReason, UserName};
 use crate::runtime::{CallError, Client, Event, Identity, StartError, done, next_event, provider};
 use crate::server::{Running, hasty, plain, until, until_open};
+use switchboard_core::client::{Cause, Failure, State};
+use switchboard_core::http::Refusal;
+use switchboard_core::{CloseReason, UserName};
 
 #[test]
 fn the_last_handle_ends_it_and_stopping_waits_for_the_close() {
@@ -68,7 +68,7 @@ fn a_token_that_ran_out_is_replaced_by_another() {
 #[test]
 fn a_server_that_is_full_is_tried_again_when_it_says() {
     use crate::runtime::Answer;
-    use crate::runtime::core::{Limit, Limits};
+    use switchboard_core::{Limit, Limits};
     let limits = Limits { max_connections: Limit::at_most(1), ..Limits::default() };
     let server = Running::start(plain().limits(limits).capacity_answer(Answer::Http));
     let (first, mut events) = hasty(&server.url()).start().unwrap();

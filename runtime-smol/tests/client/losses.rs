@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::proxy::Proxy;
-use crate::runtime::core::RoomClass;
-use crate::runtime::core::client::State;
 use crate::runtime::{Event, done, later, post};
 use crate::server::{Running, hasty, next_number, plain, until, until_open};
+use switchboard_core::RoomClass;
+use switchboard_core::client::State;
 
 #[test]
 fn nothing_is_lost_and_nothing_comes_twice_however_often_the_wire_is_cut() {

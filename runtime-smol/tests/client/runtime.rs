@@ -62,6 +62,8 @@ pub(crate) fn handled<T>(value: T) -> std::future::Ready<T> {
 }
 
 /// A handler that does not come back while the other end of this is held.
-pub(crate) async fn stuck(_: Option<std::sync::mpsc::Receiver<()>>) -> Result<(), core::Refusal> {
+pub(crate) async fn stuck(
+    _: Option<std::sync::mpsc::Receiver<()>>,
+) -> Result<(), switchboard_core::Refusal> {
     std::future::pending().await
 }

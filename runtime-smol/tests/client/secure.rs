@@ -13,9 +13,9 @@ mod certificates;
 
 use certificates::certificates;
 
-use crate::runtime::core::client::State;
 use crate::runtime::{Event, Tls, done};
 use crate::server::{Running, hasty, plain, until};
+use switchboard_core::client::State;
 
 /// Takes TLS off, and passes on what is inside.
 fn tls_in_front_of(target: SocketAddr, config: Arc<ServerConfig>) -> SocketAddr {

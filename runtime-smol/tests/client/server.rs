@@ -6,11 +6,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{io, thread};
 
-use crate::runtime::core::client::{Config, State};
-use crate::runtime::core::{Limit, Limits, Output, Rate};
 use crate::runtime::{
     Builder, Client, ClientBuilder, Event, Events, Handle, Server, drain, next_event, serve,
 };
+use switchboard_core::client::{Config, State};
+use switchboard_core::{Limit, Limits, Output, Rate};
 
 /// Nothing that a test waits for takes longer on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);

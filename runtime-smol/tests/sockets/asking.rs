@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::harness::{DEADLINE, Running, crowd, plain, roomy};
-use crate::runtime::core::{ConnectionId, History, Limits, RoomClass};
 use crate::runtime::{RequestError, later, take_too_long, within};
+use switchboard_core::{ConnectionId, History, Limits, RoomClass};
 
 type Answer = Result<u32, RequestError>;
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::runtime::core::http::Refusal as HttpRefusal;
-use crate::runtime::core::{RoomName, UserName};
 use crate::runtime::{
     Answer, Builder, Claims, Context, Credentials, Identity, later, take_too_long,
 };
 use serde_json::json;
+use switchboard_core::http::Refusal as HttpRefusal;
+use switchboard_core::{RoomName, UserName};
 
 use crate::client::{Client, request};
 use crate::harness::{Running, plain};

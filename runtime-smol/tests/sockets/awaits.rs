@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::client::{CLOSE, TEXT, closing, frame};
 use crate::harness::{DEADLINE, Running, plain};
 use crate::runtime::Context;
-use crate::runtime::core::Refusal;
+use switchboard_core::Refusal;
 
 #[test]
 fn a_handler_that_panics_fails_its_message_alone() {

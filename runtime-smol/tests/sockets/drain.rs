@@ -4,7 +4,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::runtime::core::{CloseReason, Ending};
+use switchboard_core::{CloseReason, Ending};
 
 use crate::client::Client;
 use crate::harness::{Running, plain};

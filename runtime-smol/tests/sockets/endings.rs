@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::runtime::core::{CloseReason, Ending, Heartbeat, HeartbeatMode, Limits};
+use switchboard_core::{CloseReason, Ending, Heartbeat, HeartbeatMode, Limits};
 
 use crate::client::{CLOSE, closing};
 use crate::harness::{Running, plain, roomy};

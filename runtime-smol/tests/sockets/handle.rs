@@ -3,8 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::runtime::core::{CloseReason, ErrorCode};
 use serde_json::json;
+use switchboard_core::{CloseReason, ErrorCode};
 
 use crate::client::{CLOSE, PING, PONG, closing};
 use crate::harness::{DEADLINE, Running, plain};

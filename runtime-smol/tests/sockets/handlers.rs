@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::client::{CLOSE, closing};
 use crate::harness::{Running, plain};
-use crate::runtime::core::{CloseReason, Ending, ErrorCode, Refusal};
 use crate::runtime::{Context, later};
+use switchboard_core::{CloseReason, Ending, ErrorCode, Refusal};
 
 #[derive(Deserialize)]
 struct Move {

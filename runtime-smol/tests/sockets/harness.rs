@@ -5,10 +5,10 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 use std::{io, thread};
 
-use crate::runtime::core::{
+use crate::runtime::{Builder, Handle, Server, listen, serve, within};
+use switchboard_core::{
     ConnectionId, Ending, Heartbeat, Limit, Limits, Notice, Output, Rate, RoomClass,
 };
-use crate::runtime::{Builder, Handle, Server, listen, serve, within};
 
 use crate::client::Client;
 pub(crate) use switchboard_conformance::{DEADLINE, eventually};

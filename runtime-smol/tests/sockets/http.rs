@@ -1,6 +1,6 @@
 //! Plain requests on the same port.
 
-use crate::runtime::core::http::{Refusal, Response, Status};
+use switchboard_core::http::{Refusal, Response, Status};
 
 use crate::client::Client;
 use crate::harness::{Running, plain};

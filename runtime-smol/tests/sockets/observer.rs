@@ -1,7 +1,7 @@
 //! What the observer hears, and in which order.
 
-use crate::runtime::core::{Ending, ErrorCode, Notice, Output};
 use serde_json::json;
+use switchboard_core::{Ending, ErrorCode, Notice, Output};
 
 use crate::harness::{Running, plain};
 

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 
 use crate::runtime::Identity;
-use crate::runtime::core::UserName;
-use crate::runtime::core::http::{Refusal, Response, Status};
+use switchboard_core::UserName;
+use switchboard_core::http::{Refusal, Response, Status};
 
 use crate::client::{Client, TEXT, request};
 use crate::harness::{Running, plain};

@@ -5,11 +5,11 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use crate::runtime::core::http::{Refusal, Request, Status};
-use crate::runtime::core::{Limit, Limits};
 use crate::runtime::{Answer, Builder, Handle, Server};
 use serde_json::json;
 use smol::Async;
+use switchboard_core::http::{Refusal, Request, Status};
+use switchboard_core::{Limit, Limits};
 
 use crate::client::{Client, TEXT, frame, request};
 use crate::harness::{DEADLINE, plain, roomy};

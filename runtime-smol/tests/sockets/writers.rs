@@ -4,8 +4,8 @@ use crate::client::{CLOSE, Client};
 use smol::future::FutureExt;
 
 use crate::harness::{Running, plain, roomy};
-use crate::runtime::core::{CloseReason, Limits};
 use crate::runtime::{listen, within};
+use switchboard_core::{CloseReason, Limits};
 
 const MEMBERS: usize = 400;
 const MESSAGES: usize = 100;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::{fmt, io};
 
-use switchboard_core::calling::{Address, AddressError, Caller, Event, Setup, Shell};
+use switchboard_engine::client::{Address, AddressError, Caller, Event, Setup, Shell};
 
 use super::Client;
 use super::events::Events;
@@ -47,7 +47,7 @@ impl From<io::Error> for StartError {
 }
 
 impl ClientBuilder {
-    switchboard_core::client_settings!();
+    switchboard_engine::client_settings!();
 
     pub(super) fn new(address: &str) -> Result<Self, StartError> {
         let address = Address::parse(address).map_err(StartError::Address)?;

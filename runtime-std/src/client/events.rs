@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use switchboard_core::calling::{self, Event};
+use switchboard_engine::client::{self, Event};
 
 use super::wait::wait_until;
 
@@ -13,7 +13,7 @@ use super::wait::wait_until;
 /// application has taken all that is kept, and it hears what it has missed ([`Event::Lagged`]). A server's request that
 /// finds no room is answered with the error `busy`. Who needs no events drops this.
 #[derive(Debug)]
-pub struct Events(pub(super) calling::Events);
+pub struct Events(pub(super) client::Events);
 
 impl Events {
     /// Waits for the next event; `None` when the client has ended.

@@ -11,7 +11,7 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use serde::Serialize;
-use switchboard_core::calling::{Accepted, CallError, Caller};
+use switchboard_engine::client::{Accepted, CallError, Caller};
 
 pub use builder::{ClientBuilder, StartError};
 pub use events::{Events, NoEvent};
@@ -44,7 +44,7 @@ use wait::wait;
 ///
 /// A call waits for the server's answer, also while there is no connection; requests and questions have a time-out. Whoever
 /// does not want to wait takes [`Room::post`] and its like. While there is no connection, calls wait to be sent, at
-/// most [`Config::buffer`](crate::core::client::Config::buffer) of them.
+/// most [`Config::buffer`](switchboard_core::client::Config::buffer) of them.
 ///
 /// # Threads
 ///
@@ -93,7 +93,7 @@ impl Client {
     }
 
     /// Asks the server's handler for this type of message, and waits for its answer as long as
-    /// [`Config::request_timeout`](crate::core::client::Config::request_timeout) says. It is sent once at most.
+    /// [`Config::request_timeout`](switchboard_core::client::Config::request_timeout) says. It is sent once at most.
     ///
     /// # Errors
     /// When there is no answer, or it is a refusal.

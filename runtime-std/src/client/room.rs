@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use switchboard_core::calling::{self, Accepted, CallError, History, Members};
 use switchboard_core::client::Joined;
 use switchboard_core::{Position, RoomName};
+use switchboard_engine::client::{self, Accepted, CallError, History, Members};
 
 use super::wait::{Posted, wait};
 
@@ -14,7 +14,7 @@ use super::wait::{Posted, wait};
 /// Every method that waits fails when the server refuses, when the client is stopped or closed for good, or when too many
 /// messages wait already; the questions and requests also when there is no answer in time.
 #[derive(Clone, Debug)]
-pub struct Room(pub(super) calling::Room);
+pub struct Room(pub(super) client::Room);
 
 impl Room {
     /// Its name.

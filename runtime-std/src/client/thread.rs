@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use polling::{Event, Events, Poller};
 use switchboard_core::Timestamp;
-use switchboard_core::calling::{Address, DialOrder, Link, Outside, Over, Shell};
+use switchboard_engine::client::{Address, DialOrder, Link, Outside, Over, Shell};
 
 use crate::shared::Clock;
 

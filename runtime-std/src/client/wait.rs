@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use switchboard_core::calling::{Call, CallError};
+use switchboard_engine::client::{Call, CallError};
 
 use crate::sync::lock;
 

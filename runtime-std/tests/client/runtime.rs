@@ -57,7 +57,9 @@ pub(crate) fn handled<T>(value: T) -> T {
 }
 
 /// A handler that does not come back while the other end of this is held.
-pub(crate) fn stuck(held: Option<std::sync::mpsc::Receiver<()>>) -> Result<(), core::Refusal> {
+pub(crate) fn stuck(
+    held: Option<std::sync::mpsc::Receiver<()>>,
+) -> Result<(), switchboard_core::Refusal> {
     if let Some(held) = held {
         let _ = held.recv();
     }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::client::{Client, PING, PONG};
 use crate::harness::{Running, crowd, eventually, plain, roomy};
-use crate::runtime::core::{Limits, Overflow, RoomClass};
+use switchboard_core::{Limits, Overflow, RoomClass};
 
 const ALL: usize = 500;
 const STUCK: usize = 50;

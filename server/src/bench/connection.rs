@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::net::TcpStream;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use switchboard_core::calling::Stream;
+use switchboard_engine::client::Stream;
 
 use super::target::{Place, Target};
 

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
 
-use switchboard_core::calling::{Address, Stream, Tls};
+use switchboard_engine::client::{Address, Stream, Tls};
 
 use super::template::{NAMES, Template};
 use super::text::Text;

@@ -4,9 +4,10 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use crate::message::{Direct, Payload, Publication};
-use crate::name::{Kind, NameError};
-use crate::position::{Epoch, Position};
+use crate::protocol::name::{Kind, NameError};
+use crate::protocol::payload::Payload;
+use crate::protocol::position::{Epoch, Position};
+use crate::protocol::to_client::{Direct, Publication};
 
 use super::super::action::Outbound;
 use super::ServerMessage;

@@ -3,9 +3,9 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::message::{Json, Payload};
-use crate::name::{ConflationKey, Kind, MessageId, RoomName, UserName};
-use crate::position::Position;
+use crate::protocol::name::{ConflationKey, Kind, MessageId, RoomName, UserName};
+use crate::protocol::payload::{Json, Payload};
+use crate::protocol::position::Position;
 
 use super::super::action::Outbound;
 use super::super::event::{Question, ReplyError};

@@ -10,9 +10,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::message::{Direct, Json, Payload, Publication};
-use crate::name::{NameError, RoomName, UserName};
-use crate::position::Position;
+use crate::protocol::name::{NameError, RoomName, UserName};
+use crate::protocol::payload::{Json, Payload};
+use crate::protocol::position::Position;
+use crate::protocol::to_client::{Direct, Publication};
 
 use super::super::action::{Delivery, Refused};
 use super::{Greeting, ServerMessage, Session};

@@ -11,10 +11,10 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use crate::message::{Json, Payload};
-use crate::name::{MessageId, RoomName, UserName};
-use crate::position::Position;
-use crate::{Direct, Publication};
+use crate::protocol::name::{MessageId, RoomName, UserName};
+use crate::protocol::payload::{Json, Payload};
+use crate::protocol::position::Position;
+use crate::protocol::to_client::{Direct, Publication};
 
 use super::action::{Delivery, Refused};
 

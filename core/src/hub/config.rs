@@ -1,0 +1,346 @@
+//! Every bound and rule of a hub, with its default.
+
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use crate::hub::class::{History, RoomClass};
+use crate::hub::limit::{Limit, Rate};
+use crate::protocol::name::Kind;
+use crate::protocol::to_client::Terms;
+
+/// What happens when a user that has [`Limits::max_per_user`] connections opens one more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+pub enum UserLimitPolicy {
+    /// The new one is rejected with `user_limit`.
+    #[default]
+    RejectNew,
+    /// The oldest is closed with 4004 `replaced`, and the new one takes its seat.
+    ReplaceOldest,
+}
+
+/// Bounds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+pub struct Limits {
+    /// Connections in all; handshakes in flight and connections that are being closed count.
+    pub max_connections: Limit,
+    /// Connections of one user.
+    pub max_per_user: Limit,
+    /// What happens at that bound.
+    pub user_limit_policy: UserLimitPolicy,
+    /// Rooms that one connection can be in at a time; at most 65,535.
+    pub max_rooms_per_connection: Limit,
+    /// Bytes of one message after reassembly, header and names included.
+    pub max_message_bytes: usize,
+    /// Frames that one message can be cut into, roughly: once a message has used up its own limit and the headers of so
+    /// many frames, it is too big. Without this bound, frames without content would go on for ever.
+    pub max_fragments: usize,
+    /// Messages that one connection may send.
+    pub messages: Rate,
+    /// Bytes that one connection may send. A burst below [`max_message_bytes`](Self::max_message_bytes)
+    /// would make the largest messages impossible and is refused.
+    pub bytes: Rate,
+    /// Messages over the rate that are answered with an error; the next one closes the connection.
+    /// The count starts anew once the connection has been quiet long enough to have its whole burst back.
+    pub rate_strikes: u32,
+    /// Messages that wait for one connection whose socket takes no more.
+    pub outbox_messages: usize,
+    /// Bytes that wait so, as [`Message::cost_bytes`](crate::Message::cost_bytes) counts them.
+    pub outbox_bytes: usize,
+    /// When more bytes than this wait in a connection's write queue, it is blocked, and the rest waits in the hub.
+    pub outlet_high_water: usize,
+    /// When no more than this many are left there, it is writable again.
+    pub outlet_low_water: usize,
+    /// Names in one answer to `members`.
+    pub members_listed: usize,
+    /// Publications in one answer to `history`.
+    pub history_listed: usize,
+    /// Bytes that the rooms keep of what was published, all together. When it is more, rooms that nobody is in are given up,
+    /// those first that have been so for longest, and then the oldest publications of the room that would keep one more.
+    pub history_bytes: usize,
+    /// Rooms that nobody is in, and that are kept for those who may come back. One more gives up the one that has been so
+    /// for longest.
+    pub max_kept_rooms: usize,
+    /// How long the seats of a lost connection are held for its session to come back. Meanwhile nobody hears that the user
+    /// left. Zero: not at all.
+    pub session_window: Duration,
+    /// How long the `id` of a message is remembered for its user, so that the same message sent again is handled once.
+    pub remember_for: Duration,
+    /// How many are remembered for one user; one more forgets the oldest. 0: none.
+    pub remembered: usize,
+    /// How many are remembered for all users together; one more is not remembered.
+    pub remembered_in_all: usize,
+    /// How long to wait for the application's state of a room.
+    pub state_timeout: Duration,
+    /// Requests to clients that are under way at once.
+    pub max_requests: usize,
+    /// Probes of users that are under way at once.
+    pub max_probes: usize,
+    /// Deadlines handled in one [`Event::Tick`](crate::Event::Tick), so that no tick is long.
+    pub work_per_tick: usize,
+    /// Time from the admission to the completed upgrade; afterwards the seat is given back.
+    pub handshake_timeout: Duration,
+    /// Time for a close to be answered, and for accepted data to be sent before it.
+    pub close_timeout: Duration,
+    /// Closes a connection that sent no message for so long; pings and pongs do not count. Zero: never.
+    pub idle_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_connections: Limit::at_most(500),
+            max_per_user: Limit::at_most(5),
+            user_limit_policy: UserLimitPolicy::RejectNew,
+            max_rooms_per_connection: Limit::at_most(50),
+            max_message_bytes: 64 * 1024,
+            max_fragments: 1_024,
+            messages: Rate { per_second: 50, burst: 100 },
+            bytes: Rate::NONE,
+            rate_strikes: 50,
+            outbox_messages: 256,
+            outbox_bytes: 1024 * 1024,
+            outlet_high_water: 64 * 1024,
+            outlet_low_water: 16 * 1024,
+            members_listed: 1_000,
+            history_listed: 100,
+            history_bytes: 64 * 1024 * 1024,
+            max_kept_rooms: 10_000,
+            session_window: Duration::ZERO,
+            remember_for: Duration::from_secs(120),
+            remembered: 256,
+            remembered_in_all: 1_000_000,
+            state_timeout: Duration::from_secs(2),
+            max_requests: 10_000,
+            max_probes: 1_024,
+            work_per_tick: 1_024,
+            handshake_timeout: Duration::from_secs(10),
+            close_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::ZERO,
+        }
+    }
+}
+
+/// How the hub finds out whether a peer is alive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+pub enum HeartbeatMode {
+    /// Protocol pings (RFC 6455, 5.5.2), which every WebSocket library answers by itself.
+    Protocol,
+    /// `health_ping` messages, which only the application's own code answers: the one to choose behind an
+    /// intermediary that answers protocol pings for clients that are gone.
+    Application,
+    /// Both; either answer is a sign of life.
+    #[default]
+    Both,
+}
+
+/// The rules of liveness.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+pub struct Heartbeat {
+    /// Time between two pings of one connection. Zero: no heartbeats, and nothing goes stale.
+    pub interval: Duration,
+    /// Time without a sign of life after which a connection is closed.
+    pub stale_after: Duration,
+    /// Which pings.
+    pub mode: HeartbeatMode,
+}
+
+impl Default for Heartbeat {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(30),
+            stale_after: Duration::from_secs(45),
+            mode: HeartbeatMode::Both,
+        }
+    }
+}
+
+/// Which types of message go to the application instead of into a room.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+pub enum Handled {
+    /// None: everything is published.
+    #[default]
+    None,
+    /// These.
+    Kinds(BTreeSet<Kind>),
+}
+
+impl Handled {
+    pub(crate) fn contains(&self, kind: &Kind) -> bool {
+        match self {
+            Self::None => false,
+            Self::Kinds(kinds) => kinds.contains(kind),
+        }
+    }
+}
+
+/// Everything that a hub is told once.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+pub struct Config {
+    /// Bounds.
+    pub limits: Limits,
+    /// Liveness.
+    pub heartbeat: Heartbeat,
+    /// Room classes by prefix, in any order. Without one for the prefix `""` the default serves the rest.
+    pub rooms: Vec<(String, RoomClass)>,
+    /// Types that the application handles.
+    pub handled: Handled,
+    /// The wall clock's time at [`Timestamp::ZERO`](crate::Timestamp::ZERO), in milliseconds since the Unix
+    /// epoch: what publications are stamped with. The hub only adds to it.
+    pub unix_ms_at_start: u64,
+}
+
+impl Config {
+    /// What a client is told of it.
+    pub(crate) fn terms(&self) -> Terms {
+        Terms {
+            heartbeat_interval: self.heartbeat.interval,
+            stale_after: self.heartbeat.stale_after,
+            max_message_bytes: self.limits.max_message_bytes,
+            max_rooms: self.limits.max_rooms_per_connection.get(),
+            messages_per_second: self.limits.messages.per_second,
+            message_burst: self.limits.messages.burst,
+        }
+    }
+
+    /// Finds what could not work.
+    ///
+    /// # Errors
+    /// The first contradiction.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let limits = &self.limits;
+        let heartbeat = &self.heartbeat;
+        if heartbeat.interval != Duration::ZERO && heartbeat.stale_after <= heartbeat.interval {
+            return Err(ConfigError::StaleBeforePing);
+        }
+        for (what, rate) in [("messages", limits.messages), ("bytes", limits.bytes)] {
+            if rate.per_second > 0 && rate.burst == 0 {
+                return Err(ConfigError::NoBurst(what));
+            }
+        }
+        if limits.bytes.per_second > 0 && (limits.bytes.burst as usize) < limits.max_message_bytes {
+            return Err(ConfigError::BurstBelowMessage);
+        }
+        if limits.outlet_low_water >= limits.outlet_high_water {
+            return Err(ConfigError::WaterMarks);
+        }
+        for (what, value) in [
+            ("max_message_bytes", limits.max_message_bytes),
+            ("outbox_messages", limits.outbox_messages),
+            ("outbox_bytes", limits.outbox_bytes),
+            ("work_per_tick", limits.work_per_tick),
+        ] {
+            if value == 0 {
+                return Err(ConfigError::Zero(what));
+            }
+        }
+        if limits.max_rooms_per_connection.get().is_none_or(|n| n > 65_535) {
+            return Err(ConfigError::TooManyRooms);
+        }
+        for (prefix, class) in &self.rooms {
+            let History { age, bytes, .. } = class.history;
+            if class.history.is_kept() && (age.is_zero() || bytes == 0) {
+                return Err(ConfigError::EmptyHistory(prefix.clone()));
+            }
+        }
+        for (i, (prefix, _)) in self.rooms.iter().enumerate() {
+            if self.rooms[..i].iter().any(|(other, _)| other == prefix) {
+                return Err(ConfigError::DuplicatePrefix(prefix.clone()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A configuration that could not work.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A connection would be stale before it was pinged.
+    StaleBeforePing,
+    /// This rate has no burst, so nothing could be sent.
+    NoBurst(&'static str),
+    /// The burst of bytes is smaller than the largest message.
+    BurstBelowMessage,
+    /// The low-water mark is not below the high-water mark.
+    WaterMarks,
+    /// This bound must be at least one.
+    Zero(&'static str),
+    /// More than 65,535 rooms for one connection, or no bound at all.
+    TooManyRooms,
+    /// The rooms with this prefix are to keep publications that are of no age or have no bytes.
+    EmptyHistory(String),
+    /// Two room classes have this prefix.
+    DuplicatePrefix(String),
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StaleBeforePing => {
+                write!(f, "stale_after must be longer than the heartbeat interval")
+            }
+            Self::NoBurst(what) => write!(f, "the burst of {what} must be at least 1"),
+            Self::BurstBelowMessage => {
+                write!(f, "the burst of bytes must be at least max_message_bytes")
+            }
+            Self::WaterMarks => write!(f, "outlet_low_water must be below outlet_high_water"),
+            Self::Zero(what) => write!(f, "{what} must be at least 1"),
+            Self::TooManyRooms => {
+                write!(f, "max_rooms_per_connection must be between 1 and 65535")
+            }
+            Self::EmptyHistory(prefix) => {
+                write!(f, "the history of rooms {prefix:?} has no age or no bytes")
+            }
+            Self::DuplicatePrefix(prefix) => {
+                write!(f, "two room classes have the prefix {prefix:?}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for ConfigError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn the_defaults_are_sound() {
+        assert_eq!(Config::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn contradictions_are_named() {
+        let mut config = Config::default();
+        config.heartbeat.stale_after = config.heartbeat.interval;
+        assert_eq!(config.check(), Err(ConfigError::StaleBeforePing));
+
+        let mut config = Config::default();
+        config.limits.bytes = Rate { per_second: 1_000, burst: 1_000 };
+        assert_eq!(config.check(), Err(ConfigError::BurstBelowMessage));
+
+        let class = RoomClass::default();
+        let config = Config {
+            rooms: vec![("a".into(), class.clone()), ("a".into(), class)],
+            ..Config::default()
+        };
+        assert_eq!(config.check(), Err(ConfigError::DuplicatePrefix("a".into())));
+    }
+
+    #[test]
+    fn a_limit_is_exact() {
+        assert!(!Limit::at_most(3).is_exceeded_by(3));
+        assert!(Limit::at_most(3).is_exceeded_by(4));
+        assert!(!Limit::zero_is_none(0).is_exceeded_by(usize::MAX));
+    }
+}

@@ -1,0 +1,164 @@
+//! Something that was asked for and is not there yet.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::string::{String, ToString};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use super::shell::Shell;
+use switchboard_core::client::{Event, Failure, Settled};
+use switchboard_core::{NameError, Ticket};
+
+/// Why nothing came of a call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CallError {
+    /// A name is no good.
+    Name {
+        /// Of what.
+        what: &'static str,
+        /// Why.
+        error: NameError,
+    },
+    /// The payload cannot be written as JSON.
+    Payload(String),
+    /// The server refused, or could not be asked.
+    Failed(Failure),
+}
+
+impl CallError {
+    pub(super) fn payload(error: &serde_json::Error) -> Self {
+        Self::Payload(error.to_string())
+    }
+
+    /// Its name, for programs: that of the server's answer where there was one.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Name { .. } => "invalid_field",
+            Self::Payload(_) => "invalid_payload",
+            Self::Failed(failure) => failure.code(),
+        }
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name { what, error } => write!(f, "the {what} {error}"),
+            Self::Payload(why) => write!(f, "the payload is no JSON: {why}"),
+            Self::Failed(failure) => failure.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
+impl From<Failure> for CallError {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// Text from the application as a name.
+pub(super) fn name<T>(what: &'static str, text: &str) -> Result<T, CallError>
+where
+    T: for<'t> TryFrom<&'t str, Error = NameError>,
+{
+    T::try_from(text).map_err(|error| CallError::Name { what, error })
+}
+
+/// A call under way: it has begun when this is made, and calls that were made one after the other go out in that order.
+///
+/// To wait is to await it. To drop it is to cancel it: what has not been sent yet is not, and of what has been sent the
+/// answer is ignored, and it is not sent again. [`detach`](Self::detach) lets it go on alone.
+#[must_use = "a call that is dropped is cancelled"]
+pub struct Call<T> {
+    state: State,
+    read: fn(Settled) -> Option<T>,
+}
+
+enum State {
+    Going(Arc<Shell>, Ticket),
+    Failed(CallError),
+    Done,
+}
+
+impl<T> Call<T> {
+    pub(super) fn begin(
+        shell: &Arc<Shell>,
+        event: Result<impl FnOnce(Ticket) -> Event, CallError>,
+        read: fn(Settled) -> Option<T>,
+    ) -> Self {
+        let state = match event {
+            Err(error) => State::Failed(error),
+            Ok(event) => match shell.call(event) {
+                Some(ticket) => State::Going(shell.clone(), ticket),
+                None => State::Failed(Failure::Stopped.into()),
+            },
+        };
+        Self { state, read }
+    }
+
+    /// Lets it go on without anybody waiting for the answer.
+    pub fn detach(mut self) {
+        if let State::Going(shell, ticket) = std::mem::replace(&mut self.state, State::Done) {
+            shell.forget(ticket);
+        }
+    }
+}
+
+impl<T> Future for Call<T> {
+    type Output = Result<T, CallError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let result = match &self.state {
+            State::Going(shell, ticket) => {
+                let settled = ready!(shell.poll_call(*ticket, cx));
+                settled.map_err(CallError::Failed).and_then(|settled| {
+                    // The machine answers a question with what belongs to it.
+                    (self.read)(settled).ok_or(CallError::Failed(Failure::Disconnected))
+                })
+            }
+            State::Failed(error) => Err(error.clone()),
+            State::Done => Err(Failure::Stopped.into()),
+        };
+        self.state = State::Done;
+        Poll::Ready(result)
+    }
+}
+
+impl<T> Drop for Call<T> {
+    fn drop(&mut self) {
+        if let State::Going(shell, ticket) = &self.state {
+            shell.cancel(*ticket);
+        }
+    }
+}
+
+impl<T> fmt::Debug for Call<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Call")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_error_has_a_name_and_words() {
+        let name = CallError::Name { what: "room", error: NameError::Empty };
+        for (error, code, text) in [
+            (name, "invalid_field", "the room must not be empty"),
+            (
+                CallError::Payload("a map".into()),
+                "invalid_payload",
+                "the payload is no JSON: a map",
+            ),
+            (Failure::Stopped.into(), "stopped", "the client was stopped"),
+        ] {
+            assert_eq!((error.code(), error.to_string().as_str()), (code, text));
+        }
+    }
+}

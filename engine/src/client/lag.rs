@@ -1,0 +1,160 @@
+//! What an application has missed because it did not take its events.
+
+use std::collections::BTreeMap;
+use std::vec::Vec;
+
+use switchboard_core::client::{Cause, State};
+use switchboard_core::{Position, Publication, RoomName};
+
+/// The application was too slow: events were left out here, between the one before and the one after this.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Lagged {
+    /// Publications of these rooms. [`Room::history`](super::Room::history) can bring them, as far as the server keeps
+    /// them.
+    pub rooms: Vec<MissedInRoom>,
+    /// Other events, direct messages and those about members among them.
+    pub others: u64,
+}
+
+/// What was left out of one room's stream.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MissedInRoom {
+    /// The room.
+    pub room: RoomName,
+    /// The place before the first that was left out.
+    pub since: Position,
+    /// The last that was left out.
+    pub position: Position,
+    /// How many of those between were left out.
+    pub dropped: u64,
+    /// Whether the stream was broken off meanwhile, so that what the application knew of the room before `since` means
+    /// nothing any more.
+    pub refreshed: bool,
+}
+
+/// Rooms that are told apart; publications of more are counted among the others.
+const MAX_ROOMS: usize = 10_000;
+
+#[derive(Default)]
+pub(super) struct Lag {
+    rooms: BTreeMap<RoomName, MissedInRoom>,
+    others: u64,
+    /// The last change of the state, which is not left out.
+    state: Option<(State, Option<Cause>, Option<std::sync::Arc<str>>)>,
+}
+
+impl Lag {
+    fn missed(&mut self, room: &RoomName, since: Position, position: Position, dropped: u64) {
+        if !self.rooms.contains_key(room) && self.rooms.len() >= MAX_ROOMS {
+            self.others += 1;
+            return;
+        }
+        let missed = self.rooms.entry(room.clone()).or_insert_with(|| MissedInRoom {
+            room: room.clone(),
+            since,
+            position,
+            dropped: 0,
+            refreshed: false,
+        });
+        missed.position = position;
+        missed.dropped = missed.dropped.saturating_add(dropped);
+    }
+
+    pub(super) fn publication(&mut self, publication: &Publication) {
+        let position = publication.position;
+        let since = Position { offset: position.offset.saturating_sub(1), ..position };
+        self.missed(&publication.room, since, position, 1);
+    }
+
+    pub(super) fn gap(
+        &mut self,
+        room: &RoomName,
+        since: Position,
+        position: Position,
+        dropped: u64,
+    ) {
+        self.missed(room, since, position, dropped);
+    }
+
+    pub(super) fn refresh(&mut self, room: &RoomName, position: Position) {
+        self.rooms.remove(room);
+        self.missed(room, position, position, 0);
+        if let Some(missed) = self.rooms.get_mut(room) {
+            missed.refreshed = true;
+        }
+    }
+
+    pub(super) fn state(
+        &mut self,
+        state: State,
+        cause: Option<Cause>,
+        detail: Option<std::sync::Arc<str>>,
+    ) {
+        self.state = Some((state, cause, detail));
+    }
+
+    pub(super) fn other(&mut self) {
+        self.others += 1;
+    }
+
+    #[expect(clippy::type_complexity, reason = "taken apart at once")]
+    pub(super) fn end(
+        self,
+    ) -> (Lagged, Option<(State, Option<Cause>, Option<std::sync::Arc<str>>)>) {
+        let rooms = self.rooms.into_values().collect();
+        (Lagged { rooms, others: self.others }, self.state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use switchboard_core::Epoch;
+
+    fn at(offset: u64) -> Position {
+        Position { epoch: Epoch(7), offset }
+    }
+
+    #[test]
+    fn what_is_missed_of_a_room_is_one_stretch() {
+        let room = RoomName::new("lobby").expect("a good name");
+        let mut lag = Lag::default();
+        lag.gap(&room, at(2), at(5), 3);
+        lag.gap(&room, at(6), at(7), 1);
+        lag.other();
+        lag.state(State::Open, None, None);
+        let (lagged, state) = lag.end();
+        let missed = MissedInRoom {
+            room: room.clone(),
+            since: at(2),
+            position: at(7),
+            dropped: 4,
+            refreshed: false,
+        };
+        assert_eq!(lagged, Lagged { rooms: vec![missed], others: 1 });
+        assert_eq!(state, Some((State::Open, None, None)));
+    }
+
+    #[test]
+    fn a_refresh_makes_what_was_missed_before_it_meaningless() {
+        let room = RoomName::new("lobby").expect("a good name");
+        let mut lag = Lag::default();
+        lag.gap(&room, at(2), at(5), 3);
+        lag.refresh(&room, at(9));
+        let (lagged, _) = lag.end();
+        let [missed] = &lagged.rooms[..] else { panic!("{lagged:?}") };
+        assert!(missed.refreshed && missed.dropped == 0);
+        assert_eq!((missed.since, missed.position), (at(9), at(9)));
+    }
+
+    #[test]
+    fn rooms_beyond_the_bound_count_among_the_others() {
+        let mut lag = Lag::default();
+        for number in 0..=MAX_ROOMS {
+            let room = RoomName::new(&format!("room{number}")).expect("a good name");
+            lag.gap(&room, at(1), at(2), 1);
+        }
+        let (lagged, _) = lag.end();
+        assert_eq!((lagged.rooms.len(), lagged.others), (MAX_ROOMS, 1));
+    }
+}

@@ -1,0 +1,29 @@
+//! What the clients of all runtimes share around the [machine](switchboard_core::client): the address, the upgrade, frames and TLS
+//! without IO of their own, calls that are waited for, and the events that the application gets.
+//!
+//! A runtime brings a socket that does not block, time, and something that runs: see [`Shell`] and [`Link`].
+
+mod address;
+mod call;
+mod caller;
+mod events;
+mod lag;
+mod link;
+mod room;
+mod setup;
+mod shell;
+mod stream;
+mod tls;
+mod upgrade;
+
+pub use address::{Address, AddressError};
+pub use call::{Call, CallError};
+pub use caller::{Caller, Stopping};
+pub use events::{Event, Events, Request};
+pub use lag::{Lagged, MissedInRoom};
+pub use link::{Arrived, Link, Over};
+pub use room::{Accepted, History, Members, Room};
+pub use setup::Setup;
+pub use shell::{DialOrder, Orders, Outside, Shell};
+pub use stream::Stream;
+pub use tls::{Tls, TlsError};

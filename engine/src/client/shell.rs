@@ -1,0 +1,382 @@
+//! The machine behind a lock, between those who call, the one who listens, and what drives the socket.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::format;
+use std::mem;
+use std::string::{String, ToString};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::vec::Vec;
+
+use super::events::{Events, Queue};
+use super::link::{Arrived, Over};
+use super::setup::Setup;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use switchboard_core::client::{
+    Action, Client as Machine, Event, Failure, Outbound, ReplyError, Session, Settled, Token,
+};
+use switchboard_core::{Position, Ticket, Timestamp};
+
+/// What a runtime brings.
+pub trait Outside: Send + Sync {
+    /// The time since some fixed moment.
+    fn now(&self) -> Timestamp;
+
+    /// Lets the task or thread of the client know that there are [`Orders`].
+    fn ring(&self);
+}
+
+/// A socket is to be opened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DialOrder {
+    /// With this token.
+    pub token: Option<Token>,
+    /// In this name.
+    pub user: Option<String>,
+    /// To go on with this session.
+    pub session: Option<Session>,
+    /// What has been seen of the address's room.
+    pub last_event_id: Option<Position>,
+}
+
+/// What is to be done outside, in the order of the fields.
+#[derive(Debug, Default)]
+pub struct Orders {
+    /// Messages for the socket.
+    pub outbound: VecDeque<Outbound>,
+    /// Close the socket, with this code if there is one, or give up opening it. [`Shell::closed`] follows.
+    pub drop: Option<Option<u16>>,
+    /// Get a token, and answer with [`Shell::token`].
+    pub ask_token: bool,
+    /// Open a socket, and answer with [`Shell::arrived`] or [`Shell::over`].
+    pub dial: Option<DialOrder>,
+    /// When [`Shell::tick`] is due.
+    pub deadline: Option<Timestamp>,
+    /// Nobody has a handle any more: when this has been done, end.
+    pub last: bool,
+}
+
+pub(super) enum Slot {
+    Waiting(Option<Waker>),
+    Done(Result<Settled, Failure>),
+}
+
+struct Inner {
+    machine: Machine,
+    tickets: u64,
+    calls: BTreeMap<Ticket, Slot>,
+    events: Queue,
+    orders: Orders,
+    detail: Option<Arc<str>>,
+    /// The socket is being closed properly; these wait for that.
+    closing: bool,
+    stopping: Vec<Waker>,
+    last: bool,
+    over: bool,
+}
+
+/// A client: what calls, events and the socket have in common.
+pub struct Shell {
+    inner: Mutex<Inner>,
+    outside: Arc<dyn Outside>,
+    setup: Arc<Setup>,
+}
+
+impl Shell {
+    /// A client that has not started, and its events. Of the randomness, some goes into the ids of messages, which must be
+    /// unlike those of all others, and some decides the waits.
+    pub fn new(setup: Arc<Setup>, random: u64, outside: Arc<dyn Outside>) -> (Arc<Self>, Events) {
+        let prefix = format!("{random:016x}");
+        #[expect(clippy::cast_possible_truncation, reason = "any 32 bits will do")]
+        let seed = (random ^ (random >> 32)) as u32;
+        #[expect(clippy::expect_used, reason = "16 digits")]
+        let machine = Machine::new(setup.config.clone(), &prefix, seed).expect("a good prefix");
+        let inner = Inner {
+            machine,
+            tickets: 0,
+            calls: BTreeMap::new(),
+            events: Queue::new(setup.max_events, setup.max_event_bytes),
+            orders: Orders::default(),
+            detail: None,
+            closing: false,
+            stopping: Vec::new(),
+            last: false,
+            over: false,
+        };
+        let shell = Arc::new(Self { inner: Mutex::new(inner), outside, setup });
+        (shell.clone(), Events(shell))
+    }
+
+    /// How it was set up.
+    pub fn setup(&self) -> &Arc<Setup> {
+        &self.setup
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing that panics runs under it.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn perform(&self, event: Event, before: impl FnOnce(&mut Inner)) {
+        let now = self.outside.now();
+        let mut wakers = Vec::new();
+        let mut inner = self.lock();
+        before(&mut inner);
+        inner.perform(now, event, &self.setup, &mut wakers);
+        drop(inner);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Something that the application wants.
+    pub fn feed(&self, event: Event) {
+        self.perform(event, |_| {});
+        self.outside.ring();
+    }
+
+    pub(super) fn busy() -> ReplyError {
+        let message = "the client's application does not take requests".into();
+        ReplyError { code: "busy".into(), message }
+    }
+
+    /// Begins a call.
+    pub(super) fn call(&self, event: impl FnOnce(Ticket) -> Event) -> Option<Ticket> {
+        let now = self.outside.now();
+        let mut wakers = Vec::new();
+        let mut inner = self.lock();
+        if inner.over {
+            return None;
+        }
+        inner.tickets += 1;
+        let ticket = Ticket(inner.tickets);
+        inner.calls.insert(ticket, Slot::Waiting(None));
+        inner.perform(now, event(ticket), &self.setup, &mut wakers);
+        drop(inner);
+        wakers.into_iter().for_each(Waker::wake);
+        self.outside.ring();
+        Some(ticket)
+    }
+
+    pub(super) fn poll_call(
+        &self,
+        ticket: Ticket,
+        cx: &Context<'_>,
+    ) -> Poll<Result<Settled, Failure>> {
+        let mut inner = self.lock();
+        match inner.calls.get_mut(&ticket) {
+            Some(Slot::Waiting(waker)) => {
+                *waker = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            Some(Slot::Done(_)) => {}
+            None => return Poll::Ready(Err(Failure::Stopped)),
+        }
+        match inner.calls.remove(&ticket) {
+            Some(Slot::Done(result)) => Poll::Ready(result),
+            Some(Slot::Waiting(_)) | None => Poll::Ready(Err(Failure::Stopped)),
+        }
+    }
+
+    /// Nobody waits for this any more, but it goes on.
+    pub(super) fn forget(&self, ticket: Ticket) {
+        self.lock().calls.remove(&ticket);
+    }
+
+    /// Nobody wants this any more.
+    pub(super) fn cancel(&self, ticket: Ticket) {
+        let slot = self.lock().calls.remove(&ticket);
+        if let Some(Slot::Waiting(_)) = slot {
+            self.feed(Event::Cancel { ticket });
+        }
+    }
+
+    pub(super) fn look<T>(&self, look: impl FnOnce(&Machine) -> T) -> T {
+        look(&self.lock().machine)
+    }
+
+    /// The state, with the time that is left now.
+    pub(super) fn state(&self) -> switchboard_core::client::State {
+        use switchboard_core::client::State;
+        let now = self.outside.now();
+        let inner = self.lock();
+        match (inner.machine.state(), inner.machine.next_deadline()) {
+            (State::Waiting { retry_in }, Some(due)) => {
+                State::Waiting { retry_in: retry_in.min(due - now) }
+            }
+            (state, _) => state,
+        }
+    }
+
+    pub(super) fn with_events<T>(&self, f: impl FnOnce(&mut Queue) -> T) -> T {
+        f(&mut self.lock().events)
+    }
+
+    /// Whether the socket has been closed since the client was stopped.
+    pub(super) fn poll_closed(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut inner = self.lock();
+        if inner.over || !inner.closing {
+            return Poll::Ready(());
+        }
+        inner.stopping.push(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Nobody has a handle any more.
+    pub(super) fn leave(&self) {
+        self.perform(Event::Stop, |inner| inner.last = true);
+        self.outside.ring();
+    }
+
+    /// What is to be done. Each thing is said once.
+    pub fn orders(&self) -> Orders {
+        let mut inner = self.lock();
+        let mut orders = mem::take(&mut inner.orders);
+        orders.deadline = inner.machine.next_deadline();
+        orders.last = inner.last;
+        orders
+    }
+
+    /// When [`tick`](Self::tick) is due.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.lock().machine.next_deadline()
+    }
+
+    /// The answer to [`Orders::ask_token`].
+    pub fn token(&self, result: Result<String, String>) {
+        let result = result.map(|token| Token::new(&token)).map_err(|why| Arc::from(&*why));
+        self.perform(Event::Token(result), |_| {});
+    }
+
+    /// Something came in on the socket.
+    pub fn arrived(&self, arrived: Arrived) {
+        let event = match arrived {
+            Arrived::Opened => Event::Opened,
+            Arrived::Message(message) => Event::Received(message),
+            Arrived::Alive => Event::Alive,
+        };
+        // What comes while the socket is to be dropped is not fed any more.
+        if self.lock().orders.drop.is_none() {
+            self.perform(event, |_| {});
+        }
+    }
+
+    /// The socket has ended, or could not be opened.
+    pub fn over(&self, over: Over) {
+        let (event, detail) = match over {
+            Over::Closed(close) => (Event::Ended(Some(close)), None),
+            Over::Refused { status, retry_after, why } => {
+                (Event::Refused { status, retry_after }, Some(why))
+            }
+            Over::Failed(why) => (Event::Ended(None), Some(why)),
+        };
+        if self.lock().orders.drop.is_some() {
+            return;
+        }
+        self.perform(event, |inner| {
+            inner.orders.outbound.clear();
+            inner.detail = detail.map(|why| Arc::from(&*why));
+        });
+    }
+
+    /// The socket that was to be dropped with a code is closed.
+    pub fn closed(&self) {
+        let wakers = {
+            let mut inner = self.lock();
+            inner.closing = false;
+            mem::take(&mut inner.stopping)
+        };
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Time has passed.
+    pub fn tick(&self) {
+        self.perform(Event::Tick, |_| {});
+    }
+
+    /// The task or thread has ended; nothing will happen any more.
+    pub fn ended(&self) {
+        let mut wakers = Vec::new();
+        let now = self.outside.now();
+        let mut inner = self.lock();
+        inner.perform(now, Event::Stop, &self.setup, &mut wakers);
+        inner.over = true;
+        inner.events.over = true;
+        inner.events.wake(&mut wakers);
+        wakers.extend(mem::take(&mut inner.stopping));
+        drop(inner);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Inner {
+    fn perform(&mut self, now: Timestamp, event: Event, setup: &Setup, wakers: &mut Vec<Waker>) {
+        let mut unanswered = Vec::new();
+        for action in self.machine.handle(now, event) {
+            match action {
+                Action::Drop { code } => {
+                    if code.is_none() {
+                        self.orders.outbound.clear();
+                    }
+                    self.closing |= code.is_some();
+                    self.orders.drop = Some(code);
+                    self.orders.dial = None;
+                    self.orders.ask_token = false;
+                }
+                Action::State { state, cause } => {
+                    self.events.state(state, cause, self.detail.take());
+                    self.events.wake(wakers);
+                }
+                Action::Deliver(delivery) => {
+                    self.events.delivery(delivery);
+                    self.events.wake(wakers);
+                }
+                Action::Room { room, change } => {
+                    self.events.room(room, change);
+                    self.events.wake(wakers);
+                }
+                Action::Requested { id, method, payload } => {
+                    unanswered.extend(self.events.request(id, method, payload));
+                    self.events.wake(wakers);
+                }
+                Action::Settled { ticket, result } => {
+                    if let Some(slot) = self.calls.get_mut(&ticket)
+                        && let Slot::Waiting(waker) = mem::replace(slot, Slot::Done(result))
+                    {
+                        wakers.extend(waker);
+                    }
+                }
+                Action::AskToken => self.orders.ask_token = true,
+                Action::Dial { token, session } => {
+                    self.orders.dial = Some(DialOrder {
+                        token: token.or_else(|| setup.token.clone()),
+                        user: setup.user.clone(),
+                        session,
+                        last_event_id: None,
+                    });
+                }
+                Action::Transmit(message) => self.orders.outbound.push_back(message),
+            }
+        }
+        if let Some(dial) = &mut self.orders.dial
+            && let Some(room) = setup.address.room()
+        {
+            dial.last_event_id = self.machine.position(room);
+        }
+        for id in unanswered {
+            let reply = Event::Reply { id, result: Err(Shell::busy()) };
+            for action in self.machine.handle(now, reply) {
+                if let Action::Transmit(message) = action {
+                    self.orders.outbound.push_back(message);
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Shell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shell")
+            .field("address", &self.setup.address.to_string())
+            .finish_non_exhaustive()
+    }
+}

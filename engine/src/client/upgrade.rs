@@ -1,0 +1,181 @@
+//! The client's half of the upgrade: a request out, and what the server makes of it.
+
+use std::borrow::ToOwned;
+use std::format;
+use std::string::{String, ToString};
+use std::time::Duration;
+use std::vec::Vec;
+
+use serde_json::Value;
+use tungstenite::handshake::{client::generate_key, derive_accept_key};
+
+use super::address::Address;
+use super::shell::DialOrder;
+
+/// A head or body that is longer is not waited for.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+const MAX_HEADERS: usize = 64;
+
+/// An upgrade that has been asked for.
+#[derive(Debug)]
+pub(super) struct Upgrade {
+    accept: String,
+    answer: Vec<u8>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) enum Upgraded {
+    /// The connection is open; these bytes came behind the answer.
+    Open(Vec<u8>),
+    Refused {
+        status: u16,
+        retry_after: Option<Duration>,
+        why: String,
+    },
+    Failed(String),
+}
+
+impl Upgrade {
+    /// Asks; the bytes are to be sent.
+    pub(super) fn ask(address: &Address, dial: &DialOrder) -> (Self, Vec<u8>) {
+        let key = generate_key();
+        let position = dial.last_event_id.map(|position| position.to_string());
+        let session = dial.session.as_ref().map(|session| session.as_str());
+        let target = address.target(&[
+            ("user", dial.user.as_deref()),
+            ("session", session),
+            ("last_event_id", position.as_deref()),
+        ]);
+        let mut head = format!(
+            "GET {target} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\nUser-Agent: switchboard/{}\r\n",
+            address.host_header(),
+            env!("CARGO_PKG_VERSION"),
+        );
+        if let Some(token) = &dial.token {
+            // A line break would begin another header; a server that gets a part refuses it.
+            let token: String = token.as_str().chars().filter(|c| !c.is_control()).collect();
+            head.push_str(&format!("Authorization: Bearer {token}\r\n"));
+        }
+        head.push_str("\r\n");
+        let upgrade = Self { accept: derive_accept_key(key.as_bytes()), answer: Vec::new() };
+        (upgrade, head.into_bytes())
+    }
+
+    /// Takes what was received; `ended` says that nothing more will come.
+    pub(super) fn feed(&mut self, bytes: &[u8], ended: bool) -> Option<Upgraded> {
+        self.answer.extend_from_slice(bytes);
+        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+        let mut response = httparse::Response::new(&mut headers);
+        let length = match response.parse(&self.answer) {
+            Ok(httparse::Status::Complete(length)) => length,
+            Ok(httparse::Status::Partial) if ended => {
+                return Some(Upgraded::Failed("the server hung up on the upgrade".to_owned()));
+            }
+            Ok(httparse::Status::Partial) if self.answer.len() > MAX_HEAD_BYTES => {
+                return Some(Upgraded::Failed("the server's answer is too long".to_owned()));
+            }
+            Ok(httparse::Status::Partial) => return None,
+            Err(error) => {
+                return Some(Upgraded::Failed(format!("the server speaks no HTTP: {error}")));
+            }
+        };
+        let header = |name: &str| {
+            let found =
+                response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
+            found.and_then(|header| str::from_utf8(header.value).ok()).map(str::trim)
+        };
+        let status = response.code.unwrap_or_default();
+        if status == 101 {
+            let upgrade = header("upgrade").is_some_and(|to| to.eq_ignore_ascii_case("websocket"));
+            return Some(if upgrade && header("sec-websocket-accept") == Some(&self.accept) {
+                Upgraded::Open(self.answer.split_off(length))
+            } else {
+                Upgraded::Failed("the server's answer to the upgrade does not fit".to_owned())
+            });
+        }
+        let expected = header("content-length").and_then(|digits| digits.parse::<usize>().ok());
+        let body = &self.answer[length..];
+        let is_whole = ended
+            || body.len() > MAX_HEAD_BYTES
+            || expected.is_some_and(|expected| body.len() >= expected);
+        let retry_after =
+            header("retry-after").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
+        is_whole.then(|| Upgraded::Refused { status, retry_after, why: reason(status, body) })
+    }
+}
+
+/// What a refusal says to people.
+fn reason(status: u16, body: &[u8]) -> String {
+    let body: Option<Value> = serde_json::from_slice(body).ok();
+    let said = |name: &str| body.as_ref()?.get("error")?.get(name)?.as_str();
+    match (said("code"), said("message")) {
+        (Some(code), Some(message)) => format!("{status} {code}: {message}"),
+        _ => format!("the server answered with HTTP status {status}"),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn asked() -> Upgrade {
+        Upgrade { accept: "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_owned(), answer: Vec::new() }
+    }
+
+    #[test]
+    fn a_good_answer_opens_byte_by_byte() {
+        let text = "HTTP/1.1 101 Switching Protocols\r\nupgrade: WebSocket\r\nconnection: upgrade\r\n\
+                    sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+        let mut upgrade = asked();
+        let (last, first) = text.as_bytes().split_last().unwrap();
+        for byte in first {
+            assert!(upgrade.feed(&[*byte], false).is_none());
+        }
+        let Some(Upgraded::Open(rest)) = upgrade.feed(&[*last, 0x81, 0x00], false) else {
+            panic!()
+        };
+        assert_eq!(rest, [0x81, 0x00]);
+        let wrong = text.replace("s3p", "S3p");
+        assert!(matches!(asked().feed(wrong.as_bytes(), false), Some(Upgraded::Failed(_))));
+    }
+
+    #[test]
+    fn a_refusal_waits_for_its_body_and_says_why() {
+        let body = r#"{"error":{"code":"server_full","message":"500 of 500"}}"#;
+        let head = format!(
+            "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let mut upgrade = asked();
+        assert!(upgrade.feed(head.as_bytes(), false).is_none());
+        let Some(Upgraded::Refused { status, retry_after, why }) =
+            upgrade.feed(body.as_bytes(), false)
+        else {
+            panic!()
+        };
+        assert_eq!((status, retry_after), (503, Some(Duration::from_secs(7))));
+        assert_eq!(why, "503 server_full: 500 of 500");
+        let Some(Upgraded::Refused { why, .. }) =
+            asked().feed(b"HTTP/1.1 404 Not Found\r\n\r\nno", true)
+        else {
+            panic!()
+        };
+        assert_eq!(why, "the server answered with HTTP status 404");
+    }
+
+    #[test]
+    fn what_is_no_http_fails() {
+        for (bytes, ended) in
+            [(&b"SSH-2.0\r\n\r\n"[..], false), (b"HTTP/1.1 101", true), (b"", true)]
+        {
+            assert!(matches!(asked().feed(bytes, ended), Some(Upgraded::Failed(_))), "{bytes:?}");
+        }
+        let endless = [b'a'; 17 * 1024];
+        let mut upgrade = asked();
+        assert!(upgrade.feed(b"HTTP/1.1 200 OK\r\nx: ", false).is_none());
+        assert!(matches!(upgrade.feed(&endless, false), Some(Upgraded::Failed(_))));
+    }
+}

@@ -1,0 +1,95 @@
+//! Who is it?
+
+use std::any::Any;
+use std::fmt;
+use std::format;
+use std::string::String;
+use std::sync::Arc;
+use std::vec::Vec;
+
+use switchboard_core::http::{Refusal, Request, Token};
+use switchboard_core::{RoomName, UserName};
+
+/// What an authenticator has to go by: the upgrade request, checked against RFC 6455 but not yet answered.
+#[derive(Debug)]
+pub struct Credentials {
+    /// The whole request.
+    pub request: Request,
+    /// The token, from whichever place it was in.
+    pub token: Option<Token>,
+    /// `?user=`, which anybody can write.
+    pub claimed_user: Option<String>,
+    /// The room of the path.
+    pub room: Option<RoomName>,
+    /// Differs from one upgrade to the next: to make up names with.
+    pub serial: u64,
+}
+
+/// What an authenticator has found out.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Whose connection it is.
+    pub user: UserName,
+    /// Rooms to be in from the start, in addition to that of the path.
+    pub rooms: Vec<RoomName>,
+    /// Whatever handlers want to know about the user; see [`Context::claims`](super::Context::claims).
+    pub claims: Claims,
+}
+
+impl Identity {
+    /// A user without rooms and claims.
+    pub fn new(user: UserName) -> Self {
+        Self { user, rooms: Vec::new(), claims: Claims::default() }
+    }
+
+    /// Believes `?user=`, and takes a made-up name where there is none.
+    ///
+    /// # Errors
+    /// When the name is no good.
+    pub fn claimed(credentials: &Credentials, made_up: impl FnOnce() -> String) -> Verdict {
+        let name = match &credentials.claimed_user {
+            Some(name) => UserName::new(name),
+            None => UserName::new(&made_up()),
+        };
+        name.map(Self::new)
+            .map_err(|error| Refusal::bad_request("bad_user", format!("`user` {error}")))
+    }
+}
+
+/// A value of the application's own, kept with the connection and shared with its handlers.
+#[derive(Clone, Default)]
+pub struct Claims(Option<Arc<dyn Any + Send + Sync>>);
+
+impl Claims {
+    /// Keeps a value.
+    pub fn new<T: Any + Send + Sync>(value: T) -> Self {
+        Self(Some(Arc::new(value)))
+    }
+
+    /// Whether nothing is kept.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The value, if it is of this type.
+    pub fn get<T: Any + Send + Sync>(&self) -> Option<&T> {
+        self.0.as_deref()?.downcast_ref()
+    }
+}
+
+impl fmt::Debug for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Claims(..)" } else { "Claims" })
+    }
+}
+
+/// What an authenticator decides.
+pub type Verdict = Result<Identity, Refusal>;
+
+/// Believes `?user=`, and makes a name up where there is none.
+///
+/// # Errors
+/// When the name is no good.
+pub fn anonymous(credentials: &Credentials) -> Verdict {
+    Identity::claimed(credentials, || format!("guest-{}", credentials.serial))
+}

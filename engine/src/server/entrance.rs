@@ -1,0 +1,201 @@
+//! From a request to a seat, or to an answer that says why there is none.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::borrow::Cow;
+use std::boxed::Box;
+use std::format;
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use super::auth::{Claims, Credentials, Identity, Verdict};
+use switchboard_core::http::{self, Origins, Refusal, Request, Response, Status, Token, Upgrade};
+use switchboard_core::{CloseReason, Codec, Frame, Position, Rejection, RoomName, UserName};
+
+/// How a refused upgrade is answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// By HTTP: 401, 403 or 503 with a JSON body. A browser's script cannot see which.
+    Http,
+    /// The upgrade is accepted, and closed at once with a code that says why.
+    Close,
+}
+
+/// How the server deals with upgrades.
+#[derive(Debug)]
+pub struct Entrance {
+    /// The path of upgrades, without a slash at its end.
+    pub path: String,
+    /// Which web pages may connect.
+    pub origins: Origins,
+    /// What connections speak.
+    pub codec: Codec,
+    /// How an upgrade without a free seat is answered.
+    pub capacity_answer: Answer,
+    /// How an upgrade that the authenticator refused is answered.
+    pub auth_answer: Answer,
+    serial: AtomicU64,
+}
+
+/// Somebody at the door, of whom the authenticator has still to say whether they may come in.
+#[derive(Debug)]
+pub struct Visitor {
+    /// There is no upgrade in a plain request for the path, as `curl` sends it. Whoever would not be let in hears that
+    /// rather than how to ask.
+    upgrade: Result<Upgrade, Refusal>,
+    room: Option<RoomName>,
+}
+
+/// Somebody who may come in, if there is a seat.
+#[derive(Debug)]
+pub struct Guest {
+    /// What the 101 has to say.
+    pub upgrade: Upgrade,
+    /// Who it is.
+    pub user: UserName,
+    /// The rooms to be in from the start, each with the position where the client has been in it, if it says so.
+    pub rooms: Vec<(RoomName, Option<Position>)>,
+    /// What the authenticator kept.
+    pub claims: Claims,
+}
+
+/// Why there is no admission.
+#[derive(Debug)]
+pub enum Refused {
+    /// The request is no good, or the authenticator refuses it.
+    Http(Refusal),
+    /// As above, but said after the upgrade.
+    Close(Upgrade, CloseReason, Refusal),
+    /// There is no seat.
+    Full(Upgrade, Rejection),
+}
+
+impl Default for Entrance {
+    /// At `/ws`, for pages from the server's own host.
+    fn default() -> Self {
+        Self {
+            path: "/ws".into(),
+            origins: Origins::default(),
+            codec: Codec::Json,
+            capacity_answer: Answer::Close,
+            auth_answer: Answer::Http,
+            serial: AtomicU64::new(1),
+        }
+    }
+}
+
+impl Entrance {
+    /// Whether the path is that of upgrades, or the request is an upgrade to anywhere.
+    pub fn concerns(&self, request: &Request) -> bool {
+        let below = request.path().strip_prefix(self.path.as_str());
+        http::wants_upgrade(request)
+            || below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// Checks a request, and gathers what the authenticator has to go by.
+    ///
+    /// # Errors
+    /// When the request is no good.
+    pub fn check(&self, request: Request) -> Result<(Visitor, Credentials), Box<Refused>> {
+        let refused = |refusal| Box::new(Refused::Http(refusal));
+        let upgrade = match http::check(&request, &self.origins, &self.path) {
+            Err(refusal) if refusal.status != Status::UpgradeRequired => {
+                return Err(refused(refusal));
+            }
+            upgrade => upgrade,
+        };
+        let (token, claimed_user, room) = match &upgrade {
+            Ok(upgrade) => (upgrade.token.clone(), upgrade.user.clone(), upgrade.room.as_deref()),
+            Err(_) => {
+                let token = Token::find(&request).map_err(refused)?;
+                (token, request.query("user").map(Cow::into_owned), None)
+            }
+        };
+        let room = room.filter(|_| self.codec != Codec::Raw).map(RoomName::new).transpose();
+        let room = room.map_err(|error| {
+            let message = format!("the room in the path {error}");
+            refused(Refusal::bad_request("bad_room", message))
+        })?;
+        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+        let credentials = Credentials { request, token, claimed_user, room: room.clone(), serial };
+        Ok((Visitor { upgrade, room }, credentials))
+    }
+
+    /// What follows from the authenticator's verdict.
+    ///
+    /// # Errors
+    /// When it refuses, or there was nothing but a look at the door.
+    pub fn judge(&self, visitor: Visitor, verdict: Verdict) -> Result<Guest, Box<Refused>> {
+        let refused = match (verdict, visitor.upgrade) {
+            (Ok(Identity { user, rooms, claims }), Ok(upgrade)) => {
+                let asked = visitor.room.map(|room| (room, upgrade.since));
+                let rooms = rooms.into_iter().map(|room| (room, None));
+                let rooms = asked.into_iter().chain(rooms).collect();
+                return Ok(Guest { upgrade, user, rooms, claims });
+            }
+            (Ok(_), Err(refusal)) | (Err(refusal), Err(_)) => Refused::Http(refusal),
+            (Err(refusal), Ok(upgrade)) => {
+                tracing::info!(status = refusal.status.code(), "refused: {}", refusal.message);
+                match (self.auth_answer, refusal.status.code()) {
+                    (Answer::Close, 401) => {
+                        Refused::Close(upgrade, CloseReason::Unauthorized, refusal)
+                    }
+                    (Answer::Close, 403) => {
+                        Refused::Close(upgrade, CloseReason::Forbidden, refusal)
+                    }
+                    (Answer::Close | Answer::Http, _) => Refused::Http(refusal),
+                }
+            }
+        };
+        Err(Box::new(refused))
+    }
+
+    /// The bytes that say so, after which the socket is closed.
+    pub fn farewell(&self, refused: Refused, head_only: bool) -> Vec<u8> {
+        match refused {
+            Refused::Full(upgrade, rejection) if self.capacity_answer == Answer::Close => {
+                accept_and_close(&upgrade, &rejection.close_reason())
+            }
+            Refused::Close(upgrade, reason, _) => accept_and_close(&upgrade, &reason),
+            refused @ (Refused::Http(_) | Refused::Full(..)) => {
+                refused.into_response().bytes_for(head_only)
+            }
+        }
+    }
+}
+
+impl Refused {
+    /// There is no seat.
+    pub fn full(upgrade: Upgrade, rejection: Rejection) -> Box<Self> {
+        tracing::info!(reason = rejection.as_str(), "rejected: {rejection}");
+        Box::new(Self::Full(upgrade, rejection))
+    }
+
+    /// The response for a server whose upgrades are not ours to accept.
+    pub fn into_response(self) -> Response {
+        match self {
+            Self::Http(refusal) | Self::Close(_, _, refusal) => refusal.to_response(),
+            Self::Full(_, rejection) => unavailable(&rejection).to_response(),
+        }
+    }
+}
+
+/// What a peer hears when the application's part of its handshake panicked.
+pub fn failed() -> Refusal {
+    Refusal::new(Status::InternalError, "internal", "the server failed")
+}
+
+fn unavailable(rejection: &Rejection) -> Refusal {
+    match rejection.retry_after() {
+        Some(wait) => {
+            let seconds = wait.as_millis().div_ceil(1_000).max(1);
+            Refusal::unavailable(rejection.as_str(), u32::try_from(seconds).unwrap_or(u32::MAX))
+        }
+        None => Refusal::forbidden(rejection.as_str(), rejection.to_string()),
+    }
+}
+
+fn accept_and_close(upgrade: &Upgrade, reason: &CloseReason) -> Vec<u8> {
+    let mut bytes = upgrade.accept_response();
+    bytes.extend(Frame::close(reason).parts().concat());
+    bytes
+}

@@ -1,0 +1,25 @@
+//! The first bytes of a connection.
+
+use std::vec::Vec;
+
+use switchboard_core::http::{self, DEFAULT_MAX_HEAD_BYTES, Parsed, Refusal, Request};
+
+/// The head of a request, as far as it has come.
+#[derive(Default, Debug)]
+pub struct Head(Vec<u8>);
+
+impl Head {
+    /// Takes what came. When the head is complete, answers the request and what came behind it.
+    ///
+    /// # Errors
+    /// When these bytes are no request, or too many for one.
+    pub fn read(&mut self, bytes: &[u8]) -> Result<Option<(Request, Vec<u8>)>, Refusal> {
+        self.0.extend_from_slice(bytes);
+        match http::parse(&self.0, DEFAULT_MAX_HEAD_BYTES)? {
+            Parsed::Incomplete => Ok(None),
+            Parsed::Complete { request, head_len } => {
+                Ok(Some((request, self.0.split_off(head_len))))
+            }
+        }
+    }
+}
