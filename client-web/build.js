@@ -1,28 +1,13 @@
 // Builds dist/ (ES modules with types, and one plain script), and the module that the server's own page uses.
 
 import { execFileSync } from "node:child_process";
-import { rmSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { minify } from "terser";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 export const PAGE_MODULE = here("page/switchboard-client.js");
-
-/** Properties that neither travel nor belong to the public API. */
-const INTERNAL = new RegExp(
-  `^(${[
-    // of objects of the machine
-    "tickets entered known asked lasting sent limited repeated due answer",
-    // events and actions, but for those that are named by a text
-    "nextDeadline handle seed id_prefix timeout_ms ticket opened received alive ended refused tick deliver requested settled ask_token dial transmit drop stop reply",
-    // of rooms and their link to the client
-    "publication publish report onEnd tell disconnected call",
-  ]
-    .join(" ")
-    .replaceAll(" ", "|")})$`,
-);
 
 const common = { absWorkingDir: here("."), entryPoints: [here("src/index.ts")], bundle: true, target: "es2022", logLevel: "warning" };
 
@@ -32,13 +17,9 @@ export async function buildPageModule(outfile) {
   await build({ ...common, format: "esm", charset: "utf8", banner, outfile });
 }
 
-/** One plain script, as small as it gets. */
+/** One plain script, minified: what a page loads that has no build of its own. */
 async function buildScript(outfile) {
-  const entry = { entryPoints: [here("src/global.ts")], format: "iife", mangleProps: INTERNAL, minify: true, write: false };
-  const { outputFiles } = await build({ ...common, ...entry });
-  const compress = { passes: 3, module: true, hoist_funs: true, pure_getters: true, reduce_funcs: false, sequences: false };
-  const { code } = await minify(outputFiles[0].text, { ecma: 2020, compress, mangle: true });
-  writeFileSync(outfile, code);
+  await build({ ...common, entryPoints: [here("src/global.ts")], format: "iife", minify: true, outfile });
 }
 
 if (process.argv[1] === here("build.js")) {

@@ -1,4 +1,4 @@
-// The plain script is squeezed hard, so it goes through the same tests as the modules it is made of.
+// The plain script is bundled and minified, so it goes through the same tests as the modules it is made of.
 
 process.env.SWITCHBOARD_CLIENT = "plain";
 
