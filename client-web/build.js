@@ -7,7 +7,7 @@ import { build } from "esbuild";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-export const PAGE_MODULE = here("page/switchboard-client.js");
+export const PAGE_MODULE = here("../server/page/switchboard-client.js");
 
 const common = { absWorkingDir: here("."), entryPoints: [here("src/index.ts")], bundle: true, target: "es2022", logLevel: "warning" };
 

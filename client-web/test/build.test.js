@@ -2,9 +2,8 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 
 import { buildPageModule, PAGE_MODULE } from "../build.js";
 
@@ -13,7 +12,7 @@ test("the page's module is what the sources build to", async (t) => {
   t.after(() => rmSync(folder, { recursive: true }));
   const built = join(folder, "module.js");
   await buildPageModule(built);
-  const committed = execFileSync("git", ["show", ":./page/switchboard-client.js"], { cwd: fileURLToPath(new URL("..", import.meta.url)), encoding: "utf8" });
-  assert.equal(committed, readFileSync(built, "utf8"), "run `npm run build` and commit page/switchboard-client.js");
+  const committed = execFileSync("git", ["show", `:./${basename(PAGE_MODULE)}`], { cwd: dirname(PAGE_MODULE), encoding: "utf8" });
+  assert.equal(committed, readFileSync(built, "utf8"), "run `npm run build` and commit server/page/switchboard-client.js");
   assert.equal(readFileSync(PAGE_MODULE, "utf8"), committed);
 });

@@ -14,7 +14,7 @@ macro_rules! files {
         &[$((
             $name,
             $kind,
-            include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../client-web/page/", $name)),
+            include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/page/", $name)),
         ),)*]
     };
 }
