@@ -2,63 +2,51 @@
 
 use std::time::Duration;
 
+use jiff::fmt::friendly::{Spacing, SpanParser, SpanPrinter};
+use jiff::{SignedDuration, Span, SpanRelativeTo, SpanRound, Unit};
+
 /// What a duration looks like, for error texts.
 pub(crate) const EXPECTED: &str =
     r#"expected a duration such as "30s", "500ms" or "1m30s", or a plain number of seconds"#;
 
-const UNITS: [(&str, u64); 5] =
-    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
-
 /// Reads a duration; milliseconds are the finest step.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.parse::<f64>() {
-        return from_seconds(seconds);
+    match text.parse() {
+        Ok(seconds) => from_seconds(seconds),
+        Err(_) => from_units(text).ok_or_else(|| EXPECTED.to_owned()),
     }
-    let mut rest = text;
-    let mut millis = 0_u64;
-    while !rest.is_empty() {
-        let (number, tail) = rest.split_at(digits(rest));
-        let (unit, tail) =
-            tail.split_at(tail.len() - tail.trim_start_matches(char::is_alphabetic).len());
-        let scale = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, scale)| *scale);
-        millis = number
-            .parse::<u64>()
-            .ok()
-            .zip(scale)
-            .and_then(|(number, scale)| number.checked_mul(scale))
-            .and_then(|part| millis.checked_add(part))
-            .ok_or(EXPECTED)?;
-        rest = tail;
-    }
-    if text.is_empty() { Err(EXPECTED.to_owned()) } else { Ok(Duration::from_millis(millis)) }
 }
 
-/// A plain number of seconds.
+/// A plain number of seconds, rounded to milliseconds.
 pub(crate) fn from_seconds(seconds: f64) -> Result<Duration, String> {
     let exact = Duration::try_from_secs_f64(seconds).map_err(|_| EXPECTED)?;
-    let millis = u64::try_from((exact.as_micros() + 500) / 1_000).map_err(|_| EXPECTED)?;
-    Ok(Duration::from_millis(millis))
+    in_millis(exact).ok_or_else(|| EXPECTED.to_owned())
+}
+
+/// Whole numbers with units, the largest unit first; jiff alone would take signs, spaces and fractions too.
+fn from_units(text: &str) -> Option<Duration> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let span = SpanParser::new().parse_span(text).ok().filter(|_| is_plain)?;
+    let exact = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?.try_into().ok()?;
+    in_millis(exact).filter(|rounded| *rounded == exact)
+}
+
+/// Rounds to milliseconds, or returns `None` for what a span cannot hold, which is 19,998 years.
+fn in_millis(exact: Duration) -> Option<Duration> {
+    let rounded = SignedDuration::try_from(exact).ok()?.round(Unit::Millisecond).ok()?;
+    Span::try_from(rounded).ok()?;
+    rounded.try_into().ok()
 }
 
 /// Writes a duration the way `parse` reads it.
 pub(crate) fn format(duration: Duration) -> String {
-    let mut millis = duration.as_millis();
-    if millis == 0 {
-        return "0s".to_owned();
+    let printer = SpanPrinter::new().spacing(Spacing::None);
+    let in_days = SpanRound::new().largest(Unit::Day).days_are_24_hours();
+    match Span::try_from(duration).and_then(|span| span.round(in_days)) {
+        Ok(span) => printer.span_to_string(&span),
+        // Longer than any that was parsed.
+        Err(_) => printer.unsigned_duration_to_string(&duration),
     }
-    let mut text = String::new();
-    for (unit, scale) in UNITS {
-        let count = millis / u128::from(scale);
-        millis %= u128::from(scale);
-        if count > 0 {
-            text += &format!("{count}{unit}");
-        }
-    }
-    text
-}
-
-fn digits(text: &str) -> usize {
-    text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len()
 }
 
 #[cfg(test)]
@@ -84,9 +72,22 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_refused() {
-        for text in
-            ["", "s", "30 s", "-1", "-1s", "1x", "1s2", "NaN", "inf", "1.5s", "99999999999999999d"]
-        {
+        for text in [
+            "",
+            "s",
+            "30 s",
+            "-1",
+            "-1s",
+            "1x",
+            "1s2",
+            "NaN",
+            "inf",
+            "1.5s",
+            "99999999999999999d",
+            "1us",
+            "30s1m",
+            "1m1m",
+        ] {
             assert_eq!(parse(text), Err(EXPECTED.to_owned()), "{text}");
         }
     }

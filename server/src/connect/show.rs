@@ -1,7 +1,8 @@
 //! What is printed.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::fmt::Display;
 
+use jiff::Timestamp;
 use serde_json::Value;
 use switchboard_core::Payload;
 use switchboard_core::client::State;
@@ -44,21 +45,14 @@ impl Show {
     }
 }
 
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
 fn stamped(mut value: Value) -> String {
-    value["at"] = now_ms().into();
+    value["at"] = Timestamp::now().as_millisecond().into();
     value.to_string()
 }
 
 /// The time of day, UTC.
-fn clock() -> String {
-    let seconds = now_ms() / 1_000;
-    let (hours, minutes) = (seconds / 3_600 % 24, seconds / 60 % 60);
-    format!("{hours:02}:{minutes:02}:{:02}", seconds % 60)
+fn clock() -> impl Display {
+    Timestamp::now().strftime("%T")
 }
 
 fn words(event: &Event) -> String {
