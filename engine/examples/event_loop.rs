@@ -2,7 +2,7 @@
 //! `docs/write-your-own-driver.md` goes through it step by step.
 //!
 //! ```text
-//! cargo run -p switchboard-core --example event_loop -- [--listen 127.0.0.1:9003] [--echo]
+//! cargo run -p switchboard-engine --example event_loop -- [--listen 127.0.0.1:9003] [--echo]
 //! ```
 
 use std::error::Error;

@@ -54,7 +54,7 @@
 //!
 //! An idle connection costs one thread: its stack takes [`thread_stack_bytes`](Builder::thread_stack_bytes) of address
 //! space, of which the pages that were used are memory, and the kernel's own part of the thread; one file; and what the
-//! core keeps. Measured with `examples/echo.rs` and 2,000 connections: 20 KiB of resident memory for one that is idle,
+//! core keeps. Measured with `examples/blocking_echo.rs` and 2,000 connections: 20 KiB of resident memory for one that is idle,
 //! 25 KiB after its first message, most of it stack. Thousands of connections are fine; for tens of thousands take
 //! `switchboard-smol`.
 

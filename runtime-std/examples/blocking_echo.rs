@@ -2,10 +2,9 @@
 //! RFC 6455 conformance suites, so nearly every limit is off: not for the open internet.
 //!
 //! ```text
-//! cargo run -p switchboard-std --example echo -- --listen 127.0.0.1:9001
+//! cargo run -p switchboard-std --example blocking_echo -- --listen 127.0.0.1:9001
 //! ```
 
-#[path = "../../runtime-smol/examples/listen/mod.rs"]
 mod listen;
 
 use std::error::Error;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run                                                     # a server, in another terminal
-//! cargo run -p switchboard-std --example client -- ws://127.0.0.1:8080/ws alice lobby
+//! cargo run -p switchboard-std --example blocking_client -- ws://127.0.0.1:8080/ws alice lobby
 //! ```
 //!
 //! Stop the server, type, and start it again: what you typed meanwhile is sent then.
@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (Some(address), Some(user), Some(room)) =
         (arguments.next(), arguments.next(), arguments.next())
     else {
-        return Err("usage: client ws://HOST:PORT/ws USER ROOM".into());
+        return Err("usage: blocking_client ws://HOST:PORT/ws USER ROOM".into());
     };
     let client = Client::builder(&address)?.user(&user).start_with(print)?;
     let room = client.room(&room)?;

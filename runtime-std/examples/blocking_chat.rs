@@ -1,10 +1,9 @@
 //! A chat with typed messages: who may come in, what each type of message does, and a log of what happens.
 //!
 //! ```text
-//! cargo run -p switchboard-std --example chat -- --listen 127.0.0.1:8080
+//! cargo run -p switchboard-std --example blocking_chat -- --listen 127.0.0.1:8080
 //! ```
 
-#[path = "../../runtime-smol/examples/listen/mod.rs"]
 mod listen;
 
 use std::error::Error;

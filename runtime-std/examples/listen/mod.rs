@@ -1,0 +1,1 @@
+../../../runtime-smol/examples/listen/mod.rs
