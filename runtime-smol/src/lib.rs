@@ -67,5 +67,5 @@ pub use switchboard_engine::server::{
 };
 
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;

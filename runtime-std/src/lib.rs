@@ -86,3 +86,7 @@ pub use switchboard_engine::client::{
 pub use switchboard_engine::server::{
     Admission, Answer, BuildError, Claims, Control, Credentials, Identity, Published, RequestError,
 };
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
