@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -38,4 +38,9 @@ test("the package can be installed and imported", async (t) => {
     assert.match((await client.room("lobby").send("chat", "hi")).event_id, /:\d+$/);
   }
   assert.equal(createMachine().nextDeadline(), Infinity);
+});
+
+test("the lock file names versions and digests, not where they are downloaded from", () => {
+  const { packages } = JSON.parse(readFileSync(new URL("../package-lock.json", import.meta.url), "utf8"));
+  assert.deepEqual(Object.keys(packages).filter((name) => packages[name].resolved !== undefined), []);
 });
