@@ -56,10 +56,6 @@ impl Outlet for SocketOutlet {
         // If it fails, the peer is gone already.
         let _ = self.0.stream.shutdown(Shutdown::Write);
     }
-
-    fn end(&mut self) {
-        // The engine closes it, by letting go of it.
-    }
 }
 
 /// The application: here there is none, and everybody is believed `?user=`. A real server verifies `credentials.token` in

@@ -20,10 +20,6 @@ impl Outlet for Nobody {
     }
 
     fn watch(&mut self) {}
-
-    fn finish(&mut self) {}
-
-    fn end(&mut self) {}
 }
 
 fn engine(settings: Settings, handled: Vec<Kind>) -> Result<Engine<Nobody>, BuildError> {

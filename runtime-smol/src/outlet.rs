@@ -63,7 +63,4 @@ impl Outlet for Socket {
         // If it fails, the peer is gone already.
         let _ = rustix::net::shutdown(&*self.0, Shutdown::Write);
     }
-
-    /// The engine closes it, by letting go of it.
-    fn end(&mut self) {}
 }

@@ -37,7 +37,7 @@ impl Link {
     }
 }
 
-/// What the driver has of a connection.
+/// The driver's end of a connection. Dropping it ends the socket, and with that the connection's thread.
 #[derive(Debug)]
 pub(crate) struct SocketOutlet {
     pub(crate) link: Arc<Link>,
@@ -79,8 +79,10 @@ impl Outlet for SocketOutlet {
         // If it fails, the peer is gone already.
         let _ = self.link.socket.shutdown(Shutdown::Write);
     }
+}
 
-    fn end(&mut self) {
+impl Drop for SocketOutlet {
+    fn drop(&mut self) {
         self.link.ended.store(true, Ordering::Release);
         self.writer.forget(&self.link);
         self.link.cut();

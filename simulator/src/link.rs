@@ -260,14 +260,16 @@ impl Outlet for Socket {
     fn finish(&mut self) {
         self.0.borrow_mut().finished = true;
     }
+}
 
-    fn end(&mut self) {
+impl Drop for Socket {
+    fn drop(&mut self) {
         let wire = &mut *self.0.borrow_mut();
-        if wire.ended {
-            wire.misuse = Some("ended twice");
+        // What a broken one ends is up to the network.
+        if !wire.broken {
+            wire.ended = true;
+            wire.news();
         }
-        wire.ended = true;
-        wire.news();
     }
 }
 

@@ -136,6 +136,7 @@ impl World {
                 continue;
             }
             link.server = ServerEnd::Gone;
+            link.wire.borrow_mut().broken = true;
             let at = link.arrival(self.now);
             if noticed && !link.cut {
                 self.at(at, Due::ClientNotices(id));

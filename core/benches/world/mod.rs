@@ -136,10 +136,6 @@ impl Outlet for Sink {
     }
 
     fn watch(&mut self) {}
-
-    fn finish(&mut self) {}
-
-    fn end(&mut self) {}
 }
 
 /// A driver with one room for each connection: what comes in goes back.

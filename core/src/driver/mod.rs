@@ -39,8 +39,10 @@ const FRAME_HEADER_MAX: usize = 14;
 /// The header of a control frame from a client.
 const CONTROL_HEADER: usize = 6;
 
-/// Where the driver puts bytes for one connection: a nonblocking socket, in short. Each runtime has one
-/// implementation. No method may block or panic.
+/// Where the driver puts bytes for one connection: a nonblocking socket, in short. Each runtime has one implementation.
+///
+/// The driver drops it when the connection is over, so its `Drop` must end the socket and whatever reads from it. No method
+/// may block or panic, and `Drop` must not either.
 pub trait Outlet {
     /// Writes as much of these pieces, in order, as the socket takes now, and says how much that was.
     ///
@@ -51,13 +53,10 @@ pub trait Outlet {
     /// The socket was full: see to it that [`Driver::writable`] is called when it is not any more.
     fn watch(&mut self);
 
-    /// The close frame has been written, and nothing comes after it: let the peer know, by ending this direction of the
-    /// socket. Without that, a peer that broke the protocol, whose bytes are not looked at any more, would wait for the
-    /// end of the connection until the close time-out.
-    fn finish(&mut self);
-
-    /// The connection is gone: let the socket end, and whoever reads from it.
-    fn end(&mut self);
+    /// The close frame has been written, and nothing comes after it: over TCP, shut down the writing direction of the
+    /// socket, which the default does not. Without that, a peer that broke the protocol, whose bytes are not looked at any
+    /// more, would wait for the end of the connection until the close time-out.
+    fn finish(&mut self) {}
 }
 
 /// Why an outlet took nothing.
@@ -209,7 +208,7 @@ impl<O: Outlet> Driver<O> {
     }
 
     /// The upgrade is complete: from here on the socket is the driver's. Answers whether the seat was still there;
-    /// if not, the outlet has been ended.
+    /// if not, the outlet has been dropped.
     pub fn open(&mut self, now: Timestamp, id: ConnectionId, codec: Codec, outlet: O) -> bool {
         self.answer_and_open(now, id, codec, outlet, Vec::new())
     }
@@ -221,7 +220,7 @@ impl<O: Outlet> Driver<O> {
         now: Timestamp,
         id: ConnectionId,
         codec: Codec,
-        mut outlet: O,
+        outlet: O,
         answer: Vec<u8>,
     ) -> bool {
         let reserved = self
@@ -229,7 +228,6 @@ impl<O: Outlet> Driver<O> {
             .connection(id)
             .is_some_and(|connection| !connection.is_open() && !connection.is_closing());
         if !reserved {
-            outlet.end();
             return false;
         }
         self.outlets.insert(id, codec, outlet, answer);

@@ -377,7 +377,6 @@ impl<O: Outlet> Outlets<O> {
 
     fn let_go(&mut self, mut line: Line<O>) {
         self.bytes_out += line.pump(&mut self.scratch);
-        line.outlet.end();
     }
 }
 

@@ -181,8 +181,10 @@ impl Outlet for Fake {
         state.finishes += 1;
         assert_eq!(state.finishes, 1, "finished twice");
     }
+}
 
-    fn end(&mut self) {
+impl Drop for Fake {
+    fn drop(&mut self) {
         self.0.borrow_mut().ends += 1;
     }
 }

@@ -172,10 +172,10 @@ impl Outlet for Sink {
     }
 
     fn watch(&mut self) {}
+}
 
-    fn finish(&mut self) {}
-
-    fn end(&mut self) {
+impl Drop for Sink {
+    fn drop(&mut self) {
         self.0.borrow_mut().ended = true;
     }
 }
@@ -206,8 +206,10 @@ fn frames(pieces: &[&[u8]], codec: Codec) -> Outcome {
             outcome.messages.push(frame);
         }
     }
+    // Whether the connection ended by itself, and not with the driver.
+    let ended = outcome.borrow().ended;
     drop(driver);
-    Rc::into_inner(outcome).expect("the driver is gone").into_inner()
+    Outcome { ended, ..Rc::into_inner(outcome).expect("the driver is gone").into_inner() }
 }
 
 /// The code with which a connection ends: the peer's, if it said goodbye with one.

@@ -40,8 +40,10 @@ impl<O: Outlet> Outlet for Held<O> {
     fn finish(&mut self) {
         self.outlet.finish();
     }
+}
 
-    fn end(&mut self) {
+impl<O> Drop for Held<O> {
+    fn drop(&mut self) {
         self.ended.0.lock().unwrap_or_else(PoisonError::into_inner).push(self.key);
     }
 }

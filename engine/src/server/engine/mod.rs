@@ -30,7 +30,7 @@ pub use held::Held;
 /// parser, and the farewell that lets the last bytes arrive.
 ///
 /// `O` is a handle of a socket: its clones are the same socket, and when the last of them is dropped, the socket is closed.
-/// Nothing else closes it ([`Outlet::end`] is not called).
+/// Nothing else closes it.
 ///
 /// A loop calls [`accepted`](Self::accepted), [`received`](Self::received), [`writable`](Self::writable) and
 /// [`ended`](Self::ended) for what its sockets do, [`tick`](Self::tick) when [`idle_for`](Self::idle_for) is over, and
