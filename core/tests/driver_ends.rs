@@ -5,9 +5,7 @@ mod outlets;
 use std::time::Duration;
 
 use bytes::Bytes;
-use switchboard_core::{
-    CloseReason, Codec, Command, Driver, Ending, Limit, Output, Payload, Rejection,
-};
+use switchboard_core::{CloseReason, Codec, Command, Ending, Limit, Output, Payload, Rejection};
 
 use outlets::*;
 
@@ -168,33 +166,6 @@ fn there_is_one_close_frame_whoever_began() {
 }
 
 #[test]
-fn a_message_that_goes_on_and_on_is_too_big_and_what_comes_between_its_pieces_is_no_part_of_it() {
-    let mut config = config();
-    (config.limits.max_message_bytes, config.limits.max_fragments) = (100, 2);
-    for ends_and_another_begins in [false, true] {
-        let mut driver = driver(config.clone());
-        let (id, socket) = raw(&mut driver);
-        // A header has up to 14 bytes, so there may be 128 bytes without an end; that of a ping has 6.
-        driver.after_read(NOW, id, 100);
-        driver.ping(NOW, id, b"hello");
-        driver.after_read(NOW, id, 28 + 11);
-        driver.pong(NOW, id, b"hello");
-        driver.after_read(NOW, id, 11);
-        if ends_and_another_begins {
-            driver.binary(NOW, id, vec![0; 100].into());
-            driver.after_read(NOW, id, 200);
-            driver.after_read(NOW, id, 128);
-        }
-        while driver.flush(NOW, 10) {}
-        assert_eq!(socket.frames(), [(PONG, b"hello".to_vec())]);
-        driver.after_read(NOW, id, 1);
-        while driver.flush(NOW, 10) {}
-        let (opcode, payload) = socket.frames().pop().expect("a close frame");
-        assert_eq!((opcode, &payload[..2]), (CLOSE, &1_009u16.to_be_bytes()[..]));
-    }
-}
-
-#[test]
 fn everybody_can_be_cut_off_at_once() {
     let mut config = low_marks();
     // However little of it one tick does.
@@ -274,28 +245,6 @@ fn the_end_of_a_connection_is_no_stale_event() {
         let all: Vec<_> = endings(&mut driver);
         assert_eq!((all, driver.stats().stale_events), (vec![Ending::ByPeer(Some(1_000))], 0));
     }
-}
-
-#[test]
-fn a_message_that_never_ends_is_too_big() {
-    let mut config = config();
-    config.limits.max_message_bytes = 1_000;
-    config.limits.max_fragments = 10;
-    let most = 1_000 + 10 * 14;
-    let mut driver = driver(config);
-    let (id, _socket) = raw(&mut driver);
-    let is_open = |driver: &Driver<Fake>| driver.hub().connection(id).is_some_and(|c| c.is_open());
-    driver.after_read(NOW, id, most);
-    assert!(is_open(&driver));
-    // A whole message, and the beginning of the next: counting starts anew.
-    driver.binary(NOW, id, Bytes::from_static(b"x"));
-    driver.after_read(NOW, id, most);
-    driver.after_read(NOW, id, most);
-    assert!(is_open(&driver));
-    driver.after_read(NOW, id, 1);
-    assert!(!is_open(&driver));
-    driver.lost(NOW, id);
-    assert_eq!(endings(&mut driver), [Ending::Closed(CloseReason::TooBig(1_000))]);
 }
 
 #[test]

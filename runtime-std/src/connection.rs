@@ -31,7 +31,7 @@ struct Over;
 
 impl Connection {
     pub(crate) fn new(shared: Arc<Shared>, link: Arc<Link>, claims: Claims) -> Self {
-        let framing = Framing::new(shared.settings.max_message_bytes());
+        let framing = Framing::new(&shared.settings.config.limits);
         Self { shared, link, claims, framing, discarding: false }
     }
 

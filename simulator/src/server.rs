@@ -81,7 +81,6 @@ impl Server {
         let before = room.as_ref().and_then(|room| self.position(room));
         let published = self.driver.stats().published;
         self.driver.text(clock, id, text);
-        self.driver.after_read(clock, id, text.len() + 8);
         let (Some(heading), Some(room)) = (heading, room) else { return Ok(()) };
         if self.driver.stats().published == published {
             return Ok(());

@@ -33,12 +33,6 @@ use outlets::Outlets;
 
 pub use line::Delivery;
 
-/// The longest header of a frame from a client (RFC 6455, 5.2).
-const FRAME_HEADER_MAX: usize = 14;
-
-/// The header of a control frame from a client.
-const CONTROL_HEADER: usize = 6;
-
 /// Where the driver puts bytes for one connection: a nonblocking socket, in short. Each runtime has one implementation.
 ///
 /// The driver drops it when the connection is over, so its `Drop` must end the socket and whatever reads from it. No method
@@ -261,33 +255,19 @@ impl<O: Outlet> Driver<O> {
         bytes: usize,
         inbound: Inbound,
     ) {
-        self.outlets.finished(connection);
         self.feed(now, Event::Received { connection, bytes, inbound });
     }
 
     /// A ping came in; it is answered past all data that waits.
     pub fn ping(&mut self, now: Timestamp, id: ConnectionId, payload: &[u8]) {
-        self.outlets.controlled(id, CONTROL_HEADER + payload.len());
         self.outlets.push_control(id, Frame::pong(payload));
         self.feed(now, Event::Alive { connection: id });
     }
 
     /// A pong came in.
     pub fn pong(&mut self, now: Timestamp, id: ConnectionId, payload: &[u8]) {
-        self.outlets.controlled(id, CONTROL_HEADER + payload.len());
         let nonce = core::str::from_utf8(payload).ok().and_then(|digits| digits.parse().ok());
         self.feed(now, Event::Pong { connection: id, nonce });
-    }
-
-    /// So many bytes were read, and all that was complete in them has been reported by the calls above. A message that
-    /// goes on and on, however small its frames, is too big (see [`Limits::max_fragments`](crate::Limits::max_fragments)).
-    pub fn after_read(&mut self, now: Timestamp, id: ConnectionId, bytes: usize) {
-        let limits = &self.hub.config().limits;
-        let limit = limits.max_message_bytes;
-        let most = limit.saturating_add(limits.max_fragments.saturating_mul(FRAME_HEADER_MAX));
-        if self.outlets.unfinished(id, bytes) > most {
-            self.fail(now, id, CloseReason::TooBig(limit));
-        }
     }
 
     /// A close frame came in. It is answered, as far as the socket takes the answer now, and the connection is gone.

@@ -28,11 +28,6 @@ struct Slot<O> {
     resumed: bool,
     /// The hub has been told that it is blocked.
     blocked: bool,
-    /// Bytes read since the last complete message, and whether there was one in the last piece.
-    unfinished: usize,
-    finished: bool,
-    /// Bytes of control frames in the last piece.
-    controlled: usize,
 }
 
 #[derive(Debug)]
@@ -106,9 +101,6 @@ impl<O: Outlet> Outlets<O> {
             dirty: false,
             resumed: false,
             blocked: false,
-            unfinished: 0,
-            finished: false,
-            controlled: 0,
         });
         if has_answer {
             self.mark_dirty(id);
@@ -132,30 +124,6 @@ impl<O: Outlet> Outlets<O> {
                 self.mark_dirty(id);
             }
         }
-    }
-
-    /// A message is complete.
-    pub(super) fn finished(&mut self, id: ConnectionId) {
-        if let Some(slot) = self.slot(id) {
-            slot.finished = true;
-        }
-    }
-
-    /// So many bytes of a ping or pong belong to no message.
-    pub(super) fn controlled(&mut self, id: ConnectionId, bytes: usize) {
-        if let Some(slot) = self.slot(id) {
-            slot.controlled += bytes;
-        }
-    }
-
-    /// Counts a piece of what was read. Answers how many bytes the message that is not complete has had so far.
-    pub(super) fn unfinished(&mut self, id: ConnectionId, bytes: usize) -> usize {
-        let Some(slot) = self.slot(id) else { return 0 };
-        let all = slot.unfinished + bytes;
-        slot.unfinished = if slot.finished { 0 } else { all.saturating_sub(slot.controlled) };
-        slot.controlled = 0;
-        slot.finished = false;
-        slot.unfinished
     }
 
     pub(super) fn dirty(&self) -> usize {

@@ -36,8 +36,9 @@ pub struct Limits {
     pub max_rooms_per_connection: Limit,
     /// Bytes of one message after reassembly, header and names included.
     pub max_message_bytes: usize,
-    /// Frames that one message can be cut into, roughly: once a message has used up its own limit and the headers of so
-    /// many frames, it is too big. Without this bound, frames without content would go on for ever.
+    /// Frames that one message can be cut into, roughly: a message whose frames have more bytes than
+    /// [`max_message_bytes`](Self::max_message_bytes) and this many of the longest headers is too big. Without this bound,
+    /// frames without content would go on for ever. Whatever parses frames enforces it, as the engine's `Framing` does.
     pub max_fragments: usize,
     /// Messages that one connection may send.
     pub messages: Rate,

@@ -13,19 +13,29 @@ use tungstenite::Message;
 use tungstenite::error::{CapacityError, Error};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
-use super::header::{Header, Kind};
+use super::header::{HEADER_MAX, Header, Kind};
 use std::io::{self, Read, Write};
-use switchboard_core::{CloseReason, ConnectionId, Driver, Outlet, Timestamp};
+use switchboard_core::{CloseReason, ConnectionId, Driver, Limits, Outlet, Timestamp};
 
 /// The parser of one connection. Between two calls it holds what there is of a frame, and of a message in fragments, that
 /// is not complete.
 #[derive(Debug)]
 pub struct Framing {
     max_message_bytes: usize,
+    /// Bytes of all frames of one message in fragments.
+    max_fragmented_bytes: usize,
     /// The beginning of a frame.
     partial: Vec<u8>,
     /// There while a message comes in fragments.
-    fragments: Option<Box<WebSocketContext>>,
+    fragments: Option<Box<Fragments>>,
+}
+
+/// A message that is not complete.
+#[derive(Debug)]
+struct Fragments {
+    parser: WebSocketContext,
+    /// Bytes of its frames so far, headers included.
+    bytes: usize,
 }
 
 /// Why nothing more is parsed.
@@ -56,9 +66,13 @@ struct Sink<'d, O> {
 }
 
 impl Framing {
-    /// A parser that allows messages of so many bytes.
-    pub fn new(max_message_bytes: usize) -> Self {
-        Self { max_message_bytes, partial: Vec::new(), fragments: None }
+    /// A parser that allows messages of [`max_message_bytes`](Limits::max_message_bytes), in about
+    /// [`max_fragments`](Limits::max_fragments) frames.
+    pub fn new(limits: &Limits) -> Self {
+        let max_message_bytes = limits.max_message_bytes;
+        let headers = limits.max_fragments.saturating_mul(HEADER_MAX);
+        let max_fragmented_bytes = max_message_bytes.saturating_add(headers);
+        Self { max_message_bytes, max_fragmented_bytes, partial: Vec::new(), fragments: None }
     }
 
     /// Gives everything that is complete to the driver. The bytes are unmasked in their place. After a [`Stop`] there must
@@ -71,7 +85,7 @@ impl Framing {
         bytes: &mut [u8],
     ) -> Option<Stop> {
         let mut sink = Sink { driver, now, id };
-        let stop = if self.partial.is_empty() {
+        if self.partial.is_empty() {
             let (taken, stop) = self.frames(&mut sink, bytes);
             self.partial.extend_from_slice(&bytes[taken..]);
             stop
@@ -86,9 +100,7 @@ impl Framing {
                 self.partial.extend_from_slice(&all[taken..]);
             }
             stop
-        };
-        driver.after_read(now, id, bytes.len());
-        stop
+        }
     }
 
     /// Handles whole frames. Answers how many bytes those were.
@@ -101,7 +113,8 @@ impl Framing {
         while let Some(header) = Header::read(&bytes[taken..]) {
             let rest = &mut bytes[taken..];
             // Its header is enough, so that the end does not depend on how much of it has come.
-            if let Some(reason) = header.fault(self.max_message_bytes) {
+            let fault = header.fault(self.max_message_bytes);
+            if let Some(reason) = fault.or_else(|| self.endless(&header)) {
                 return (bytes.len(), Some(Stop::Violation(reason)));
             }
             let Some(frame) = rest.get_mut(..header.frame_len()) else { break };
@@ -112,6 +125,13 @@ impl Framing {
             }
         }
         (taken, None)
+    }
+
+    /// A message that goes on and on, however small its frames, is too big. Control frames between them are not part of it.
+    fn endless(&self, header: &Header) -> Option<CloseReason> {
+        let bytes = self.fragments.as_ref()?.bytes.saturating_add(header.frame_len());
+        let is_endless = !header.kind.is_control() && bytes > self.max_fragmented_bytes;
+        is_endless.then_some(CloseReason::TooBig(self.max_message_bytes))
     }
 
     fn frame<O: Outlet>(
@@ -146,7 +166,7 @@ impl Framing {
     /// Lets tungstenite have these bytes, and gives the driver what it makes of them.
     fn by_the_book<O: Outlet>(&mut self, sink: &mut Sink<'_, O>, bytes: &[u8]) -> Option<Stop> {
         let max = self.max_message_bytes;
-        let context = self.fragments.get_or_insert_with(|| {
+        let fragments = self.fragments.get_or_insert_with(|| {
             // The driver writes all frames itself, so that tungstenite's write buffer only ever holds one control frame; and
             // it reads from memory, so that a small read buffer costs nothing.
             let config = WebSocketConfig::default()
@@ -155,11 +175,13 @@ impl Framing {
                 .max_write_buffer_size(1_024)
                 .max_message_size(Some(max))
                 .max_frame_size(Some(max));
-            Box::new(WebSocketContext::new(Role::Server, Some(config)))
+            let parser = WebSocketContext::new(Role::Server, Some(config));
+            Box::new(Fragments { parser, bytes: 0 })
         });
+        fragments.bytes += bytes.len();
         let mut piece = Piece(bytes);
         loop {
-            match context.read(&mut piece) {
+            match fragments.parser.read(&mut piece) {
                 Ok(Message::Text(text)) => sink.driver.text(sink.now, sink.id, &text),
                 Ok(Message::Binary(bytes)) => sink.driver.binary(sink.now, sink.id, bytes),
                 Ok(Message::Ping(payload)) => sink.driver.ping(sink.now, sink.id, &payload),

@@ -5,6 +5,9 @@ use switchboard_core::CloseReason;
 /// The longest payload of a control frame (RFC 6455, 5.5).
 const CONTROL_MAX: usize = 125;
 
+/// The longest header of a client's frame.
+pub(super) const HEADER_MAX: usize = 14;
+
 /// What a frame is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
@@ -14,6 +17,12 @@ pub(super) enum Kind {
     Close,
     Ping,
     Pong,
+}
+
+impl Kind {
+    pub(super) fn is_control(self) -> bool {
+        matches!(self, Self::Close | Self::Ping | Self::Pong)
+    }
 }
 
 #[derive(PartialEq, Eq, Debug)]
@@ -74,7 +83,7 @@ impl Header {
     /// Why a client must not send such a frame, if messages have at most so many bytes. `None` for a lawful one, which may
     /// still come at the wrong time.
     pub(super) fn fault(&self, max_payload: usize) -> Option<CloseReason> {
-        let is_control = matches!(self.kind, Kind::Close | Kind::Ping | Kind::Pong);
+        let is_control = self.kind.is_control();
         let most = if is_control { max_payload.max(CONTROL_MAX) } else { max_payload };
         let rule = |what: &'static str| Some(CloseReason::Protocol(what.into()));
         if !self.is_known {

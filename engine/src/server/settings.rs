@@ -127,11 +127,6 @@ impl Settings {
             Err(_) => Some(Command::Close { connection, reason: CloseReason::Internal }),
         }
     }
-
-    /// The largest message that is read.
-    pub fn max_message_bytes(&self) -> usize {
-        self.config.limits.max_message_bytes
-    }
 }
 
 impl fmt::Debug for Settings {

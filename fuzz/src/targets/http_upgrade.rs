@@ -182,6 +182,7 @@ impl Drop for Sink {
 
 fn frames(pieces: &[&[u8]], codec: Codec) -> Outcome {
     let limits = Limits { max_message_bytes: MAX_MESSAGE_BYTES, ..Limits::default() };
+    let mut framing = Framing::new(&limits);
     let config = Config { limits, ..Config::default() };
     let now = Timestamp::ZERO;
     let outcome = Rc::new(RefCell::new(Outcome::default()));
@@ -189,7 +190,6 @@ fn frames(pieces: &[&[u8]], codec: Codec) -> Outcome {
     let user = UserName::new("ann").expect("a good name");
     let id = driver.connect(now, user, Vec::new(), None).expect("there is room");
     assert!(driver.open(now, id, codec, Sink(Rc::clone(&outcome))));
-    let mut framing = Framing::new(MAX_MESSAGE_BYTES);
     for piece in pieces {
         if let Some(stop) = framing.feed(&mut driver, now, id, &mut piece.to_vec()) {
             outcome.borrow_mut().stop = Some(stop.clone());

@@ -150,7 +150,7 @@ impl<O: Outlet + Clone> Engine<O> {
     /// A socket whose upgrade has been answered elsewhere, for a seat that [`Driver::connect`] gave. Answers its key, `None`
     /// when the seat's time was over.
     pub fn adopted(&mut self, now: Timestamp, id: ConnectionId, outlet: O) -> Option<usize> {
-        let framing = Framing::new(self.settings.max_message_bytes());
+        let framing = Framing::new(&self.settings.config.limits);
         let key = self.peers.insert(outlet.clone(), Stage::Open(id, framing));
         let held = self.ended.hold(key, outlet);
         if !self.driver.open(now, id, self.settings.entrance.codec, held) {
@@ -412,7 +412,7 @@ impl<O: Outlet + Clone> Engine<O> {
         let Some(outlet) = self.peers.outlet(key).cloned() else {
             return self.driver.abandon(now, id);
         };
-        let framing = Framing::new(self.settings.max_message_bytes());
+        let framing = Framing::new(&self.settings.config.limits);
         self.peers.set(key, Stage::Open(id, framing));
         let held = self.ended.hold(key, outlet);
         let codec = self.settings.entrance.codec;
