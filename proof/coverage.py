@@ -1,61 +1,59 @@
-"""The parts of proof/coverage that read JSON: which programs were built, and what of the sources they reached."""
+"""The figures of proof/coverage: which lines and regions of some folders were reached, unit tests left out.
+
+    coverage.py LCOV JSON FOLDER...
+"""
 
 import json
-import pathlib
 import sys
+from pathlib import Path
 
-
-def objects(build):
-    """The test programs of a build, as arguments for llvm-cov."""
-    found = []
-    for line in open(build, encoding="utf-8"):
-        message = json.loads(line)
-        if message.get("reason") == "compiler-artifact" and message.get("executable"):
-            found.append(message["executable"])
-    print(found[0])
-    for other in found[1:]:
-        print("-object")
-        print(other)
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def code_lines(path):
     """How many lines a file has before its unit tests, which come last."""
-    text = pathlib.Path(path).read_text(encoding="utf-8")
-    if path.endswith("/tests.rs"):
+    if path.name == "tests.rs":
         return 0
+    text = path.read_text(encoding="utf-8")
     return text.split("#[cfg(test)]\n#[allow", 1)[0].split("#[cfg(test)]\nmod tests {", 1)[0].count("\n")
 
 
-def reached_lines(info):
+def reached_lines(lcov):
     """By file: whether each line with code in it was reached."""
     files = {}
-    lines = {}
-    for line in open(info, encoding="utf-8"):
+    for line in open(lcov, encoding="utf-8"):
         kind, _, rest = line.strip().partition(":")
         if kind == "SF":
-            limit, lines = code_lines(rest), files.setdefault(rest, {})
+            lines = files.setdefault(rest, {})
         elif kind == "DA":
             number, count = (int(part) for part in rest.split(",")[:2])
-            if number <= limit:
-                lines[number] = lines.get(number, False) or count > 0
+            lines[number] = lines.get(number, False) or count > 0
     return files
 
 
 def reached_regions(export):
-    """By file: whether each region was reached, in any of its instances."""
+    """By file: whether each region was reached, in any instance of its function."""
     files = {}
     for function in json.load(open(export, encoding="utf-8"))["data"][0]["functions"]:
         for first, column, last, end, count, file, _, kind in function["regions"]:
-            path = function["filenames"][file]
             if kind == 0:
-                regions = files.setdefault(path, {})
+                regions = files.setdefault(function["filenames"][file], {})
                 place = (first, column, last, end)
                 regions[place] = regions.get(place, False) or count > 0
-    return {
-        path: {place: hit for place, hit in regions.items() if place[0] <= code_lines(path)}
-        for path, regions in files.items()
-        if "/core/src/" in path
-    }
+    return files
+
+
+def within(folder, files, line_of):
+    """Those of a folder's files, as paths in it, with only what stands before the unit tests."""
+    found = {}
+    for name, reached in files.items():
+        path = Path(name)
+        if path.is_relative_to(ROOT / folder):
+            limit = code_lines(path)
+            found[path.relative_to(ROOT)] = {
+                place: hit for place, hit in reached.items() if line_of(place) <= limit
+            }
+    return found
 
 
 def ranges(numbers):
@@ -71,17 +69,27 @@ def ranges(numbers):
 
 def share(files):
     hits = [hit for places in files.values() for hit in places.values()]
-    return f"{100 * sum(hits) / len(hits):.2f} % ({sum(hits)} of {len(hits)})"
+    return f"{100 * sum(hits) / max(1, len(hits)):.2f} % ({sum(hits):,} of {len(hits):,})"
 
 
-def report(info, export, root):
-    lines, regions = reached_lines(info), reached_regions(export)
-    for path in sorted(lines):
-        missed = sorted(number for number, hit in lines[path].items() if not hit)
-        if missed:
-            print(f"{pathlib.Path(path).relative_to(root)}: {ranges(missed)}")
-    print(f"lines {share(lines)}, regions {share(regions)}")
+def main(lcov, export, *folders):
+    lines, regions = reached_lines(lcov), reached_regions(export)
+    totals = []
+    for folder in folders:
+        of_lines = within(folder, lines, lambda number: number)
+        of_regions = within(folder, regions, lambda place: place[0])
+        for path in sorted(of_lines):
+            missed = sorted(number for number, hit in of_lines[path].items() if not hit)
+            if missed:
+                print(f"{path}: {ranges(missed)}")
+        groups = {folder: ""}
+        for path in of_lines:
+            if len(path.relative_to(folder).parts) > 1:
+                groups[f"{folder}/{path.relative_to(folder).parts[0]}"] = ""
+        for group in groups:
+            inside = lambda files: {path: hits for path, hits in files.items() if path.is_relative_to(group)}
+            totals.append(f"{group}: lines {share(inside(of_lines))}, regions {share(inside(of_regions))}")
+    print("\n".join(totals))
 
 
-if __name__ == "__main__":
-    {"objects": objects, "report": report}[sys.argv[1]](*sys.argv[2:])
+main(*sys.argv[1:])

@@ -1,5 +1,5 @@
 //! A few things that the state machine does, each so often that a tool can count the instructions of one
-//! (`.ci/instructions`).
+//! (`scripts/instructions`).
 //!
 //! `instructions` says what there is; `instructions NAME` does it, and says how often.
 #![allow(missing_docs)]
