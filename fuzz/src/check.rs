@@ -1,25 +1,16 @@
-//! Runs operations against a hub, watches what comes out, and holds one invariant against it.
+//! Runs operations against a hub, and lets observers look at what goes in and what comes out.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use switchboard_core::{
-    Action, ConnectionId, Event, Hub, Position, RoomName, Stats, Timestamp, UserName,
-};
+use switchboard_core::{Action, Event, Hub, Timestamp};
 
-use crate::answers::Answers;
-use crate::blips::Blips;
-use crate::clients::Clients;
-use crate::desk::Desk;
-use crate::drive;
-use crate::hear::Heard;
-use crate::lockstep::Lockstep;
-use crate::log::{Draft, Log};
+pub use crate::facts::Tally;
+use crate::facts::{Facts, Step};
+use crate::observers::{self, Fed, Observer, Scene, Verdict};
 use crate::ops::Op;
 use crate::setup::{SETUP_BYTES, Setup};
-use crate::watch::Watch;
-use crate::words::{brief, is_refusal, note};
+use crate::words::brief;
 
 /// What a run is held to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,10 +54,16 @@ impl Scenario {
         let setup = Setup::decode(setup);
         Self { setup: if seed % 3 == 2 { setup.roomy() } else { setup }, seed: seed.into(), ops }
     }
-}
 
-/// How often what happened.
-pub type Tally = BTreeMap<String, u64>;
+    /// A hub with this configuration and seed.
+    ///
+    /// # Errors
+    /// When the hub refuses the configuration.
+    pub fn hub(&self) -> Result<Hub, String> {
+        Hub::new(self.setup.0.clone(), self.seed, Timestamp::ZERO)
+            .map_err(|error| error.to_string())
+    }
+}
 
 /// Runs a scenario.
 ///
@@ -100,53 +97,21 @@ pub fn events(scenario: &Scenario) -> Result<Vec<(Timestamp, Event)>, String> {
     Ok(run.events.unwrap_or_default())
 }
 
-/// What came out in one step: an operation, and the ticks that were due after it.
-#[derive(Default, Debug)]
-pub struct Step {
-    /// To connections.
-    pub heard: Vec<(usize, Heard)>,
-    /// To the driver and the application, in the model's words.
-    pub said: Vec<String>,
-}
-
 /// A run under way.
 #[derive(Debug)]
 pub struct Run<'a> {
-    pub(crate) scenario: &'a Scenario,
+    scenario: &'a Scenario,
     pub(crate) invariant: Invariant,
     /// The machine.
     pub hub: Hub,
-    pub(crate) twin: Option<Hub>,
-    /// The driver's clock.
-    pub now: Timestamp,
+    /// What its driver knows.
+    pub facts: Facts,
+    observers: Vec<Box<dyn Observer>>,
     /// How far the clock of the next event is behind.
     pub(crate) behind: Duration,
-    /// Connections in the order of their admission.
-    pub made: Vec<ConnectionId>,
-    /// Whose each is.
-    pub users: Vec<UserName>,
-    /// Where each came from.
-    pub(crate) came: Vec<Vec<(RoomName, Option<Position>)>>,
-    pub(crate) numbers: BTreeMap<ConnectionId, usize>,
-    pub(crate) pings: Vec<(Option<u64>, Option<u64>)>,
-    /// What clients know.
-    pub clients: Clients,
-    /// What was published.
-    pub log: Log,
-    pub(crate) desk: Desk,
-    /// How many of the last messages do not arrive at the connection that is lost now.
-    pub(crate) torn: u8,
-    /// What came out in this step.
-    pub step: Step,
-    pub(crate) watch: Watch,
-    pub(crate) answers: Option<Answers>,
-    pub(crate) blips: Option<Blips>,
-    pub(crate) lockstep: Option<Lockstep>,
-    /// How often what happened.
-    pub tally: Tally,
-    pub(crate) transcript: String,
-    pub(crate) is_recorded: bool,
-    /// How many operations have begun.
+    transcript: String,
+    is_recorded: bool,
+    /// The number of operations that have begun.
     steps: usize,
     events: Option<Vec<(Timestamp, Event)>>,
 }
@@ -157,37 +122,13 @@ impl<'a> Run<'a> {
         invariant: Invariant,
         is_recorded: bool,
     ) -> Result<Self, String> {
-        let hub = || {
-            Hub::new(scenario.setup.0.clone(), scenario.seed, Timestamp::ZERO)
-                .map_err(|error| error.to_string())
-        };
-        let has_twin =
-            matches!(invariant, Invariant::SameLogSameActions | Invariant::StaleIdsChangeNothing);
         Ok(Self {
             scenario,
             invariant,
-            hub: hub()?,
-            twin: if has_twin { Some(hub()?) } else { None },
-            now: Timestamp::ZERO,
+            hub: scenario.hub()?,
+            facts: Facts::new(scenario.setup.clone()),
+            observers: observers::of(scenario, invariant)?,
             behind: Duration::ZERO,
-            made: Vec::new(),
-            users: Vec::new(),
-            came: Vec::new(),
-            numbers: BTreeMap::new(),
-            pings: Vec::new(),
-            clients: Clients::default(),
-            log: Log::default(),
-            desk: Desk::default(),
-            torn: 0,
-            step: Step::default(),
-            watch: Watch::new(scenario.setup.clone()),
-            answers: (invariant == Invariant::EveryMessageHasOneAnswer)
-                .then(|| Answers::new(scenario.setup.clone())),
-            blips: (invariant == Invariant::NobodyHearsOfABlip)
-                .then(|| Blips::new(scenario.setup.clone())),
-            lockstep: (invariant == Invariant::TheHubAgreesWithTheModel)
-                .then(|| Lockstep::new(scenario.setup.clone())),
-            tally: Tally::new(),
             transcript: String::new(),
             is_recorded,
             steps: 0,
@@ -206,212 +147,72 @@ impl<'a> Run<'a> {
         }
         self.finish()?;
         let stats = self.hub.stats();
-        for (what, count) in [("replayed", stats.replayed), ("repeated", stats.repeated)] {
-            *self.tally.entry(what.to_owned()).or_default() += count;
-        }
-        Ok(std::mem::take(&mut self.tally))
+        self.facts.count("replayed", stats.replayed);
+        self.facts.count("repeated", stats.repeated);
+        Ok(std::mem::take(&mut self.facts.tally))
     }
 
-    /// Ticks until nothing is due, and compares.
-    pub(crate) fn settle(&mut self, only_ticks: bool) -> Result<(), String> {
-        let (live, probes) = (self.hub.stats(), self.scenario.ops.len());
-        let seats = live.connections + live.reserved + live.closing + live.held;
-        let mut bound = 3 * seats + 3 * probes + 32;
-        while self.hub.next_deadline().is_some_and(|next| next <= self.now) {
-            if bound == 0 {
-                return Err(format!("ticks at {:?} do not come to an end", self.now));
-            }
-            bound -= 1;
-            self.feed(self.now, Event::Tick, None)?;
-        }
-        if let Some(mut lockstep) = self.lockstep.take() {
-            let result = lockstep.compare(self, only_ticks);
-            self.lockstep = Some(lockstep);
-            result?;
-        }
-        self.step = Step::default();
-        match self.invariant {
-            Invariant::CapacityIsNeverExceeded => self.watch.check_capacity(&self.hub, &self.made),
-            Invariant::EveryQueueIsBounded => self.watch.check_queues(&self.hub, &self.made),
-            Invariant::DrainEndsByItsDeadline => self.watch.check_drain(self.now),
-            Invariant::EveryAcceptGetsExactlyOneClosed => {
-                self.watch.check_gauges(&self.hub.stats())
-            }
-            Invariant::EmptyHubHasEmptyTables
-            | Invariant::StaleIdsChangeNothing
-            | Invariant::NothingFollowsAClose
-            | Invariant::DeliveryIsInOffsetOrder
-            | Invariant::AClientsStreamIsTheLog
-            | Invariant::EveryMessageHasOneAnswer
-            | Invariant::NobodyHearsOfABlip
-            | Invariant::ProgressIsMade
-            | Invariant::SameLogSameActions
-            | Invariant::TheHubAgreesWithTheModel => Ok(()),
-        }
+    /// Lets each observer look at the hub.
+    fn each(&mut self, look: impl Fn(&mut dyn Observer, Scene<'_>) -> Verdict) -> Verdict {
+        let scene = Scene { hub: &self.hub, facts: &self.facts };
+        self.observers.iter_mut().try_for_each(|observer| look(observer.as_mut(), scene))
     }
 
-    /// One event into the hub, and what comes of it into the observers.
-    pub(crate) fn feed(
-        &mut self,
-        now: Timestamp,
-        event: Event,
-        target: Option<usize>,
-    ) -> Result<(), String> {
+    /// One event into the hub, and what comes of it to the observers.
+    pub(crate) fn feed(&mut self, now: Timestamp, event: Event, target: Option<usize>) -> Verdict {
         if let Some(events) = &mut self.events {
             events.push((now, event.clone()));
         }
-        let is_stale = target.is_some_and(|c| self.watch.is_gone(c));
-        if let Some(lockstep) = &mut self.lockstep {
-            let except = drive::except(&event).and_then(|id| self.numbers.get(&id).copied());
-            lockstep.apply(now, &event, target, target.or(except));
-        }
-        self.watch.before(now, &event);
-        let draft = Draft::of(&event, &self.hub);
-        self.listen(&event, target);
-        let heard_before = self.step.heard.len();
-        let is_tick = matches!(event, Event::Tick);
-        if let Some(answers) = &mut self.answers {
-            let open = target
-                .filter(|c| self.hub.connection(self.made[*c]).is_some_and(|view| view.is_open()));
-            let open = open.map(|c| (c, &self.users[c]));
-            answers.before(now, &event, open, self.hub.stats());
-        }
-        if let Some(blips) = &mut self.blips {
-            blips.before(now, &event, target);
-        }
-        // These may hear of what happened long ago.
-        let is_late =
-            |id: &ConnectionId| self.hub.connection(*id).is_some_and(|view| view.waiting().0 > 0);
-        let late: Vec<bool> = self.made.iter().map(is_late).collect();
-        let made_before = self.made.len();
-        let mut gone = Vec::new();
-        let before = (is_stale && self.is(Invariant::StaleIdsChangeNothing))
-            .then(|| (self.hub.stats(), self.hub.next_deadline()));
-        let twin_event = self.twin.as_ref().filter(|_| before.is_none()).map(|_| event.clone());
-        let mut twin = match (&mut self.twin, twin_event) {
-            (Some(twin), Some(event)) => Some(twin.handle(now, event)),
-            (Some(_) | None, _) => None,
-        };
-        let mut count = 0;
-        for action in self.hub.handle(now, event.clone()) {
-            count += 1;
-            if let Action::Accept { connection, .. } = &action {
-                self.numbers.insert(*connection, self.made.len());
-                self.made.push(*connection);
-                self.pings.push((None, None));
-                if let Event::Connect { user, rooms, .. } = &event {
-                    self.users.push(user.clone());
-                    self.came.push(rooms.clone());
-                }
-            }
-            if let Action::Closed { connection, .. } = &action {
-                gone.extend(self.numbers.get(connection));
-            }
-            self.desk.hears(&action);
-            if let Some(answers) = &mut self.answers {
-                let to: &[ConnectionId] = if let Action::Send { to, .. } = &action {
-                    to
-                } else if let Action::Closed { connection, .. } = &action {
-                    std::slice::from_ref(connection)
-                } else {
-                    &[]
-                };
-                let to: Vec<usize> = to.iter().map(|id| self.numbers[id]).collect();
-                answers.see(&action, &to, is_tick)?;
-            }
-            if let Some(blips) = &mut self.blips {
-                let c = drive::subject(&action).and_then(|id| self.numbers.get(&id).copied());
-                blips.see(&action, c);
-            }
+        let is_stale = target.is_some_and(|c| self.facts.ended[c] > 0);
+        let heard_before = self.facts.step.heard.len();
+        let fed = Fed { now, event: &event, target, is_stale, heard_before };
+        self.facts.before(&self.hub, &event, target);
+        self.each(|observer, scene| {
+            observer.before(scene, &fed);
+            Ok(())
+        })?;
+        let actions: Vec<Action<'_>> = self.hub.handle(now, event.clone()).collect();
+        for action in &actions {
             if self.is_recorded {
-                let tick = if is_tick { "tick" } else { "" };
-                let _ = writeln!(self.transcript, "{:>14} {tick:>4}   => {}", "", brief(&action));
+                let tick = if matches!(event, Event::Tick) { "tick" } else { "" };
+                let _ = writeln!(self.transcript, "{:>14} {tick:>4}   => {}", "", brief(action));
             }
-            if let Some(twin) = &mut twin {
-                let other = twin.next();
-                if other.as_ref() != Some(&action)
-                    || format!("{other:?}") != format!("{:?}", Some(&action))
-                {
-                    return Err(format!("{action:?} here, {other:?} there"));
-                }
-            }
-            if is_stale
-                && !is_refusal(&action)
-                && self.invariant == Invariant::StaleIdsChangeNothing
-            {
-                return Err(format!("an id that is gone causes {action:?}"));
-            }
-            let ordered = self.watch.see(&action, &self.numbers, self.invariant, self.now);
-            ordered?;
-            note(&action, &self.numbers, &mut self.step, &mut self.pings, &mut self.tally)?;
+            self.facts.take(action)?;
         }
-        if let Some(other) = twin.and_then(|mut twin| twin.next()) {
-            return Err(format!("nothing here, {other:?} there"));
+        self.facts.count("actions", actions.len() as u64);
+        for observer in &mut self.observers {
+            observer.actions(&self.facts, &fed, &actions)?;
         }
-        *self.tally.entry("actions".to_owned()).or_default() += count;
-        if let Some((stats, deadline)) = before {
-            let same = Stats { stale_events: stats.stale_events + 1, ..stats };
-            if self.hub.stats() != same || self.hub.next_deadline() != deadline {
-                return Err(format!(
-                    "an id that is gone changed {same:?} to {:?}",
-                    self.hub.stats()
-                ));
+        self.facts.after(&self.hub, heard_before)?;
+        self.each(|observer, scene| observer.after(scene, &fed))
+    }
+
+    /// Ticks until nothing is due, and lets the observers look at what has become of it. `is_idle`
+    /// says that there was no operation before.
+    pub(crate) fn settle(&mut self, is_idle: bool) -> Verdict {
+        let (live, probes) = (self.hub.stats(), self.scenario.ops.len());
+        let seats = live.connections + live.reserved + live.closing + live.held;
+        let mut bound = 3 * seats + 3 * probes + 32;
+        while self.hub.next_deadline().is_some_and(|next| next <= self.facts.now) {
+            if bound == 0 {
+                return Err(format!("ticks at {:?} do not come to an end", self.facts.now));
             }
-            *self.tally.entry("stale".to_owned()).or_default() += 1;
+            bound -= 1;
+            self.feed(self.facts.now, Event::Tick, None)?;
         }
-        if let Some(lockstep) = &mut self.lockstep {
-            lockstep.after(&self.hub, &self.step.heard)?;
-        }
-        if let Some(blips) = &mut self.blips {
-            for (c, id) in self.made.iter().enumerate().skip(made_before) {
-                if let Some(view) = self.hub.connection(*id) {
-                    blips.accepted(c, (view.user().clone(), view.session()));
-                }
-            }
-            for (c, id) in self.made.iter().enumerate() {
-                let view = self.hub.connection(*id);
-                if view.is_some_and(|view| view.is_closing() && view.is_blocked()) {
-                    blips.lose_sight(c);
-                }
-            }
-            for (c, heard) in &self.step.heard[heard_before..] {
-                if let Heard::Message(message) = heard
-                    && !late.get(*c).is_some_and(|late| *late)
-                {
-                    blips.check(message)?;
-                }
-            }
-        }
-        if let Some(answers) = &mut self.answers {
-            let view = target.and_then(|c| self.hub.connection(self.made[c]));
-            answers.after(&self.hub.stats(), view.is_some_and(|view| view.is_open()))?;
-        }
-        self.log.record(&draft, &self.hub, &self.scenario.setup)?;
-        let follows = matches!(
-            self.invariant,
-            Invariant::DeliveryIsInOffsetOrder | Invariant::AClientsStreamIsTheLog
-        );
-        for (c, heard) in &self.step.heard[heard_before..] {
-            let result = match heard {
-                Heard::Message(message) => self.clients.hear(*c, message, &self.log),
-                Heard::Close(_) => {
-                    self.clients.ends(*c, 0);
-                    Ok(())
-                }
-                Heard::Ping(_) => Ok(()),
-            };
-            if follows {
-                result.map_err(|why| format!("c{c} {why}"))?;
-            }
-        }
-        gone.into_iter().for_each(|c| self.clients.ends(c, self.torn));
-        self.clients.answered();
-        self.watch.after(&event, self.invariant)
+        self.each(|observer, scene| observer.settled(scene, is_idle))?;
+        self.facts.step = Step::default();
+        Ok(())
+    }
+
+    /// The end, or a point from which nobody waits for anything.
+    pub(crate) fn conclude(&mut self) -> Verdict {
+        self.each(|observer, scene| observer.finished(scene))
     }
 
     pub(crate) fn record(&mut self, line: impl Fn() -> String) {
         if self.is_recorded {
-            let _ = writeln!(self.transcript, "{:>12}ms  {}", self.now.as_millis(), line());
+            let _ = writeln!(self.transcript, "{:>12}ms  {}", self.facts.now.as_millis(), line());
         }
     }
 }

@@ -4,14 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use switchboard_core::{
-    Action, CloseReason, Command, ConnectionId, Disconnect, ErrorCode, Event, Inbound, Json, Kind,
-    Message, MessageId, NameError, Notice, Payload, RawFrame, Refusal, Request, RoomName, Ticket,
-    UserName,
+    CloseReason, Command, ConnectionId, Disconnect, ErrorCode, Event, Inbound, Json, Kind, Message,
+    MessageId, NameError, Payload, RawFrame, Refusal, Request, RoomName, Ticket, UserName,
 };
 
-use crate::clients::Clients;
-use crate::desk::{Desk, from_end};
-use crate::log::Log;
+use crate::desk::from_end;
+use crate::facts::Facts;
 use crate::ops::{Op, room_name, rooms_of, user_name};
 
 /// Kinds that clients publish: one in four is handled by the application where one is, one is reserved.
@@ -24,30 +22,12 @@ fn kind_name(kind: u8) -> &'static str {
     }
 }
 
-/// What an operation refers to.
-#[derive(Clone, Copy, Debug)]
-pub struct Context<'a> {
-    /// Connections in the order of their admission.
-    pub made: &'a [ConnectionId],
-    /// Whose each is.
-    pub users: &'a [UserName],
-    /// What clients know.
-    pub clients: &'a Clients,
-    /// What was published.
-    pub log: &'a Log,
-    /// What can be answered and repeated.
-    pub desk: &'a Desk,
-    /// The pings that each was last asked to answer.
-    pub pings: &'a [(Option<u64>, Option<u64>)],
-    /// Counts operations; names what they make.
-    pub serial: u64,
-}
-
 /// The event that an aimed operation is for the hub; `None` if it is none.
-pub fn event(op: Op, context: Context<'_>) -> Result<Option<Event>, NameError> {
-    let serial = context.serial;
+///
+/// `serial` counts operations and names what they make.
+pub fn event(op: Op, facts: &Facts, serial: u64) -> Result<Option<Event>, NameError> {
     let ticket = Ticket(serial);
-    let connection = |c: u8| context.made.get(usize::from(c)).copied();
+    let connection = |c: u8| facts.made.get(usize::from(c)).copied();
     let room = |room: u8| RoomName::new(&room_name(room));
     let user = |user: u8| UserName::new(&user_name(user));
     let key = |key: u8| (key > 0).then(|| format!("k{key}").as_str().try_into()).transpose();
@@ -56,19 +36,19 @@ pub fn event(op: Op, context: Context<'_>) -> Result<Option<Event>, NameError> {
     let target = match op {
         Op::Connect { user: name, rooms, come, since } => {
             let user = user(name)?;
-            let session = context.clients.session(&user, come);
+            let session = facts.clients.session(&user, come);
             let who = session.map(|session| (user.clone(), session));
             let rooms: Result<_, _> = rooms_of(rooms)
                 .iter()
                 .map(|room| {
-                    let since = context.clients.since(who.as_ref(), room, since, context.log);
+                    let since = facts.clients.since(who.as_ref(), room, since, &facts.log);
                     Ok((RoomName::new(room)?, since))
                 })
                 .collect();
             return Ok(Some(Event::Connect { ticket, user, rooms: rooms?, session }));
         }
         Op::Answer { back, how } => {
-            let Some((connection, user, id)) = from_end(&context.desk.handed, back).cloned() else {
+            let Some((connection, user, id)) = from_end(&facts.desk.handed, back).cloned() else {
                 return Ok(None);
             };
             let result = match how % 4 {
@@ -81,7 +61,7 @@ pub fn event(op: Op, context: Context<'_>) -> Result<Option<Event>, NameError> {
             return Ok(Some(Event::Command { ticket, command }));
         }
         Op::State { back, right } => {
-            let Some((wanted, room)) = from_end(&context.desk.questions, back).cloned() else {
+            let Some((wanted, room)) = from_end(&facts.desk.questions, back).cloned() else {
                 return Ok(None);
             };
             let wanted = if right { wanted } else { Ticket(u64::MAX) };
@@ -146,12 +126,16 @@ pub fn event(op: Op, context: Context<'_>) -> Result<Option<Event>, NameError> {
         | Op::CommandSend { c }
         | Op::Close { c } => c,
     };
-    event_for(op, target.into(), context)
+    event_for(op, target.into(), facts, serial)
 }
 
 /// The event that an operation of this connection is.
-pub fn event_for(op: Op, target: usize, context: Context<'_>) -> Result<Option<Event>, NameError> {
-    let serial = context.serial;
+pub fn event_for(
+    op: Op,
+    target: usize,
+    facts: &Facts,
+    serial: u64,
+) -> Result<Option<Event>, NameError> {
     let ticket = Ticket(serial);
     let room = |room: u8| RoomName::new(&room_name(room));
     let user = |user: u8| UserName::new(&user_name(user));
@@ -159,10 +143,10 @@ pub fn event_for(op: Op, target: usize, context: Context<'_>) -> Result<Option<E
     let key = |key: u8| (key > 0).then(|| format!("k{key}").as_str().try_into()).transpose();
     let payload = || Payload::Binary(Bytes::from(format!("p{serial}")));
     let maybe = |it: Option<u8>| it.map(room).transpose();
-    let Some(&connection) = context.made.get(target) else { return Ok(None) };
-    let (ping, health_ping) = context.pings[target];
-    let who = context.clients.who(target);
-    let been_at = |room: &RoomName, since| context.clients.since(who, room, since, context.log);
+    let Some(&connection) = facts.made.get(target) else { return Ok(None) };
+    let (ping, health_ping) = facts.pings[target];
+    let who = facts.clients.who(target);
+    let been_at = |room: &RoomName, since| facts.clients.since(who, room, since, &facts.log);
     let wrong = Some(u64::MAX - serial);
     let received = |inbound| Event::Received { connection, bytes: 50, inbound };
     let commanded = |command| Event::Command { ticket, command };
@@ -180,7 +164,7 @@ pub fn event_for(op: Op, target: usize, context: Context<'_>) -> Result<Option<E
             received(Inbound::Join { id: id(asks)?, since: been_at(&room, since), room })
         }
         Op::Resume { id: asks, since, .. } => {
-            let rooms = context.clients.wanted(target);
+            let rooms = facts.clients.wanted(target);
             let rooms = rooms.into_iter().map(|room| (room.clone(), been_at(&room, since)));
             received(Inbound::Resume { id: id(asks)?, rooms: rooms.collect() })
         }
@@ -191,8 +175,8 @@ pub fn event_for(op: Op, target: usize, context: Context<'_>) -> Result<Option<E
             received(Inbound::History { id: id(true)?, room, since, limit })
         }
         Op::Repeat { back, altered, .. } => {
-            let user = &context.users[target];
-            let mine = context.desk.sent.iter().rev().filter(|(sender, _)| sender == user);
+            let user = &facts.users[target];
+            let mine = facts.desk.sent.iter().rev().filter(|(sender, _)| sender == user);
             match mine.map(|(_, inbound)| inbound.clone()).nth(back.into()) {
                 Some(inbound) if altered => received(with_payload(inbound, payload())),
                 Some(inbound) => received(inbound),
@@ -206,7 +190,7 @@ pub fn event_for(op: Op, target: usize, context: Context<'_>) -> Result<Option<E
             timeout: Duration::from_millis(timeout_ms.into()),
         }),
         Op::Reply { back, right, .. } => {
-            let asked = from_end(&context.desk.asked, back).cloned();
+            let asked = from_end(&facts.desk.asked, back).cloned();
             // The right one is whoever was asked, and not this one.
             let (connection, id) = match asked {
                 Some((asked, id)) if right => (asked, id),
@@ -316,17 +300,6 @@ fn with_payload(inbound: Inbound, payload: Payload) -> Inbound {
         Inbound::Application(request) => Inbound::Application(Request { payload, ..request }),
         Inbound::Direct { id, to, kind, .. } => Inbound::Direct { id, to, kind, payload },
         other => other,
-    }
-}
-
-/// The connection that an action is about, if it is one.
-pub fn subject(action: &Action<'_>) -> Option<ConnectionId> {
-    #[allow(clippy::wildcard_enum_match_arm, reason = "others are about none, or several")]
-    match action {
-        Action::Close { connection, .. }
-        | Action::Closed { connection, .. }
-        | Action::Notice(Notice::Joined { connection, .. }) => Some(*connection),
-        _ => None,
     }
 }
 

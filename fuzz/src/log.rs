@@ -25,7 +25,7 @@ pub struct Log {
 }
 
 /// What an event would publish, if it does.
-#[derive(Debug)]
+#[derive(Default, Debug)]
 pub struct Draft {
     payload: Option<Payload>,
     /// The sender, whom only rooms without echo leave out, or whom the application leaves out.

@@ -1,5 +1,5 @@
-//! Whether every message with an id is answered once, is handled once, and every request of the application's is settled
-//! once.
+//! Every message with an id is answered once and handled once, and every request of the
+//! application's is settled once.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -8,7 +8,8 @@ use switchboard_core::{
     Timestamp, UserName,
 };
 
-use crate::setup::Setup;
+use super::{Fed, Observer, Scene, Verdict};
+use crate::facts::Facts;
 
 /// A message of a client's, by its id.
 #[derive(Default, Debug)]
@@ -31,18 +32,18 @@ struct Now {
 }
 
 /// Everything that was asked.
-#[derive(Debug)]
-pub struct Answers {
-    setup: Setup,
+#[derive(Default, Debug)]
+pub(super) struct Answers {
+    /// The latest time that the hub has heard of.
     clock: Timestamp,
     asked: BTreeMap<(usize, MessageId), Asked>,
     /// How often the application has answered.
     by_application: BTreeMap<MessageId, u32>,
     handled: BTreeMap<UserName, VecDeque<(Timestamp, MessageId, Inbound)>>,
     now: Option<Now>,
-    /// Requests under way, each with who was asked.
+    /// Requests under way, each with the connection that was asked.
     requests: BTreeMap<Ticket, usize>,
-    /// Who is about to be asked.
+    /// The connection that the event is about.
     asking: Option<usize>,
     is_reply: bool,
 }
@@ -76,62 +77,16 @@ fn answered(message: &Message) -> Option<&MessageId> {
 }
 
 impl Answers {
-    /// Nothing was asked.
-    pub fn new(setup: Setup) -> Self {
-        Self {
-            setup,
-            clock: Timestamp::ZERO,
-            asked: BTreeMap::new(),
-            by_application: BTreeMap::new(),
-            handled: BTreeMap::new(),
-            now: None,
-            requests: BTreeMap::new(),
-            asking: None,
-            is_reply: false,
-        }
-    }
-
-    /// An event is about to go in; `open` is the connection that it is about, if that is open, and whose it is.
-    pub fn before(
-        &mut self,
-        now: Timestamp,
-        event: &Event,
-        open: Option<(usize, &UserName)>,
-        stats: Stats,
-    ) {
-        self.clock = self.clock.max(now);
-        (self.now, self.is_reply) = (None, false);
-        self.asking = open.map(|(c, _)| c);
-        if let Event::Command { command: Command::Answer { id, .. }, .. } = event {
-            *self.by_application.entry(id.clone()).or_default() += 1;
-        }
-        let Event::Received { inbound, .. } = event else { return };
-        let Some(((c, user), id)) = open.zip(id_of(inbound)) else { return };
-        let asked = self.asked.entry((c, id.clone())).or_default();
-        asked.sent += 1;
-        self.is_reply = matches!(inbound, Inbound::Reply { .. });
-        let is_handled = matches!((inbound, &self.setup.0.handled),
-            (Inbound::Application(request), Handled::Kinds(kinds)) if kinds.contains(&request.kind));
-        asked.is_handled |= is_handled || self.is_reply;
-        if matches!(inbound, Inbound::Application(_) | Inbound::Direct { .. }) {
-            let window = self.setup.0.limits.remember_for;
-            let known = self.handled.get(user).and_then(|all| all.iter().rfind(|it| it.1 == *id));
-            let is_repeated =
-                known.is_some_and(|(at, _, it)| it == inbound && *at + window > self.clock);
-            let (user, id, inbound) = (user.clone(), id.clone(), inbound.clone());
-            self.now = Some(Now { user, id, inbound, is_repeated, before: stats });
-        }
-    }
-
-    /// An action came out, for these connections if it is a message, or about this one if it has ended.
-    pub fn see(&mut self, action: &Action<'_>, to: &[usize], is_tick: bool) -> Result<(), String> {
+    /// An action came out, for these connections if it is a message, or about this one if it has
+    /// ended.
+    fn see(&mut self, facts: &Facts, action: &Action<'_>, is_tick: bool) -> Verdict {
         #[allow(clippy::wildcard_enum_match_arm, reason = "others answer nothing")]
         match action {
-            Action::Send { message, .. } => {
+            Action::Send { to, message } => {
                 let Some(id) = answered(message) else { return Ok(()) };
                 let extra = self.by_application.get(id).copied().unwrap_or(0);
-                for c in to {
-                    let asked = self.asked.entry((*c, id.clone())).or_default();
+                for c in to.iter().filter_map(|id| facts.number(id)) {
+                    let asked = self.asked.entry((c, id.clone())).or_default();
                     asked.answered += 1;
                     if asked.answered > asked.sent + extra {
                         return Err(format!("c{c} has {asked:?} answers to {id}"));
@@ -143,15 +98,16 @@ impl Answers {
             {
                 return Err(format!("the application gets {request:?} again"));
             }
-            Action::Closed { .. } => {
-                let open = self.requests.iter().find(|(_, asked)| to.contains(asked));
+            Action::Closed { connection, .. } => {
+                let ended = facts.number(connection);
+                let open = self.requests.iter().find(|(_, asked)| Some(**asked) == ended);
                 if let Some((ticket, c)) = open {
                     return Err(format!("c{c} has ended, and {ticket:?} still waits for it"));
                 }
             }
             Action::Done { ticket, result: Ok(Outcome::Asked) } => {
                 self.requests.insert(*ticket, self.asking.unwrap_or(usize::MAX));
-                let most = self.setup.0.limits.max_requests;
+                let most = facts.setup.0.limits.max_requests;
                 if self.requests.len() > most {
                     return Err(format!("{} requests are under way", self.requests.len()));
                 }
@@ -170,14 +126,49 @@ impl Answers {
         }
         Ok(())
     }
+}
 
-    /// The event was handled.
-    pub fn after(&mut self, stats: &Stats, is_open: bool) -> Result<(), String> {
+impl Observer for Answers {
+    fn before(&mut self, scene: Scene<'_>, fed: &Fed<'_>) {
+        let (event, setup) = (fed.event, &scene.facts.setup.0);
+        self.clock = self.clock.max(fed.now);
+        (self.now, self.is_reply) = (None, false);
+        self.asking = fed.target.filter(|c| scene.view(*c).is_some_and(|view| view.is_open()));
+        if let Event::Command { command: Command::Answer { id, .. }, .. } = event {
+            *self.by_application.entry(id.clone()).or_default() += 1;
+        }
+        let Event::Received { inbound, .. } = event else { return };
+        let Some((c, id)) = self.asking.zip(id_of(inbound)) else { return };
+        let user = &scene.facts.users[c];
+        let asked = self.asked.entry((c, id.clone())).or_default();
+        asked.sent += 1;
+        self.is_reply = matches!(inbound, Inbound::Reply { .. });
+        let is_handled = matches!((inbound, &setup.handled),
+            (Inbound::Application(request), Handled::Kinds(kinds)) if kinds.contains(&request.kind));
+        asked.is_handled |= is_handled || self.is_reply;
+        if matches!(inbound, Inbound::Application(_) | Inbound::Direct { .. }) {
+            let window = setup.limits.remember_for;
+            let known = self.handled.get(user).and_then(|all| all.iter().rfind(|it| it.1 == *id));
+            let is_repeated =
+                known.is_some_and(|(at, _, it)| it == inbound && *at + window > self.clock);
+            let (user, id, inbound) = (user.clone(), id.clone(), inbound.clone());
+            self.now = Some(Now { user, id, inbound, is_repeated, before: scene.hub.stats() });
+        }
+    }
+
+    fn actions(&mut self, facts: &Facts, fed: &Fed<'_>, actions: &[Action<'_>]) -> Verdict {
+        let is_tick = matches!(fed.event, Event::Tick);
+        actions.iter().try_for_each(|action| self.see(facts, action, is_tick))
+    }
+
+    fn after(&mut self, scene: Scene<'_>, fed: &Fed<'_>) -> Verdict {
         let Some(now) = self.now.take() else { return Ok(()) };
-        let limits = &self.setup.0.limits;
+        let (stats, limits) = (scene.hub.stats(), &scene.facts.setup.0.limits);
         if limits.remembered == 0 || limits.remembered_in_all < 1_000 {
             return Ok(());
         }
+        let view = fed.target.and_then(|c| scene.view(c));
+        let is_open = view.is_some_and(|view| view.is_open());
         let is_refused = stats.refused > now.before.refused;
         let is_repeated = stats.repeated > now.before.repeated;
         let is_published = stats.published > now.before.published;
@@ -197,10 +188,11 @@ impl Answers {
         Ok(())
     }
 
-    /// Nothing waits any more: whoever is still here has had all answers.
-    pub fn check(&self, is_here: impl Fn(usize) -> bool) -> Result<(), String> {
+    /// Each connection that is still here has had all its answers.
+    fn finished(&mut self, scene: Scene<'_>) -> Verdict {
         for ((c, id), asked) in &self.asked {
-            if is_here(*c) && !asked.is_handled && asked.answered < asked.sent {
+            let is_here = scene.view(*c).is_some_and(|view| view.is_open());
+            if is_here && !asked.is_handled && asked.answered < asked.sent {
                 return Err(format!("c{c} has had no answer to {id}: {asked:?}"));
             }
         }

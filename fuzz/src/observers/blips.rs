@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use switchboard_core::{
-    Action, CloseReason, Command, Ending, Event, Inbound, Message, Notice, RoomName, Timestamp,
-    UserLimitPolicy, UserName,
+    Action, CloseReason, Command, ConnectionId, Ending, Event, Inbound, Limits, Message, Notice,
+    RoomName, Timestamp, UserLimitPolicy, UserName,
 };
 
+use super::{Fed, Observer, Scene, Verdict};
 use crate::clients::Who;
-use crate::setup::Setup;
+use crate::facts::Facts;
+use crate::hear::Heard;
 
 /// Where a client is, over all its connections.
 #[derive(Debug)]
@@ -34,26 +36,21 @@ impl Place {
 }
 
 /// All clients. Where the rules are too many to be sure, a client is said to be nowhere.
-#[derive(Debug)]
-pub struct Blips {
-    setup: Setup,
+#[derive(Default, Debug)]
+pub(super) struct Blips {
+    /// The latest time that the hub has heard of.
     clock: Timestamp,
     places: BTreeMap<Who, Place>,
     /// Before this event.
     there: BTreeSet<(UserName, RoomName)>,
+    /// The connections that may hear now of what happened long ago.
+    late: Vec<bool>,
     is_drained: bool,
 }
 
 impl Blips {
-    /// Nobody is here.
-    pub fn new(setup: Setup) -> Self {
-        let (places, there) = (BTreeMap::new(), BTreeSet::new());
-        Self { setup, clock: Timestamp::ZERO, places, there, is_drained: false }
-    }
-
-    /// An event is about to go in.
-    pub fn before(&mut self, now: Timestamp, event: &Event, target: Option<usize>) {
-        self.clock = self.clock.max(now);
+    /// What an event that is about to be handled says about where its client is.
+    fn follow(&mut self, limits: &Limits, event: &Event, target: Option<usize>) {
         let place = self.places.values_mut().find(|place| Some(place.link) == target);
         #[allow(clippy::wildcard_enum_match_arm, reason = "others take nobody away")]
         match event {
@@ -62,7 +59,7 @@ impl Blips {
                 self.is_drained = true;
             }
             Event::Opened { .. } => {
-                let until = self.clock + self.setup.0.limits.handshake_timeout;
+                let until = self.clock + limits.handshake_timeout;
                 if let Some(place) = place {
                     place.claims_until.get_or_insert(until);
                 }
@@ -78,48 +75,48 @@ impl Blips {
                 place.into_iter().for_each(|place| place.rooms.clear());
             }
             Event::Command { command: Command::CloseUser { user, .. }, .. } => self.forget(user),
-            Event::Connect { user, .. } => {
-                let limits = &self.setup.0.limits;
+            Event::Connect { user, .. }
                 if limits.max_per_user.get().is_some()
-                    && limits.user_limit_policy == UserLimitPolicy::ReplaceOldest
-                {
-                    self.forget(user);
-                }
+                    && limits.user_limit_policy == UserLimitPolicy::ReplaceOldest =>
+            {
+                self.forget(user);
             }
             _ => {}
         }
+    }
+
+    /// The users that are in rooms now.
+    fn who_is_there(&self) -> BTreeSet<(UserName, RoomName)> {
         let clock = self.clock;
         let there = self.places.iter().flat_map(|((user, _), place)| {
             let rooms = place.rooms.iter().filter(|room| place.is_in(room, clock));
             rooms.map(|room| (user.clone(), room.clone()))
         });
-        self.there = there.collect();
+        there.collect()
     }
 
     fn forget(&mut self, user: &UserName) {
         self.places.retain(|(whose, _), _| whose != user);
     }
 
-    /// A connection was admitted.
-    pub fn accepted(&mut self, c: usize, who: Who) {
+    fn accepted(&mut self, limits: &Limits, c: usize, who: Who) {
         let (rooms, claimed) = (BTreeSet::new(), BTreeSet::new());
         let new = Place { link: c, rooms, claimed, claims_until: None, held_until: None };
         let clock = self.clock;
         let place = self.places.entry(who).or_insert(new);
         let rooms: BTreeSet<RoomName> =
             place.rooms.iter().filter(|room| place.is_in(room, clock)).cloned().collect();
-        let fit = !self.setup.0.limits.max_rooms_per_connection.is_exceeded_by(3);
+        let fit = !limits.max_rooms_per_connection.is_exceeded_by(3);
         place.rooms = if fit { rooms } else { BTreeSet::new() };
         (place.link, place.claims_until, place.held_until) = (c, None, None);
         place.claimed.clear();
     }
 
-    /// First look at what an event did: who is not there any more, and who is.
-    pub fn see(&mut self, action: &Action<'_>, c: Option<usize>) {
+    /// What an action says about where its client is.
+    fn see(&mut self, window: Duration, action: &Action<'_>, c: Option<usize>) {
         let Some(place) = self.places.values_mut().find(|place| Some(place.link) == c) else {
             return;
         };
-        let window = self.setup.0.limits.session_window;
         #[allow(clippy::wildcard_enum_match_arm, reason = "others move nobody")]
         match action {
             Action::Notice(Notice::Joined { room, .. }) => {
@@ -149,12 +146,12 @@ impl Blips {
     }
 
     /// It is being closed, and why will be said only when it takes messages again.
-    pub fn lose_sight(&mut self, c: usize) {
+    fn lose_sight(&mut self, c: usize) {
         self.places.values_mut().filter(|place| place.link == c).for_each(|it| it.rooms.clear());
     }
 
-    /// Second look: what others heard of it.
-    pub fn check(&self, message: &Message) -> Result<(), String> {
+    /// What others have heard of it.
+    fn check(&self, message: &Message) -> Verdict {
         #[allow(clippy::wildcard_enum_match_arm, reason = "others say nothing about users")]
         match message {
             // In one event, somebody may be gone for good and somebody else come.
@@ -176,5 +173,57 @@ impl Blips {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl Observer for Blips {
+    fn before(&mut self, scene: Scene<'_>, fed: &Fed<'_>) {
+        self.clock = self.clock.max(fed.now);
+        self.follow(&scene.facts.setup.0.limits, fed.event, fed.target);
+        self.there = self.who_is_there();
+        let is_late = |c| scene.view(c).is_some_and(|view| view.waiting().0 > 0);
+        self.late = (0..scene.facts.made.len()).map(is_late).collect();
+    }
+
+    fn actions(&mut self, facts: &Facts, _fed: &Fed<'_>, actions: &[Action<'_>]) -> Verdict {
+        for action in actions {
+            let c = subject(action).and_then(|id| facts.number(&id));
+            self.see(facts.setup.0.limits.session_window, action, c);
+        }
+        Ok(())
+    }
+
+    fn after(&mut self, scene: Scene<'_>, fed: &Fed<'_>) -> Verdict {
+        let (facts, admitted_before) = (scene.facts, self.late.len());
+        for c in admitted_before..facts.made.len() {
+            if let Some(view) = scene.view(c) {
+                let who = (view.user().clone(), view.session());
+                self.accepted(&facts.setup.0.limits, c, who);
+            }
+        }
+        for c in 0..facts.made.len() {
+            if scene.view(c).is_some_and(|view| view.is_closing() && view.is_blocked()) {
+                self.lose_sight(c);
+            }
+        }
+        for (c, heard) in facts.heard_since(fed) {
+            if let Heard::Message(message) = heard
+                && !self.late.get(*c).is_some_and(|late| *late)
+            {
+                self.check(message)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The connection that an action is about, if it says where a client is.
+fn subject(action: &Action<'_>) -> Option<ConnectionId> {
+    #[allow(clippy::wildcard_enum_match_arm, reason = "others are about none, or several")]
+    match action {
+        Action::Close { connection, .. }
+        | Action::Closed { connection, .. }
+        | Action::Notice(Notice::Joined { connection, .. }) => Some(*connection),
+        _ => None,
     }
 }

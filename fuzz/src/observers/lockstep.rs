@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use switchboard_core::{Event, Hub, Message, Timestamp};
+use switchboard_core::{Event, Message, Timestamp};
 
+use super::{Fed, Observer, Scene, Verdict};
 use crate::apply::apply;
-use crate::check::Run;
+use crate::drive;
 use crate::hear::{Heard, Lives, Stream, item};
 use crate::model::Model;
 use crate::seats::{Item, Phase, Said, Seat};
@@ -14,7 +15,7 @@ use crate::setup::Setup;
 
 /// The model, and what the hub still owes to whom by it.
 #[derive(Debug)]
-pub struct Lockstep {
+pub(super) struct Lockstep {
     model: Model,
     lives: Lives,
     streams: BTreeMap<usize, Stream>,
@@ -28,7 +29,7 @@ pub struct Lockstep {
 
 impl Lockstep {
     /// Nobody is here.
-    pub fn new(setup: Setup) -> Self {
+    pub(super) fn new(setup: Setup) -> Self {
         Self {
             model: Model::new(setup),
             lives: Lives::new(),
@@ -41,65 +42,9 @@ impl Lockstep {
         }
     }
 
-    /// Tells the model of an event. What a tick does is left to [`compare`](Self::compare).
-    pub fn apply(
-        &mut self,
-        now: Timestamp,
-        event: &Event,
-        target: Option<usize>,
-        about: Option<usize>,
-    ) {
-        self.model.now = self.model.now.max(now);
-        if matches!(event, Event::Tick) {
-            return;
-        }
-        if target.is_some_and(|c| !self.model.seats.contains_key(&c)) {
-            self.stale += 1;
-        }
-        if let (Event::Blocked { .. }, Some(c)) = (event, target)
-            && self.model.is_open(c)
-        {
-            self.blocked.insert(c);
-        }
-        self.writable = target.filter(|_| matches!(event, Event::Writable { .. }));
-        let before = self.model.probes.len();
-        apply(&mut self.model, event, about);
-        self.probes = self.model.probes.len() > before;
-    }
-
-    /// After an operation and the ticks that were due: were the same things said, and are the same people there?
-    pub fn compare(&mut self, run: &mut Run<'_>, only_ticks: bool) -> Result<(), String> {
-        if only_ticks {
-            (self.probes, self.writable) = (false, None);
-        }
-        self.take_pings(run)?;
-        // The hub has heard of this time only if it had asked for a tick; if it had not, nothing may be due.
-        let told = self.model.now;
-        self.model.now = told.max(run.now);
-        self.model.tick();
-        self.model.end_probes(true);
-        self.model.finish();
-        self.follow_overflows(&run.step.heard, true)?;
-        self.model.now = told;
-        self.compare_said(run)?;
-        self.compare_streams(run)?;
-        self.compare_tables(run)
-    }
-
-    /// After each event: a room can be made by it and be gone after the tick that follows, and an outbox that
-    /// overflowed did so at the event's time.
-    pub fn after(&mut self, hub: &Hub, heard: &[(usize, Heard)]) -> Result<(), String> {
-        for (name, room) in &self.model.rooms {
-            if let Some(view) = hub.room(name) {
-                self.lives.entry(view.position().epoch.0).or_insert(room.life);
-            }
-        }
-        self.follow_overflows(heard, false)
-    }
-
     /// Whether an outbox overflows depends on bytes, which the model does not count: it takes the hub's word
     /// that one did, if that can be, and checks that what waits is within its bounds.
-    fn follow_overflows(&mut self, heard: &[(usize, Heard)], is_last: bool) -> Result<(), String> {
+    fn follow_overflows(&mut self, heard: &[(usize, Heard)], is_last: bool) -> Verdict {
         let limits = self.model.setup.0.limits.clone();
         for (c, heard) in heard {
             let phase = self.model.seats.get(c).map(|seat| seat.phase.clone());
@@ -143,9 +88,9 @@ impl Lockstep {
         Ok(())
     }
 
-    fn take_pings(&mut self, run: &Run<'_>) -> Result<(), String> {
+    fn take_pings(&mut self, scene: Scene<'_>) -> Verdict {
         let heartbeat = self.model.setup.0.heartbeat.clone();
-        for (c, heard) in &run.step.heard {
+        for (c, heard) in &scene.facts.step.heard {
             let nonce = match heard {
                 Heard::Ping(nonce) | Heard::Message(Message::HealthPing { timestamp: nonce }) => {
                     *nonce
@@ -167,20 +112,20 @@ impl Lockstep {
                 continue;
             }
             seat.ping = Some(nonce);
-            seat.asked = seat.asked.filter(|&at| at >= seat.last_seen).or(Some(run.now));
+            seat.asked = seat.asked.filter(|&at| at >= seat.last_seen).or(Some(scene.facts.now));
             let (count, at) = self.last_ping.entry(*c).or_insert((0, seat.since));
             let earliest = seat.since + heartbeat.interval / 2 + heartbeat.interval * *count as u32;
-            if heartbeat.interval == Duration::ZERO || run.now < earliest {
+            if heartbeat.interval == Duration::ZERO || scene.facts.now < earliest {
                 return Err(format!("c{c} is pinged before {earliest:?}"));
             }
-            (*count, *at) = (*count + 1, run.now);
+            (*count, *at) = (*count + 1, scene.facts.now);
         }
         for (c, seat) in &self.model.seats {
             let last = self.last_ping.get(c).map_or(seat.since, |(_, at)| *at);
             if heartbeat.interval != Duration::ZERO
                 && seat.phase == Phase::Open
-                && run.hub.connection(run.made[*c]).is_some_and(|view| view.is_open())
-                && run.now >= last + heartbeat.interval
+                && scene.view(*c).is_some_and(|view| view.is_open())
+                && scene.facts.now >= last + heartbeat.interval
             {
                 return Err(format!("c{c} was not pinged since {last:?}"));
             }
@@ -192,30 +137,31 @@ impl Lockstep {
         self.model.drained_by.is_some_and(|by| now >= by)
     }
 
-    fn compare_said(&self, run: &mut Run<'_>) -> Result<(), String> {
+    fn compare_said(&self, scene: Scene<'_>) -> Verdict {
         let now = |said: &Said| match said {
             Said::Now(what) => Some(what.clone()),
             Said::To(..) => None,
         };
         let mut expected: Vec<String> = self.model.said.iter().filter_map(now).collect();
-        if self.is_cut_off(run.now) {
+        let mut said = scene.facts.step.said.clone();
+        if self.is_cut_off(scene.facts.now) {
             // Everybody is gone. Of several deadlines that had passed, any may be the one that was looked at first.
-            for said in expected.iter_mut().chain(&mut run.step.said) {
+            for said in expected.iter_mut().chain(&mut said) {
                 if said.starts_with("closed ") {
                     said.truncate(said.rfind(':').unwrap_or(said.len()));
                 }
             }
         }
         expected.sort();
-        run.step.said.sort();
-        if expected == run.step.said {
+        said.sort();
+        if expected == said {
             Ok(())
         } else {
-            Err(format!("the hub says {:?}, the model {expected:?}", run.step.said))
+            Err(format!("the hub says {said:?}, the model {expected:?}"))
         }
     }
 
-    fn compare_streams(&mut self, run: &Run<'_>) -> Result<(), String> {
+    fn compare_streams(&mut self, scene: Scene<'_>) -> Verdict {
         let mut groups: BTreeMap<usize, Vec<Item>> = BTreeMap::new();
         for said in self.model.said.drain(..) {
             if let Said::To(c, item) = said {
@@ -230,13 +176,13 @@ impl Lockstep {
             stream.owe(rest, !close.is_empty());
             stream.owe(close, false);
         }
-        if self.is_cut_off(run.now) {
+        if self.is_cut_off(scene.facts.now) {
             self.streams.clear();
             self.blocked.clear();
             return Ok(());
         }
         let mut writes = 0;
-        for (c, heard) in &run.step.heard {
+        for (c, heard) in &scene.facts.step.heard {
             let stream = self.streams.entry(*c).or_default();
             writes += usize::from(self.writable == Some(*c));
             let result = match heard {
@@ -252,7 +198,7 @@ impl Lockstep {
             result.map_err(|why| format!("c{c} {why}"))?;
         }
         for (c, stream) in &mut self.streams {
-            let Some(view) = run.hub.connection(run.made[*c]) else {
+            let Some(view) = scene.view(*c) else {
                 *stream = Stream::default();
                 continue;
             };
@@ -272,12 +218,12 @@ impl Lockstep {
                 return Err(format!("{:?} wait for c{c}", stream.waiting()));
             }
         }
-        self.blocked.retain(|c| run.hub.connection(run.made[*c]).is_some());
+        self.blocked.retain(|c| scene.view(*c).is_some());
         Ok(())
     }
 
-    fn compare_tables(&self, run: &Run<'_>) -> Result<(), String> {
-        let (hub, model, stats) = (&run.hub, &self.model, run.hub.stats());
+    fn compare_tables(&self, scene: Scene<'_>) -> Verdict {
+        let (hub, model, stats) = (scene.hub, &self.model, scene.hub.stats());
         let same = |what: &str, hub: &dyn std::fmt::Debug, model: &dyn std::fmt::Debug| {
             let (hub, model) = (format!("{hub:?}"), format!("{model:?}"));
             if hub == model { Ok(()) } else { Err(format!("{what}: hub {hub}, model {model}")) }
@@ -294,7 +240,7 @@ impl Lockstep {
         same("stale events", &stats.stale_events, &self.stale)?;
         same("rooms", &stats.rooms, &model.rooms.len())?;
         same("blocked", &stats.blocked, &self.blocked.len())?;
-        for (c, id) in run.made.iter().enumerate() {
+        for (c, id) in scene.facts.made.iter().enumerate() {
             let view = hub.connection(*id);
             let shown = view.map(|view| {
                 let rooms: BTreeSet<String> = view.rooms().map(ToString::to_string).collect();
@@ -320,7 +266,8 @@ impl Lockstep {
         }
         for (name, room) in &model.rooms {
             let view = hub.room(name).ok_or_else(|| format!("the hub does not know {name}"))?;
-            let number = |id| run.made.iter().position(|made| made == id).unwrap_or(usize::MAX);
+            let number =
+                |id| scene.facts.made.iter().position(|made| made == id).unwrap_or(usize::MAX);
             let members: BTreeSet<usize> = view.members().iter().map(number).collect();
             let users: Vec<String> = view.users().iter().map(ToString::to_string).collect();
             let at = view.position();
@@ -332,12 +279,68 @@ impl Lockstep {
             same(name, &shown, &known)?;
         }
         for user in (0..4).map(crate::ops::user_name) {
-            let number = |id| run.made.iter().position(|made| made == id).unwrap_or(usize::MAX);
+            let number =
+                |id| scene.facts.made.iter().position(|made| made == id).unwrap_or(usize::MAX);
             let shown = hub
                 .user(&user)
                 .map_or_else(BTreeSet::new, |view| view.connections().iter().map(number).collect());
             same(&user, &shown, &model.of_user(&user).into_iter().collect::<BTreeSet<_>>())?;
         }
         Ok(())
+    }
+}
+
+impl Observer for Lockstep {
+    /// Tells the model of an event. What a tick does is found out when the hub has settled.
+    fn before(&mut self, scene: Scene<'_>, fed: &Fed<'_>) {
+        let (event, target) = (fed.event, fed.target);
+        self.model.now = self.model.now.max(fed.now);
+        if matches!(event, Event::Tick) {
+            return;
+        }
+        if target.is_some_and(|c| !self.model.seats.contains_key(&c)) {
+            self.stale += 1;
+        }
+        if let (Event::Blocked { .. }, Some(c)) = (event, target)
+            && self.model.is_open(c)
+        {
+            self.blocked.insert(c);
+        }
+        self.writable = target.filter(|_| matches!(event, Event::Writable { .. }));
+        let before = self.model.probes.len();
+        let except = drive::except(event).and_then(|id| scene.facts.number(&id));
+        apply(&mut self.model, event, target.or(except));
+        self.probes = self.model.probes.len() > before;
+    }
+
+    /// A room can be made by an event and be gone after the tick that follows, and an outbox that
+    /// overflowed did so at the event's time.
+    fn after(&mut self, scene: Scene<'_>, _fed: &Fed<'_>) -> Verdict {
+        for (name, room) in &self.model.rooms {
+            if let Some(view) = scene.hub.room(name) {
+                self.lives.entry(view.position().epoch.0).or_insert(room.life);
+            }
+        }
+        self.follow_overflows(&scene.facts.step.heard, false)
+    }
+
+    /// Were the same things said, and are the same people there?
+    fn settled(&mut self, scene: Scene<'_>, is_idle: bool) -> Verdict {
+        if is_idle {
+            (self.probes, self.writable) = (false, None);
+        }
+        self.take_pings(scene)?;
+        // The hub has heard of this time only if it had asked for a tick; if it had not, nothing
+        // may be due.
+        let told = self.model.now;
+        self.model.now = told.max(scene.facts.now);
+        self.model.tick();
+        self.model.end_probes(true);
+        self.model.finish();
+        self.follow_overflows(&scene.facts.step.heard, true)?;
+        self.model.now = told;
+        self.compare_said(scene)?;
+        self.compare_streams(scene)?;
+        self.compare_tables(scene)
     }
 }

@@ -1,0 +1,268 @@
+//! What a driver knows of a run, from what goes into the hub and what comes out: who was admitted,
+//! what clients have heard and would say next, what was published.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use switchboard_core::{
+    Action, Answer, ConnectionId, Event, Hub, Inbound, Message, Notice, Position, RoomName,
+    Timestamp, UserName,
+};
+
+use crate::clients::Clients;
+use crate::desk::Desk;
+use crate::hear::Heard;
+use crate::log::{Draft, Log};
+use crate::observers::{Fed, Verdict};
+use crate::setup::Setup;
+use crate::words;
+
+/// How often what happened.
+pub type Tally = BTreeMap<String, u64>;
+
+/// The rooms that a connection comes with, and where in each it says it has been.
+type Rooms = Vec<(RoomName, Option<Position>)>;
+
+/// What came out in one step: an operation, and the ticks that were due after it.
+#[derive(Default, Debug)]
+pub struct Step {
+    /// To connections.
+    pub heard: Vec<(usize, Heard)>,
+    /// To the driver and the application, in the model's words.
+    pub said: Vec<String>,
+}
+
+/// Everything that is known. Connections are numbered in the order of their admission.
+#[derive(Debug)]
+pub struct Facts {
+    /// The configuration.
+    pub setup: Setup,
+    /// The driver's clock.
+    pub now: Timestamp,
+    /// The connections by their numbers.
+    pub made: Vec<ConnectionId>,
+    /// The user of each.
+    pub users: Vec<UserName>,
+    /// The rooms that each came with.
+    came: Vec<Rooms>,
+    /// How often each was said to have ended.
+    pub ended: Vec<u32>,
+    /// The pings that each was last asked to answer: of the protocol's, and of the application's.
+    pub pings: Vec<(Option<u64>, Option<u64>)>,
+    numbers: BTreeMap<ConnectionId, usize>,
+    /// What clients know.
+    pub clients: Clients,
+    /// What was published.
+    pub log: Log,
+    /// What can be answered and repeated.
+    pub desk: Desk,
+    /// The number of messages that do not arrive at the connection that is lost now.
+    pub torn: u8,
+    /// What came out in this step.
+    pub step: Step,
+    /// What the first client said that could make no sense of what this event brought it.
+    pub complaint: Option<String>,
+    /// How often what happened.
+    pub tally: Tally,
+    /// What the event of this moment would publish.
+    draft: Draft,
+    /// The user and the rooms of the handshake that the event is, if it is one.
+    connecting: Option<(UserName, Rooms)>,
+    /// The connections that have ended in this event.
+    gone: Vec<usize>,
+}
+
+impl Facts {
+    /// Nothing has happened.
+    pub fn new(setup: Setup) -> Self {
+        Self {
+            setup,
+            now: Timestamp::ZERO,
+            made: Vec::new(),
+            users: Vec::new(),
+            came: Vec::new(),
+            ended: Vec::new(),
+            pings: Vec::new(),
+            numbers: BTreeMap::new(),
+            clients: Clients::default(),
+            log: Log::default(),
+            desk: Desk::default(),
+            torn: 0,
+            step: Step::default(),
+            complaint: None,
+            tally: Tally::new(),
+            draft: Draft::default(),
+            connecting: None,
+            gone: Vec::new(),
+        }
+    }
+
+    /// The number of a connection that was admitted.
+    pub fn number(&self, id: &ConnectionId) -> Option<usize> {
+        self.numbers.get(id).copied()
+    }
+
+    fn admitted(&self, id: &ConnectionId) -> Result<usize, String> {
+        self.number(id).ok_or_else(|| format!("{id} was never admitted"))
+    }
+
+    /// What connections have heard of an event.
+    pub fn heard_since(&self, fed: &Fed<'_>) -> &[(usize, Heard)] {
+        &self.step.heard[fed.heard_before..]
+    }
+
+    /// Counts something for the tally.
+    pub fn count(&mut self, what: &str, times: u64) {
+        *self.tally.entry(what.to_owned()).or_default() += times;
+    }
+
+    /// Before the hub handles an event.
+    pub(crate) fn before(&mut self, hub: &Hub, event: &Event, target: Option<usize>) {
+        self.draft = Draft::of(event, hub);
+        self.gone.clear();
+        self.connecting = if let Event::Connect { user, rooms, .. } = event {
+            Some((user.clone(), rooms.clone()))
+        } else {
+            None
+        };
+        self.listen(hub, event, target);
+    }
+
+    /// What a connection says about its past.
+    fn listen(&mut self, hub: &Hub, event: &Event, target: Option<usize>) {
+        let Some((c, view)) = target.and_then(|c| Some((c, hub.connection(self.made[c])?))) else {
+            return;
+        };
+        if view.is_open() {
+            self.desk.sends(self.users.get(c), event);
+        }
+        let says = |room: &RoomName, since: Option<Position>| since.map(|at| (room.clone(), at));
+        #[allow(clippy::wildcard_enum_match_arm, reason = "others say nothing about positions")]
+        let said: Vec<(RoomName, Position)> = match event {
+            Event::Received { inbound: Inbound::Join { room, since, .. }, .. } => {
+                says(room, *since).into_iter().collect()
+            }
+            Event::Received { inbound: Inbound::Resume { rooms, .. }, .. } => {
+                rooms.iter().filter_map(|(room, since)| says(room, *since)).collect()
+            }
+            Event::Opened { .. } => {
+                self.came[c].iter().filter_map(|(room, since)| says(room, *since)).collect()
+            }
+            _ => return,
+        };
+        // Where something waits already, what is heard next is not the answer to this.
+        let is_late = view.waiting().0 > 0;
+        for (room, since) in said {
+            self.clients.asks(c, &room, since, hub, is_late);
+        }
+    }
+
+    /// An action came out.
+    pub(crate) fn take(&mut self, action: &Action<'_>) -> Verdict {
+        self.desk.hears(action);
+        #[allow(clippy::wildcard_enum_match_arm, reason = "others are words and counts")]
+        match action {
+            Action::Accept { connection, .. } => {
+                let who = self.connecting.take().ok_or("accepted, and nobody had asked")?;
+                self.numbers.insert(*connection, self.made.len());
+                self.made.push(*connection);
+                self.users.push(who.0);
+                self.came.push(who.1);
+                self.ended.push(0);
+                self.pings.push((None, None));
+            }
+            Action::Send { to, message } => {
+                if to.iter().collect::<BTreeSet<_>>().len() != to.len() {
+                    return Err(format!("twice to the same one: {to:?}"));
+                }
+                for id in *to {
+                    let c = self.admitted(id)?;
+                    if let Message::HealthPing { timestamp } = message {
+                        self.pings[c].1 = Some(*timestamp);
+                    }
+                    self.step.heard.push((c, Heard::Message((*message).clone())));
+                }
+            }
+            Action::Ping { connection, nonce } => {
+                let c = self.admitted(connection)?;
+                self.pings[c].0 = Some(*nonce);
+                self.step.heard.push((c, Heard::Ping(*nonce)));
+            }
+            Action::Close { connection, reason } => {
+                let c = self.admitted(connection)?;
+                self.step.heard.push((c, Heard::Close(reason.as_str())));
+            }
+            Action::Closed { connection, .. } => {
+                let c = self.admitted(connection)?;
+                self.ended[c] += 1;
+                self.gone.push(c);
+            }
+            _ => {}
+        }
+        let said = words::said(action, |id| self.admitted(id))?;
+        self.step.said.extend(said);
+        self.count_action(action);
+        Ok(())
+    }
+
+    fn count_action(&mut self, action: &Action<'_>) {
+        let mut count = |what: &str| self.count(what, 1);
+        #[allow(clippy::wildcard_enum_match_arm, reason = "others are frequent")]
+        match action {
+            Action::Reject { rejection, .. } => count(&format!("reject {}", rejection.as_str())),
+            Action::Send { message, .. } => match message {
+                Message::Error { refusal, .. } => {
+                    count(&format!("error {}", refusal.code.as_str()));
+                }
+                Message::Gap { .. } => count("gap"),
+                Message::MemberLeft { .. } => count("member left"),
+                Message::Refresh { reason, payload, .. } => {
+                    count(&format!("refresh {}", reason.as_str()));
+                    if payload.is_some() {
+                        count("refresh with the state");
+                    }
+                }
+                Message::Joined { beginning, .. } if beginning.recovered == Some(true) => {
+                    count("recovered");
+                }
+                Message::Connected(welcome) if !welcome.held.is_empty() => count("held"),
+                Message::History { events, .. } if !events.is_empty() => count("history"),
+                _ => {}
+            },
+            Action::Close { reason, .. } => count(&format!("close {}", reason.as_str())),
+            Action::Closed { ending, .. } => count(&format!("closed {}", ending.as_str())),
+            Action::Request { .. } => count("request"),
+            Action::Probed { .. } => count("probed"),
+            Action::Answered { answer, .. } => count(match answer {
+                Answer::Ok(_) | Answer::Refused { .. } => "answered",
+                Answer::TimedOut => "not answered in time",
+                Answer::Gone => "not answered before the end",
+            }),
+            Action::StateWanted { .. } => count("state wanted"),
+            Action::Notice(Notice::Expired { .. }) => count("hold expired"),
+            Action::Notice(Notice::Blocked { .. }) => count("blocked"),
+            Action::Drained => count("drained"),
+            _ => {}
+        }
+    }
+
+    /// After the hub has handled an event: what was published, and what clients make of what they
+    /// have heard.
+    pub(crate) fn after(&mut self, hub: &Hub, heard_before: usize) -> Verdict {
+        self.log.record(&self.draft, hub, &self.setup)?;
+        self.complaint = None;
+        for (c, heard) in &self.step.heard[heard_before..] {
+            match heard {
+                Heard::Message(message) => {
+                    if let Err(why) = self.clients.hear(*c, message, &self.log) {
+                        self.complaint.get_or_insert_with(|| format!("c{c} {why}"));
+                    }
+                }
+                Heard::Close(_) => self.clients.ends(*c, 0),
+                Heard::Ping(_) => {}
+            }
+        }
+        self.gone.iter().for_each(|c| self.clients.ends(*c, self.torn));
+        self.clients.answered();
+        Ok(())
+    }
+}

@@ -1,0 +1,24 @@
+//! No connection ends twice, or as somebody else's. Every run is held to it.
+
+use switchboard_core::Action;
+
+use super::{Fed, Observer, Verdict};
+use crate::facts::Facts;
+
+/// What is known of endings is in the [`Facts`].
+#[derive(Debug)]
+pub(super) struct Endings;
+
+impl Observer for Endings {
+    fn actions(&mut self, facts: &Facts, _fed: &Fed<'_>, actions: &[Action<'_>]) -> Verdict {
+        for action in actions {
+            if let Action::Closed { connection, user, .. } = action
+                && let Some(c) = facts.number(connection)
+                && (facts.ended[c] > 1 || facts.users[c] != **user)
+            {
+                return Err(format!("c{c} has ended {} times", facts.ended[c]));
+            }
+        }
+        Ok(())
+    }
+}
