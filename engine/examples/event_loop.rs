@@ -6,16 +6,16 @@
 //! ```
 
 use std::error::Error;
-use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::Duration;
 
 use polling::{AsRawSource, Event, Events, PollMode, Poller};
 use switchboard_core::{Outlet, Stall, Timestamp};
 use switchboard_engine::server::{self, Engine, Settings};
+use switchboard_engine::{Clock, bind, seed, unix_ms};
 
 /// Keys of the poller. Those of sockets are the engine's, behind these.
 const LISTENER: usize = 0;
@@ -71,7 +71,7 @@ pub(crate) struct EventLoop {
     poller: Arc<Poller>,
     engine: Engine<SocketOutlet>,
     app: App,
-    started: Instant,
+    clock: Clock,
     /// The time of this turn: one reading of the clock serves all of it.
     now: Timestamp,
     /// Somebody may wait to be accepted.
@@ -90,8 +90,6 @@ impl EventLoop {
         signals: UnixStream,
         settings: Settings,
     ) -> Result<Self, Box<dyn Error>> {
-        let seed = RandomState::new().hash_one(std::process::id());
-        let unix_ms = u64::try_from(UNIX_EPOCH.elapsed()?.as_millis())?;
         let poller = Arc::new(Poller::new()?);
         listener.set_nonblocking(true)?;
         signals.set_nonblocking(true)?;
@@ -101,9 +99,9 @@ impl EventLoop {
             listener,
             signals,
             poller,
-            engine: Engine::new(settings, Vec::new(), seed, unix_ms)?,
+            engine: Engine::new(settings, Vec::new(), seed(), unix_ms())?,
             app: App,
-            started: Instant::now(),
+            clock: Clock::start(),
             now: Timestamp::ZERO,
             may_accept: true,
             unread: Vec::new(),
@@ -118,7 +116,7 @@ impl EventLoop {
         while !self.engine.is_over() {
             events.clear();
             self.poller.wait(&mut events, self.idle_for())?;
-            self.now = self.clock();
+            self.now = self.clock.now();
             self.engine.tick(self.now);
             for key in std::mem::take(&mut self.unread) {
                 self.read(key);
@@ -136,13 +134,9 @@ impl EventLoop {
         Ok(())
     }
 
-    fn clock(&self) -> Timestamp {
-        Timestamp::ZERO + self.started.elapsed()
-    }
-
     fn idle_for(&self) -> Option<Duration> {
         let has_work = !self.unread.is_empty() || (self.may_accept && self.engine.has_room());
-        if has_work { Some(Duration::ZERO) } else { self.engine.idle_for(self.clock()) }
+        if has_work { Some(Duration::ZERO) } else { self.engine.idle_for(self.clock.now()) }
     }
 
     fn accept(&mut self) -> io::Result<()> {
@@ -162,10 +156,8 @@ impl EventLoop {
 
     fn welcome(&mut self, stream: TcpStream) -> io::Result<()> {
         stream.set_nonblocking(true)?;
-        stream.set_nodelay(true)?;
         // What the kernel holds for a slow reader, the hub does not see.
-        let send_buffer = self.engine.settings().send_buffer;
-        socket2::SockRef::from(&stream).set_send_buffer_size(send_buffer)?;
+        self.engine.settings().tune(&stream)?;
         let socket = Arc::new(Socket { stream, poller: self.poller.clone() });
         if let Some(key) = self.engine.accepted(self.now, SocketOutlet(socket.clone())) {
             let interest = Event::all(FIRST_SOCKET + key);
@@ -225,7 +217,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
         signal_hook::low_level::pipe::register(signal, signalled.try_clone()?)?;
     }
-    let listener = TcpListener::bind(address)?;
+    let listener = bind(address.parse()?)?;
     let path = if echo { "" } else { "/ws/ROOM" };
     println!("listening on ws://{}{path}", listener.local_addr()?);
     let settings = if echo { Settings::echo() } else { Settings::default() };

@@ -11,3 +11,6 @@
 
 pub mod client;
 pub mod server;
+mod system;
+
+pub use system::{Clock, bind, seed, unix_ms};

@@ -12,13 +12,14 @@ use switchboard_core::{Command, Kind, NameError, Refusal, RoomName};
 use switchboard_engine::server::{
     BuildError, Credentials, Engine, Identity, Settings, anonymous, state,
 };
+use switchboard_engine::{Clock, seed, unix_ms};
 
 use crate::auth::Authenticator;
 use crate::context::Context;
 use crate::handlers::Handlers;
 use crate::poller::Poller;
 use crate::server::Server;
-use crate::shared::{Clock, HttpService, Shared, StateProvider, unix_ms};
+use crate::shared::{HttpService, Shared, StateProvider};
 
 /// The parts that the application brings.
 pub(crate) struct Services {
@@ -153,12 +154,6 @@ impl Builder {
         });
         Ok(Server::new(shared, executor))
     }
-}
-
-/// From the randomness that the standard library keys its hash maps with.
-pub(crate) fn seed() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(std::process::id())
 }
 
 impl fmt::Debug for Builder {

@@ -11,9 +11,8 @@ use parking_lot::Mutex;
 use smol::channel::{Receiver, bounded};
 use smol::future::FutureExt;
 use smol::{Async, Executor};
-use socket2::SockRef;
 use switchboard_core::http::{Request, Response};
-use switchboard_engine::server::{Admission, BACKLOG, Refused};
+use switchboard_engine::server::{Admission, Refused};
 
 use crate::auth::guarded;
 use crate::builder::Builder;
@@ -27,12 +26,7 @@ use crate::shared::Shared;
 /// # Errors
 /// When the address cannot be listened on.
 pub fn bind(address: SocketAddr) -> io::Result<Async<TcpListener>> {
-    let domain = socket2::Domain::for_address(address);
-    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Async::new(socket.into())
+    Async::new(switchboard_engine::bind(address)?)
 }
 
 /// A WebSocket server. It works while [`serve`](Self::serve) or [`run`](Self::run) is awaited: a thread of its own sees to
@@ -83,7 +77,7 @@ impl Server {
     /// count, nor that there are too many open files: accepting goes on when there are fewer.
     pub async fn serve(&self, listener: Async<TcpListener>) -> io::Result<()> {
         let listener = listener.into_inner()?;
-        self.tune(SockRef::from(&listener))?;
+        self.shared.settings.tune(&listener)?;
         self.stay(Some(listener))?.until_over().await
     }
 
@@ -125,7 +119,7 @@ impl Server {
         read_ahead: &[u8],
     ) -> io::Result<()> {
         let socket = socket.into_inner()?;
-        self.tune(SockRef::from(&socket))?;
+        self.shared.settings.tune(&socket)?;
         let (id, claims) = admission.take(&self.shared).ok_or(io::ErrorKind::InvalidInput)?;
         let socket = Socket::from(socket);
         self.shared.engage(|inner, now| {
@@ -139,15 +133,6 @@ impl Server {
             }
             Ok(())
         })
-    }
-
-    /// Small messages go at once, and a slow reader is noticed before it holds much. Sockets have it from their listener.
-    fn tune(&self, socket: SockRef<'_>) -> io::Result<()> {
-        socket.set_tcp_nodelay(true)?;
-        match self.shared.settings.send_buffer {
-            0 => Ok(()),
-            bytes => socket.set_send_buffer_size(bytes),
-        }
     }
 
     /// Has the server's thread run, and serve this listener.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use slab::Slab;
@@ -13,6 +13,7 @@ use switchboard_core::{
     Answer, Command, ConnectionId, Driver, Hub, Outcome, Output, Position, Refusal, Rejection,
     RoomName, Session, Stats, Ticket, Timestamp, UserName,
 };
+use switchboard_engine::Clock;
 use switchboard_engine::server::{Claims, Engine, Held, Hosted, Settings};
 
 use crate::alarm::Alarm;
@@ -27,32 +28,6 @@ use crate::work::Works;
 pub(crate) type Answers = Vec<(ConnectionId, Option<Duration>)>;
 pub(crate) type StateProvider = Box<dyn Fn(Ticket, RoomName) -> BoxFuture<Command> + Send + Sync>;
 pub(crate) type HttpService = Arc<dyn Fn(Request) -> BoxFuture<Response> + Send + Sync>;
-
-/// Time since the start.
-#[derive(Debug)]
-pub(crate) struct Clock {
-    start: Instant,
-}
-
-impl Clock {
-    pub(crate) fn start() -> Self {
-        Self { start: Instant::now() }
-    }
-
-    pub(crate) fn now(&self) -> Timestamp {
-        Timestamp::ZERO + self.start.elapsed()
-    }
-
-    pub(crate) fn instant_of(&self, timestamp: Timestamp) -> Instant {
-        self.start + (timestamp - Timestamp::ZERO)
-    }
-}
-
-/// The wall clock, in milliseconds since the Unix epoch.
-pub(crate) fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
 
 /// What the server's thread works on, and others now and then.
 pub(crate) struct Inner {

@@ -8,12 +8,13 @@ use serde::de::DeserializeOwned;
 use switchboard_core::http::{Refusal as HttpRefusal, Request, Response};
 use switchboard_core::{Command, Kind, NameError, Refusal, RoomName};
 use switchboard_engine::server::{BuildError, Credentials, Settings, Verdict, anonymous, state};
+use switchboard_engine::{Clock, seed, unix_ms};
 
 use crate::auth::Authenticator;
 use crate::context::Context;
 use crate::handlers::Handlers;
 use crate::server::Server;
-use crate::shared::{Clock, Shared, StateProvider, unix_ms};
+use crate::shared::{Shared, StateProvider};
 
 /// The parts that the application brings.
 pub(crate) struct Services {
@@ -120,12 +121,6 @@ impl Builder {
         let Self { settings, services, .. } = self;
         Ok(Server::new(Arc::new_cyclic(|me| Shared::new(me, driver, clock, settings, services))))
     }
-}
-
-/// From the randomness that the standard library keys its hash maps with.
-pub(crate) fn seed() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(std::process::id())
 }
 
 impl fmt::Debug for Builder {

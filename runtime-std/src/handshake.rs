@@ -10,7 +10,7 @@ use switchboard_engine::server::{Admission, FAREWELL, FAREWELL_BYTES, Head, Refu
 
 use crate::auth::guarded;
 use crate::connection::Connection;
-use crate::server::{self, tune};
+use crate::server;
 use crate::shared::Shared;
 
 /// A blocking socket of which no call lasts longer than until the deadline.
@@ -58,7 +58,7 @@ pub(crate) fn open(
     socket: &Arc<TcpStream>,
     peer: SocketAddr,
 ) -> io::Result<Option<(Connection, Vec<u8>)>> {
-    tune(socket, shared.settings.send_buffer)?;
+    shared.settings.tune(&**socket)?;
     let deadline = Instant::now() + shared.settings.handshake_timeout;
     let answer = match negotiate(shared, &mut Timed { socket, deadline }) {
         Ok(Negotiated::Open(admission, read_ahead)) => {

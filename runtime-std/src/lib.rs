@@ -78,7 +78,8 @@ pub use builder::Builder;
 pub use client::{Client, ClientBuilder, Events, NoEvent, Posted, Room, StartError};
 pub use context::Context;
 pub use handle::Handle;
-pub use server::{Server, bind};
+pub use server::Server;
+pub use switchboard_engine::bind;
 pub use switchboard_engine::client::{
     Accepted, CallError, Caller, Event, History, Lagged, Members, MissedInRoom, Request, Tls,
     TlsError,

@@ -1,12 +1,12 @@
 //! The server: accepting, and bringing sockets in from elsewhere.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
 use polling::{Event, Events, Poller};
 use switchboard_core::http::{Request, Response};
-use switchboard_engine::server::{AcceptFailure, Admission, BACKLOG, SHORTAGE};
+use switchboard_engine::server::{AcceptFailure, Admission, SHORTAGE};
 
 use crate::builder::Builder;
 use crate::connection::Connection;
@@ -14,19 +14,6 @@ use crate::handle::Handle;
 use crate::handshake;
 use crate::outlet::{Link, SocketOutlet};
 use crate::shared::Shared;
-
-/// A listener for [`Server::serve`], with room for a storm of connects.
-///
-/// # Errors
-/// When the address cannot be listened on.
-pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let domain = socket2::Domain::for_address(address);
-    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
 
 /// A WebSocket server. It works from the first call of [`serve`](Self::serve), [`run`](Self::run) or
 /// [`adopt`](Self::adopt). Dropped, it lets go of all its connections at once, and waits for the handlers that run.
@@ -107,7 +94,7 @@ impl Server {
     ) -> io::Result<()> {
         self.shared.start()?;
         socket.set_nonblocking(false)?;
-        tune(&socket, self.shared.settings.send_buffer)?;
+        self.shared.settings.tune(&socket)?;
         let socket = Arc::new(socket);
         let connection = open(&self.shared, admission, socket.clone())?;
         let (link, read_ahead) = (connection.link.clone(), read_ahead.to_vec());
@@ -229,13 +216,4 @@ impl Drop for Counted {
     fn drop(&mut self) {
         self.0.handshakes.end();
     }
-}
-
-/// Small messages go at once, and a slow reader is noticed before it holds much.
-pub(crate) fn tune(socket: &TcpStream, send_buffer: usize) -> io::Result<()> {
-    socket.set_nodelay(true)?;
-    if send_buffer > 0 {
-        socket2::SockRef::from(socket).set_send_buffer_size(send_buffer)?;
-    }
-    Ok(())
 }

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use switchboard_core::{
     Answer, Command, ConnectionId, Driver, Hub, Outcome, Output, Position, Refusal, Rejection,
     RoomName, Session, Stats, Ticket, Timestamp, UserName,
 };
+use switchboard_engine::Clock;
 use switchboard_engine::server::{Hosted, Settings};
 
 use crate::auth::guarded;
@@ -31,32 +32,6 @@ const SLICE: usize = 256;
 const MAX_ASKING: usize = 16;
 
 pub(crate) type StateProvider = Box<dyn Fn(Ticket, RoomName) -> Command + Send + Sync>;
-
-/// Time since the start.
-#[derive(Debug)]
-pub(crate) struct Clock {
-    start: Instant,
-}
-
-impl Clock {
-    pub(crate) fn start() -> Self {
-        Self { start: Instant::now() }
-    }
-
-    pub(crate) fn now(&self) -> Timestamp {
-        Timestamp::ZERO + self.start.elapsed()
-    }
-
-    pub(crate) fn instant_of(&self, timestamp: Timestamp) -> Instant {
-        self.start + (timestamp - Timestamp::ZERO)
-    }
-}
-
-/// The wall clock, in milliseconds since the Unix epoch.
-pub(crate) fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
 
 pub(crate) struct Shared {
     driver: Mutex<Driver<SocketOutlet>>,

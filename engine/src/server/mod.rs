@@ -44,8 +44,5 @@ pub const LAST_FAREWELL: Duration = Duration::from_millis(250);
 /// How much of what a peer still sends is read meanwhile, so that our last word is not destroyed by a reset.
 pub const FAREWELL_BYTES: usize = 4 * 1024 * 1024;
 
-/// Sockets that wait to be accepted. The usual 128 would make a storm of reconnects wait for a second and more.
-pub const BACKLOG: i32 = 4_096;
-
 /// How long those who wait are left to the kernel when no socket can be accepted ([`AcceptFailure::ForNow`]).
 pub const SHORTAGE: Duration = Duration::from_millis(100);

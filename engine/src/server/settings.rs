@@ -2,11 +2,13 @@
 
 use std::boxed::Box;
 use std::fmt;
+use std::io;
 use std::string::String;
 use std::time::Duration;
 use std::vec::Vec;
 
 use super::entrance::Entrance;
+use socket2::SockRef;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use switchboard_core::http::Origins;
 use switchboard_core::{
@@ -125,6 +127,23 @@ impl Settings {
                 Command::Send { to: connection, message }
             }),
             Err(_) => Some(Command::Close { connection, reason: CloseReason::Internal }),
+        }
+    }
+
+    /// Prepares a listener, whose sockets inherit this on Linux, or an accepted socket: small
+    /// messages are sent at once, and a slow reader is noticed before the kernel holds much for it.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn tune<S>(&self, socket: &S) -> io::Result<()>
+    where
+        for<'s> SockRef<'s>: From<&'s S>,
+    {
+        let socket = SockRef::from(socket);
+        socket.set_tcp_nodelay(true)?;
+        match self.send_buffer {
+            0 => Ok(()),
+            bytes => socket.set_send_buffer_size(bytes),
         }
     }
 }

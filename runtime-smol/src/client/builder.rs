@@ -5,11 +5,11 @@ use std::future::Future;
 use std::sync::Arc;
 
 use switchboard_engine::client::{Address, AddressError, Caller, Setup, Shell};
+use switchboard_engine::seed;
 
 use super::Client;
 use super::events::Events;
 use super::task::{Source, Surroundings, TokenProvider, run};
-use crate::builder::seed;
 
 /// Settings of a client that has not started. See [`Client::builder`].
 pub struct ClientBuilder {

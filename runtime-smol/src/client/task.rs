@@ -11,10 +11,10 @@ use std::time::Duration;
 use smol::future::FutureExt;
 use smol::{Async, Timer};
 use switchboard_core::Timestamp;
+use switchboard_engine::Clock;
 use switchboard_engine::client::{DialOrder, Link, Outside, Over, Shell};
 
 use crate::auth::BoxFuture;
-use crate::shared::Clock;
 use crate::turn::Bell;
 
 pub(super) type TokenProvider = Box<dyn Fn() -> BoxFuture<Result<String, String>> + Send + Sync>;

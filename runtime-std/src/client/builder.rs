@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::{fmt, io};
 
 use switchboard_engine::client::{Address, AddressError, Caller, Event, Setup, Shell};
+use switchboard_engine::seed;
 
 use super::Client;
 use super::events::Events;
 use super::thread::{Source, Surroundings, TokenProvider, run};
-use crate::builder::seed;
 
 /// Settings of a client that has not started. See [`Client::builder`].
 pub struct ClientBuilder {

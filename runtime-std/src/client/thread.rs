@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 
 use polling::{Event, Events, Poller};
 use switchboard_core::Timestamp;
+use switchboard_engine::Clock;
 use switchboard_engine::client::{Address, DialOrder, Link, Outside, Over, Shell};
-
-use crate::shared::Clock;
 
 pub(super) type TokenProvider = Arc<dyn Fn() -> Result<String, String> + Send + Sync>;
 
