@@ -16,9 +16,9 @@ use crate::protocol::position::{Position, Session};
 use crate::protocol::to_client::{Message, Welcome};
 
 use super::Hub;
-use super::connection::{Membership, Memberships, Phase, Seat};
+use super::keys::RoomKey;
 use super::presence::Exit;
-use super::room::RoomKey;
+use super::tables::connection::{Membership, Memberships, Phase, Seat};
 
 /// As many as most connections have rooms need no memory of their own.
 type Few<T> = SmallVec<[T; 2]>;

@@ -10,8 +10,8 @@ use crate::protocol::id::ConnectionId;
 use crate::protocol::to_client::Message;
 
 use super::Hub;
-use super::connection::Connection;
-use super::outbox::{Full, Outbox, Popped, Replay, Until};
+use super::tables::connection::Connection;
+use super::tables::outbox::{Full, Outbox, Popped, Replay, Until};
 
 /// Between two pieces of what was missed, so that a long replay leaves everybody else their turn.
 const PAUSE: Duration = Duration::from_millis(1);

@@ -6,18 +6,15 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 
-use crate::hub::stats::Stats;
+use crate::hub::stats::{MOST, Stats};
 use crate::protocol::id::ConnectionId;
 use crate::time::Timestamp;
 
-use super::Hub;
-use super::connection::{Connection, Phase};
-use super::deadlines::Timer;
-use super::room::{Room, RoomKey};
-use super::user::UserKey;
-
-/// No server counts so far, and whatever is below can be added to.
-pub(super) const MOST: u64 = 1 << 62;
+use super::keys::{RoomKey, UserKey};
+use super::tables::connection::{Connection, Phase};
+use super::tables::deadlines::Timer;
+use super::tables::room::Room;
+use super::{Hub, class};
 
 /// What the connections say of a room.
 #[derive(Default, PartialEq)]
@@ -54,15 +51,17 @@ impl Hub {
     /// Finds what the rules could not live with.
     pub(crate) fn check(&self) -> Result<(), String> {
         self.config.check().map_err(|error| error.to_string())?;
-        agrees(self.classes == super::classes(&self.config), "the classes of rooms")?;
+        agrees(self.classes == class::by_prefix(&self.config.rooms), "the classes of rooms")?;
         let are_whole = self.connections.table.is_whole()
             && self.users.table.is_whole()
             && self.rooms.table.is_whole()
             && self.probes.is_whole();
         agrees(are_whole, "the free places of a table")?;
         let mut sums = Sums::default();
-        self.probes.add_to(&mut sums.asked);
-        self.requests.add_to(&mut sums.asked);
+        let requested = self.requests.iter().map(|(_, asked)| asked.connection);
+        for connection in self.probes.awaited().chain(requested) {
+            *sums.asked.entry(connection).or_default() += 1;
+        }
         sums.deadlines += self.probes.len() + self.requests.len();
         sums.deadlines +=
             usize::from(self.drain.as_ref().is_some_and(|drain| drain.armed.is_some()));
@@ -188,11 +187,11 @@ impl Hub {
             let key = UserKey(at);
             agrees(self.users.find(&user.name) == Some(key), "the name of a user")?;
             let mut references = sums.users.remove(&key).unwrap_or_default();
-            if let Some(memory) = &user.memory {
+            if let Some(remembered) = &user.remembered {
                 references.all += 1;
                 sums.deadlines += 1;
-                sums.stats.remembered += memory.len();
-                agrees(memory.is_whole(), "what is remembered of a user")?;
+                sums.stats.remembered += remembered.len();
+                agrees(remembered.is_whole(), "what is remembered of a user")?;
             }
             let said = References { connections: user.connections.len(), all: user.references };
             agrees(references == said, "the references to a user")?;
@@ -203,7 +202,7 @@ impl Hub {
     /// Each deadline is that of something, and there are as many as there are such things.
     fn check_deadlines(&self, expected: usize) -> Result<(), String> {
         let mut claims = 0;
-        let mut memories = BTreeSet::new();
+        let mut remembered = BTreeSet::new();
         let room = |key: RoomKey| self.rooms.table.get(key.0);
         for (at, timer) in self.deadlines.iter() {
             let is_armed = match timer {
@@ -214,16 +213,16 @@ impl Hub {
                 Timer::Room(key) => room(key).is_some_and(|room| room.armed == at),
                 Timer::State(key) => room(key)
                     .and_then(|room| room.question.as_ref())
-                    .is_some_and(|question| question.deadline() == at),
+                    .is_some_and(|question| question.deadline == at),
                 Timer::Claim(_) => {
                     claims += 1;
                     true
                 }
-                Timer::Memory(user) => {
+                Timer::Remembered(user) => {
                     let user_there = self.users.table.get(user.0);
-                    user_there.is_some_and(|it| it.memory.is_some()) && memories.insert(user)
+                    user_there.is_some_and(|it| it.remembered.is_some()) && remembered.insert(user)
                 }
-                Timer::Request(key) => self.requests.deadline(key) == Some(at),
+                Timer::Request(key) => self.requests.get(key).is_some_and(|it| it.deadline == at),
                 Timer::Probe(key) => self.probes.deadline(key) == Some(at),
                 Timer::Drain => self.drain.as_ref().and_then(|drain| drain.armed) == Some(at),
             };
@@ -246,7 +245,7 @@ impl Hub {
             ..Stats::default()
         };
         agrees(said == *sums, "what is counted")?;
-        let numbers = [self.next_question, self.requests.next];
+        let numbers = [self.next_question, self.requests.made()];
         let all = self.stats.counters().chain(numbers);
         agrees(all.into_iter().all(|number| number < MOST), "a number that no server reaches")
     }

@@ -2,6 +2,9 @@
 
 use core::time::Duration;
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::hub::limit::Limit;
 
 /// Which clients may publish into a room. The application always may.
@@ -94,4 +97,15 @@ impl Default for RoomClass {
             provides_state: false,
         }
     }
+}
+
+/// The classes in the order in which a name is compared with their prefixes: the longest first, and last the prefix `""`,
+/// which fits every name.
+pub(crate) fn by_prefix(classes: &[(String, RoomClass)]) -> Vec<(String, RoomClass)> {
+    let mut classes = classes.to_vec();
+    if classes.iter().all(|(prefix, _)| !prefix.is_empty()) {
+        classes.push((String::new(), RoomClass::default()));
+    }
+    classes.sort_by_key(|(prefix, _)| core::cmp::Reverse(prefix.len()));
+    classes
 }

@@ -8,25 +8,11 @@ use crate::hub::action::Queued;
 use crate::protocol::close::{CloseReason, Ending};
 use crate::protocol::id::ConnectionId;
 use crate::protocol::to_client::Message;
-use crate::time::Timestamp;
 
 use super::Hub;
-use super::connection::Connection;
-use super::deadlines::Timer;
-
-/// A drain under way. There is no way back.
-#[derive(Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub(crate) struct Drain {
-    pub(crate) deadline: Timestamp,
-    /// Clients come back at a random moment within this.
-    pub(crate) spread: Duration,
-    /// Connections in slots below this have been sent away.
-    next_slot: usize,
-    /// When the next step is due, while one is.
-    pub(super) armed: Option<Timestamp>,
-    over: bool,
-}
+use super::tables::connection::Connection;
+use super::tables::deadlines::Timer;
+use super::tables::drain::Drain;
 
 impl Hub {
     /// A second drain changes nothing.

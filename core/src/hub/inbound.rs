@@ -13,10 +13,10 @@ use crate::protocol::position::Position;
 use crate::protocol::refusal::{ErrorCode, Refusal};
 use crate::protocol::to_client::Message;
 
-use super::connection::Seat;
-use super::memory::Known;
-use super::room::RoomKey;
+use super::deduplication::Known;
+use super::keys::RoomKey;
 use super::rooms::{Draft, not_a_member};
+use super::tables::connection::Seat;
 use super::{Hub, reserved};
 
 impl Hub {

@@ -9,9 +9,9 @@ use crate::protocol::id::ConnectionId;
 use crate::time::Timestamp;
 
 use super::Hub;
-use super::connection::{Closing, Phase};
-use super::deadlines::Timer;
 use super::presence::Exit;
+use super::tables::connection::{Closing, Phase};
+use super::tables::deadlines::Timer;
 
 impl Hub {
     /// Begins to close: the connection is in no room and of no user from here on, gets what had been accepted

@@ -10,8 +10,8 @@ use crate::protocol::to_client::Message;
 use crate::time::Timestamp;
 
 use super::Hub;
-use super::connection::{Connection, Phase, Ping};
-use super::deadlines::Timer;
+use super::tables::connection::{Connection, Phase, Ping};
+use super::tables::deadlines::Timer;
 
 /// In so many moments of an interval there may be pings: at 30 seconds, every 117 milliseconds.
 const MOMENTS: u32 = 256;

@@ -10,30 +10,22 @@ mod backpressure;
 mod check;
 pub(crate) mod class;
 pub(crate) mod config;
-mod connection;
-mod counts;
-mod deadlines;
+mod deduplication;
 mod drain;
 pub(crate) mod event;
-mod history;
 mod inbound;
+mod keys;
 mod lifecycle;
 pub(crate) mod limit;
 mod liveness;
-mod memory;
-mod names;
-mod outbox;
 mod presence;
 mod probe;
-mod rate;
 mod recovery;
 mod requests;
-mod room;
 mod rooms;
 mod sessions;
 pub(crate) mod stats;
-mod table;
-mod user;
+mod tables;
 mod view;
 
 use alloc::string::String;
@@ -53,13 +45,14 @@ use crate::protocol::to_client::Message;
 use crate::random::{Keyed, Random};
 use crate::time::Timestamp;
 
-use connection::Connections;
-use deadlines::{Deadlines, Timer};
-use drain::Drain;
-use probe::Probes;
-use requests::Requests;
-use room::{RoomKey, Rooms};
-use user::Users;
+use keys::RoomKey;
+use tables::connection::Connections;
+use tables::deadlines::{Deadlines, Timer};
+use tables::drain::Drain;
+use tables::probe::Probes;
+use tables::requests::Requests;
+use tables::room::Rooms;
+use tables::user::Users;
 
 pub use view::{ConnectionView, RoomView, UserView};
 
@@ -137,7 +130,7 @@ impl Hub {
         let mut random = Random::new(seed);
         let max_connections = config.limits.max_connections.get();
         Ok(Self {
-            classes: classes(&config),
+            classes: class::by_prefix(&config.rooms),
             now,
             connections: Connections::new(),
             users: Users::new(Keyed::new(&mut random)),
@@ -219,7 +212,7 @@ impl Hub {
                 Some(Timer::Room(key)) => self.room_due(key),
                 Some(Timer::State(key)) => self.state_overdue(key),
                 Some(Timer::Claim(id)) => self.claims_over(id),
-                Some(Timer::Memory(user)) => self.memory_due(user),
+                Some(Timer::Remembered(user)) => self.remembered_due(user),
                 Some(Timer::Request(key)) => self.request_overdue(key),
                 Some(Timer::Probe(key)) => self.finish_probe(key),
                 // A batch of the drain is a tick's work by itself.
@@ -339,16 +332,6 @@ impl Hub {
         self.stale(id);
         Refusal::new(ErrorCode::NoSuchConnection, "the connection is gone")
     }
-}
-
-/// The classes of rooms, in the order in which a name is held against them.
-fn classes(config: &Config) -> Vec<(String, RoomClass)> {
-    let mut classes = config.rooms.clone();
-    if classes.iter().all(|(prefix, _)| !prefix.is_empty()) {
-        classes.push((String::new(), RoomClass::default()));
-    }
-    classes.sort_by_key(|(prefix, _)| core::cmp::Reverse(prefix.len()));
-    classes
 }
 
 fn reserved(kind: &str) -> Refusal {

@@ -6,10 +6,10 @@ use crate::protocol::to_client::Message;
 use crate::time::Timestamp;
 
 use super::Hub;
-use super::connection::{Membership, Seat};
-use super::deadlines::Timer;
-use super::room::RoomKey;
-use super::user::UserKey;
+use super::keys::RoomKey;
+use super::keys::UserKey;
+use super::tables::connection::{Membership, Seat};
+use super::tables::deadlines::Timer;
 
 /// How a connection leaves a room.
 #[derive(Clone, Copy, PartialEq, Eq)]

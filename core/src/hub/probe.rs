@@ -12,112 +12,10 @@ use crate::protocol::refusal::{ErrorCode, Refusal};
 use crate::time::Timestamp;
 
 use super::Hub;
-use super::deadlines::Timer;
+use super::keys::ProbeKey;
 use super::rooms::user_offline;
-use super::table::Table;
-
-/// A probe's place in the table.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub(crate) struct ProbeKey(u32);
-
-#[derive(Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-struct Question {
-    connection: ConnectionId,
-    nonce: u64,
-    answer: Answer,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-enum Answer {
-    Awaited,
-    After(Duration),
-    Never,
-}
-
-#[derive(Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-struct Probe {
-    ticket: Ticket,
-    sent: Timestamp,
-    deadline: Timestamp,
-    questions: Vec<Question>,
-}
-
-impl Probe {
-    fn is_settled(&self) -> bool {
-        self.questions.iter().all(|question| question.answer != Answer::Awaited)
-    }
-}
-
-/// Probes under way.
-#[derive(Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub(crate) struct Probes(Table<Probe>);
-
-impl Probes {
-    pub(crate) const fn new() -> Self {
-        Self(Table::new())
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.len() == 0
-    }
-
-    #[cfg(feature = "recording")]
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    #[cfg(feature = "recording")]
-    pub(super) fn is_whole(&self) -> bool {
-        self.0.is_whole()
-    }
-
-    #[cfg(feature = "recording")]
-    pub(super) fn deadline(&self, key: ProbeKey) -> Option<Timestamp> {
-        self.0.get(key.0).map(|probe| probe.deadline)
-    }
-
-    /// Counts what each connection is asked and has not answered.
-    #[cfg(feature = "recording")]
-    pub(super) fn add_to(&self, counts: &mut alloc::collections::BTreeMap<ConnectionId, u32>) {
-        let questions = self.0.iter_from(0).flat_map(|(_, probe)| &probe.questions);
-        for question in questions.filter(|question| question.answer == Answer::Awaited) {
-            *counts.entry(question.connection).or_default() += 1;
-        }
-    }
-
-    /// Settles the awaited questions to a connection that the filter picks. Answers when the first was asked,
-    /// and which probes have no open question any more.
-    fn settle(
-        &mut self,
-        connection: ConnectionId,
-        picks: impl Fn(u64) -> bool,
-        answer: impl Fn(Timestamp) -> Answer,
-    ) -> (Option<Timestamp>, u32, Vec<ProbeKey>) {
-        let (mut asked, mut count, mut settled) = (None, 0, Vec::new());
-        for (key, probe) in self.0.iter_mut() {
-            let before = count;
-            for question in &mut probe.questions {
-                if question.connection == connection
-                    && question.answer == Answer::Awaited
-                    && picks(question.nonce)
-                {
-                    question.answer = answer(probe.sent);
-                    asked.get_or_insert(probe.sent);
-                    count += 1;
-                }
-            }
-            if count > before && probe.is_settled() {
-                settled.push(ProbeKey(key));
-            }
-        }
-        (asked, count, settled)
-    }
-}
+use super::tables::deadlines::Timer;
+use super::tables::probe::{Pinged, Pong, Probe};
 
 impl Hub {
     pub(super) fn probe(
@@ -126,10 +24,10 @@ impl Hub {
         user: &UserName,
         timeout: Duration,
     ) -> Result<Outcome, Refusal> {
-        if self.probes.0.len() >= self.config.limits.max_probes {
+        if self.probes.len() >= self.config.limits.max_probes {
             return Err(Refusal::new(ErrorCode::RateLimited, "too many probes are under way"));
         }
-        let mut questions = Vec::new();
+        let mut pinged = Vec::new();
         for id in self.connections_of(user) {
             if self.connections.get(id).is_none_or(|connection| !connection.is_open()) {
                 continue;
@@ -138,20 +36,16 @@ impl Hub {
                 && let Some(connection) = self.connections.get_mut(id)
             {
                 connection.asked += 1;
-                questions.push(Question {
-                    connection: id,
-                    nonce: nonce.get(),
-                    answer: Answer::Awaited,
-                });
+                pinged.push(Pinged { connection: id, nonce: nonce.get(), answer: Pong::Awaited });
             }
         }
-        if questions.is_empty() {
+        if pinged.is_empty() {
             return Err(user_offline(user));
         }
-        let asked = questions.len();
+        let asked = pinged.len();
         let deadline = self.now + timeout;
-        let probe = Probe { ticket, sent: self.now, deadline, questions };
-        let key = ProbeKey(self.probes.0.insert(probe));
+        let probe = Probe { ticket, sent: self.now, deadline, pinged };
+        let key = self.probes.insert(probe);
         self.deadlines.arm(deadline, Timer::Probe(key));
         Ok(Outcome::Probing(asked))
     }
@@ -160,20 +54,20 @@ impl Hub {
     pub(super) fn answer_probe(&mut self, id: ConnectionId, nonce: u64) -> Option<Timestamp> {
         let now = self.now;
         let (asked, count, settled) =
-            self.probes.settle(id, |n| n == nonce, |sent| Answer::After(now - sent));
-        self.questions_settled(id, count, settled);
+            self.probes.settle(id, |n| n == nonce, |sent| Pong::After(now - sent));
+        self.pings_settled(id, count, settled);
         asked
     }
 
     /// A connection that is gone, or going, answers nothing any more.
     pub(super) fn forget_probes(&mut self, id: ConnectionId) {
         if self.connections.get(id).is_some_and(|connection| connection.asked > 0) {
-            let (_, count, settled) = self.probes.settle(id, |_| true, |_| Answer::Never);
-            self.questions_settled(id, count, settled);
+            let (_, count, settled) = self.probes.settle(id, |_| true, |_| Pong::Never);
+            self.pings_settled(id, count, settled);
         }
     }
 
-    fn questions_settled(&mut self, id: ConnectionId, count: u32, settled: Vec<ProbeKey>) {
+    fn pings_settled(&mut self, id: ConnectionId, count: u32, settled: Vec<ProbeKey>) {
         if let Some(connection) = self.connections.get_mut(id) {
             connection.asked -= count;
         }
@@ -183,21 +77,21 @@ impl Hub {
     }
 
     pub(super) fn finish_probe(&mut self, key: ProbeKey) {
-        let Some(probe) = self.probes.0.remove(key.0) else { return };
+        let Some(probe) = self.probes.remove(key) else { return };
         self.deadlines.disarm(probe.deadline, Timer::Probe(key));
-        let mut answers = Vec::with_capacity(probe.questions.len());
-        for question in probe.questions {
-            let latency = match question.answer {
-                Answer::After(latency) => Some(latency),
-                Answer::Never => None,
-                Answer::Awaited => {
-                    if let Some(connection) = self.connections.get_mut(question.connection) {
+        let mut answers = Vec::with_capacity(probe.pinged.len());
+        for pinged in probe.pinged {
+            let latency = match pinged.answer {
+                Pong::After(latency) => Some(latency),
+                Pong::Never => None,
+                Pong::Awaited => {
+                    if let Some(connection) = self.connections.get_mut(pinged.connection) {
                         connection.asked -= 1;
                     }
                     None
                 }
             };
-            answers.push((question.connection, latency));
+            answers.push((pinged.connection, latency));
         }
         self.queue.push(Queued::Probed { ticket: probe.ticket, answers });
     }

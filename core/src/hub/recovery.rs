@@ -15,8 +15,9 @@ use crate::protocol::to_client::{Message, Publication};
 use crate::time::Timestamp;
 
 use super::Hub;
-use super::deadlines::Timer;
-use super::room::RoomKey;
+use super::keys::RoomKey;
+use super::tables::deadlines::Timer;
+use super::tables::room::{Question, Waiting};
 
 /// Where a member's stream begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,33 +28,6 @@ pub(super) enum Start {
     After(Position),
     /// With what comes next, and something between is missing.
     Broken(Broken),
-}
-
-/// What the application has been asked about a room.
-#[derive(Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub(crate) struct Question {
-    ticket: Ticket,
-    deadline: Timestamp,
-    /// The room's position when it was asked: the answer contains at least what came until then.
-    position: Position,
-    waiting: Vec<Waiting>,
-}
-
-#[derive(Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-struct Waiting {
-    connection: ConnectionId,
-    /// All that it has asked with an id, to be answered.
-    requests: Vec<MessageId>,
-    reason: Broken,
-}
-
-#[cfg(feature = "recording")]
-impl Question {
-    pub(super) fn deadline(&self) -> Timestamp {
-        self.deadline
-    }
 }
 
 impl Hub {
@@ -150,7 +124,11 @@ impl Hub {
         self.rearm_room(key);
     }
 
-    fn change_kept(&mut self, key: RoomKey, change: impl FnOnce(&mut super::history::Kept)) {
+    fn change_kept(
+        &mut self,
+        key: RoomKey,
+        change: impl FnOnce(&mut super::tables::history::Kept),
+    ) {
         let kept = &mut self.rooms.get_mut(key).kept;
         let before = kept.bytes();
         change(kept);

@@ -13,9 +13,9 @@ use crate::protocol::refusal::{ErrorCode, Refusal};
 use crate::protocol::to_client::{Direct, Message, Publication};
 
 use super::Hub;
-use super::connection::{Membership, Seat};
+use super::keys::RoomKey;
 use super::presence::Exit;
-use super::room::RoomKey;
+use super::tables::connection::{Membership, Seat};
 
 /// A publication before it has a number.
 pub(super) struct Draft {

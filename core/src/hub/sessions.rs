@@ -8,10 +8,10 @@ use crate::protocol::id::ConnectionId;
 use crate::protocol::position::Session;
 
 use super::Hub;
-use super::connection::{Connection, Phase, Seat};
-use super::deadlines::Timer;
+use super::keys::RoomKey;
 use super::presence::Exit;
-use super::room::RoomKey;
+use super::tables::connection::{Connection, Phase, Seat};
+use super::tables::deadlines::Timer;
 
 impl Hub {
     /// The connection of this session and user that still has seats.

@@ -5,6 +5,11 @@ use crate::protocol::close::{CloseReason, Rejection};
 /// How a connection's end is counted beside the reasons of [`CloseReason`].
 pub(crate) const ENDINGS: usize = CloseReason::NAMES.len() + 3;
 
+/// Numbers of a hub that was read from bytes are below this. No server counts this far, and anything below can be added
+/// to without an overflow.
+#[cfg(feature = "recording")]
+pub(crate) const MOST: u64 = 1 << 62;
+
 /// What a hub counts. Gauges are exact at any moment; counters only grow.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]

@@ -10,9 +10,10 @@ use crate::protocol::position::{Position, Session};
 use crate::time::Timestamp;
 
 use super::Hub;
-use super::connection::{Connection, Seat};
-use super::room::{Room, RoomKey};
-use super::user::User;
+use super::keys::RoomKey;
+use super::tables::connection::{Connection, Seat};
+use super::tables::room::Room;
+use super::tables::user::User;
 
 impl Hub {
     /// A connection that is reserved, open or closing.

@@ -6,6 +6,7 @@ use core::num::{NonZeroU32, NonZeroU64};
 
 use smallvec::SmallVec;
 
+use crate::hub::keys::{RoomKey, UserKey};
 use crate::protocol::close::CloseReason;
 use crate::protocol::id::ConnectionId;
 use crate::protocol::position::{Position, Session};
@@ -13,9 +14,8 @@ use crate::time::Timestamp;
 
 use super::outbox::{Outbox, Until};
 use super::rate::Bucket;
-use super::room::RoomKey;
+
 use super::table::Table;
-use super::user::UserKey;
 
 /// Where a connection is in its life: reserved, open, closing, and then gone.
 #[derive(Debug)]
@@ -171,8 +171,8 @@ impl Connection {
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Connections {
-    pub(super) table: Table<Connection>,
-    pub(super) next_generation: NonZeroU32,
+    pub(crate) table: Table<Connection>,
+    pub(crate) next_generation: NonZeroU32,
 }
 
 impl Connections {

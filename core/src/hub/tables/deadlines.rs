@@ -5,10 +5,7 @@ use alloc::collections::BTreeSet;
 use crate::protocol::id::ConnectionId;
 use crate::time::Timestamp;
 
-use super::probe::ProbeKey;
-use super::requests::RequestKey;
-use super::room::RoomKey;
-use super::user::UserKey;
+use crate::hub::keys::{ProbeKey, RequestKey, RoomKey, UserKey};
 
 /// Whose deadline it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -25,7 +22,7 @@ pub(crate) enum Timer {
     /// Seats that were held for this connection are given back if it has not joined again.
     Claim(ConnectionId),
     /// The oldest id of a message of this user is to be forgotten.
-    Memory(UserKey),
+    Remembered(UserKey),
     /// The request's time is up.
     Request(RequestKey),
     /// The probe's time is up.
@@ -67,12 +64,12 @@ impl Deadlines {
     }
 
     #[cfg(feature = "recording")]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
     #[cfg(feature = "recording")]
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Timestamp, Timer)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Timestamp, Timer)> {
         self.0.iter().copied()
     }
 }

@@ -6,24 +6,19 @@ use alloc::vec::Vec;
 
 use smallvec::SmallVec;
 
+use crate::hub::event::Ticket;
+use crate::hub::keys::{RoomKey, UserKey};
 use crate::protocol::id::ConnectionId;
-use crate::protocol::name::{RoomName, UserName};
-use crate::protocol::position::{Epoch, Position, Session};
+use crate::protocol::name::{MessageId, RoomName, UserName};
+use crate::protocol::position::{Broken, Epoch, Position, Session};
 use crate::random::Keyed;
 use crate::time::Timestamp;
 
-use super::counts::Counts;
 use super::history::Kept;
 use super::names::Names;
 use super::outbox::{Found, Replay};
-use super::recovery::Question;
 use super::table::Table;
-use super::user::UserKey;
-
-/// A room's place in the table.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub(crate) struct RoomKey(pub(super) u32);
+use super::user_counts::UserCounts;
 
 /// A room. It exists while somebody is in it or has a seat in it, and longer if its class keeps history.
 #[derive(Debug)]
@@ -59,9 +54,30 @@ pub(crate) struct Room {
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Presence {
-    pub(crate) users: Counts,
+    pub(crate) users: UserCounts,
     /// Users whose last connection was lost, until when they may come back unnoticed.
     pub(crate) absent: BTreeMap<UserKey, Timestamp>,
+}
+
+/// What the application has been asked about a room.
+#[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Question {
+    pub(crate) ticket: Ticket,
+    pub(crate) deadline: Timestamp,
+    /// The room's position when it was asked: the answer contains at least what came until then.
+    pub(crate) position: Position,
+    pub(crate) waiting: Vec<Waiting>,
+}
+
+/// A member that waits for the room's state.
+#[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Waiting {
+    pub(crate) connection: ConnectionId,
+    /// All that it has asked with an id, to be answered.
+    pub(crate) requests: Vec<MessageId>,
+    pub(crate) reason: Broken,
 }
 
 impl Presence {
@@ -89,7 +105,7 @@ impl Room {
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Rooms {
-    pub(super) table: Table<Room>,
+    pub(crate) table: Table<Room>,
     names: Names,
     /// Those that nobody is in, by when that began.
     pub(crate) idle: BTreeSet<(Timestamp, RoomKey)>,
@@ -139,7 +155,7 @@ impl Rooms {
             slots: SmallVec::new(),
             reserved: 0,
             blocked: 0,
-            presence: Presence { users: Counts::default(), absent: BTreeMap::new() },
+            presence: Presence { users: UserCounts::default(), absent: BTreeMap::new() },
             epoch,
             offset: 0,
             kept: Kept::default(),

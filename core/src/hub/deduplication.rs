@@ -1,10 +1,7 @@
 //! Messages that come again, because their answer did not arrive: they are answered again and not handled again.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use core::hash::{BuildHasher, Hash, Hasher};
-
-use hashbrown::HashMap;
 
 use crate::hub::action::Outcome;
 use crate::protocol::id::ConnectionId;
@@ -12,47 +9,14 @@ use crate::protocol::name::{MessageId, UserName};
 use crate::protocol::payload::Payload;
 use crate::protocol::refusal::{ErrorCode, Refusal};
 use crate::protocol::to_client::Message;
-use crate::random::Keyed;
-use crate::time::Timestamp;
 
 use super::Hub;
-use super::deadlines::Timer;
-use super::user::UserKey;
+use super::keys::UserKey;
+use super::tables::deadlines::Timer;
+use super::tables::remembered::{Entry, Fate, Remembered};
 
 /// An answer that is larger is not kept.
 const LARGEST_ANSWER: usize = 4 * 1024;
-
-/// The ids of a user's last messages.
-#[derive(Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub(crate) struct Memory {
-    #[cfg_attr(feature = "recording", serde(with = "crate::random::keyed"))]
-    by_id: HashMap<MessageId, Remembered, Keyed>,
-    /// By when they came, each with its number.
-    order: VecDeque<(Timestamp, u64, MessageId)>,
-    next: u64,
-}
-
-#[derive(Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-struct Remembered {
-    at: Timestamp,
-    /// The same id may be there twice, with another content; the later one counts.
-    number: u64,
-    /// A hash of what the message said: another message under the same id is no repetition.
-    content: u64,
-    fate: Fate,
-}
-
-#[derive(Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-enum Fate {
-    /// The application has it. This connection asked last.
-    Pending(ConnectionId),
-    Answered(Message),
-    /// It was answered, with something too large to be kept.
-    Forgotten,
-}
 
 /// What a message with this id is for the user.
 pub(super) struct Known {
@@ -104,9 +68,9 @@ impl Hub {
         true
     }
 
-    fn remembered(&mut self, from: ConnectionId, id: &MessageId) -> Option<&mut Remembered> {
+    fn remembered(&mut self, from: ConnectionId, id: &MessageId) -> Option<&mut Entry> {
         let user = self.connections.get(from)?.user;
-        self.users.get_mut(user).memory.as_mut()?.by_id.get_mut(id)
+        self.users.get_mut(user).remembered.as_mut()?.get_mut(id)
     }
 
     /// The message was handed to the application.
@@ -127,44 +91,40 @@ impl Hub {
         if limits.remembered == 0 || limits.remember_for.is_zero() {
             return;
         }
-        if let Some(memory) = &mut self.users.get_mut(user).memory
-            && memory.order.len() >= limits.remembered
+        if let Some(remembered) = &mut self.users.get_mut(user).remembered
+            && remembered.len() >= limits.remembered
         {
-            memory.forget_oldest();
+            remembered.forget_oldest();
             self.stats.remembered -= 1;
         }
         if self.stats.remembered >= limits.remembered_in_all {
             return;
         }
         let at = self.now;
-        if self.users.get(user).memory.is_none() {
-            let by_id = HashMap::with_hasher(self.content.clone());
-            let memory = Memory { by_id, order: VecDeque::new(), next: 0 };
-            self.users.get_mut(user).memory = Some(Box::new(memory));
+        if self.users.get(user).remembered.is_none() {
+            let remembered = Remembered::new(self.content.clone());
+            self.users.get_mut(user).remembered = Some(Box::new(remembered));
             self.users.refer_again(user);
-            self.deadlines.arm(at + limits.remember_for, Timer::Memory(user));
+            self.deadlines.arm(at + limits.remember_for, Timer::Remembered(user));
         }
-        if let Some(memory) = &mut self.users.get_mut(user).memory {
-            let number = memory.next;
-            memory.next += 1;
-            memory.order.push_back((at, number, id.clone()));
-            memory.by_id.insert(id, Remembered { at, number, content, fate });
+        if let Some(remembered) = &mut self.users.get_mut(user).remembered {
+            remembered.insert(at, id, content, fate);
             self.stats.remembered += 1;
         }
     }
 
-    /// Something may have been remembered for long enough.
-    pub(super) fn memory_due(&mut self, user: UserKey) {
+    /// The user's oldest message may have been remembered for long enough.
+    pub(super) fn remembered_due(&mut self, user: UserKey) {
         let (now, window) = (self.now, self.config.limits.remember_for);
-        let Some(memory) = &mut self.users.get_mut(user).memory else { return };
-        while memory.order.front().is_some_and(|(at, ..)| *at + window <= now) {
-            memory.forget_oldest();
+        let Some(remembered) = &mut self.users.get_mut(user).remembered else { return };
+        while remembered.oldest().is_some_and(|at| at + window <= now) {
+            remembered.forget_oldest();
             self.stats.remembered -= 1;
         }
-        match memory.order.front() {
-            Some((at, ..)) => self.deadlines.arm(*at + window, Timer::Memory(user)),
+        match remembered.oldest() {
+            Some(at) => self.deadlines.arm(at + window, Timer::Remembered(user)),
             None => {
-                self.users.get_mut(user).memory = None;
+                self.users.get_mut(user).remembered = None;
                 self.users.release(user);
             }
         }
@@ -184,37 +144,18 @@ impl Hub {
             Err(refusal) => Message::Error { id: Some(id.clone()), room: None, refusal },
         };
         let mut to = connection;
-        let memory = self.users.find(user).and_then(|key| self.users.get_mut(key).memory.as_mut());
-        if let Some(remembered) = memory.and_then(|memory| memory.by_id.get_mut(&id))
-            && let Fate::Pending(asker) = remembered.fate
+        let key = self.users.find(user);
+        let remembered = key.and_then(|key| self.users.get_mut(key).remembered.as_mut());
+        if let Some(entry) = remembered.and_then(|remembered| remembered.get_mut(&id))
+            && let Fate::Pending(asker) = entry.fate
         {
             to = asker;
-            remembered.fate = if message.cost_bytes() > LARGEST_ANSWER {
+            entry.fate = if message.cost_bytes() > LARGEST_ANSWER {
                 Fate::Forgotten
             } else {
                 Fate::Answered(message.clone())
             };
         }
         if self.send(to, message) { Ok(Outcome::Sent(1)) } else { Err(self.no_such_connection(to)) }
-    }
-}
-
-impl Memory {
-    #[cfg(feature = "recording")]
-    pub(super) fn len(&self) -> usize {
-        self.order.len()
-    }
-
-    #[cfg(feature = "recording")]
-    pub(super) fn is_whole(&self) -> bool {
-        self.next < super::check::MOST
-    }
-
-    fn forget_oldest(&mut self) {
-        if let Some((_, number, id)) = self.order.pop_front()
-            && self.by_id.get(&id).is_some_and(|remembered| remembered.number == number)
-        {
-            self.by_id.remove(&id);
-        }
     }
 }

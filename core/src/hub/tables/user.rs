@@ -4,18 +4,14 @@ use smallvec::SmallVec;
 
 use alloc::boxed::Box;
 
+use crate::hub::keys::UserKey;
 use crate::protocol::id::ConnectionId;
 use crate::protocol::name::UserName;
 use crate::random::Keyed;
 
-use super::memory::Memory;
 use super::names::Names;
+use super::remembered::Remembered;
 use super::table::Table;
-
-/// A user's place in the table.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub(crate) struct UserKey(pub(super) u32);
 
 /// A user, kept as long as anything refers to it.
 #[derive(Debug)]
@@ -24,17 +20,17 @@ pub(crate) struct User {
     pub(crate) name: UserName,
     /// Connections that take a seat of the user's: reserved, open and held ones. In no particular order.
     pub(crate) connections: SmallVec<[ConnectionId; 2]>,
-    /// What it sent with ids, for a while.
-    pub(crate) memory: Option<Box<Memory>>,
-    /// Connections of any phase, absences in rooms, and its memory.
-    pub(super) references: u32,
+    /// The last messages that it sent with ids.
+    pub(crate) remembered: Option<Box<Remembered>>,
+    /// Connections of any phase, absences in rooms, and `remembered`.
+    pub(crate) references: u32,
 }
 
 /// Users by key and by name.
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Users {
-    pub(super) table: Table<User>,
+    pub(crate) table: Table<User>,
     names: Names,
 }
 
@@ -77,7 +73,8 @@ impl Users {
             Some(key) => key,
             None => {
                 let connections = SmallVec::new();
-                let user = User { name: name.clone(), connections, memory: None, references: 0 };
+                let user =
+                    User { name: name.clone(), connections, remembered: None, references: 0 };
                 let at = self.table.insert(user);
                 self.names.insert(name, at);
                 UserKey(at)

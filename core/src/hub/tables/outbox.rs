@@ -100,7 +100,7 @@ impl Outbox {
 
     /// Whether it counts what waits, and numbers are in order.
     #[cfg(feature = "recording")]
-    pub(super) fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         let (mut bytes, mut gaps) = (0, 0);
         for waiting in &self.waiting {
             let is_sound = match waiting {
@@ -108,10 +108,10 @@ impl Outbox {
                     bytes += message.cost_bytes();
                     continue;
                 }
-                Waiting::Gap(gap) => gap.dropped < super::check::MOST,
+                Waiting::Gap(gap) => gap.dropped < crate::hub::stats::MOST,
                 Waiting::Replay(replay) => {
                     let last = replay.last.offset;
-                    (1..=last).contains(&replay.next) && last < super::check::MOST
+                    (1..=last).contains(&replay.next) && last < crate::hub::stats::MOST
                 }
             };
             gaps += 1;

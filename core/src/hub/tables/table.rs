@@ -9,19 +9,19 @@ use core::ops::{Index, IndexMut};
 /// can be seen here, and a hub that is put together again from a copy of its tables gives out the same numbers.
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub(super) struct Table<T> {
-    pub(super) places: Vec<Option<T>>,
+pub(crate) struct Table<T> {
+    pub(crate) places: Vec<Option<T>>,
     /// Places without a value; the last one is filled next.
-    pub(super) free: Vec<u32>,
+    pub(crate) free: Vec<u32>,
 }
 
 impl<T> Table<T> {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { places: Vec::new(), free: Vec::new() }
     }
 
     /// Puts a value where there is room. Answers where.
-    pub(super) fn insert(&mut self, value: T) -> u32 {
+    pub(crate) fn insert(&mut self, value: T) -> u32 {
         if let Some(at) = self.free.pop() {
             self.places[at as usize] = Some(value);
             return at;
@@ -30,15 +30,15 @@ impl<T> Table<T> {
         (self.places.len() - 1) as u32
     }
 
-    pub(super) fn get(&self, at: u32) -> Option<&T> {
+    pub(crate) fn get(&self, at: u32) -> Option<&T> {
         self.places.get(at as usize)?.as_ref()
     }
 
-    pub(super) fn get_mut(&mut self, at: u32) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, at: u32) -> Option<&mut T> {
         self.places.get_mut(at as usize)?.as_mut()
     }
 
-    pub(super) fn remove(&mut self, at: u32) -> Option<T> {
+    pub(crate) fn remove(&mut self, at: u32) -> Option<T> {
         let value = self.places.get_mut(at as usize)?.take();
         if value.is_some() {
             self.free.push(at);
@@ -47,13 +47,13 @@ impl<T> Table<T> {
     }
 
     /// How many values there are.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.places.len() - self.free.len()
     }
 
     /// Whether the list of holes has every hole once.
     #[cfg(feature = "recording")]
-    pub(super) fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         let holes = self.places.iter().filter(|place| place.is_none()).count();
         let listed: alloc::collections::BTreeSet<u32> = self.free.iter().copied().collect();
         let is_hole = |at: &u32| self.places.get(*at as usize).is_some_and(Option::is_none);
@@ -61,13 +61,13 @@ impl<T> Table<T> {
     }
 
     /// All values, and where they are.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut T)> {
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut T)> {
         let places = self.places.iter_mut().enumerate();
         places.filter_map(|(at, value)| Some((at as u32, value.as_mut()?)))
     }
 
     /// The values from this place on, and where they are.
-    pub(super) fn iter_from(&self, start: usize) -> impl Iterator<Item = (u32, &T)> {
+    pub(crate) fn iter_from(&self, start: usize) -> impl Iterator<Item = (u32, &T)> {
         let places = self.places.iter().enumerate().skip(start);
         places.filter_map(|(at, value)| Some((at as u32, value.as_ref()?)))
     }

@@ -205,7 +205,7 @@ impl Kept {
 
     /// The number of the newest.
     #[cfg(feature = "recording")]
-    pub(super) fn last(&self) -> Option<u64> {
+    pub(crate) fn last(&self) -> Option<u64> {
         self.first().map(|first| first + (self.records.len() as u64 - 1))
     }
 

@@ -12,7 +12,7 @@ use crate::random::Keyed;
 /// million names, to find one costs one cache miss, where a table with a block of tags before its entries costs two.
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub(super) struct Names {
+pub(crate) struct Names {
     /// As many as a power of two, at most three quarters of them in use. They are made again when they are read.
     #[cfg_attr(feature = "recording", serde(skip))]
     entries: Vec<Entry>,
@@ -31,7 +31,7 @@ struct Entry {
 const FREE: u32 = u32::MAX;
 
 impl Names {
-    pub(super) const fn new(keyed: Keyed) -> Self {
+    pub(crate) const fn new(keyed: Keyed) -> Self {
         Self { entries: Vec::new(), used: 0, keyed }
     }
 
@@ -53,7 +53,7 @@ impl Names {
     }
 
     /// The place of this name; `has_name` says whether a value has it.
-    pub(super) fn find(&self, name: &str, has_name: impl Fn(u32) -> bool) -> Option<u32> {
+    pub(crate) fn find(&self, name: &str, has_name: impl Fn(u32) -> bool) -> Option<u32> {
         if self.used == 0 {
             return None;
         }
@@ -64,7 +64,7 @@ impl Names {
     }
 
     /// Adds a name that is not there.
-    pub(super) fn insert(&mut self, name: &str, at: u32) {
+    pub(crate) fn insert(&mut self, name: &str, at: u32) {
         self.used += 1;
         if self.used * 4 > self.entries.len() * 3 {
             let larger = alloc::vec![Entry { hash: 0, at: FREE }; (self.entries.len() * 2).max(8)];
@@ -83,7 +83,7 @@ impl Names {
     }
 
     /// Takes a name out. Those behind it that could be nearer to where they belong move there, so that none is lost.
-    pub(super) fn remove(&mut self, name: &str, at: u32) {
+    pub(crate) fn remove(&mut self, name: &str, at: u32) {
         let last = self.entries.len() - 1;
         let mut hole = self.probe(self.hash(name), |entry| entry.at == at);
         let mut index = hole;

@@ -36,7 +36,7 @@ impl<'de> Deserialize<'de> for Kept {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (first, saved) = <(u64, Vec<Saved>)>::deserialize(deserializer)?;
         let mut kept = Self { first, ..Self::default() };
-        if first >= super::super::check::MOST {
+        if first >= crate::hub::stats::MOST {
             return Err(D::Error::custom("a publication has a number that no room reaches"));
         }
         for (offset, Saved { mut record, names, session, payload }) in (first..).zip(saved) {

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use crate::random::Keyed;
 
-use super::user::UserKey;
+use crate::hub::keys::UserKey;
 
 /// More users than this are hashed.
 const FEW: usize = 16;
@@ -17,16 +17,16 @@ const FEW: usize = 16;
 /// of their own while they are no more than two.
 #[derive(Default, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub(super) struct Counts {
+pub(crate) struct UserCounts {
     few: SmallVec<[(UserKey, u32); 2]>,
     /// All of them, once there were more than a few; then none is above.
     #[cfg_attr(feature = "recording", serde(with = "crate::random::keyed::maybe"))]
     many: Option<Box<HashMap<UserKey, u32, Keyed>>>,
 }
 
-impl Counts {
+impl UserCounts {
     /// Counts one connection. Answers whether it is the user's first.
-    pub(super) fn add(&mut self, user: UserKey, keyed: &Keyed) -> bool {
+    pub(crate) fn add(&mut self, user: UserKey, keyed: &Keyed) -> bool {
         if let Some(many) = self.many.as_mut() {
             let count = many.entry(user).or_insert(0);
             *count += 1;
@@ -46,7 +46,7 @@ impl Counts {
     }
 
     /// Takes one connection back. Answers whether it was the user's last.
-    pub(super) fn remove(&mut self, user: UserKey) -> bool {
+    pub(crate) fn remove(&mut self, user: UserKey) -> bool {
         if let Some(many) = self.many.as_mut() {
             let Some(count) = many.get_mut(&user) else { return false };
             *count -= 1;
@@ -69,13 +69,13 @@ impl Counts {
     }
 
     /// How many users there are.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.few.len() + self.many.as_ref().map_or(0, |many| many.len())
     }
 
     /// Whether each user is there once, and at least once.
     #[cfg(feature = "recording")]
-    pub(super) fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         let users: alloc::collections::BTreeMap<UserKey, u32> = self.iter().collect();
         users.len() == self.len()
             && users.values().all(|count| *count > 0)
@@ -83,13 +83,13 @@ impl Counts {
     }
 
     #[cfg(feature = "recording")]
-    pub(super) fn iter(&self) -> impl Iterator<Item = (UserKey, u32)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (UserKey, u32)> {
         let many = self.many.iter().flat_map(|many| many.iter());
         self.few.iter().copied().chain(many.map(|(user, count)| (*user, *count)))
     }
 
     /// Adds all users to a list. Their order means nothing: the list is still to be sorted.
-    pub(super) fn add_to(&self, list: &mut Vec<UserKey>) {
+    pub(crate) fn add_to(&self, list: &mut Vec<UserKey>) {
         list.extend(self.few.iter().map(|(user, _)| *user));
         list.extend(self.many.iter().flat_map(|many| many.keys()).copied());
     }
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn few_and_many_count_alike() {
         let keyed = Keyed::new(&mut Random::new(1));
-        let mut counts = Counts::default();
+        let mut counts = UserCounts::default();
         let users = FEW as u32 * 3;
         for user in 0..users {
             assert!(counts.add(UserKey(user), &keyed));

@@ -1,0 +1,19 @@
+//! What the hub keeps, below its rules: a file here imports nothing from a file of rules, and decides nothing about who
+//! gets what.
+//!
+//! Changes: nothing.
+
+pub(super) mod connection;
+pub(super) mod deadlines;
+pub(super) mod drain;
+pub(super) mod history;
+mod names;
+pub(super) mod outbox;
+pub(super) mod probe;
+mod rate;
+pub(super) mod remembered;
+pub(super) mod requests;
+pub(super) mod room;
+mod table;
+pub(super) mod user;
+mod user_counts;
