@@ -1,41 +1,55 @@
-//! A load generator: it loads any WebSocket server, checks every delivery, and says how long they take.
-
-mod connection;
-mod crowd;
-mod failure;
-mod figures;
-mod frame;
-mod ledger;
-mod load;
-mod marker;
-mod options;
-mod own;
-mod poll;
-mod progress;
-mod report;
-mod scenario;
-mod target;
-mod template;
-mod text;
-mod upgrade;
-mod visits;
+//! `switchboard bench`: the load generator as a command.
 
 use std::error::Error;
-use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use clap::ValueEnum;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use switchboard_bench::{Options, measure};
 
 use crate::os;
-use crowd::Crowd;
-use ledger::Ledger;
-pub(crate) use options::{HELP, Options};
-use options::{Plan, Scenario};
-use progress::{Progress, Stop};
-use report::Report;
-use scenario::{Lengths, Run};
-use target::Target;
+
+pub(crate) const HELP: &str = "\
+Scenarios (and what they are without options):
+  fan-out  members publish, everybody in their room gets it
+           (10 rooms of 10, all publish, 1,000 messages/s)
+  rooms    the same in many small rooms (100 rooms of 3)
+  echo     each connection alone in its room, and hears itself (100 connections, 1,000 messages/s)
+  connect  a connect storm: all at once, --at-once under way (100 connections)
+  idle     connections that only answer pings; in the end each must still get a message (100)
+  slow     fan-out, in whose second half some members do not read (1 room of 10, 1 of them slow)
+  churn    visitors that connect, hear one message of their room and leave (100 a second)
+
+The defaults stay within the limits of a Switchboard server with default settings. To go further,
+raise max_connections, max_per_room and messages_per_second in its [limits].
+
+{room} and {user} in the address (and in the template) become names of this run.
+
+Every message carries a marker that is searched for in whatever comes back, so that any envelope
+will do. Each delivery is checked: lost, repeated, out of order, in a wrong room. The latency is
+that from publishing to receiving; at a given rate it counts from when the message was due, so
+that a server that holds up the generator does not look better for it. --window instead keeps so
+many messages of each publisher under way: the most that a server can do.
+
+Examples:
+  switchboard bench ws://127.0.0.1:8080/ws/{room}
+  switchboard bench ws://127.0.0.1:8080/ws/{room} fan-out --rooms 1 --members 1000 --rate 500
+  switchboard bench ws://127.0.0.1:8080/ws/{room} fan-out --window 8 --json
+  switchboard bench ws://127.0.0.1:8080/ws/{room} connect --connections 15000
+  switchboard bench ws://127.0.0.1:9000/ echo --template plain --window 1
+  switchboard bench 'ws://127.0.0.1:3000/socket.io/?EIO=4&transport=websocket' --template socket.io
+  switchboard bench ws://127.0.0.1:9000/{room} --publish '{\"say\":\"{payload}\",\"to\":\"{room}\"}'
+
+Templates for other servers, and what each figure means: docs/bench.md.
+
+Exit codes:
+  0  everything arrived, once, in order, and no connection failed
+  1  it could not be measured          2  wrong usage
+  3  something was lost, repeated, out of order or in a wrong room, or a connection failed
+  130  interrupted (Ctrl-C); what was measured until then is reported";
 
 /// Something was lost, repeated, out of order or in a wrong room, or a connection failed.
 const NOT_CLEAN: u8 = 3;
@@ -44,7 +58,8 @@ const NOT_CLEAN: u8 = 3;
 const INTERRUPTED: u8 = 130;
 
 pub(crate) fn bench(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
-    let stop = Stop::on_signals()?;
+    let stop = stop_on_signals()?;
+    check_open_files(options.connections()? as usize)?;
     let report = measure(options, stop)?;
     let text = if options.json {
         format!("{}\n", serde_json::to_string(&report)?)
@@ -52,48 +67,29 @@ pub(crate) fn bench(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         report.to_string()
     };
     io::stdout().write_all(text.as_bytes())?;
-    Ok(match (report.is_clean, report.is_interrupted) {
+    Ok(match (report.is_clean(), report.is_interrupted()) {
         (false, _) => ExitCode::from(NOT_CLEAN),
         (true, true) => ExitCode::from(INTERRUPTED),
         (true, false) => ExitCode::SUCCESS,
     })
 }
 
-fn measure(options: &Options, stop: Stop) -> Result<Report, String> {
-    let plan = options.plan()?;
-    check_open_files(&plan)?;
-    let number = RandomState::new().hash_one(std::process::id()) % u64::from(marker::RUNS);
-    let run = u16::try_from(number).unwrap_or_default();
-    let template = options.template()?;
-    let target = Target::new(&options.url, template, options.ca.as_deref(), run)?;
-    let needs_rooms = plan.rooms > 1 && options.scenario != Scenario::Connect;
-    if needs_rooms && !target.names_rooms() {
-        return Err(format!(
-            "{} rooms, but neither the address nor the template names one: put {{room}} into the \
-             address (as in ws://HOST/ws/{{room}}), or ask for --rooms 1",
-            plan.rooms
-        ));
+/// Set by the first Ctrl-C; the second ends the program.
+fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first signal finds the flag still down.
+        flag::register_conditional_shutdown(signal, INTERRUPTED.into(), stop.clone())?;
+        flag::register(signal, stop.clone())?;
     }
-    let name = options.scenario.to_possible_value();
-    let name = name.map(|value| value.get_name().to_owned()).unwrap_or_default();
-    let report = Report { scenario: name, server: target.to_string(), ..Report::default() };
-    let crowd = Crowd::new(&target, options.patience)
-        .map_err(|error| format!("the sockets cannot be watched: {error}"))?;
-    let wants_news = options.scenario == Scenario::Churn;
-    let ledger = Ledger::new(run, target.template.echo, wants_news);
-    let lengths =
-        Lengths { warmup: options.warmup, time: options.time, patience: options.patience };
-    let scenario = options.scenario;
-    let progress = Progress::new();
-    Run { scenario, plan, lengths, target: &target, crowd, ledger, stop, progress, report }
-        .measure()
+    Ok(stop)
 }
 
 /// Every connection is an open file.
-fn check_open_files(plan: &Plan) -> Result<(), String> {
+fn check_open_files(connections: usize) -> Result<(), String> {
     let files = os::raise_open_files()
         .map_err(|error| format!("the limit on open files cannot be raised: {error}"))?;
     files
-        .suffice_for(plan.connections as usize)
+        .suffice_for(connections)
         .map_err(|shortage| format!("{shortage} or ask for no more than {}", files.most()))
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use switchboard_core::{NoPosition, Position};
 
-use crate::bind;
 use crate::config::{Override, duration};
+use crate::{bench, bind};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -116,9 +116,8 @@ pub(crate) enum Command {
     #[command(after_help = CONNECT_HELP)]
     Connect(Connect),
     /// Load a WebSocket server, check every delivery, and say how long they take
-    #[cfg(target_os = "linux")]
-    #[command(after_help = crate::bench::HELP)]
-    Bench(Box<crate::bench::Options>),
+    #[command(after_help = bench::HELP)]
+    Bench(Box<switchboard_bench::Options>),
 }
 
 /// What to show of a recording.

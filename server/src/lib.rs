@@ -6,7 +6,7 @@
 
 #[cfg(feature = "program")]
 mod auth;
-#[cfg(all(feature = "program", target_os = "linux"))]
+#[cfg(feature = "program")]
 mod bench;
 mod bind;
 #[cfg(feature = "program")]

@@ -10,11 +10,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::Parser;
 
 use crate::auth::{self, Grant, Verifier};
-#[cfg(target_os = "linux")]
-use crate::bench;
 use crate::cli::{Cli, Command, Run, Token};
 use crate::config::{Config, Problems};
-use crate::{bind, connect, replay, serve};
+use crate::{bench, bind, connect, replay, serve};
 
 /// Runs the program with the arguments and the environment of the process.
 pub fn main() -> ExitCode {
@@ -26,7 +24,6 @@ pub fn main() -> ExitCode {
         Some(Command::Token(token)) => print_token(token).map(succeeded),
         Some(Command::Replay(options)) => replay::replay(options).map(succeeded),
         Some(Command::Connect(options)) => connect::connect(options).map(succeeded),
-        #[cfg(target_os = "linux")]
         Some(Command::Bench(options)) => bench::bench(options),
     };
     match done {

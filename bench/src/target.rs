@@ -9,36 +9,36 @@ use std::time::Duration;
 
 use switchboard_engine::client::{Address, Stream, Tls};
 
-use super::template::{NAMES, Template};
-use super::text::Text;
-use super::upgrade::Key;
+use crate::template::{NAMES, Template};
+use crate::text::Text;
+use crate::upgrade::Key;
 
 /// How long the first attempt to reach the server may take.
 const REACHABLE: Duration = Duration::from_secs(5);
 
 /// Who a connection is, and where.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Place {
-    pub(super) room: u32,
-    pub(super) user: u32,
+pub(crate) struct Place {
+    pub(crate) room: u32,
+    pub(crate) user: u32,
 }
 
 /// A server, as all connections see it.
-pub(super) struct Target {
+pub(crate) struct Target {
     address: Address,
     /// What goes into the header.
     host: String,
     path: Text,
     tls: Tls,
-    pub(super) at: SocketAddr,
-    pub(super) template: Template,
-    pub(super) key: Key,
+    pub(crate) at: SocketAddr,
+    pub(crate) template: Template,
+    pub(crate) key: Key,
     run: u16,
 }
 
 impl Target {
     /// Reads the address, in which `{room}` and `{user}` may be, and sees whether somebody listens there.
-    pub(super) fn new(
+    pub(crate) fn new(
         url: &str,
         template: Template,
         ca: Option<&Path>,
@@ -65,20 +65,20 @@ impl Target {
     }
 
     /// Whether the server can tell one room from another.
-    pub(super) fn names_rooms(&self) -> bool {
+    pub(crate) fn names_rooms(&self) -> bool {
         self.path.uses("room") || self.template.names_rooms()
     }
 
-    pub(super) fn is_secure(&self) -> bool {
+    pub(crate) fn is_secure(&self) -> bool {
         self.address.is_secure()
     }
 
     /// For one connection.
-    pub(super) fn stream(&self) -> Result<Stream, String> {
+    pub(crate) fn stream(&self) -> Result<Stream, String> {
         Stream::new(&self.address, &self.tls).map_err(|error| error.to_string())
     }
 
-    pub(super) fn request(&self, place: Place) -> String {
+    pub(crate) fn request(&self, place: Place) -> String {
         let headers: String = self
             .template
             .headers
@@ -88,7 +88,7 @@ impl Target {
         self.key.request(&self.host, &self.fill(&self.path, place), &headers)
     }
 
-    pub(super) fn fill(&self, text: &Text, place: Place) -> String {
+    pub(crate) fn fill(&self, text: &Text, place: Place) -> String {
         text.fill(|name| match name {
             "room" => self.room(place.room),
             _ => self.user(place.user),
@@ -96,11 +96,11 @@ impl Target {
     }
 
     /// Rooms of this run are no rooms of another.
-    pub(super) fn room(&self, number: u32) -> String {
+    pub(crate) fn room(&self, number: u32) -> String {
         format!("bench-{:04}-{number}", self.run)
     }
 
-    pub(super) fn user(&self, number: u32) -> String {
+    pub(crate) fn user(&self, number: u32) -> String {
         format!("bench-{:04}-u{number}", self.run)
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::bench::text::Text;
+use crate::text::Text;
 
 const NONE: [usize; 0] = [];
 

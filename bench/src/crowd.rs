@@ -2,17 +2,18 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
+use polling::{Event, Events, Poller};
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-use super::connection::{Connection, Ended, Flow, Stage};
-use super::figures::Times;
-use super::poll::{Poll, Ready};
-use super::target::{Place, Target};
-use super::template::Step;
-use super::upgrade::Answer;
-use super::{frame, template};
+use crate::connection::{Connection, Ended, Flow, Stage};
+use crate::figures::Times;
+use crate::target::{Place, Target};
+use crate::template::Step;
+use crate::upgrade::Answer;
+use crate::{frame, template};
 
 /// Bytes that one call reads; one buffer for all connections.
 const READ: usize = 256 * 1024;
@@ -20,29 +21,32 @@ const READ: usize = 256 * 1024;
 /// A connection whose server takes nothing holds back no more than this.
 const MAX_UNSENT: usize = 1024 * 1024;
 
+/// Few sockets at a time, so that what is due to be published is not late.
+const EVENTS: NonZeroUsize = NonZeroUsize::new(64).unwrap();
+
 /// Messages that are none of ours and are kept to be shown.
 const SAMPLES: usize = 3;
 
 /// Nanoseconds of the run.
 #[derive(Clone, Copy)]
-pub(super) struct Clock(Instant);
+pub(crate) struct Clock(Instant);
 
 impl Clock {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self(Instant::now())
     }
 
-    pub(super) fn now(self) -> u64 {
+    pub(crate) fn now(self) -> u64 {
         nanos(self.0.elapsed())
     }
 }
 
-pub(super) fn nanos(duration: Duration) -> u64 {
+pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Who is told what happens.
-pub(super) trait Watcher {
+pub(crate) trait Watcher {
     fn opened(&mut self, at: usize, now: u64);
     /// Answers whether the message was one of ours.
     fn heard(&mut self, at: usize, message: &[u8], now: u64) -> bool;
@@ -51,26 +55,28 @@ pub(super) trait Watcher {
 
 /// What became of the connections.
 #[derive(Default)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     /// Never open, by reason.
-    pub(super) failed: BTreeMap<String, u64>,
+    pub(crate) failed: BTreeMap<String, u64>,
     /// Ended by the server, by reason.
-    pub(super) dropped: BTreeMap<String, u64>,
-    pub(super) pings: u64,
+    pub(crate) dropped: BTreeMap<String, u64>,
+    pub(crate) pings: u64,
     /// Messages that a rule of the template answered.
-    pub(super) replies: u64,
+    pub(crate) replies: u64,
     /// Messages without a marker, and the first of them.
-    pub(super) others: u64,
-    pub(super) samples: Vec<String>,
+    pub(crate) others: u64,
+    pub(crate) samples: Vec<String>,
     /// From the first packet to the end of the template's hello.
-    pub(super) connect: Times,
+    pub(crate) connect: Times,
 }
 
-pub(super) struct Crowd<'t> {
+pub(crate) struct Crowd<'t> {
     target: &'t Target,
-    pub(super) clock: Clock,
-    poll: Poll,
-    ready: Vec<Ready>,
+    pub(crate) clock: Clock,
+    /// Before the connections, so that it is dropped before their sockets.
+    poller: Poller,
+    events: Events,
+    ready: Vec<Event>,
     buffer: Vec<u8>,
     scratch: Vec<u8>,
     connections: Vec<Connection>,
@@ -78,19 +84,20 @@ pub(super) struct Crowd<'t> {
     /// When connections that are not open are given up, soonest first.
     deadlines: VecDeque<(u64, usize, u32)>,
     patience: u64,
-    pub(super) opening: usize,
-    pub(super) open: usize,
-    pub(super) leaving: usize,
-    pub(super) tally: Tally,
+    pub(crate) opening: usize,
+    pub(crate) open: usize,
+    pub(crate) leaving: usize,
+    pub(crate) tally: Tally,
     random: u64,
 }
 
 impl<'t> Crowd<'t> {
-    pub(super) fn new(target: &'t Target, patience: Duration) -> io::Result<Self> {
+    pub(crate) fn new(target: &'t Target, patience: Duration) -> io::Result<Self> {
         Ok(Self {
             target,
             clock: Clock::start(),
-            poll: Poll::new()?,
+            poller: Poller::new()?,
+            events: Events::with_capacity(EVENTS),
             ready: Vec::new(),
             buffer: vec![0; READ],
             scratch: Vec::new(),
@@ -107,20 +114,20 @@ impl<'t> Crowd<'t> {
     }
 
     /// Connections that there ever were at once.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.connections.len()
     }
 
-    pub(super) fn is_open(&self, at: usize) -> bool {
+    pub(crate) fn is_open(&self, at: usize) -> bool {
         self.connections[at].stage == Stage::Open
     }
 
-    pub(super) fn begun(&self, at: usize) -> u64 {
+    pub(crate) fn begun(&self, at: usize) -> u64 {
         self.connections[at].begun
     }
 
     /// Begins a connection. A slow one gets a small buffer for what it does not read.
-    pub(super) fn dial(
+    pub(crate) fn dial(
         &mut self,
         place: Place,
         is_slow: bool,
@@ -129,11 +136,10 @@ impl<'t> Crowd<'t> {
         let now = self.clock.now();
         let at = self.free.pop().unwrap_or(self.connections.len());
         let generation = self.connections.get(at).map_or(0, |last| last.generation.wrapping_add(1));
-        let key = u64::from(generation) << 32 | at as u64;
         let dialed = Connection::dial(self.target, place, is_slow, now, generation);
         let (connection, failure) = match dialed {
             Ok(connection) => {
-                let watched = self.poll.add(connection.socket(), key);
+                let watched = connection.watch(&self.poller, at);
                 (connection, watched.err().map(|error| error.to_string()))
             }
             Err(why) => (Connection::none(place, now, generation), Some(why)),
@@ -152,19 +158,17 @@ impl<'t> Crowd<'t> {
     }
 
     /// Handles what happens until something did, for at most so long.
-    pub(super) fn turn(&mut self, longest: Duration, watcher: &mut impl Watcher) -> io::Result<()> {
+    pub(crate) fn turn(&mut self, longest: Duration, watcher: &mut impl Watcher) -> io::Result<()> {
+        self.events.clear();
+        self.poller.wait(&mut self.events, Some(longest))?;
         let mut ready = std::mem::take(&mut self.ready);
-        self.poll.wait(longest, &mut ready)?;
+        ready.extend(self.events.iter());
         for event in ready.drain(..) {
-            let at = (event.key & u64::from(u32::MAX)) as usize;
-            if u64::from(self.connections[at].generation) != event.key >> 32 {
-                continue;
+            if event.writable {
+                self.writable(event.key, watcher);
             }
-            if event.can_write {
-                self.writable(at, watcher);
-            }
-            if event.can_read {
-                self.read(at, watcher);
+            if event.readable {
+                self.read(event.key, watcher);
             }
         }
         self.ready = ready;
@@ -190,7 +194,7 @@ impl<'t> Crowd<'t> {
     }
 
     /// Sends a message; not if the connection is not open, or its server has not taken much else.
-    pub(super) fn send(&mut self, at: usize, payload: &[u8]) -> bool {
+    pub(crate) fn send(&mut self, at: usize, payload: &[u8]) -> bool {
         let connection = &self.connections[at];
         if connection.stage != Stage::Open || connection.unsent() > MAX_UNSENT {
             return false;
@@ -201,7 +205,7 @@ impl<'t> Crowd<'t> {
     }
 
     /// Says goodbye.
-    pub(super) fn leave(&mut self, at: usize) {
+    pub(crate) fn leave(&mut self, at: usize) {
         if self.connections[at].stage != Stage::Open {
             return;
         }
@@ -214,12 +218,12 @@ impl<'t> Crowd<'t> {
     }
 
     /// Gives the place of an ended connection to the next.
-    pub(super) fn recycle(&mut self, at: usize) {
+    pub(crate) fn recycle(&mut self, at: usize) {
         self.free.push(at);
     }
 
     /// Makes a connection read nothing, or all that has come meanwhile.
-    pub(super) fn set_deaf(&mut self, at: usize, is_deaf: bool, watcher: &mut impl Watcher) {
+    pub(crate) fn set_deaf(&mut self, at: usize, is_deaf: bool, watcher: &mut impl Watcher) {
         self.connections[at].is_deaf = is_deaf;
         if !is_deaf {
             self.read(at, watcher);
@@ -429,7 +433,7 @@ impl<'t> Crowd<'t> {
 
     fn end(&mut self, at: usize, how: Ended, watcher: &mut impl Watcher) {
         let stage = std::mem::replace(&mut self.connections[at].stage, Stage::Over);
-        self.connections[at].hang_up();
+        self.connections[at].hang_up(&self.poller);
         match stage {
             Stage::Over => return,
             Stage::Dialing | Stage::Upgrading | Stage::Greeting(_) => {
@@ -443,5 +447,24 @@ impl<'t> Crowd<'t> {
             Stage::Leaving => self.leaving -= 1,
         }
         watcher.ended(at, &how, self.clock.now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_is_exact_to_less_than_a_millisecond() {
+        let poller = Poller::new().unwrap();
+        let mut events = Events::with_capacity(EVENTS);
+        // The quickest of some, because the machine may be busy.
+        let waits = (0..20).map(|_| {
+            let start = Instant::now();
+            poller.wait(&mut events, Some(Duration::from_micros(200))).unwrap();
+            start.elapsed()
+        });
+        let shortest = waits.min().unwrap();
+        assert!((150..950).contains(&shortest.as_micros()), "{shortest:?}");
     }
 }

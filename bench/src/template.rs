@@ -6,7 +6,7 @@ use std::path::Path;
 use regex_lite::Regex;
 use serde::Deserialize;
 
-use super::text::Text;
+use crate::text::Text;
 
 /// Those that need no file.
 const BUILT_IN: [(&str, &str); 3] = [
@@ -16,10 +16,10 @@ const BUILT_IN: [(&str, &str); 3] = [
 ];
 
 /// What may be filled in before a message is made.
-pub(super) const NAMES: &[&str] = &["room", "user"];
+pub(crate) const NAMES: &[&str] = &["room", "user"];
 
 /// What may be filled in where a message is published.
-pub(super) const PUBLISHED: &[&str] = &["room", "user", "payload", "id", "bytes"];
+pub(crate) const PUBLISHED: &[&str] = &["room", "user", "payload", "id", "bytes"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -54,7 +54,7 @@ struct FileReply {
 
 /// One step of the beginning.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// Until a message has this text in it.
     Wait(String),
     Send(Text),
@@ -62,13 +62,13 @@ pub(super) enum Step {
 
 /// What is answered to messages that are none of ours, such as an application's pings.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(crate) struct Reply {
     pattern: Regex,
     send: String,
 }
 
 impl Reply {
-    pub(super) fn to(&self, message: &str) -> Option<String> {
+    pub(crate) fn to(&self, message: &str) -> Option<String> {
         let found = self.pattern.captures(message)?;
         let mut answer = String::new();
         found.expand(&self.send, &mut answer);
@@ -78,19 +78,19 @@ impl Reply {
 
 /// A template, checked.
 #[derive(Debug)]
-pub(super) struct Template {
-    pub(super) publish: Text,
-    pub(super) binary: bool,
+pub(crate) struct Template {
+    pub(crate) publish: Text,
+    pub(crate) binary: bool,
     /// Whether a publisher gets its own messages; found out when it is not said.
-    pub(super) echo: Option<bool>,
-    pub(super) headers: Vec<Text>,
-    pub(super) hello: Vec<Step>,
-    pub(super) replies: Vec<Reply>,
+    pub(crate) echo: Option<bool>,
+    pub(crate) headers: Vec<Text>,
+    pub(crate) hello: Vec<Step>,
+    pub(crate) replies: Vec<Reply>,
 }
 
 impl Template {
     /// Loads a template by the name of one that is built in, or of a file.
-    pub(super) fn load(name: &str) -> Result<Self, String> {
+    pub(crate) fn load(name: &str) -> Result<Self, String> {
         let about = |why| format!("the template {name}: {why}");
         if let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
             return Self::parse(text).map_err(about);
@@ -141,13 +141,13 @@ impl Template {
         Ok(template)
     }
 
-    pub(super) fn set_publish(&mut self, text: &str) -> Result<(), String> {
+    pub(crate) fn set_publish(&mut self, text: &str) -> Result<(), String> {
         self.publish = published(text)?;
         Ok(())
     }
 
     /// Adds `NAME: VALUE` to every request.
-    pub(super) fn add_header(&mut self, line: &str) -> Result<(), String> {
+    pub(crate) fn add_header(&mut self, line: &str) -> Result<(), String> {
         let name = line.split_once(':').map(|(name, _)| name).unwrap_or_default();
         let is_token = !name.is_empty()
             && name
@@ -160,12 +160,12 @@ impl Template {
         Ok(())
     }
 
-    pub(super) fn set_subprotocol(&mut self, name: &str) -> Result<(), String> {
+    pub(crate) fn set_subprotocol(&mut self, name: &str) -> Result<(), String> {
         self.add_header(&format!("Sec-WebSocket-Protocol: {name}"))
     }
 
     /// Whether anything but the address tells the server which room it is.
-    pub(super) fn names_rooms(&self) -> bool {
+    pub(crate) fn names_rooms(&self) -> bool {
         let in_hello = self.hello.iter().any(|step| match step {
             Step::Wait(_) => false,
             Step::Send(text) => text.uses("room"),

@@ -1,20 +1,22 @@
 //! The scenarios: who connects, and what they do.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::crowd::Crowd;
-use super::failure;
-use super::figures::{Times, grouped, rounded};
-use super::ledger::{Counts, Kind, Ledger};
-use super::load::{Load, Pace, TICK};
-use super::options::{Plan, Scenario};
-use super::own::{Generator, Used};
-use super::progress::{Progress, Stop};
-use super::report::{Connections, Idle, Report, Setting, Slow, Traffic};
-use super::target::{Place, Target};
-use super::text::Prepared;
-use super::visits;
+use crate::crowd::Crowd;
+use crate::failure;
+use crate::figures::{Times, grouped, rounded};
+use crate::ledger::{Counts, Kind, Ledger};
+use crate::load::{Load, Pace, TICK};
+use crate::options::{Plan, Scenario};
+use crate::own::{Generator, Used};
+use crate::progress::Progress;
+use crate::report::{Connections, Idle, Report, Setting, Slow, Traffic};
+use crate::target::{Place, Target};
+use crate::text::Prepared;
+use crate::visits;
 
 /// Without a message for so long, the first round is over.
 const QUIET: Duration = Duration::from_millis(500);
@@ -24,44 +26,44 @@ const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Times of one measurement.
 #[derive(Clone, Copy)]
-pub(super) struct Lengths {
-    pub(super) warmup: Duration,
-    pub(super) time: Duration,
-    pub(super) patience: Duration,
+pub(crate) struct Lengths {
+    pub(crate) warmup: Duration,
+    pub(crate) time: Duration,
+    pub(crate) patience: Duration,
 }
 
-pub(super) struct Run<'t> {
-    pub(super) scenario: Scenario,
-    pub(super) plan: Plan,
-    pub(super) lengths: Lengths,
-    pub(super) target: &'t Target,
-    pub(super) crowd: Crowd<'t>,
-    pub(super) ledger: Ledger,
-    pub(super) stop: Stop,
-    pub(super) progress: Progress,
-    pub(super) report: Report,
+pub(crate) struct Run<'t> {
+    pub(crate) scenario: Scenario,
+    pub(crate) plan: Plan,
+    pub(crate) lengths: Lengths,
+    pub(crate) target: &'t Target,
+    pub(crate) crowd: Crowd<'t>,
+    pub(crate) ledger: Ledger,
+    pub(crate) stop: Arc<AtomicBool>,
+    pub(crate) progress: Progress,
+    pub(crate) report: Report,
 }
 
 /// Where the figures stood at a moment.
-pub(super) struct Moment {
+pub(crate) struct Moment {
     at: u64,
     counts: Counts,
     used: Option<Used>,
 }
 
 impl Moment {
-    pub(super) fn at(&self) -> u64 {
+    pub(crate) fn at(&self) -> u64 {
         self.at
     }
 
-    pub(super) fn seconds_since(&self, before: &Self) -> f64 {
+    pub(crate) fn seconds_since(&self, before: &Self) -> f64 {
         (self.at - before.at).max(1) as f64 / 1e9
     }
 }
 
 impl Run<'_> {
     /// Does it all, and answers what came out.
-    pub(super) fn measure(mut self) -> Result<Report, String> {
+    pub(crate) fn measure(mut self) -> Result<Report, String> {
         let Plan { rooms, members, publishers, bytes, pace, .. } = self.plan;
         let (rate, window) = match (self.scenario, pace) {
             (Scenario::Connect | Scenario::Idle, _) => (None, None),
@@ -76,7 +78,7 @@ impl Run<'_> {
             Scenario::Idle => self.idle(),
             Scenario::Churn => visits::churn(&mut self),
         }?;
-        self.report.is_interrupted = self.stop.is_set();
+        self.report.is_interrupted = self.stop.load(Relaxed);
         let tally = &self.crowd.tally;
         let mut ended = tally.dropped.clone();
         for (why, slow) in &self.ledger.slow_ended {
@@ -92,18 +94,18 @@ impl Run<'_> {
         Ok(self.report)
     }
 
-    pub(super) fn moment(&self) -> Moment {
+    pub(crate) fn moment(&self) -> Moment {
         Moment { at: self.crowd.clock.now(), counts: self.ledger.counts(), used: Used::so_far() }
     }
 
     /// Opens connections, at most so many at once under way.
-    pub(super) fn open(
+    pub(crate) fn open(
         &mut self,
         seats: impl Iterator<Item = (Place, bool)>,
     ) -> io::Result<Moment> {
         let begun = self.moment();
         let mut seats = seats.peekable();
-        while (seats.peek().is_some() || self.crowd.opening > 0) && !self.stop.is_set() {
+        while (seats.peek().is_some() || self.crowd.opening > 0) && !self.stop.load(Relaxed) {
             while self.crowd.opening < self.plan.at_once
                 && let Some((place, is_slow)) = seats.next()
             {
@@ -128,7 +130,7 @@ impl Run<'_> {
     }
 
     /// The same where nothing can be measured unless all are open. Answers whether they are; if not, it was interrupted.
-    pub(super) fn open_all(
+    pub(crate) fn open_all(
         &mut self,
         seats: impl Iterator<Item = (Place, bool)>,
     ) -> Result<bool, String> {
@@ -157,7 +159,7 @@ impl Run<'_> {
     }
 
     /// Tells the ledger who publishes and who listens. Connections have the numbers of their seats.
-    pub(super) fn arrange(&mut self) {
+    pub(crate) fn arrange(&mut self) {
         let Plan { members, publishers, connections, bytes, .. } = self.plan;
         let target = self.target;
         // Rooms take turns, so that messages of one room do not follow each other.
@@ -177,7 +179,7 @@ impl Run<'_> {
 
     /// Every publisher's first message must reach every member, or nothing can be measured. Finds out whether publishers
     /// hear themselves.
-    pub(super) fn first_round(&mut self) -> Result<(), String> {
+    pub(crate) fn first_round(&mut self) -> Result<(), String> {
         let clock = self.crowd.clock;
         for index in 0..self.ledger.publishers() {
             self.ledger.publish(&mut self.crowd, index, clock.now());
@@ -282,7 +284,7 @@ impl Run<'_> {
     }
 
     /// Writes down what happened between two moments, and in all.
-    pub(super) fn account(&mut self, before: &Moment, after: &Moment, lateness: &Times) {
+    pub(crate) fn account(&mut self, before: &Moment, after: &Moment, lateness: &Times) {
         let nanos = after.at - before.at;
         let ledger = &self.ledger;
         let latency = ledger.stretches().first().and_then(|stretch| stretch.times.percentiles());
@@ -314,7 +316,7 @@ impl Run<'_> {
     fn connect(&mut self) -> Result<(), String> {
         let before = self.open(self.seats()).map_err(failed)?;
         let after = self.moment();
-        if self.crowd.tally.connect.percentiles().is_none() && !self.stop.is_set() {
+        if self.crowd.tally.connect.percentiles().is_none() && !self.stop.load(Relaxed) {
             let tally = &self.crowd.tally;
             let why = failure::explain(&tally.failed, &tally.samples);
             return Err(format!("no connection came about: {why}"));
@@ -337,7 +339,7 @@ impl Run<'_> {
         loop {
             let now = self.crowd.clock.now();
             let left = end.saturating_sub(Duration::from_nanos(now));
-            if left.is_zero() || self.stop.is_set() {
+            if left.is_zero() || self.stop.load(Relaxed) {
                 break;
             }
             let wait = left.min(Duration::from_nanos(TICK));
@@ -377,13 +379,13 @@ impl Run<'_> {
 }
 
 /// Notes where the figures stand, and measures from there on.
-pub(super) fn moment(load: &mut Load<'_, '_>) -> Moment {
+pub(crate) fn moment(load: &mut Load<'_, '_>) -> Moment {
     let at = load.crowd.clock.now();
     load.ledger.begin_stretch(at);
     Moment { at, counts: load.ledger.counts(), used: Used::so_far() }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-pub(super) fn failed(error: io::Error) -> String {
+pub(crate) fn failed(error: io::Error) -> String {
     format!("waiting for the sockets: {error}")
 }

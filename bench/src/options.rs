@@ -4,51 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use jiff::SpanRelativeTo;
+use jiff::fmt::friendly::SpanParser;
 
-use super::frame::MAX_MESSAGE;
-use super::load::Pace;
-use super::marker;
-use super::template::Template;
-use crate::config::duration;
-
-pub(crate) const HELP: &str = "\
-Scenarios (and what they are without options):
-  fan-out  members publish, everybody in their room gets it
-           (10 rooms of 10, all publish, 1,000 messages/s)
-  rooms    the same in many small rooms (100 rooms of 3)
-  echo     each connection alone in its room, and hears itself (100 connections, 1,000 messages/s)
-  connect  a connect storm: all at once, --at-once under way (100 connections)
-  idle     connections that only answer pings; in the end each must still get a message (100)
-  slow     fan-out, in whose second half some members do not read (1 room of 10, 1 of them slow)
-  churn    visitors that connect, hear one message of their room and leave (100 a second)
-
-The defaults stay within the limits of a Switchboard server with default settings. To go further,
-raise max_connections, max_per_room and messages_per_second in its [limits].
-
-{room} and {user} in the address (and in the template) become names of this run.
-
-Every message carries a marker that is searched for in whatever comes back, so that any envelope
-will do. Each delivery is checked: lost, repeated, out of order, in a wrong room. The latency is
-that from publishing to receiving; at a given rate it counts from when the message was due, so
-that a server that holds up the generator does not look better for it. --window instead keeps so
-many messages of each publisher under way: the most that a server can do.
-
-Examples:
-  switchboard bench ws://127.0.0.1:8080/ws/{room}
-  switchboard bench ws://127.0.0.1:8080/ws/{room} fan-out --rooms 1 --members 1000 --rate 500
-  switchboard bench ws://127.0.0.1:8080/ws/{room} fan-out --window 8 --json
-  switchboard bench ws://127.0.0.1:8080/ws/{room} connect --connections 15000
-  switchboard bench ws://127.0.0.1:9000/ echo --template plain --window 1
-  switchboard bench 'ws://127.0.0.1:3000/socket.io/?EIO=4&transport=websocket' --template socket.io
-  switchboard bench ws://127.0.0.1:9000/{room} --publish '{\"say\":\"{payload}\",\"to\":\"{room}\"}'
-
-Templates for other servers, and what each figure means: docs/bench.md.
-
-Exit codes:
-  0  everything arrived, once, in order, and no connection failed
-  1  it could not be measured          2  wrong usage
-  3  something was lost, repeated, out of order or in a wrong room, or a connection failed
-  130  interrupted (Ctrl-C); what was measured until then is reported";
+use crate::BenchError;
+use crate::frame::MAX_MESSAGE;
+use crate::load::Pace;
+use crate::marker;
+use crate::template::Template;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -64,13 +27,13 @@ pub(crate) enum Scenario {
 
 /// How to load a server.
 #[derive(Args, Debug)]
-pub(crate) struct Options {
+pub struct Options {
     /// Where the server is, such as ws://127.0.0.1:8080/ws/{room}; wss too
     #[arg(value_name = "URL")]
-    pub(super) url: String,
+    pub(crate) url: String,
     /// What to measure
     #[arg(value_enum, default_value = "fan-out", hide_possible_values = true)]
-    pub(super) scenario: Scenario,
+    pub(crate) scenario: Scenario,
     /// Connections in all (connect, idle, echo)
     #[arg(long, value_name = "N")]
     connections: Option<u32>,
@@ -96,17 +59,17 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N")]
     bytes: Option<usize>,
     /// How long to measure
-    #[arg(long, value_name = "TIME", default_value = "8s", value_parser = duration::parse)]
-    pub(super) time: Duration,
+    #[arg(long, value_name = "TIME", default_value = "8s", value_parser = duration)]
+    pub(crate) time: Duration,
     /// How long to publish before that
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration::parse)]
-    pub(super) warmup: Duration,
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+    pub(crate) warmup: Duration,
     /// Connections that are being opened at the same time
     #[arg(long, value_name = "N", default_value_t = 128)]
     at_once: u32,
     /// How long a connection may take to open, and other answers to come
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration::parse)]
-    pub(super) patience: Duration,
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) patience: Duration,
     /// How to speak to the server: switchboard, plain, socket.io, or a file
     #[arg(long, value_name = "NAME", default_value = "switchboard")]
     template: String,
@@ -124,33 +87,41 @@ pub(crate) struct Options {
     binary: bool,
     /// A file with the certificates (PEM) of the only authorities to trust
     #[arg(long, value_name = "FILE")]
-    pub(super) ca: Option<PathBuf>,
+    pub(crate) ca: Option<PathBuf>,
     /// One JSON object on stdout instead of the report
     #[arg(long)]
-    pub(super) json: bool,
+    pub json: bool,
 }
 
 /// A scenario, in numbers.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) struct Plan {
-    pub(super) rooms: u32,
-    pub(super) members: u32,
-    pub(super) publishers: u32,
+pub(crate) struct Plan {
+    pub(crate) rooms: u32,
+    pub(crate) members: u32,
+    pub(crate) publishers: u32,
     /// Members of each room that do not read.
-    pub(super) slow: u32,
+    pub(crate) slow: u32,
     /// Connections in all, without visitors.
-    pub(super) connections: u32,
-    pub(super) bytes: usize,
-    pub(super) pace: Pace,
-    pub(super) at_once: usize,
+    pub(crate) connections: u32,
+    pub(crate) bytes: usize,
+    pub(crate) pace: Pace,
+    pub(crate) at_once: usize,
 }
 
 /// Numbers that the ledger keeps, one for each listener and publisher of a room.
 const MAX_CELLS: u64 = 100_000_000;
 
 impl Options {
+    /// The number of connections that are open at the same time, without the visitors of the scenario `churn`.
+    ///
+    /// # Errors
+    /// If the options contradict each other.
+    pub fn connections(&self) -> Result<u32, BenchError> {
+        Ok(self.plan()?.connections)
+    }
+
     /// The template, with what the flags change.
-    pub(super) fn template(&self) -> Result<Template, String> {
+    pub(crate) fn template(&self) -> Result<Template, String> {
         let mut template = Template::load(&self.template)?;
         if let Some(publish) = &self.publish {
             template.set_publish(publish).map_err(|why| format!("--publish: {why}"))?;
@@ -165,7 +136,7 @@ impl Options {
         Ok(template)
     }
 
-    pub(super) fn plan(&self) -> Result<Plan, String> {
+    pub(crate) fn plan(&self) -> Result<Plan, String> {
         self.check_flags()?;
         let (rooms, members) = self.size();
         let default_rate = match self.scenario {
@@ -289,6 +260,22 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Reads `8s`, `1m30s` or a plain number of seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let exact = match text.parse() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+        Err(_) => {
+            let days = SpanRelativeTo::days_are_24_hours();
+            let span = SpanParser::new().parse_span(text).and_then(|span| span.to_duration(days));
+            span.ok().and_then(|exact| exact.try_into().ok())
+        }
+    };
+    exact.ok_or_else(|| {
+        r#"expected a duration such as "30s", "500ms" or "1m30s", or a plain number of seconds"#
+            .to_owned()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -320,6 +307,16 @@ mod tests {
     }
 
     #[test]
+    fn durations_have_units_or_are_seconds() {
+        for (text, millis) in
+            [("8", 8_000), ("0.5", 500), ("400ms", 400), ("1m30s", 90_000), ("0s", 0)]
+        {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        assert_eq!(duration("2d"), Ok(Duration::from_hours(48)));
+    }
+
+    #[test]
     fn numbers_that_do_not_fit_are_refused() {
         for (line, part) in [
             ("fan-out --connections 5", "--connections means nothing in fan-out"),
@@ -333,6 +330,9 @@ mod tests {
             ("fan-out --window 1 --rate 5", "cannot be used with"),
             ("fan-out --rate 0", "from 0.001"),
             ("fan-out --rate x", "from 0.001"),
+            ("fan-out --time x", "expected a duration"),
+            ("fan-out --time=-1", "expected a duration"),
+            ("fan-out --time=-1s", "expected a duration"),
             ("fan-out --rooms 1 --members 20000 --publishers 20000", "set --publishers lower"),
             ("nonsense", "fan-out"),
         ] {

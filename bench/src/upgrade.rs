@@ -10,14 +10,14 @@ const MAX_HEADERS: usize = 64;
 const SHOWN: usize = 300;
 
 /// The key of a run and the answer to it. One for all connections: it proves that a WebSocket server answers, and nothing else.
-pub(super) struct Key {
+pub(crate) struct Key {
     key: String,
     accept: String,
 }
 
 /// What a server has answered so far.
 #[derive(PartialEq, Eq, Debug)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     Incomplete,
     /// The connection is open; the answer had so many bytes.
     Open(usize),
@@ -26,13 +26,13 @@ pub(super) enum Answer {
 }
 
 impl Key {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = generate_key();
         Self { accept: derive_accept_key(key.as_bytes()), key }
     }
 
     /// `headers` have a line break behind each.
-    pub(super) fn request(&self, host: &str, target: &str, headers: &str) -> String {
+    pub(crate) fn request(&self, host: &str, target: &str, headers: &str) -> String {
         format!(
             "GET {target} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {}\r\nUser-Agent: switchboard-bench/{}\r\n\
@@ -43,7 +43,7 @@ impl Key {
     }
 
     /// Reads the answer from its beginning; `ended` says that no more will come.
-    pub(super) fn answer(&self, bytes: &[u8], ended: bool) -> Answer {
+    pub(crate) fn answer(&self, bytes: &[u8], ended: bool) -> Answer {
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut response = httparse::Response::new(&mut headers);
         let length = match response.parse(bytes) {

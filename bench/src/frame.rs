@@ -6,19 +6,19 @@ use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::OpCode;
 
 /// A message that is longer ends its connection.
-pub(super) const MAX_MESSAGE: usize = 16 * 1024 * 1024;
+pub(crate) const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 
 /// Where a frame is in the bytes that were read.
-pub(super) struct Found {
-    pub(super) opcode: OpCode,
-    pub(super) is_last: bool,
-    pub(super) header: usize,
+pub(crate) struct Found {
+    pub(crate) opcode: OpCode,
+    pub(crate) is_last: bool,
+    pub(crate) header: usize,
     /// Header and payload.
-    pub(super) whole: usize,
+    pub(crate) whole: usize,
 }
 
 /// The frame at the beginning of `bytes`, if it is complete; or why it is none that a server may send.
-pub(super) fn find(bytes: &[u8]) -> Result<Option<Found>, String> {
+pub(crate) fn find(bytes: &[u8]) -> Result<Option<Found>, String> {
     let mut cursor = Cursor::new(bytes);
     let parsed = FrameHeader::parse(&mut cursor).map_err(|error| error.to_string())?;
     let Some((head, length)) = parsed else { return Ok(None) };
@@ -39,7 +39,7 @@ pub(super) fn find(bytes: &[u8]) -> Result<Option<Found>, String> {
 }
 
 /// Appends one masked frame.
-pub(super) fn put(out: &mut Vec<u8>, opcode: OpCode, payload: &[u8], mask: [u8; 4]) {
+pub(crate) fn put(out: &mut Vec<u8>, opcode: OpCode, payload: &[u8], mask: [u8; 4]) {
     let header = FrameHeader { opcode, mask: Some(mask), ..FrameHeader::default() };
     // Into memory this cannot fail.
     let _ = header.format(payload.len() as u64, out);
@@ -55,7 +55,7 @@ pub(super) fn put(out: &mut Vec<u8>, opcode: OpCode, payload: &[u8], mask: [u8; 
 }
 
 /// Code and reason in a close frame.
-pub(super) fn close(payload: &[u8]) -> (u16, String) {
+pub(crate) fn close(payload: &[u8]) -> (u16, String) {
     match payload {
         [high, low, reason @ ..] => {
             (u16::from_be_bytes([*high, *low]), String::from_utf8_lossy(reason).into_owned())

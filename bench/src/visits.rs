@@ -1,15 +1,16 @@
 //! Visitors: they connect, hear one message of their room, and leave.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use super::crowd::{Crowd, nanos};
-use super::figures::{Times, rounded};
-use super::ledger::{Kind, Ledger, News};
-use super::load::{Load, Pace, TICK};
-use super::report::Visits;
-use super::scenario::{Lengths, Run, failed, moment};
-use super::target::Place;
+use crate::crowd::{Crowd, nanos};
+use crate::figures::{Times, rounded};
+use crate::ledger::{Kind, Ledger, News};
+use crate::load::{Load, Pace, TICK};
+use crate::report::Visits;
+use crate::scenario::{Lengths, Run, failed, moment};
+use crate::target::Place;
 
 /// Messages a second in each room, for visitors to hear.
 const TICKS: f64 = 20.0;
@@ -43,7 +44,7 @@ struct Door {
     goodbye: Times,
 }
 
-pub(super) fn churn(run: &mut Run<'_>) -> Result<(), String> {
+pub(crate) fn churn(run: &mut Run<'_>) -> Result<(), String> {
     let plan = run.plan;
     let rate = match plan.pace {
         Pace::Rate(rate) => rate,
@@ -93,7 +94,7 @@ pub(super) fn churn(run: &mut Run<'_>) -> Result<(), String> {
     load.drain().map_err(failed)?;
     let lateness = std::mem::take(&mut load.lateness);
     run.account(&before, &after, &lateness);
-    let is_interrupted = run.stop.is_set();
+    let is_interrupted = run.stop.load(Relaxed);
     let unfinished = if is_interrupted { 0 } else { door.visits.len() as u64 };
     run.report.visits = Some(Visits {
         begun: door.next,

@@ -4,7 +4,7 @@ use memchr::memmem::Finder;
 
 /// `~sbRRRR.PPPPPPPP.SSSSSSSS.NNNNNNNNNNNNNNNN~`: run, publisher, sequence number, nanoseconds. No envelope has to escape
 /// any of it.
-pub(super) const BYTES: usize = 43;
+pub(crate) const BYTES: usize = 43;
 
 const PREFIX: usize = 8;
 const PUBLISHER: usize = PREFIX;
@@ -13,35 +13,35 @@ const TIME: usize = SEQUENCE + 9;
 const END: usize = TIME + 16;
 
 /// Runs are told apart by a number below this.
-pub(super) const RUNS: u16 = 10_000;
+pub(crate) const RUNS: u16 = 10_000;
 
 /// Sequence numbers are below this.
-pub(super) const SEQUENCES: u32 = 100_000_000;
+pub(crate) const SEQUENCES: u32 = 100_000_000;
 
 /// Which message it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Mark {
-    pub(super) publisher: u32,
-    pub(super) sequence: u32,
+pub(crate) struct Mark {
+    pub(crate) publisher: u32,
+    pub(crate) sequence: u32,
     /// When it was published, or should have been: nanoseconds of the run.
-    pub(super) at: u64,
+    pub(crate) at: u64,
 }
 
 /// Writes and finds the markers of one run; those of other runs are no markers.
-pub(super) struct Markers {
+pub(crate) struct Markers {
     prefix: [u8; PREFIX],
     finder: Finder<'static>,
 }
 
 impl Markers {
-    pub(super) fn new(run: u16) -> Self {
+    pub(crate) fn new(run: u16) -> Self {
         let mut prefix = *b"~sb0000.";
         put(&mut prefix[3..7], u64::from(run % RUNS));
         Self { prefix, finder: Finder::new(&prefix).into_owned() }
     }
 
     /// Fills `out`, which has [`BYTES`].
-    pub(super) fn write(&self, out: &mut [u8], mark: Mark) {
+    pub(crate) fn write(&self, out: &mut [u8], mark: Mark) {
         out[..PREFIX].copy_from_slice(&self.prefix);
         put(&mut out[PUBLISHER..PUBLISHER + 8], u64::from(mark.publisher));
         out[SEQUENCE - 1] = b'.';
@@ -52,7 +52,7 @@ impl Markers {
     }
 
     /// All markers in a message: a server may put several payloads into one.
-    pub(super) fn find<'m>(&'m self, message: &'m [u8]) -> impl Iterator<Item = Mark> + 'm {
+    pub(crate) fn find<'m>(&'m self, message: &'m [u8]) -> impl Iterator<Item = Mark> + 'm {
         let mut rest = message;
         std::iter::from_fn(move || {
             loop {
@@ -68,7 +68,7 @@ impl Markers {
 }
 
 /// Decimal digits, as many as fit.
-pub(super) fn put(out: &mut [u8], mut value: u64) {
+pub(crate) fn put(out: &mut [u8], mut value: u64) {
     for byte in out.iter_mut().rev() {
         *byte = b'0' + (value % 10) as u8;
         value /= 10;

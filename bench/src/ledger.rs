@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
 
-use super::connection::Ended;
-use super::crowd::{Crowd, Watcher};
-use super::figures::Times;
-use super::marker::{Mark, Markers, SEQUENCES};
-use super::target::Place;
-use super::text::Prepared;
+use crate::connection::Ended;
+use crate::crowd::{Crowd, Watcher};
+use crate::figures::Times;
+use crate::marker::{Mark, Markers, SEQUENCES};
+use crate::target::Place;
+use crate::text::Prepared;
 
 /// A closed loop waits no longer for a message's deliveries.
 const STALLED: u64 = 1_000_000_000;
@@ -18,7 +18,7 @@ const NOT_YET: u32 = u32::MAX;
 
 /// What is expected of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// To get everything.
     Member,
     /// It does not read for a while, and may miss something.
@@ -57,56 +57,56 @@ struct Room {
 
 /// All that was sent and got.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub(super) struct Counts {
-    pub(super) published: u64,
+pub(crate) struct Counts {
+    pub(crate) published: u64,
     /// Not sent, because the server took nothing from the publisher, or it was gone.
-    pub(super) unsent: u64,
+    pub(crate) unsent: u64,
     /// Deliveries to members, without repetitions.
-    pub(super) delivered: u64,
-    pub(super) repeated: u64,
+    pub(crate) delivered: u64,
+    pub(crate) repeated: u64,
     /// Came after a later one of the same publisher.
-    pub(super) out_of_order: u64,
+    pub(crate) out_of_order: u64,
     /// Of another room, or to a publisher that should not get its own.
-    pub(super) misdelivered: u64,
+    pub(crate) misdelivered: u64,
     /// Messages that a closed loop gave up.
-    pub(super) stalled: u64,
+    pub(crate) stalled: u64,
     /// Deliveries to slow members.
-    pub(super) slow: u64,
+    pub(crate) slow: u64,
     own: u64,
 }
 
 /// Deliveries that never came.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub(super) struct Missing {
+pub(crate) struct Missing {
     /// To members that were there.
-    pub(super) lost: u64,
+    pub(crate) lost: u64,
     /// To members whose connection the server ended.
-    pub(super) ended: u64,
+    pub(crate) ended: u64,
     /// To slow members.
-    pub(super) slow: u64,
+    pub(crate) slow: u64,
 }
 
 /// Messages published in a stretch of time, and how long they took.
-pub(super) struct Stretch {
+pub(crate) struct Stretch {
     from: u64,
     to: u64,
-    pub(super) times: Times,
+    pub(crate) times: Times,
 }
 
 /// What happened to a visitor, and when.
-pub(super) enum News {
+pub(crate) enum News {
     Opened(usize, u64),
     Heard(usize, u64),
     Ended(usize, u64),
 }
 
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     markers: Markers,
     book: Book,
-    pub(super) news: Vec<News>,
+    pub(crate) news: Vec<News>,
     wants_news: bool,
     /// How the server ended slow members, by reason.
-    pub(super) slow_ended: BTreeMap<String, u64>,
+    pub(crate) slow_ended: BTreeMap<String, u64>,
 }
 
 #[derive(Default)]
@@ -127,14 +127,14 @@ struct Book {
 }
 
 impl Ledger {
-    pub(super) fn new(run: u16, echo: Option<bool>, wants_news: bool) -> Self {
+    pub(crate) fn new(run: u16, echo: Option<bool>, wants_news: bool) -> Self {
         let book = Book { echo, ..Book::default() };
         let (news, slow_ended) = (Vec::new(), BTreeMap::new());
         Self { markers: Markers::new(run), book, news, wants_news, slow_ended }
     }
 
     /// A connection that will publish. All of them come before the first seat is given.
-    pub(super) fn add_publisher(&mut self, connection: usize, room: u32, message: Prepared) {
+    pub(crate) fn add_publisher(&mut self, connection: usize, room: u32, message: Prepared) {
         let index = self.book.publishers.len();
         let publishers = &mut self.book.room(room).publishers;
         let column = publishers.len();
@@ -153,7 +153,7 @@ impl Ledger {
     }
 
     /// A connection that will listen.
-    pub(super) fn seat(&mut self, connection: usize, place: Place, kind: Kind) {
+    pub(crate) fn seat(&mut self, connection: usize, place: Place, kind: Kind) {
         let book = &mut self.book;
         let room = book.room(place.room);
         let columns = room.publishers.len();
@@ -167,21 +167,21 @@ impl Ledger {
         book.seats[connection] = Some(Seat { room: place.room, kind, row, is_gone: false });
     }
 
-    pub(super) fn publishers(&self) -> usize {
+    pub(crate) fn publishers(&self) -> usize {
         self.book.publishers.len()
     }
 
     /// Whether all publishers' connections have ended.
-    pub(super) fn is_silent(&self, crowd: &Crowd<'_>) -> bool {
+    pub(crate) fn is_silent(&self, crowd: &Crowd<'_>) -> bool {
         !self.book.publishers.iter().any(|publisher| crowd.is_open(publisher.connection))
     }
 
-    pub(super) fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> Counts {
         self.book.counts
     }
 
     /// Publishes the next message of a publisher, with this time in it.
-    pub(super) fn publish(&mut self, crowd: &mut Crowd<'_>, index: usize, at: u64) {
+    pub(crate) fn publish(&mut self, crowd: &mut Crowd<'_>, index: usize, at: u64) {
         let due = self.book.due(index);
         let closed = self.book.window > 0;
         let publisher = &mut self.book.publishers[index];
@@ -201,7 +201,7 @@ impl Ledger {
     }
 
     /// From now on each publisher keeps so many messages under way.
-    pub(super) fn close_loop(&mut self, window: u32) {
+    pub(crate) fn close_loop(&mut self, window: u32) {
         let book = &mut self.book;
         book.window = window;
         for (index, publisher) in book.publishers.iter_mut().enumerate() {
@@ -212,18 +212,18 @@ impl Ledger {
         }
     }
 
-    pub(super) fn open_loop(&mut self) {
+    pub(crate) fn open_loop(&mut self) {
         self.book.window = 0;
         self.book.may_publish.clear();
     }
 
     /// Publishers whose oldest message has all its deliveries, once for each.
-    pub(super) fn take_permits(&mut self) -> Vec<usize> {
+    pub(crate) fn take_permits(&mut self) -> Vec<usize> {
         std::mem::take(&mut self.book.may_publish)
     }
 
     /// Gives up what a closed loop has waited for too long.
-    pub(super) fn give_up_stalled(&mut self, now: u64) {
+    pub(crate) fn give_up_stalled(&mut self, now: u64) {
         let book = &mut self.book;
         if book.window == 0 {
             return;
@@ -240,37 +240,37 @@ impl Ledger {
     }
 
     /// Messages published from now on are measured apart from those before.
-    pub(super) fn begin_stretch(&mut self, now: u64) {
+    pub(crate) fn begin_stretch(&mut self, now: u64) {
         self.end_stretch(now);
         self.book.stretches.push(Stretch { from: now, to: u64::MAX, times: Times::default() });
     }
 
-    pub(super) fn end_stretch(&mut self, now: u64) {
+    pub(crate) fn end_stretch(&mut self, now: u64) {
         if let Some(stretch) = self.book.stretches.last_mut() {
             stretch.to = stretch.to.min(now);
         }
     }
 
-    pub(super) fn stretches(&self) -> &[Stretch] {
+    pub(crate) fn stretches(&self) -> &[Stretch] {
         &self.book.stretches
     }
 
     /// How many publishers have heard themselves, and how many others have been heard.
-    pub(super) fn heard_own(&self) -> (u64, u64) {
+    pub(crate) fn heard_own(&self) -> (u64, u64) {
         let Counts { own, delivered, .. } = self.book.counts;
         (own, delivered - own)
     }
 
-    pub(super) fn echo(&self) -> Option<bool> {
+    pub(crate) fn echo(&self) -> Option<bool> {
         self.book.echo
     }
 
-    pub(super) fn set_echo(&mut self, echo: bool) {
+    pub(crate) fn set_echo(&mut self, echo: bool) {
         self.book.echo = Some(echo);
     }
 
     /// Deliveries that there should be in all.
-    pub(super) fn expected(&self) -> u64 {
+    pub(crate) fn expected(&self) -> u64 {
         let own = u32::from(self.book.echo == Some(false));
         let publishers = self.book.publishers.iter();
         let due = |room: u32| self.book.rooms[room as usize].members.saturating_sub(own);
@@ -278,7 +278,7 @@ impl Ledger {
     }
 
     /// Deliveries that never came, found by comparing every listener with every publisher of its room.
-    pub(super) fn missing(&self) -> Missing {
+    pub(crate) fn missing(&self) -> Missing {
         let mut missing = Missing::default();
         let book = &self.book;
         for (connection, seat) in book.seats.iter().enumerate() {

@@ -4,10 +4,11 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
 
+use polling::{Event, PollMode, Poller};
 use socket2::{Domain, Protocol, Socket, Type};
 use switchboard_engine::client::Stream;
 
-use super::target::{Place, Target};
+use crate::target::{Place, Target};
 
 /// What a slow connection's socket takes without being read. Loopback would take megabytes.
 const SLOW_BUFFER: usize = 32 * 1024;
@@ -15,7 +16,7 @@ const SLOW_SEGMENT: u32 = 1460;
 
 /// How far a connection has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Stage {
+pub(crate) enum Stage {
     Dialing,
     Upgrading,
     /// At this step of the template's hello.
@@ -28,7 +29,7 @@ pub(super) enum Stage {
 
 /// How a connection ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Ended {
+pub(crate) enum Ended {
     /// The upgrade was.
     Refused(String),
     Closed {
@@ -62,7 +63,7 @@ impl fmt::Display for Ended {
 }
 
 /// What reading has brought.
-pub(super) enum Flow {
+pub(crate) enum Flow {
     /// The buffer is filled so far, and there may be more.
     Read {
         filled: usize,
@@ -72,25 +73,25 @@ pub(super) enum Flow {
     Ended(Ended),
 }
 
-pub(super) struct Connection {
+pub(crate) struct Connection {
     socket: Option<(TcpStream, Stream)>,
     is_secure: bool,
-    pub(super) stage: Stage,
+    pub(crate) stage: Stage,
     /// Tells this connection from earlier ones at the same place of the table.
-    pub(super) generation: u32,
-    pub(super) place: Place,
-    pub(super) begun: u64,
-    pub(super) is_deaf: bool,
+    pub(crate) generation: u32,
+    pub(crate) place: Place,
+    pub(crate) begun: u64,
+    pub(crate) is_deaf: bool,
     /// The beginning of something that is not complete.
     unread: Vec<u8>,
     /// Fragments of a message.
-    pub(super) parts: Vec<u8>,
+    pub(crate) parts: Vec<u8>,
     unsent: Vec<u8>,
 }
 
 impl Connection {
     /// One that never was.
-    pub(super) fn none(place: Place, begun: u64, generation: u32) -> Self {
+    pub(crate) fn none(place: Place, begun: u64, generation: u32) -> Self {
         Self {
             socket: None,
             is_secure: false,
@@ -105,7 +106,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn dial(
+    pub(crate) fn dial(
         target: &Target,
         place: Place,
         is_slow: bool,
@@ -122,15 +123,18 @@ impl Connection {
         Ok(Self { socket, is_secure, ..Self::none(place, begun, generation) })
     }
 
-    /// # Panics
-    /// For a connection that has ended.
-    #[expect(clippy::expect_used, reason = "it is asked of connections that were just dialed")]
-    pub(super) fn socket(&self) -> &TcpStream {
-        &self.socket.as_ref().expect("it was dialed").0
+    /// Makes the poller tell, once each time, when the socket becomes ready for something.
+    pub(crate) fn watch(&self, poller: &Poller, key: usize) -> io::Result<()> {
+        let Some((socket, _)) = &self.socket else { return Ok(()) };
+        #[expect(unsafe_code, reason = "the poller cannot know how long the socket lives")]
+        // SAFETY: `hang_up` takes it from the poller again, and the crowd drops the poller before its connections.
+        unsafe {
+            poller.add_with_mode(socket, Event::all(key), PollMode::Edge)
+        }
     }
 
     /// Whether the dialing is done.
-    pub(super) fn connected(&self) -> Result<bool, String> {
+    pub(crate) fn connected(&self) -> Result<bool, String> {
         let Some((socket, _)) = &self.socket else { return Ok(false) };
         if let Some(error) = socket.take_error().map_err(|error| error.to_string())? {
             return Err(error.to_string());
@@ -139,7 +143,7 @@ impl Connection {
     }
 
     /// Reads behind what was kept.
-    pub(super) fn read(&mut self, buffer: &mut Vec<u8>, size: usize) -> Flow {
+    pub(crate) fn read(&mut self, buffer: &mut Vec<u8>, size: usize) -> Flow {
         let Some((socket, stream)) = &mut self.socket else { return Flow::Nothing };
         if self.is_deaf {
             return Flow::Nothing;
@@ -168,20 +172,20 @@ impl Connection {
         }
     }
 
-    pub(super) fn keep(&mut self, bytes: &[u8]) {
+    pub(crate) fn keep(&mut self, bytes: &[u8]) {
         self.unread.extend_from_slice(bytes);
     }
 
-    pub(super) fn kept(&self) -> &[u8] {
+    pub(crate) fn kept(&self) -> &[u8] {
         &self.unread
     }
 
-    pub(super) fn unsent(&self) -> usize {
+    pub(crate) fn unsent(&self) -> usize {
         self.unsent.len()
     }
 
     /// Sends, or keeps what the socket does not take. What goes wrong is seen when it is read.
-    pub(super) fn write(&mut self, bytes: &[u8]) {
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
         if !self.unsent.is_empty() {
             self.unsent.extend_from_slice(bytes);
             return;
@@ -191,7 +195,7 @@ impl Connection {
         self.unsent.extend_from_slice(&bytes[taken..]);
     }
 
-    pub(super) fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         let Some((socket, stream)) = &mut self.socket else { return };
         if self.unsent.is_empty() && !stream.wants_write() {
             return;
@@ -200,8 +204,11 @@ impl Connection {
         self.unsent.drain(..taken);
     }
 
-    pub(super) fn hang_up(&mut self) {
-        self.socket = None;
+    pub(crate) fn hang_up(&mut self, poller: &Poller) {
+        if let Some((socket, _)) = self.socket.take() {
+            // It fails only for a socket that could not be added either.
+            let _ = poller.delete(socket);
+        }
         self.unread = Vec::new();
         self.parts = Vec::new();
         self.unsent = Vec::new();

@@ -1,15 +1,16 @@
 //! Publishing: at a rate, whatever the server does, or as fast as it delivers.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::crowd::{Crowd, nanos};
-use super::figures::{Times, grouped, spell};
-use super::ledger::Ledger;
-use super::progress::{Progress, Stop};
+use crate::crowd::{Crowd, nanos};
+use crate::figures::{Times, grouped, spell};
+use crate::ledger::Ledger;
+use crate::progress::Progress;
 
 /// How long nothing may go by unseen: signals, stalled loops, the progress line.
-pub(super) const TICK: u64 = 50_000_000;
+pub(crate) const TICK: u64 = 50_000_000;
 
 /// Messages published before sockets are looked at again.
 const BATCH: u32 = 64;
@@ -25,7 +26,7 @@ const BEHIND: u64 = 50_000_000;
 
 /// How messages follow each other.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) enum Pace {
+pub(crate) enum Pace {
     /// So many a second, of all publishers together (an open loop).
     Rate(f64),
     /// Each publisher keeps so many under way (a closed loop).
@@ -33,23 +34,23 @@ pub(super) enum Pace {
 }
 
 /// All that a load needs at hand.
-pub(super) struct Load<'l, 't> {
-    pub(super) crowd: &'l mut Crowd<'t>,
-    pub(super) ledger: &'l mut Ledger,
-    pub(super) stop: &'l Stop,
-    pub(super) progress: &'l mut Progress,
+pub(crate) struct Load<'l, 't> {
+    pub(crate) crowd: &'l mut Crowd<'t>,
+    pub(crate) ledger: &'l mut Ledger,
+    pub(crate) stop: &'l AtomicBool,
+    pub(crate) progress: &'l mut Progress,
     pace: Pace,
     /// When the schedule began, and how many messages of it are out.
     begun: u64,
     count: u64,
-    pub(super) lateness: Times,
+    pub(crate) lateness: Times,
 }
 
 impl<'l, 't> Load<'l, 't> {
-    pub(super) fn begin(
+    pub(crate) fn begin(
         crowd: &'l mut Crowd<'t>,
         ledger: &'l mut Ledger,
-        stop: &'l Stop,
+        stop: &'l AtomicBool,
         progress: &'l mut Progress,
         pace: Pace,
     ) -> Self {
@@ -61,17 +62,17 @@ impl<'l, 't> Load<'l, 't> {
         Self { crowd, ledger, stop, progress, pace, begun, count: 0, lateness }
     }
 
-    pub(super) fn is_over(&self) -> bool {
-        self.stop.is_set() || self.ledger.is_silent(self.crowd)
+    pub(crate) fn is_over(&self) -> bool {
+        self.stop.load(Relaxed) || self.ledger.is_silent(self.crowd)
     }
 
     /// Publishes for so long, or until it is over.
-    pub(super) fn run(&mut self, length: Duration) -> io::Result<()> {
+    pub(crate) fn run(&mut self, length: Duration) -> io::Result<()> {
         self.run_with(length, |_, _, _| Some(TICK))
     }
 
     /// The same with something else to do, which says when it wants to be asked again, or that it has no more to do.
-    pub(super) fn run_with(
+    pub(crate) fn run_with(
         &mut self,
         length: Duration,
         mut also: impl FnMut(&mut Crowd<'t>, &mut Ledger, u64) -> Option<u64>,
@@ -139,12 +140,12 @@ impl<'l, 't> Load<'l, 't> {
     }
 
     /// Publishes no more, and waits for what is still under way.
-    pub(super) fn drain(&mut self) -> io::Result<()> {
+    pub(crate) fn drain(&mut self) -> io::Result<()> {
         self.ledger.open_loop();
         let clock = self.crowd.clock;
         let begun = clock.now();
         let mut seen = (self.ledger.counts(), begun);
-        let end = begun + if self.stop.is_set() { QUIET } else { DRAIN };
+        let end = begun + if self.stop.load(Relaxed) { QUIET } else { DRAIN };
         loop {
             let now = clock.now();
             let counts = self.ledger.counts();

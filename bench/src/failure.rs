@@ -14,13 +14,13 @@ const SETTINGS: [(&str, &str); 7] = [
 ];
 
 /// Which setting of a Switchboard server has to do with it.
-pub(super) fn advice(text: &str) -> Option<String> {
+pub(crate) fn advice(text: &str) -> Option<String> {
     let (_, setting) = SETTINGS.iter().find(|(word, _)| text.contains(word))?;
     Some(format!("on a Switchboard server that is {setting}; 0 switches a limit off"))
 }
 
 /// Reasons, the most frequent first.
-pub(super) fn list(reasons: &BTreeMap<String, u64>) -> String {
+pub(crate) fn list(reasons: &BTreeMap<String, u64>) -> String {
     let mut sorted: Vec<_> = reasons.iter().collect();
     sorted.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
     let lines = sorted.iter().map(|(why, count)| format!("{count} × {why}"));
@@ -28,7 +28,7 @@ pub(super) fn list(reasons: &BTreeMap<String, u64>) -> String {
 }
 
 /// A list with advice.
-pub(super) fn explain(reasons: &BTreeMap<String, u64>, samples: &[String]) -> String {
+pub(crate) fn explain(reasons: &BTreeMap<String, u64>, samples: &[String]) -> String {
     let mut text = list(reasons);
     let errors: Vec<_> = samples.iter().filter(|sample| sample.contains("error")).collect();
     let advice = advice(&text).or_else(|| errors.iter().find_map(|sample| advice(sample)));

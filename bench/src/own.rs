@@ -4,7 +4,7 @@ use std::fs;
 
 use serde::Serialize;
 
-use super::figures::{Times, rounded, spell};
+use crate::figures::{Times, rounded, spell};
 
 /// With more than this the generator has hardly any time left.
 const FULL: f64 = 90.0;
@@ -14,14 +14,14 @@ const LATE: f64 = 1_000.0;
 
 /// Processor time of this thread, and time that it waited for a processor, in nanoseconds.
 #[derive(Clone, Copy)]
-pub(super) struct Used {
+pub(crate) struct Used {
     processor: u64,
     waited: u64,
 }
 
 impl Used {
     /// Nothing, where the system does not tell.
-    pub(super) fn so_far() -> Option<Self> {
+    pub(crate) fn so_far() -> Option<Self> {
         let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
         let mut numbers = text.split_whitespace().map(str::parse);
         Some(Self { processor: numbers.next()?.ok()?, waited: numbers.next()?.ok()? })
@@ -30,21 +30,21 @@ impl Used {
 
 /// The generator's part in the figures.
 #[derive(Clone, Serialize, PartialEq, Debug)]
-pub(super) struct Generator {
+pub(crate) struct Generator {
     /// Of one core.
-    pub(super) cpu_percent: f64,
+    pub(crate) cpu_percent: f64,
     /// Of the time, ready to run while something else ran on its core.
-    pub(super) waited_percent: f64,
+    pub(crate) waited_percent: f64,
     /// How late messages were published, which 99 % did not exceed; only at a given rate.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) late_p99_us: Option<f64>,
-    pub(super) is_bottleneck: bool,
+    pub(crate) late_p99_us: Option<f64>,
+    pub(crate) is_bottleneck: bool,
     #[serde(skip)]
-    pub(super) latency_p99_us: f64,
+    pub(crate) latency_p99_us: f64,
 }
 
 impl Generator {
-    pub(super) fn new(
+    pub(crate) fn new(
         before: Option<Used>,
         after: Option<Used>,
         nanos: u64,
@@ -65,7 +65,7 @@ impl Generator {
     }
 
     /// A word, when the figures are not the server's alone.
-    pub(super) fn warning(&self) -> Option<String> {
+    pub(crate) fn warning(&self) -> Option<String> {
         if !self.is_bottleneck {
             return None;
         }

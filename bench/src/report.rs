@@ -5,119 +5,119 @@ use std::fmt::{self, Display, Write};
 
 use serde::Serialize;
 
-use super::failure;
-use super::figures::{Percentiles, grouped, rounded, spell};
-use super::ledger::{Counts, Missing};
-use super::own::Generator;
+use crate::failure;
+use crate::figures::{Percentiles, grouped, rounded, spell};
+use crate::ledger::{Counts, Missing};
+use crate::own::Generator;
 
-/// The whole of it. Everything has one meaning in all scenarios, and is left out where it has none.
-#[derive(Serialize, Default)]
-pub(super) struct Report {
-    pub(super) scenario: String,
-    pub(super) server: String,
-    pub(super) setting: Setting,
-    pub(super) connections: Connections,
+/// What was measured, to print ([`Display`]) or to serialize. Each figure means the same in all scenarios, and is left
+/// out of those in which it has no meaning.
+#[derive(Serialize, Default, Debug)]
+pub struct Report {
+    pub(crate) scenario: String,
+    pub(crate) server: String,
+    pub(crate) setting: Setting,
+    pub(crate) connections: Connections,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) traffic: Option<Traffic>,
+    pub(crate) traffic: Option<Traffic>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) idle: Option<Idle>,
+    pub(crate) idle: Option<Idle>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) slow: Option<Slow>,
+    pub(crate) slow: Option<Slow>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) visits: Option<Visits>,
+    pub(crate) visits: Option<Visits>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) generator: Option<Generator>,
-    pub(super) notes: Vec<String>,
-    pub(super) is_interrupted: bool,
-    /// Nothing was lost, repeated, out of order or in a wrong room, and no connection failed.
-    pub(super) is_clean: bool,
-}
-
-#[derive(Serialize, Default)]
-pub(super) struct Setting {
-    pub(super) rooms: u32,
-    pub(super) members: u32,
-    pub(super) publishers: u32,
-    pub(super) bytes: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) rate: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) window: Option<u32>,
-}
-
-#[derive(Serialize, Default)]
-pub(super) struct Connections {
-    pub(super) opened: u64,
-    pub(super) seconds: f64,
-    pub(super) per_second: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) connect: Option<Percentiles>,
-    /// Never open, by reason.
-    pub(super) failed: BTreeMap<String, u64>,
-    /// Open, and ended by the server, by reason.
-    pub(super) ended: BTreeMap<String, u64>,
+    pub(crate) generator: Option<Generator>,
+    pub(crate) notes: Vec<String>,
+    pub(crate) is_interrupted: bool,
+    pub(crate) is_clean: bool,
 }
 
 #[derive(Serialize, Default, Debug)]
-pub(super) struct Traffic {
-    pub(super) seconds: f64,
-    pub(super) published_per_second: f64,
-    pub(super) deliveries_per_second: f64,
+pub(crate) struct Setting {
+    pub(crate) rooms: u32,
+    pub(crate) members: u32,
+    pub(crate) publishers: u32,
+    pub(crate) bytes: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) latency: Option<Percentiles>,
+    pub(crate) rate: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) window: Option<u32>,
+}
+
+#[derive(Serialize, Default, Debug)]
+pub(crate) struct Connections {
+    pub(crate) opened: u64,
+    pub(crate) seconds: f64,
+    pub(crate) per_second: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) connect: Option<Percentiles>,
+    /// Never open, by reason.
+    pub(crate) failed: BTreeMap<String, u64>,
+    /// Open, and ended by the server, by reason.
+    pub(crate) ended: BTreeMap<String, u64>,
+}
+
+#[derive(Serialize, Default, Debug)]
+pub(crate) struct Traffic {
+    pub(crate) seconds: f64,
+    pub(crate) published_per_second: f64,
+    pub(crate) deliveries_per_second: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) latency: Option<Percentiles>,
     /// From here on: of the whole run, with warm-up and what came late.
-    pub(super) published: u64,
-    pub(super) expected: u64,
-    pub(super) delivered: u64,
-    pub(super) lost: u64,
-    pub(super) lost_with_connection: u64,
-    pub(super) repeated: u64,
-    pub(super) out_of_order: u64,
-    pub(super) misdelivered: u64,
-    pub(super) unsent: u64,
-    pub(super) stalled: u64,
+    pub(crate) published: u64,
+    pub(crate) expected: u64,
+    pub(crate) delivered: u64,
+    pub(crate) lost: u64,
+    pub(crate) lost_with_connection: u64,
+    pub(crate) repeated: u64,
+    pub(crate) out_of_order: u64,
+    pub(crate) misdelivered: u64,
+    pub(crate) unsent: u64,
+    pub(crate) stalled: u64,
 }
 
-#[derive(Serialize)]
-pub(super) struct Idle {
-    pub(super) seconds: f64,
-    pub(super) pings: u64,
-    pub(super) replies: u64,
+#[derive(Serialize, Debug)]
+pub(crate) struct Idle {
+    pub(crate) seconds: f64,
+    pub(crate) pings: u64,
+    pub(crate) replies: u64,
 }
 
-#[derive(Serialize)]
-pub(super) struct Slow {
-    pub(super) members: u64,
+#[derive(Serialize, Debug)]
+pub(crate) struct Slow {
+    pub(crate) members: u64,
     /// What the others had while everybody read, and while some did not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) latency_before: Option<Percentiles>,
+    pub(crate) latency_before: Option<Percentiles>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) latency_during: Option<Percentiles>,
-    pub(super) delivered: u64,
-    pub(super) missed: u64,
+    pub(crate) latency_during: Option<Percentiles>,
+    pub(crate) delivered: u64,
+    pub(crate) missed: u64,
     /// How the server ended them, by reason.
-    pub(super) ended: BTreeMap<String, u64>,
+    pub(crate) ended: BTreeMap<String, u64>,
 }
 
-#[derive(Serialize)]
-pub(super) struct Visits {
-    pub(super) begun: u64,
-    pub(super) completed: u64,
-    pub(super) failed: u64,
-    pub(super) per_second: f64,
+#[derive(Serialize, Debug)]
+pub(crate) struct Visits {
+    pub(crate) begun: u64,
+    pub(crate) completed: u64,
+    pub(crate) failed: u64,
+    pub(crate) per_second: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) connect: Option<Percentiles>,
+    pub(crate) connect: Option<Percentiles>,
     /// From being open to the first message.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) first_message: Option<Percentiles>,
+    pub(crate) first_message: Option<Percentiles>,
     /// From saying goodbye to the server's answer.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) goodbye: Option<Percentiles>,
+    pub(crate) goodbye: Option<Percentiles>,
 }
 
 impl Traffic {
     /// The account of a whole run.
-    pub(super) fn account(counts: Counts, expected: u64, missing: Missing) -> Self {
+    pub(crate) fn account(counts: Counts, expected: u64, missing: Missing) -> Self {
         Self {
             published: counts.published,
             expected,
@@ -134,7 +134,7 @@ impl Traffic {
     }
 
     /// The figures of the measured time.
-    pub(super) fn measured(mut self, before: Counts, after: Counts, nanos: u64) -> Self {
+    pub(crate) fn measured(mut self, before: Counts, after: Counts, nanos: u64) -> Self {
         self.seconds = rounded(nanos as f64 / 1e9);
         let per_second =
             |from: u64, to: u64| rounded((to - from) as f64 / (nanos.max(1) as f64 / 1e9));
@@ -150,8 +150,18 @@ impl Traffic {
 }
 
 impl Report {
+    /// Whether nothing was lost, repeated, out of order or in a wrong room, and no connection failed.
+    pub fn is_clean(&self) -> bool {
+        self.is_clean
+    }
+
+    /// Whether the run was stopped before its end.
+    pub fn is_interrupted(&self) -> bool {
+        self.is_interrupted
+    }
+
     /// Decides whether it was good, and puts into words what was not.
-    pub(super) fn conclude(&mut self, samples: &[String]) {
+    pub(crate) fn conclude(&mut self, samples: &[String]) {
         let Connections { failed, ended, .. } = &self.connections;
         let no_traffic = Traffic::default();
         let traffic = self.traffic.as_ref().unwrap_or(&no_traffic);

@@ -4,7 +4,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 /// Times that something took, exact to less than one per cent.
-pub(super) struct Times {
+pub(crate) struct Times {
     all: Histogram<u64>,
     /// Exactly.
     longest: u64,
@@ -12,13 +12,13 @@ pub(super) struct Times {
 
 /// Microseconds that so many per cent did not exceed.
 #[derive(Clone, Copy, Serialize, PartialEq, Debug)]
-pub(super) struct Percentiles {
-    pub(super) p50_us: f64,
-    pub(super) p90_us: f64,
-    pub(super) p99_us: f64,
-    pub(super) p999_us: f64,
-    pub(super) max_us: f64,
-    pub(super) samples: u64,
+pub(crate) struct Percentiles {
+    pub(crate) p50_us: f64,
+    pub(crate) p90_us: f64,
+    pub(crate) p99_us: f64,
+    pub(crate) p999_us: f64,
+    pub(crate) max_us: f64,
+    pub(crate) samples: u64,
 }
 
 impl Default for Times {
@@ -30,19 +30,19 @@ impl Default for Times {
 }
 
 impl Times {
-    pub(super) fn record(&mut self, nanos: u64) {
+    pub(crate) fn record(&mut self, nanos: u64) {
         // It grows as it must; only memory could make this fail.
         let _ = self.all.record(nanos);
         self.longest = self.longest.max(nanos);
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.all.reset();
         self.longest = 0;
     }
 
     /// Nothing, where there were none.
-    pub(super) fn percentiles(&self) -> Option<Percentiles> {
+    pub(crate) fn percentiles(&self) -> Option<Percentiles> {
         if self.all.is_empty() {
             return None;
         }
@@ -64,12 +64,12 @@ fn tenths(nanos: u64) -> f64 {
 }
 
 /// A number rounded to a few digits, for JSON.
-pub(super) fn rounded(value: f64) -> f64 {
+pub(crate) fn rounded(value: f64) -> f64 {
     (value * 1_000.0).round() / 1_000.0
 }
 
 /// A time as people read it.
-pub(super) fn spell(us: f64) -> String {
+pub(crate) fn spell(us: f64) -> String {
     if us < 1_000.0 {
         format!("{us:.0} us")
     } else if us < 100_000.0 {
@@ -82,7 +82,7 @@ pub(super) fn spell(us: f64) -> String {
 }
 
 /// A number in groups of three digits.
-pub(super) fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {

@@ -1,10 +1,10 @@
 //! A text with places to fill in, and a message whose changing places are known.
 
-use super::marker;
+use crate::marker;
 
 /// A text in which `{room}` and the like are to be replaced.
 #[derive(Debug)]
-pub(super) struct Text(Vec<Part>);
+pub(crate) struct Text(Vec<Part>);
 
 #[derive(Debug)]
 enum Part {
@@ -14,7 +14,7 @@ enum Part {
 
 impl Text {
     /// Finds the places. Something in braces that looks like a name but is none of `names` is taken for a mistake.
-    pub(super) fn parse(text: &str, names: &'static [&'static str]) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str, names: &'static [&'static str]) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut literal = String::new();
         let mut rest = text;
@@ -45,16 +45,16 @@ impl Text {
         Ok(Self(parts))
     }
 
-    pub(super) fn count(&self, name: &str) -> usize {
+    pub(crate) fn count(&self, name: &str) -> usize {
         self.0.iter().filter(|part| matches!(part, Part::Place(place) if *place == name)).count()
     }
 
-    pub(super) fn uses(&self, name: &str) -> bool {
+    pub(crate) fn uses(&self, name: &str) -> bool {
         self.count(name) > 0
     }
 
     /// The text with everything in its place.
-    pub(super) fn fill(&self, value: impl Fn(&str) -> String) -> String {
+    pub(crate) fn fill(&self, value: impl Fn(&str) -> String) -> String {
         let mut text = String::new();
         for part in &self.0 {
             match part {
@@ -70,7 +70,7 @@ impl Text {
 const ID: usize = 17;
 
 /// A message of which only marker and id change.
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     bytes: Vec<u8>,
     marker: usize,
     ids: Vec<usize>,
@@ -78,7 +78,7 @@ pub(super) struct Prepared {
 
 impl Prepared {
     /// `payload` is at least as long as a marker.
-    pub(super) fn new(text: &Text, room: &str, user: &str, payload: usize) -> Self {
+    pub(crate) fn new(text: &Text, room: &str, user: &str, payload: usize) -> Self {
         let mut bytes = Vec::new();
         let mut marker = 0;
         let mut ids = Vec::new();
@@ -102,7 +102,7 @@ impl Prepared {
     }
 
     /// The message with this mark.
-    pub(super) fn with(&mut self, markers: &marker::Markers, mark: marker::Mark) -> &[u8] {
+    pub(crate) fn with(&mut self, markers: &marker::Markers, mark: marker::Mark) -> &[u8] {
         markers.write(&mut self.bytes[self.marker..self.marker + marker::BYTES], mark);
         for at in &self.ids {
             marker::put(&mut self.bytes[*at..at + 8], u64::from(mark.publisher));
