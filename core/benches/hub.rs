@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 
 use counting::Counting;
 use switchboard_core::{Action, ConnectionId, Event, Limit};
-use world::{Echo, Numbers, World, config, join, leave, lost, publish, room, user};
+use world::{
+    Echo, Numbers, World, config, join, leave, lost, publish, room, user, without_presence,
+};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -44,6 +46,17 @@ fn measure<T>(count: usize, mut make: impl FnMut(usize) -> T, mut run: impl FnMu
     cost
 }
 
+/// The same for events that are fed to a world.
+fn feed<T>(world: &mut World, items: &[T], make: impl Fn(&T) -> Event) -> Cost {
+    measure(
+        items.len(),
+        |at| make(&items[at]),
+        |event| {
+            world.feed(event);
+        },
+    )
+}
+
 fn report(name: &str, per: usize, cost: Cost) {
     let each = (cost.count * per) as f64;
     let nanos = cost.time.as_nanos() as f64 / each;
@@ -63,9 +76,7 @@ fn memory(kind: &str, connections: usize) {
     let world: Box<dyn std::any::Any> = match kind {
         "hub, ten in a room" => Box::new(World::new(connections, connections / 10, config(true))),
         "hub, all in one room, no presence" => {
-            let mut config = config(true);
-            config.rooms[0].1.presence = false;
-            Box::new(World::new(connections, 1, config))
+            Box::new(World::new(connections, 1, without_presence(config(true))))
         }
         "hub and driver, ten in a room" => Box::new(Echo::new(connections, 10, config(true))),
         other => panic!("{other} is none of {MEMORY:?}"),
@@ -102,30 +113,12 @@ fn singles(connections: usize) {
     }
     let count = pairs.len();
     let made = pairs.clone();
-    let cost = measure(
-        count,
-        |at| join(made[at].0, room(made[at].1)),
-        |event| {
-            world.feed(event);
-        },
-    );
-    report("join, the others told", 1, cost);
+    let enter = |(id, other): &(ConnectionId, usize)| join(*id, room(*other));
+    let exit = |(id, other): &(ConnectionId, usize)| leave(*id, room(*other));
+    report("join, the others told", 1, feed(&mut world, &made, enter));
     numbers.shuffle(&mut pairs);
-    let cost = measure(
-        count,
-        |at| leave(pairs[at].0, room(pairs[at].1)),
-        |event| {
-            world.feed(event);
-        },
-    );
-    report("leave, the others told", 1, cost);
-    let cost = measure(
-        count,
-        |at| publish(room(pairs[at].1)),
-        |event| {
-            world.feed(event);
-        },
-    );
+    report("leave, the others told", 1, feed(&mut world, &pairs, exit));
+    let cost = feed(&mut world, &pairs, |(_, other)| publish(room(*other)));
     report("publish to a room of 10, history", 1, cost);
 
     // All pings that are due, then each one's answer.
@@ -141,32 +134,16 @@ fn singles(connections: usize) {
     let cost = Cost { time: began.elapsed(), calls: counting::calls() - calls, count: pings.len() };
     report("ping, a tick with all of them due", 1, cost);
     numbers.shuffle(&mut pings);
-    let pongs = pings.len().min(100_000);
-    let cost = measure(
-        pongs,
-        |at| pings[at],
-        |(connection, nonce)| {
-            world.feed(Event::Pong { connection, nonce: Some(nonce) });
-        },
-    );
-    report("pong", 1, cost);
-    let cost = measure(
-        pongs,
-        |_| Event::Tick,
-        |event| {
-            world.feed(event);
-        },
-    );
-    report("tick with nothing due", 1, cost);
+    let pongs = &pings[..pings.len().min(100_000)];
+    let pong = |(connection, nonce): &(ConnectionId, u64)| Event::Pong {
+        connection: *connection,
+        nonce: Some(*nonce),
+    };
+    report("pong", 1, feed(&mut world, pongs, pong));
+    report("tick with nothing due", 1, feed(&mut world, pongs, |_| Event::Tick));
     let mut gone: Vec<ConnectionId> = order[..count].iter().map(|&at| world.ids[at]).collect();
     numbers.shuffle(&mut gone);
-    let cost = measure(
-        count,
-        |at| lost(gone[at]),
-        |event| {
-            world.feed(event);
-        },
-    );
+    let cost = feed(&mut world, &gone, |id| lost(*id));
     report("disconnect, the others told later", 1, cost);
     let cost = measure(
         count,
@@ -178,37 +155,15 @@ fn singles(connections: usize) {
     report("connect, the others told", 1, cost);
     drop(world);
 
-    let mut quiet = config(false);
-    quiet.rooms[0].1.presence = false;
-    let mut world = World::new(connections, rooms, quiet);
-    let cost = measure(
-        count,
-        |at| join(made[at].0, room(made[at].1)),
-        |event| {
-            world.feed(event);
-        },
-    );
-    report("join, without presence and history", 1, cost);
-    let cost = measure(
-        count,
-        |at| leave(pairs[at].0, room(pairs[at].1)),
-        |event| {
-            world.feed(event);
-        },
-    );
-    report("leave, without presence and history", 1, cost);
+    let mut world = World::new(connections, rooms, without_presence(config(false)));
+    report("join, without presence and history", 1, feed(&mut world, &made, enter));
+    report("leave, without presence and history", 1, feed(&mut world, &pairs, exit));
     let (one, home) = (world.ids[0], room(1));
-    let mut both = Cost { time: Duration::ZERO, calls: 0, count: 20_000 };
-    let cost = measure(
-        20_000,
-        |at| if at % 2 == 0 { join(one, home.clone()) } else { leave(one, home.clone()) },
-        |event| {
-            world.feed(event);
-        },
-    );
-    both.time += cost.time;
-    both.calls += cost.calls;
-    report("join or leave, the same ones again and again", 1, both);
+    let turns: Vec<usize> = (0..20_000).collect();
+    let cost = feed(&mut world, &turns, |at| {
+        if at % 2 == 0 { join(one, home.clone()) } else { leave(one, home.clone()) }
+    });
+    report("join or leave, the same ones again and again", 1, cost);
 }
 
 fn broadcasts(connections: usize) {
@@ -216,13 +171,10 @@ fn broadcasts(connections: usize) {
         if members > connections {
             continue;
         }
-        let mut world = World::new(connections, connections / members, {
-            let mut config = config(false);
-            config.limits.max_per_user = Limit::NONE;
-            config.rooms[0].1.presence = false;
-            config
-        });
         let rooms = connections / members;
+        let mut config = without_presence(config(false));
+        config.limits.max_per_user = Limit::NONE;
+        let mut world = World::new(connections, rooms, config);
         let count = 2_000_000 / members;
         let mut numbers = Numbers::new();
         let cost = measure(

@@ -28,6 +28,12 @@ pub(crate) fn config(history: bool) -> Config {
     }
 }
 
+/// The same, in rooms that tell nobody who comes and goes.
+pub(crate) fn without_presence(mut config: Config) -> Config {
+    config.rooms[0].1.presence = false;
+    config
+}
+
 /// Numbers that look random and are the same in each run.
 pub(crate) struct Numbers(u64);
 
