@@ -1,4 +1,6 @@
-//! What every driver of Switchboard must do, as scenarios over real sockets: they see nothing but the wire.
+//! What every driver of Switchboard must do, as scenarios over real sockets: they see nothing but
+//! the wire. What the application around a server or a client sees is in the tests of this crate,
+//! in `tests/shared`, which run once for each runtime.
 //!
 //! A driver says how it is started, and runs all of them in a test of its own with `harness = false`:
 //!
@@ -13,6 +15,7 @@
 // This is a test: what is not there when it is unwrapped is what it has found, and it says where.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
+pub mod certificates;
 pub mod client;
 mod harness;
 mod scenarios;

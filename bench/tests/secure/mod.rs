@@ -4,10 +4,7 @@ use std::net::TcpListener;
 use std::thread;
 
 use rustls::{ServerConnection, StreamOwned};
-
-#[path = "../../../runtime-smol/tests/client/certificates.rs"]
-mod certificates;
-use certificates::certificates;
+use switchboard_conformance::certificates::certificates;
 
 /// The authority (PEM) to trust, and where the server is.
 pub(crate) fn echo_server() -> (String, String) {
@@ -19,7 +16,7 @@ pub(crate) fn echo_server() -> (String, String) {
             let config = config.clone();
             thread::spawn(move || {
                 let tls = StreamOwned::new(ServerConnection::new(config).unwrap(), client);
-                // Who does not trust it does not come in.
+                // A client that does not trust the certificate ends here.
                 let Ok(mut socket) = tungstenite::accept(tls) else { return };
                 while let Ok(message) = socket.read() {
                     if message.is_text() && socket.send(message).is_err() {

@@ -1,0 +1,108 @@
+//! The application's authenticator: what it is given, what its answers lead to.
+
+use std::time::Duration;
+
+use crate::runtime::{
+    Answer, Builder, Claims, Context, Credentials, Identity, later, take_too_long,
+};
+use serde_json::json;
+use switchboard_core::http::Refusal as HttpRefusal;
+use switchboard_core::{RoomName, UserName};
+
+use crate::shared::harness::{Running, plain};
+use switchboard_conformance::client::{Client, request};
+
+struct Tier(&'static str);
+
+fn check(credentials: &Credentials) -> Result<Identity, HttpRefusal> {
+    match credentials.token.as_ref().map(|token| token.expose()) {
+        Some("good") => Ok(Identity {
+            user: UserName::new("alice").unwrap(),
+            rooms: vec![RoomName::new("news").unwrap(), RoomName::new("lobby").unwrap()],
+            claims: Claims::new(Tier("gold")),
+        }),
+        Some("banned") => Err(HttpRefusal::forbidden("forbidden", "not you")),
+        Some(_) | None => Err(HttpRefusal::unauthorized("no good token")),
+    }
+}
+
+fn guarded() -> Builder {
+    plain().authenticate(|credentials| {
+        later! {
+            if credentials.token.as_ref().is_some_and(|token| token.expose() == "slow") {
+                take_too_long!();
+            }
+            check(&credentials)
+        }
+    })
+}
+
+#[test]
+fn a_refusal_is_http_before_the_upgrade() {
+    let server = Running::start(guarded());
+    for (target, status, code) in [
+        ("/ws", 401, "unauthorized"),
+        ("/ws?token=wrong", 401, "unauthorized"),
+        ("/ws/lobby?token=banned", 403, "forbidden"),
+    ] {
+        let (got, text) = Client::ask(server.address, request(target, ""));
+        assert_eq!(got, status, "{text}");
+        assert!(text.contains(&format!(r#""code":"{code}""#)), "{text}");
+        assert_eq!(text.contains("\r\nWWW-Authenticate: Bearer\r\n"), status == 401, "{text}");
+    }
+    assert_eq!(server.handle.stats().accepted, 0);
+}
+
+#[test]
+fn a_refusal_can_be_a_close_code_that_a_page_sees() {
+    let server = Running::start(guarded().auth_answer(Answer::Close));
+    for (target, code) in [("/ws?token=wrong", 4001), ("/ws?token=banned", 4003)] {
+        let mut client = Client::open(server.address, target);
+        assert_eq!(client.closed().0, code);
+        client.ended();
+    }
+    assert_eq!(server.handle.stats().accepted, 0);
+}
+
+#[test]
+fn an_identity_brings_its_name_rooms_and_claims() {
+    let server = Running::start(guarded().on("tier", |context: Context, (): ()| {
+        later! {
+            let tier = context.claims().get::<Tier>().map(|tier| tier.0);
+            let mistaken = context.claims().get::<String>().is_some();
+            Ok(json!({"tier": tier, "mistaken": mistaken, "user": context.user().as_str()}))
+        }
+    }));
+    let header = "Authorization: Bearer good\r\n";
+    let mut client = Client::dial(server.address);
+    client.write(request("/ws/lobby?user=mallory", header));
+    assert!(client.head().starts_with("HTTP/1.1 101 "));
+    let connected = client.expect("connected");
+    assert_eq!(connected["user"], "alice");
+    let rooms = connected["rooms"].as_array().unwrap().iter().map(|room| room["room"].clone());
+    assert_eq!(rooms.collect::<Vec<_>>(), ["lobby", "news"], "the path's room is there once");
+    let answer = client.call(&json!({"type": "tier", "id": "1"}));
+    assert_eq!(answer["payload"], json!({"tier": "gold", "mistaken": false, "user": "alice"}));
+    client.bye();
+}
+
+#[test]
+fn a_token_can_come_as_a_subprotocol() {
+    let server = Running::start(guarded());
+    let mut client = Client::dial(server.address);
+    client.write(request("/ws", "Sec-WebSocket-Protocol: switchboard, bearer.good\r\n"));
+    let head = client.head();
+    assert!(head.contains("\r\nSec-WebSocket-Protocol: switchboard\r\n"), "{head}");
+    assert_eq!(client.expect("connected")["user"], "alice");
+    client.bye();
+}
+
+#[test]
+fn an_authenticator_that_takes_too_long_holds_up_nobody_else() {
+    let server = Running::start(guarded().handshake_timeout(Duration::from_millis(300)));
+    let mut slow = Client::dial(server.address);
+    slow.write(request("/ws?token=slow", ""));
+    server.connect("/ws?token=good").bye();
+    let (status, text) = slow.response();
+    assert_eq!(status, 408, "{text}");
+}

@@ -1,0 +1,11 @@
+//! `switchboard-smol` over real sockets: what the application around it sees.
+#![cfg(test)]
+
+mod runtime;
+#[path = "../shared/mod.rs"]
+mod shared;
+
+mod awaits;
+mod library;
+mod streams;
+mod writers;

@@ -1,0 +1,91 @@
+//! What the shared tests need of `switchboard-smol`. The `runtime` of other runtimes has the same
+//! names.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+use smol::Async;
+use smol::future::FutureExt;
+pub(crate) use switchboard_smol::*;
+
+use crate::shared::harness::DEADLINE;
+
+pub(crate) type Listener = Async<TcpListener>;
+
+/// A listener on this address.
+pub(crate) fn listen_at(address: SocketAddr) -> (SocketAddr, Listener) {
+    let listener = bind(address).unwrap();
+    (listener.get_ref().local_addr().unwrap(), listener)
+}
+
+/// Serves until the server has been drained.
+pub(crate) fn serve(server: &Server, listener: Listener) -> io::Result<()> {
+    smol::block_on(server.serve(listener))
+}
+
+/// Waits for the outcome, but not for ever.
+pub(crate) fn done<T>(future: impl Future<Output = T>) -> T {
+    let timeout = async {
+        smol::Timer::after(DEADLINE).await;
+        panic!("it takes too long");
+    };
+    smol::block_on(future.or(timeout))
+}
+
+/// The body of a handler or authenticator.
+macro_rules! later {
+    ($($body:tt)*) => { async move { $($body)* } };
+}
+pub(crate) use later;
+
+/// In such a body: longer than any time-out.
+macro_rules! take_too_long {
+    () => {
+        std::future::pending::<()>().await
+    };
+}
+pub(crate) use take_too_long;
+
+/// Holds up what waits at it until it is opened: when the sender is dropped.
+pub(crate) type Gate = smol::channel::Receiver<()>;
+
+/// A gate, and what opens it.
+pub(crate) fn gate() -> (smol::channel::Sender<()>, Gate) {
+    smol::channel::bounded(1)
+}
+
+/// In the body of a handler: waits until the gate is open.
+macro_rules! wait_at {
+    ($gate:expr) => {
+        let _ = $gate.recv().await;
+    };
+}
+pub(crate) use wait_at;
+
+/// Begins to send, and waits for nothing.
+macro_rules! post {
+    ($room:expr, $kind:expr, $payload:expr) => {
+        $room.send($kind, $payload)
+    };
+}
+pub(crate) use post;
+
+/// Waits for the answer to what was posted.
+pub(crate) fn answer<T>(call: Call<T>) -> Result<T, CallError> {
+    done(call)
+}
+
+/// Makes a provider of tokens of a function that returns one.
+macro_rules! provider {
+    ($tokens:expr) => {
+        move || {
+            let token = $tokens();
+            async move { token }
+        }
+    };
+}
+pub(crate) use provider;
+
+pub(crate) fn next_event(events: &mut Events) -> Option<Event> {
+    done(events.next_event())
+}

@@ -1,0 +1,89 @@
+//! 500 connections, of which 50 never read: the others notice nothing, and memory stays bounded.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::shared::harness::{Running, crowd, eventually, plain, roomy};
+use switchboard_conformance::client::{Client, PING, PONG};
+use switchboard_core::{Limits, Overflow, RoomClass};
+
+const ALL: usize = 500;
+const STUCK: usize = 50;
+const ROUNDS: usize = 100;
+
+/// Publishes to everybody and waits until those who read have it. Answers how long the rounds took, sorted.
+fn rounds(server: &Running, readers: &mut [Client]) -> Vec<Duration> {
+    let payload = "x".repeat(1_000);
+    let mut took: Vec<Duration> = (0..ROUNDS)
+        .map(|_| {
+            let begun = Instant::now();
+            server.handle.publish("narrow:a", "tick", &payload).unwrap();
+            for reader in &mut *readers {
+                reader.until("tick");
+            }
+            begun.elapsed()
+        })
+        .collect();
+    took.sort();
+    took
+}
+
+#[test]
+fn those_who_do_not_read_do_not_slow_down_the_others() {
+    let limits = Limits { outbox_messages: 50, ..roomy() };
+    let class = RoomClass { overflow: Overflow::DropOldest, ..crowd() };
+    let server =
+        Running::start(plain().limits(limits).send_buffer(4 * 1024).rooms("narrow:", class));
+    let connect = |n: usize| server.connect(&format!("/ws/narrow:a?user=u{n}"));
+    let mut readers: Vec<_> = (0..ALL - STUCK).map(connect).collect();
+    let before = rounds(&server, &mut readers);
+
+    let mut stuck: Vec<_> = (0..STUCK)
+        .map(|n| {
+            let mut client = Client::dial_narrow(server.address);
+            client.upgrade(&format!("/ws/narrow:a?user=stuck{n}"));
+            client
+        })
+        .collect();
+    eventually("all are there", || server.handle.stats().connections == ALL);
+    while server.handle.stats().blocked < STUCK {
+        server.handle.publish("narrow:a", "fill", &"x".repeat(1_000)).unwrap();
+    }
+    // What filled the stuck ones lies in the readers' sockets as well, and is no part of the first round.
+    server.handle.publish("narrow:a", "full", &()).unwrap();
+    for reader in &mut readers {
+        reader.until("full");
+    }
+    let bytes_before = server.handle.stats().bytes_out;
+    let after = rounds(&server, &mut readers);
+    let bytes_of_a_round = (server.handle.stats().bytes_out - bytes_before) / ROUNDS as u64;
+
+    let (median, worst) = (ROUNDS / 2, ROUNDS - 1);
+    println!("median {:?} before, {:?} after", before[median], after[median]);
+    println!("worst {:?} before, {:?} after", before[worst], after[worst]);
+    // Generous, for machines that do other things: were the others held up at all, it would be for as long as nobody
+    // reads, which is for ever.
+    for place in [median, worst] {
+        assert!(after[place] < before[place] * 5 + Duration::from_millis(50));
+    }
+    // What waits is bounded: of those who do not read, nothing more goes anywhere, and the oldest gives way.
+    let stats = server.handle.stats();
+    assert_eq!(stats.blocked, STUCK);
+    assert!(stats.dropped >= ((ROUNDS - 50) * STUCK) as u64, "{}", stats.dropped);
+    assert!(bytes_of_a_round < 1_200 * (ALL - STUCK) as u64, "{bytes_of_a_round}");
+
+    // One of the stuck asks whether the server is alive, and hears it past the data as soon as it reads.
+    stuck[0].send(PING, "well?");
+    let mut data = 0;
+    loop {
+        let frame = stuck[0].next_frame();
+        if frame.head == PONG {
+            break;
+        }
+        data += 1;
+    }
+    println!("the pong passed what waited, after {data} frames");
+    let mut lively = readers.remove(0);
+    assert_eq!(lively.call(&json!({"type": "chat", "id": "1"}))["type"], "ack");
+}
