@@ -2,5 +2,5 @@
 
 use crate::handle::Handle;
 
-/// What a handler knows and can do. When its connection ends, the handler is dropped at its next `await`.
+/// What a handler knows and can do.
 pub type Context = switchboard_engine::server::Context<Handle>;

@@ -2,12 +2,12 @@
 
 use std::io::Write;
 use std::sync::Mutex;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{TryRecvError, channel};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::runtime::Context;
+use crate::runtime::{Context, gate, wait_at};
 use crate::shared::harness::{DEADLINE, Running, plain};
 use switchboard_conformance::client::{CLOSE, TEXT, closing, frame};
 use switchboard_core::Refusal;
@@ -37,12 +37,27 @@ fn a_handler_that_panics_fails_its_message_alone() {
     client.bye();
 }
 
+struct Tell(std::sync::mpsc::Sender<()>);
+
+impl Drop for Tell {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
 #[test]
-fn a_handler_that_takes_too_long_fails_its_message_alone() {
+fn a_handler_that_takes_too_long_fails_its_message_alone_and_is_dropped() {
     let builder = plain().handler_timeout(Duration::from_millis(100));
+    let (dropped, is_dropped) = channel();
     let server = Running::start(
         builder
-            .on("stuck", |_: Context, (): ()| std::future::pending::<Result<(), Refusal>>())
+            .on("stuck", move |_: Context, (): ()| {
+                let tell = Tell(dropped.clone());
+                async move {
+                    let _tell = tell;
+                    std::future::pending::<Result<(), Refusal>>().await
+                }
+            })
             .on("fine", |_: Context, (): ()| async { Ok(()) }),
     );
     let mut client = server.connect("/ws");
@@ -50,6 +65,7 @@ fn a_handler_that_takes_too_long_fails_its_message_alone() {
     client.json(&json!({"type": "fine", "id": "2"}));
     let error = client.expect("error");
     assert_eq!((&error["id"], &error["code"]), (&json!("1"), &json!("timeout")));
+    is_dropped.recv_timeout(DEADLINE).unwrap();
     assert_eq!(client.expect("ack")["id"], "2");
     client.bye();
 }
@@ -120,33 +136,28 @@ fn while_too_many_messages_wait_for_a_handler_nothing_is_read() {
     drop(client);
 }
 
-struct Tell(std::sync::mpsc::Sender<()>);
-
-impl Drop for Tell {
-    fn drop(&mut self) {
-        let _ = self.0.send(());
-    }
-}
-
 #[test]
-fn the_handler_of_a_lost_connection_is_dropped() {
+fn a_connection_is_lost_while_its_handler_waits_and_the_handler_goes_on() {
+    let (release, gate) = gate();
     let (begun, has_begun) = channel();
-    let (dropped, is_dropped) = channel();
-    let server = Running::start(plain().on("forever", move |_: Context, (): ()| {
+    let (ended, has_ended) = channel();
+    let server = Running::start(plain().on("wait", move |_: Context, (): ()| {
+        let (gate, ended) = (gate.clone(), ended.clone());
         let _ = begun.send(());
-        let tell = Tell(dropped.clone());
         async move {
-            let _tell = tell;
-            std::future::pending::<()>().await;
+            wait_at!(gate);
+            let _ = ended.send(());
             Ok(())
         }
     }));
     let mut client = server.connect("/ws");
-    client.json(&json!({"type": "forever"}));
+    client.json(&json!({"type": "wait"}));
     has_begun.recv_timeout(DEADLINE).unwrap();
     client.reset();
-    is_dropped.recv_timeout(DEADLINE).unwrap();
     assert_eq!(server.ending().1.as_str(), "lost");
+    assert_eq!(has_ended.try_recv(), Err(TryRecvError::Empty), "it waits, and is not dropped");
+    drop(release);
+    has_ended.recv_timeout(DEADLINE).unwrap();
 }
 
 #[test]

@@ -10,8 +10,12 @@ use switchboard_core::{
 
 /// The connection whose message is handled, and what can be done for it.
 ///
-/// Messages of one connection are handled one after the other, in their order; those of others meanwhile. `H` is the
-/// runtime's own handle.
+/// Messages of one connection are handled one after the other, in their order; those of others
+/// meanwhile. A handler goes on when its connection is lost: its message was taken in, and if the
+/// client sends it again over another connection, it is answered there and not handled again. What
+/// the handler still asks of the lost connection is refused.
+///
+/// `H` is the runtime's own handle.
 #[derive(Clone, Debug)]
 pub struct Context<H> {
     handle: H,

@@ -1,10 +1,12 @@
 //! The application's handlers, and what they do to the connection whose message they handle.
 
+use std::sync::mpsc::channel;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::runtime::{Context, later};
-use crate::shared::harness::{Running, plain};
+use crate::runtime::{Context, gate, later, wait_at};
+use crate::shared::harness::{DEADLINE, Running, plain};
 use switchboard_conformance::client::{CLOSE, closing};
 use switchboard_core::{CloseReason, Ending, ErrorCode, Refusal};
 
@@ -118,4 +120,35 @@ fn a_handler_can_close_and_what_was_sent_before_goes_first() {
         server.ending().1,
         Ending::Closed(CloseReason::Application { code: 4321, reason: "as you wish".into() })
     );
+}
+
+/// The message was taken in, so it is handled; and if it comes again over another connection, it is
+/// answered there and not handled again.
+#[test]
+fn a_handler_goes_on_when_its_connection_is_lost_and_answers_on_the_next_one() {
+    let (release, gate) = gate();
+    let (begun, has_begun) = channel();
+    let server = Running::start(plain().on("slow", move |_: Context, n: u32| {
+        let gate = gate.clone();
+        let _ = begun.send(());
+        later! {
+            wait_at!(gate);
+            Ok(n + 1)
+        }
+    }));
+    let message = json!({"type": "slow", "id": "1", "payload": 41});
+    let mut first = server.connect("/ws?user=alice");
+    first.json(&message);
+    has_begun.recv_timeout(DEADLINE).unwrap();
+    first.reset();
+    let mut second = server.connect("/ws?user=alice");
+    second.json(&message);
+    // It has been read when what follows is answered.
+    second.json(&json!({"type": "health_ping", "timestamp": 1}));
+    second.expect("health_pong");
+    drop(release);
+    assert_eq!(second.expect("ack")["payload"], 42);
+    assert!(has_begun.try_recv().is_err(), "it is handled once");
+    assert_eq!(server.ending().1, Ending::Lost);
+    second.bye();
 }
