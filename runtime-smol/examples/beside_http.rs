@@ -21,7 +21,7 @@ use hyper::{Request, Response, StatusCode};
 use smol::{Async, Executor};
 use smol_hyper::rt::{FuturesIo, SmolTimer};
 use switchboard_core::http;
-use switchboard_smol::{Admission, Server};
+use switchboard_smol::{Reservation, Server};
 
 type Socket = FuturesIo<Async<TcpStream>>;
 type Answer = Response<Full<Bytes>>;
@@ -75,7 +75,7 @@ async fn upgrade(app: &Arc<App>, mut request: Request<Incoming>) -> Answer {
 
 fn adopt(
     app: &App,
-    admission: Admission,
+    admission: Reservation,
     upgraded: hyper::upgrade::Upgraded,
 ) -> Result<(), Box<dyn Error>> {
     let parts =

@@ -46,11 +46,11 @@ mod handlers;
 mod outlet;
 mod poller;
 mod reactor;
+mod running;
 mod server;
 mod shared;
 mod sync;
-mod turn;
-mod work;
+mod waiting;
 mod writers;
 
 pub use builder::Builder;
@@ -63,7 +63,8 @@ pub use switchboard_engine::client::{
     Room, Stopping, Tls, TlsError,
 };
 pub use switchboard_engine::server::{
-    Admission, Answer, BuildError, Claims, Control, Credentials, Identity, Published, RequestError,
+    BuildError, Claims, Control, Credentials, Identity, Published, RefuseBy, RequestError,
+    Reservation,
 };
 
 #[cfg(doctest)]

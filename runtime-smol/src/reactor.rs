@@ -11,14 +11,15 @@ use std::time::Duration;
 use parking_lot::MutexGuard;
 use rustix::net::{SocketFlags, accept_with};
 use smol::channel::Sender;
-use switchboard_core::{ConnectionId, Output, Timestamp};
-use switchboard_engine::server::{Question, Stop};
+use switchboard_core::Timestamp;
+use switchboard_core::http::Request;
+use switchboard_engine::server::{Credentials, HandshakeId, Task};
 
 use crate::auth::{BoxFuture, guarded};
 use crate::outlet::Socket;
 use crate::poller::{Events, News, Source};
-use crate::shared::{Inner, Shared};
-use crate::work::Works;
+use crate::running::RunningHandlers;
+use crate::shared::{ServerState, Shared};
 use crate::writers::Writers;
 
 /// Bytes read from one socket in one turn, so that no connection keeps the others waiting.
@@ -45,57 +46,47 @@ impl Listener {
     }
 }
 
-/// What a turn leaves for the application, which may not be called under the lock.
-#[derive(Default)]
-struct Chores {
-    questions: Vec<Question>,
-    outputs: Vec<Output>,
-    stops: Vec<(ConnectionId, Stop)>,
-}
-
 /// Serves until it is told to stop.
 pub(crate) fn run(shared: &Arc<Shared>, stop: &AtomicBool) -> io::Result<()> {
     let mut events = Events::new();
     // One for all sockets, because between two reads it holds nothing.
     let mut buffer = vec![0; TURN_BYTES];
-    let mut chores = Chores::default();
+    let mut tasks = Vec::new();
     let mut writers = Writers::start(shared)?;
     while !stop.load(Ordering::Acquire) {
-        let mut inner = shared.lock();
+        let mut state = shared.lock();
         let now = shared.clock.now();
-        inner.engine.tick(now);
-        inner.turn(shared, now, &events, &mut buffer);
-        chores.collect(&mut inner);
-        inner = chores.perform(shared, inner);
+        state.engine.tick(now);
+        state.turn(shared, now, &events, &mut buffer);
+        state = perform(&mut tasks, shared, state);
 
         let now = shared.clock.now();
-        writers.flush(&mut inner.engine, now, TURN_WRITES);
-        chores.collect(&mut inner);
-        inner = chores.perform(shared, inner);
+        writers.flush(&mut state.engine, now, TURN_WRITES);
+        state = perform(&mut tasks, shared, state);
 
-        if inner.engine.is_over() {
+        if state.engine.is_over() {
             shared.over.open();
         }
         // From here on others ring; what they did before is seen below.
         shared.bell.going_to_sleep();
         let now = shared.clock.now();
-        writers.take_back(&mut inner.engine, now);
+        writers.take_back(&mut state.engine, now);
         let is_stopped = stop.load(Ordering::Acquire);
-        let idle_for = if is_stopped { Some(Duration::ZERO) } else { inner.idle_for(now) };
-        inner.wakes_at = idle_for.map_or(Timestamp::MAX, |idle| now + idle);
-        drop(inner);
+        let idle_for = if is_stopped { Some(Duration::ZERO) } else { state.idle_for(now) };
+        state.wakes_at = idle_for.map_or(Timestamp::MAX, |idle| now + idle);
+        drop(state);
         shared.poller.wait(&mut events, idle_for)?;
         shared.bell.awake();
     }
-    let mut inner = shared.lock();
+    let mut state = shared.lock();
     let now = shared.clock.now();
     // The poller tells everything once: whoever serves next would not hear of it.
-    inner.turn(shared, now, &events, &mut buffer);
-    writers.finish(&mut inner.engine, now);
+    state.turn(shared, now, &events, &mut buffer);
+    writers.finish(&mut state.engine, now);
     Ok(())
 }
 
-impl Inner {
+impl ServerState {
     fn turn(&mut self, shared: &Shared, now: Timestamp, events: &Events, buffer: &mut [u8]) {
         for key in std::mem::take(&mut self.unread) {
             // On until there is nothing more, because what there was news of may be behind it.
@@ -148,7 +139,7 @@ impl Inner {
         buffer: &mut [u8],
     ) {
         let connection = self.engine.connection(key);
-        if connection.is_some_and(|id| shared.works.holds_back(id, key)) {
+        if connection.is_some_and(|id| shared.running.holds_back(id, key)) {
             return;
         }
         let Some(socket) = self.engine.socket(key) else { return };
@@ -209,63 +200,52 @@ impl Inner {
     }
 }
 
-impl Chores {
-    fn collect(&mut self, inner: &mut Inner) {
-        let engine = &mut inner.engine;
-        self.questions.extend(std::iter::from_fn(|| engine.next_question()));
-        self.outputs.extend(std::iter::from_fn(|| engine.next_output()));
-        self.stops.extend(std::iter::from_fn(|| engine.next_stop()));
+/// Has the application do its part, without the lock. What it does may leave more, for the next time.
+fn perform<'s>(
+    tasks: &mut Vec<Task>,
+    shared: &'s Arc<Shared>,
+    mut state: MutexGuard<'s, ServerState>,
+) -> MutexGuard<'s, ServerState> {
+    tasks.extend(std::iter::from_fn(|| state.engine.next_task()));
+    if tasks.is_empty() {
+        return state;
     }
-
-    /// Gives the application what is its own, without the lock. What it does may leave more, for the next time.
-    fn perform<'s>(
-        &mut self,
-        shared: &'s Arc<Shared>,
-        inner: MutexGuard<'s, Inner>,
-    ) -> MutexGuard<'s, Inner> {
-        if self.questions.is_empty() && self.outputs.is_empty() && self.stops.is_empty() {
-            return inner;
+    drop(state);
+    for task in tasks.drain(..) {
+        match task {
+            Task::Authenticate(handshake, credentials) => {
+                authenticate(shared, handshake, credentials);
+            }
+            Task::Respond(handshake, request) => respond(shared, handshake, request),
+            Task::Output(output) => shared.perform(output),
+            // What came before the end counts: it is answered first.
+            Task::Stop(id, stop) => RunningHandlers::stop(shared, id, stop),
         }
-        drop(inner);
-        for question in self.questions.drain(..) {
-            ask(shared, question);
-        }
-        for output in self.outputs.drain(..) {
-            shared.perform(output);
-        }
-        // What came before the end counts: it is answered first.
-        for (id, stop) in self.stops.drain(..) {
-            Works::stop(shared, id, stop);
-        }
-        shared.lock()
     }
+    shared.lock()
 }
 
-/// Asks the application about somebody at the door.
-fn ask(shared: &Arc<Shared>, question: Question) {
-    match question {
-        Question::Identity(visit, credentials) => {
-            let (asking, for_answer) = (shared.clone(), shared.clone());
-            let finding = guarded(move || (asking.authenticate)(credentials));
-            answer(shared, Box::pin(finding), move |verdict| {
-                let verdict = verdict.and_then(|verdict| verdict);
-                for_answer.engage(|inner, now| {
-                    let seated = inner.engine.identified(now, visit, verdict);
-                    if let Some((id, claims)) = seated {
-                        for_answer.keep_claims(id, claims);
-                    }
-                });
-            });
-        }
-        Question::Page(visit, request) => {
-            let (asking, for_answer) = (shared.clone(), shared.clone());
-            let finding = guarded(move || (asking.http)(request));
-            answer(shared, Box::pin(finding), move |response| {
-                let response = response.unwrap_or_else(|refusal| refusal.to_response());
-                for_answer.engage(|inner, now| inner.engine.answered(now, visit, response));
-            });
-        }
-    }
+fn authenticate(shared: &Arc<Shared>, handshake: HandshakeId, credentials: Credentials) {
+    let (asking, for_answer) = (shared.clone(), shared.clone());
+    let finding = guarded(move || (asking.services.authenticate)(credentials));
+    answer(shared, Box::pin(finding), move |verdict| {
+        let verdict = verdict.and_then(|verdict| verdict);
+        for_answer.engage(|state, now| {
+            let seated = state.engine.authenticated(now, handshake, verdict);
+            if let Some((id, claims)) = seated {
+                for_answer.keep_claims(id, claims);
+            }
+        });
+    });
+}
+
+fn respond(shared: &Arc<Shared>, handshake: HandshakeId, request: Request) {
+    let (asking, for_answer) = (shared.clone(), shared.clone());
+    let finding = guarded(move || (asking.services.http)(request));
+    answer(shared, Box::pin(finding), move |response| {
+        let response = response.unwrap_or_else(|error| error.to_response());
+        for_answer.engage(|state, now| state.engine.respond(now, handshake, response));
+    });
 }
 
 /// Takes the application's answer here, if it has one at once; otherwise a task waits for it.

@@ -12,7 +12,7 @@ use smol::channel::{Receiver, bounded};
 use smol::future::FutureExt;
 use smol::{Async, Executor};
 use switchboard_core::http::{Request, Response};
-use switchboard_engine::server::{Admission, Refused};
+use switchboard_engine::server::{RefusedUpgrade, Reservation};
 
 use crate::auth::guarded;
 use crate::builder::Builder;
@@ -45,8 +45,8 @@ struct Thread {
     running: Option<(Arc<AtomicBool>, JoinHandle<()>)>,
 }
 
-/// One who awaits the server.
-struct Stay<'s> {
+/// A call of [`Server::serve`] or [`Server::run`] that is being awaited.
+struct Serving<'s> {
     server: &'s Server,
     listener: Option<usize>,
     /// Hears when the listener fails.
@@ -78,7 +78,7 @@ impl Server {
     pub async fn serve(&self, listener: Async<TcpListener>) -> io::Result<()> {
         let listener = listener.into_inner()?;
         self.shared.settings.tune(&listener)?;
-        self.stay(Some(listener))?.until_over().await
+        self.begin(Some(listener))?.until_over().await
     }
 
     /// Runs without a listener, for sockets that come through [`adopt`](Self::adopt), until the server has been drained.
@@ -86,26 +86,26 @@ impl Server {
     /// # Errors
     /// When the server's thread cannot be started.
     pub async fn run(&self) -> io::Result<()> {
-        self.stay(None)?.until_over().await
+        self.begin(None)?.until_over().await
     }
 
     /// Checks an upgrade request that another HTTP server has read, authenticates it and takes a seat. The answer to
-    /// send is [`Admission::upgrade`]; afterwards the socket goes to [`adopt`](Self::adopt).
+    /// send is [`Reservation::upgrade`]; afterwards the socket goes to [`adopt`](Self::adopt).
     ///
     /// # Errors
     /// The response to send instead. (Here a full server answers 503, whatever
     /// [`Builder::capacity_answer`](crate::Builder::capacity_answer) says: the upgrade is not ours to accept.)
-    pub async fn admit(&self, request: Request) -> Result<Admission, Response> {
+    pub async fn admit(&self, request: Request) -> Result<Reservation, Response> {
         self.seat(request).await.map_err(|refused| refused.into_response())
     }
 
-    async fn seat(&self, request: Request) -> Result<Admission, Box<Refused>> {
+    async fn seat(&self, request: Request) -> Result<Reservation, Box<RefusedUpgrade>> {
         let shared = &self.shared;
         let entrance = &shared.settings.entrance;
-        let (visitor, credentials) = entrance.check(request)?;
-        let verdict = guarded(|| (shared.authenticate)(credentials)).await;
-        let guest = entrance.judge(visitor, verdict.and_then(|verdict| verdict))?;
-        Admission::new(shared.clone(), guest)
+        let (upgrade, credentials) = entrance.check(request)?;
+        let verdict = guarded(|| (shared.services.authenticate)(credentials)).await;
+        let peer = entrance.judge(upgrade, verdict.and_then(|verdict| verdict))?;
+        Reservation::new(shared.clone(), peer)
     }
 
     /// Takes over a socket whose upgrade has been answered, and what was already read of it after the request.
@@ -114,7 +114,7 @@ impl Server {
     /// When the seat's time was over, or it is one of another server; the socket is closed.
     pub fn adopt(
         &self,
-        admission: Admission,
+        admission: Reservation,
         socket: Async<TcpStream>,
         read_ahead: &[u8],
     ) -> io::Result<()> {
@@ -122,21 +122,21 @@ impl Server {
         self.shared.settings.tune(&socket)?;
         let (id, claims) = admission.take(&self.shared).ok_or(io::ErrorKind::InvalidInput)?;
         let socket = Socket::from(socket);
-        self.shared.engage(|inner, now| {
+        self.shared.engage(|state, now| {
             self.shared.keep_claims(id, claims);
-            let Some(key) = inner.engine.adopted(now, id, socket.clone()) else {
+            let Some(key) = state.engine.adopted(now, id, socket.clone()) else {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, "the seat's time was over"));
             };
-            inner.watch(&self.shared, now, key, socket);
+            state.watch(&self.shared, now, key, socket);
             if !read_ahead.is_empty() {
-                inner.engine.received(now, key, &mut read_ahead.to_vec());
+                state.engine.received(now, key, &mut read_ahead.to_vec());
             }
             Ok(())
         })
     }
 
     /// Has the server's thread run, and serve this listener.
-    fn stay(&self, listener: Option<TcpListener>) -> io::Result<Stay<'_>> {
+    fn begin(&self, listener: Option<TcpListener>) -> io::Result<Serving<'_>> {
         let mut thread = self.thread.lock();
         if thread.running.is_none() {
             thread.running = Some(start(&self.shared)?);
@@ -144,19 +144,19 @@ impl Server {
         thread.users += 1;
         drop(thread);
         let (failure, failed) = bounded(1);
-        let mut stay = Stay { server: self, listener: None, failed };
+        let mut serving = Serving { server: self, listener: None, failed };
         if let Some(listener) = listener {
-            let key = self.shared.engage(|inner, _| {
-                let entry = inner.listeners.vacant_entry();
+            let key = self.shared.engage(|state, _| {
+                let entry = state.listeners.vacant_entry();
                 let key = entry.key();
                 self.shared.poller.add_listener(&listener, key)?;
                 entry.insert(Listener::new(listener, failure));
                 Ok::<_, io::Error>(key)
             })?;
-            stay.listener = Some(key);
+            serving.listener = Some(key);
             self.shared.ring();
         }
-        Ok(stay)
+        Ok(serving)
     }
 }
 
@@ -180,7 +180,7 @@ fn start(shared: &Arc<Shared>) -> io::Result<(Arc<AtomicBool>, JoinHandle<()>)> 
     Ok((stop, thread))
 }
 
-impl Stay<'_> {
+impl Serving<'_> {
     async fn until_over(self) -> io::Result<()> {
         let shared = &self.server.shared;
         let over = async {
@@ -202,12 +202,12 @@ impl Stay<'_> {
     }
 }
 
-impl Drop for Stay<'_> {
+impl Drop for Serving<'_> {
     fn drop(&mut self) {
         let shared = &self.server.shared;
         if let Some(key) = self.listener {
             // It may have failed and be gone already.
-            shared.engage(|inner, _| inner.listeners.try_remove(key));
+            shared.engage(|state, _| state.listeners.try_remove(key));
         }
         let mut thread = self.server.thread.lock();
         thread.users -= 1;
@@ -226,10 +226,10 @@ impl Drop for Stay<'_> {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.shared.engage(|inner, now| {
-            inner.engine.cut_off(now);
+        self.shared.engage(|state, now| {
+            state.engine.cut_off(now);
             // What it knows of the end is complete, however long others keep the driver.
-            inner.engine.driver().dismiss();
+            state.engine.driver().dismiss();
         });
     }
 }

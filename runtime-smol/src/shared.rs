@@ -17,20 +17,20 @@ use switchboard_engine::Clock;
 use switchboard_engine::server::{Claims, Engine, Held, Hosted, Settings};
 
 use crate::alarm::Alarm;
-use crate::auth::{Authenticator, BoxFuture, guarded};
-use crate::handlers::Handlers;
+use crate::auth::{BoxFuture, guarded};
+use crate::builder::Services;
 use crate::outlet::Socket;
 use crate::poller::Poller;
 use crate::reactor::Listener;
-use crate::turn::Gate;
-use crate::work::Works;
+use crate::running::RunningHandlers;
+use crate::waiting::Gate;
 
 pub(crate) type Answers = Vec<(ConnectionId, Option<Duration>)>;
 pub(crate) type StateProvider = Box<dyn Fn(Ticket, RoomName) -> BoxFuture<Command> + Send + Sync>;
 pub(crate) type HttpService = Arc<dyn Fn(Request) -> BoxFuture<Response> + Send + Sync>;
 
 /// What the server's thread works on, and others now and then.
-pub(crate) struct Inner {
+pub(crate) struct ServerState {
     pub(crate) engine: Engine<Socket>,
     pub(crate) listeners: Slab<Listener>,
     /// Sockets of which there is more to be read than one turn may.
@@ -42,22 +42,17 @@ pub(crate) struct Inner {
 }
 
 pub(crate) struct Shared {
-    inner: Mutex<Inner>,
+    state: Mutex<ServerState>,
     pub(crate) poller: Poller,
     pub(crate) bell: Alarm,
     pub(crate) clock: Clock,
     /// The server's. Its tasks own this struct, so it must not own them.
     executor: Weak<Executor<'static>>,
     pub(crate) settings: Arc<Settings>,
-    pub(crate) threads: usize,
-    pub(crate) handler_timeout: Duration,
-    pub(crate) authenticate: Authenticator,
-    pub(crate) http: HttpService,
-    pub(crate) handlers: Handlers,
-    pub(crate) works: Works,
+    pub(crate) services: Services,
+    pub(crate) running: RunningHandlers,
     /// What authenticators kept, of connections for which they kept something.
     claims: Mutex<HashMap<ConnectionId, Claims>>,
-    state: StateProvider,
     pub(crate) probes: Mutex<HashMap<Ticket, Sender<Answers>>>,
     pub(crate) requests: Mutex<HashMap<Ticket, Sender<Answer>>>,
     /// For work that goes on by itself.
@@ -76,10 +71,10 @@ impl Shared {
         (engine, poller): (Engine<Socket>, Poller),
         clock: Clock,
         settings: Arc<Settings>,
-        parts: crate::builder::Services,
+        services: Services,
         executor: &Arc<Executor<'static>>,
     ) -> Self {
-        let inner = Inner {
+        let state = ServerState {
             engine,
             listeners: Slab::new(),
             unread: BTreeSet::new(),
@@ -87,20 +82,15 @@ impl Shared {
             serving: 0,
         };
         Self {
-            inner: Mutex::new(inner),
+            state: Mutex::new(state),
             poller,
             bell: Alarm::default(),
             clock,
             executor: Arc::downgrade(executor),
             settings,
-            threads: parts.threads,
-            handler_timeout: parts.handler_timeout,
-            authenticate: parts.authenticate,
-            http: parts.http,
-            handlers: parts.handlers,
-            works: Works::default(),
+            services,
+            running: RunningHandlers::default(),
             claims: Mutex::default(),
-            state: parts.state,
             probes: Mutex::default(),
             requests: Mutex::default(),
             me: me.clone(),
@@ -117,21 +107,21 @@ impl Shared {
         }
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock()
+    pub(crate) fn lock(&self) -> MutexGuard<'_, ServerState> {
+        self.state.lock()
     }
 
     /// Does something with the engine. What follows from it is the server's thread's to do, which is woken up if it
     /// would sleep.
-    pub(crate) fn engage<T>(&self, work: impl FnOnce(&mut Inner, Timestamp) -> T) -> T {
-        let mut inner = self.lock();
+    pub(crate) fn engage<T>(&self, work: impl FnOnce(&mut ServerState, Timestamp) -> T) -> T {
+        let mut state = self.lock();
         let now = self.clock.now();
-        let result = work(&mut inner, now);
-        let idle_for = inner.engine.idle_for(now);
-        let is_early = idle_for.is_some_and(|idle| now + idle < inner.wakes_at);
-        let is_wanted = is_early || !inner.unread.is_empty();
-        let is_served = inner.serving > 0;
-        drop(inner);
+        let result = work(&mut state, now);
+        let idle_for = state.engine.idle_for(now);
+        let is_early = idle_for.is_some_and(|idle| now + idle < state.wakes_at);
+        let is_wanted = is_early || !state.unread.is_empty();
+        let is_served = state.serving > 0;
+        drop(state);
         if is_served && is_wanted {
             self.ring();
         } else if !is_served {
@@ -143,11 +133,11 @@ impl Shared {
     /// Does what follows when there is no thread that would.
     fn settle(&self) {
         loop {
-            let mut inner = self.lock();
+            let mut state = self.lock();
             let now = self.clock.now();
-            inner.engine.flush(now, usize::MAX);
-            let output = inner.engine.next_output();
-            drop(inner);
+            state.engine.flush(now, usize::MAX);
+            let output = state.engine.next_output();
+            drop(state);
             match (output, self.me.upgrade()) {
                 (Some(output), Some(shared)) => shared.perform(output),
                 _ => break,
@@ -166,17 +156,17 @@ impl Shared {
         &self,
         work: impl FnOnce(&mut Driver<Held<Socket>>, Timestamp) -> T,
     ) -> T {
-        self.engage(|inner, now| work(inner.engine.driver(), now))
+        self.engage(|state, now| work(state.engine.driver(), now))
     }
 
     /// The socket of this key may be read again.
     pub(crate) fn read_on(&self, key: usize) {
-        self.engage(|inner, _| inner.unread.insert(key));
+        self.engage(|state, _| state.unread.insert(key));
     }
 
     /// Keeps what handlers will want to know. Comes before the first message of the connection can be handled.
     pub(crate) fn keep_claims(&self, connection: ConnectionId, claims: Claims) {
-        if !self.handlers.is_empty() && !claims.is_empty() {
+        if !self.services.handlers.is_empty() && !claims.is_empty() {
             self.claims.lock().insert(connection, claims);
         }
     }
@@ -193,7 +183,7 @@ impl Shared {
         }
         match output {
             Output::Request { connection, user, request } => {
-                Works::handle(self, connection, user, request);
+                RunningHandlers::handle(self, connection, user, request);
             }
             Output::Raw { connection, frame } => {
                 if let Some(command) = self.settings.answer_raw(connection, frame) {
@@ -216,7 +206,7 @@ impl Shared {
             }
             Output::StateWanted { ticket, room } => self.find_state(ticket, room),
             Output::Closed { connection, .. } => {
-                if !self.handlers.is_empty() {
+                if !self.services.handlers.is_empty() {
                     self.claims.lock().remove(&connection);
                 }
             }
@@ -229,7 +219,7 @@ impl Shared {
     fn find_state(&self, ticket: Ticket, room: RoomName) {
         let Some(shared) = self.me.upgrade() else { return };
         self.spawn(async move {
-            let found = guarded(|| (shared.state)(ticket, room.clone())).await;
+            let found = guarded(|| (shared.services.state)(ticket, room.clone())).await;
             let nothing = || Command::State { ticket, room, payload: None };
             // It may have taken too long.
             let _ = shared.command(found.unwrap_or_else(|_| nothing()));

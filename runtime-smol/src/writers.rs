@@ -46,7 +46,7 @@ impl Writers {
             Ok(Writer { batches, is_busy: false, thread })
         };
         let threads =
-            (0..shared.threads.saturating_sub(1)).map(start).collect::<io::Result<_>>()?;
+            (0..shared.services.threads.saturating_sub(1)).map(start).collect::<io::Result<_>>()?;
         Ok(Self { threads, written })
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use switchboard_core::http::{Refusal, Request};
-use switchboard_engine::server::{Admission, FAREWELL, FAREWELL_BYTES, Head, Refused};
+use switchboard_engine::server::{HeadReader, LINGER, LINGER_BYTES, RefusedUpgrade, Reservation};
 
 use crate::auth::guarded;
 use crate::connection::Connection;
@@ -77,7 +77,7 @@ pub(crate) fn open(
 
 enum Negotiated {
     /// The upgrade has been answered with 101; these bytes came behind the request.
-    Open(Admission, Vec<u8>),
+    Open(Reservation, Vec<u8>),
     /// Send this, and that is all.
     Say(Vec<u8>),
 }
@@ -102,12 +102,12 @@ fn negotiate(shared: &Arc<Shared>, socket: &mut Timed<'_>) -> io::Result<Negotia
             socket.write_all(&admission.upgrade().accept_response())?;
             Ok(Negotiated::Open(admission, read_ahead))
         }
-        Err(refused) => Ok(Negotiated::Say(entrance.farewell(*refused, head_only))),
+        Err(refused) => Ok(Negotiated::Say(entrance.closing_bytes(*refused, head_only))),
     }
 }
 
 fn read_request(socket: &mut Timed<'_>) -> io::Result<Result<(Request, Vec<u8>), Refusal>> {
-    let mut head = Head::default();
+    let mut head = HeadReader::default();
     let mut piece = [0; 1024];
     loop {
         let taken = match socket.read(&mut piece) {
@@ -124,21 +124,24 @@ fn read_request(socket: &mut Timed<'_>) -> io::Result<Result<(Request, Vec<u8>),
 }
 
 /// Checks the request, finds out whose it is, and takes a seat.
-pub(crate) fn admit(shared: &Arc<Shared>, request: Request) -> Result<Admission, Box<Refused>> {
+pub(crate) fn admit(
+    shared: &Arc<Shared>,
+    request: Request,
+) -> Result<Reservation, Box<RefusedUpgrade>> {
     let entrance = &shared.settings.entrance;
-    let (visitor, credentials) = entrance.check(request)?;
+    let (upgrade, credentials) = entrance.check(request)?;
     let verdict = guarded(|| (shared.services.authenticate)(credentials));
-    let guest = entrance.judge(visitor, verdict.and_then(|verdict| verdict))?;
-    Admission::new(shared.clone(), guest)
+    let peer = entrance.judge(upgrade, verdict.and_then(|verdict| verdict))?;
+    Reservation::new(shared.clone(), peer)
 }
 
 /// Sends an answer and lets the peer read it: closing at once would destroy it, if the peer is still sending.
 fn say(socket: &TcpStream, answer: &[u8]) -> io::Result<()> {
-    let mut timed = Timed { socket, deadline: Instant::now() + FAREWELL };
+    let mut timed = Timed { socket, deadline: Instant::now() + LINGER };
     timed.write_all(answer)?;
     socket.shutdown(Shutdown::Write)?;
     let mut piece = [0; 4096];
-    let mut left = FAREWELL_BYTES;
+    let mut left = LINGER_BYTES;
     while left > 0 {
         match timed.read(&mut piece) {
             Ok(0) => break,

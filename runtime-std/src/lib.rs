@@ -59,6 +59,7 @@
 //! `switchboard-smol`.
 
 mod auth;
+mod background;
 mod builder;
 mod client;
 mod connection;
@@ -71,7 +72,6 @@ mod server;
 mod shared;
 mod sync;
 mod threads;
-mod turn;
 mod waiting;
 
 pub use builder::Builder;
@@ -85,7 +85,8 @@ pub use switchboard_engine::client::{
     TlsError,
 };
 pub use switchboard_engine::server::{
-    Admission, Answer, BuildError, Claims, Control, Credentials, Identity, Published, RequestError,
+    BuildError, Claims, Control, Credentials, Identity, Published, RefuseBy, RequestError,
+    Reservation,
 };
 
 #[cfg(doctest)]

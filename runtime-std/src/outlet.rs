@@ -9,7 +9,7 @@ use socket2::SockRef;
 use switchboard_core::{ConnectionId, Outlet, Stall};
 use switchboard_engine::server::write_parts;
 
-use crate::turn::Writer;
+use crate::background::Writer;
 
 /// A blocking socket, and what the driver tells the connection's thread about it. The driver writes without waiting, and
 /// the thread reads; they share no lock.

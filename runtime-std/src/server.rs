@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use polling::{Event, Events, Poller};
 use switchboard_core::http::{Request, Response};
-use switchboard_engine::server::{AcceptFailure, Admission, SHORTAGE};
+use switchboard_engine::server::{AcceptFailure, Reservation, SHORTAGE};
 
 use crate::builder::Builder;
 use crate::connection::Connection;
@@ -72,12 +72,12 @@ impl Server {
     }
 
     /// Checks an upgrade request that another HTTP server has read, authenticates it and takes a seat. The answer to
-    /// send is [`Admission::upgrade`]; afterwards the socket goes to [`adopt`](Self::adopt).
+    /// send is [`Reservation::upgrade`]; afterwards the socket goes to [`adopt`](Self::adopt).
     ///
     /// # Errors
     /// The response to send instead. (Here a full server answers 503, whatever
     /// [`Builder::capacity_answer`](crate::Builder::capacity_answer) says: the upgrade is not ours to accept.)
-    pub fn admit(&self, request: Request) -> Result<Admission, Response> {
+    pub fn admit(&self, request: Request) -> Result<Reservation, Response> {
         handshake::admit(&self.shared, request).map_err(|refused| refused.into_response())
     }
 
@@ -88,7 +88,7 @@ impl Server {
     /// When the seat's time was over, it is one of another server, or there can be no more threads; the socket is closed.
     pub fn adopt(
         &self,
-        admission: Admission,
+        admission: Reservation,
         socket: TcpStream,
         read_ahead: &[u8],
     ) -> io::Result<()> {
@@ -163,7 +163,7 @@ impl std::fmt::Debug for Server {
 /// Opens the connection of a seat whose upgrade has been answered.
 pub(crate) fn open(
     shared: &Arc<Shared>,
-    admission: Admission,
+    admission: Reservation,
     socket: Arc<TcpStream>,
 ) -> io::Result<Connection> {
     // From here on reads wait as long as it takes, and no write waits.

@@ -16,11 +16,11 @@ use switchboard_engine::Clock;
 use switchboard_engine::server::{Hosted, Settings};
 
 use crate::auth::guarded;
+use crate::background::{self, Writer};
 use crate::builder::Services;
 use crate::outlet::SocketOutlet;
 use crate::sync::lock;
 use crate::threads::Threads;
-use crate::turn::{self, Writer};
 use crate::waiting::{Alarm, Gate, Handshakes, InTurn};
 
 pub(crate) type Answers = Vec<(ConnectionId, Option<Duration>)>;
@@ -102,9 +102,10 @@ impl Shared {
         self.writer.prepare()?;
         let stack = self.services.thread_stack_bytes;
         let shared = self.clone();
-        self.threads.start("switchboard-time", stack, None, move || turn::time_keeper(&shared))?;
+        self.threads
+            .start("switchboard-time", stack, None, move || background::time_keeper(&shared))?;
         let shared = self.clone();
-        self.threads.start("switchboard-write", stack, None, move || turn::writer(&shared))
+        self.threads.start("switchboard-write", stack, None, move || background::writer(&shared))
     }
 
     /// Lets all threads end.

@@ -13,7 +13,7 @@ use smol::stream::StreamExt;
 use switchboard_core::http::{InvalidOrigin, Refusal, Request, Response, Status};
 use switchboard_core::{NameError, RoomName, UserName, Witness};
 use switchboard_smol::{
-    Answer, BuildError, Builder, Claims, Credentials, Handle, Identity, Server,
+    BuildError, Builder, Claims, Credentials, Handle, Identity, RefuseBy, Server,
 };
 
 use crate::auth::{AuthError, Verifier, anonymous_name};
@@ -136,8 +136,8 @@ fn configured(config: &Config) -> Result<Builder, InvalidOrigin> {
         .max_handshakes(settings::count(config.limits.max_handshakes))
         .threads(config.server.threads)
         .capacity_answer(match config.capacity.answer {
-            CapacityAnswer::Close => Answer::Close,
-            CapacityAnswer::Http => Answer::Http,
+            CapacityAnswer::Close => RefuseBy::Close,
+            CapacityAnswer::Http => RefuseBy::Http,
         });
     for (prefix, class) in rules.rooms {
         builder = builder.rooms(&prefix, class);

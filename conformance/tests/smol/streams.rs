@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use crate::runtime::{Answer, Builder, Handle, Server};
+use crate::runtime::{Builder, Handle, RefuseBy, Server};
 use serde_json::json;
 use smol::Async;
 use switchboard_core::http::{Refusal, Request, Status};
@@ -132,7 +132,7 @@ fn a_seat_that_is_not_taken_in_time_is_given_back_and_adopting_fails() {
 #[test]
 fn a_refusal_is_a_response_for_the_other_server_to_send() {
     let builder = plain()
-        .auth_answer(Answer::Close)
+        .auth_answer(RefuseBy::Close)
         .authenticate(|_| async { Err(Refusal::forbidden("forbidden", "not you")) });
     run_with(
         builder,

@@ -1,11 +1,7 @@
 //! From a request to a seat, or to an answer that says why there is none.
 
-use core::sync::atomic::{AtomicU64, Ordering};
 use std::borrow::Cow;
-use std::boxed::Box;
-use std::format;
-use std::string::{String, ToString};
-use std::vec::Vec;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::auth::{Claims, Credentials, Identity, Verdict};
 use switchboard_core::http::{self, Origins, Refusal, Request, Response, Status, Token, Upgrade};
@@ -13,7 +9,7 @@ use switchboard_core::{CloseReason, Codec, Frame, Position, Rejection, RoomName,
 
 /// How a refused upgrade is answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Answer {
+pub enum RefuseBy {
     /// By HTTP: 401, 403 or 503 with a JSON body. A browser's script cannot see which.
     Http,
     /// The upgrade is accepted, and closed at once with a code that says why.
@@ -30,15 +26,15 @@ pub struct Entrance {
     /// What connections speak.
     pub codec: Codec,
     /// How an upgrade without a free seat is answered.
-    pub capacity_answer: Answer,
+    pub capacity_answer: RefuseBy,
     /// How an upgrade that the authenticator refused is answered.
-    pub auth_answer: Answer,
+    pub auth_answer: RefuseBy,
     serial: AtomicU64,
 }
 
 /// Somebody at the door, of whom the authenticator has still to say whether they may come in.
 #[derive(Debug)]
-pub struct Visitor {
+pub struct UpgradeRequest {
     /// There is no upgrade in a plain request for the path, as `curl` sends it. Whoever would not be let in hears that
     /// rather than how to ask.
     upgrade: Result<Upgrade, Refusal>,
@@ -47,7 +43,7 @@ pub struct Visitor {
 
 /// Somebody who may come in, if there is a seat.
 #[derive(Debug)]
-pub struct Guest {
+pub struct Authenticated {
     /// What the 101 has to say.
     pub upgrade: Upgrade,
     /// Who it is.
@@ -60,7 +56,7 @@ pub struct Guest {
 
 /// Why there is no admission.
 #[derive(Debug)]
-pub enum Refused {
+pub enum RefusedUpgrade {
     /// The request is no good, or the authenticator refuses it.
     Http(Refusal),
     /// As above, but said after the upgrade.
@@ -76,8 +72,8 @@ impl Default for Entrance {
             path: "/ws".into(),
             origins: Origins::default(),
             codec: Codec::Json,
-            capacity_answer: Answer::Close,
-            auth_answer: Answer::Http,
+            capacity_answer: RefuseBy::Close,
+            auth_answer: RefuseBy::Http,
             serial: AtomicU64::new(1),
         }
     }
@@ -95,8 +91,11 @@ impl Entrance {
     ///
     /// # Errors
     /// When the request is no good.
-    pub fn check(&self, request: Request) -> Result<(Visitor, Credentials), Box<Refused>> {
-        let refused = |refusal| Box::new(Refused::Http(refusal));
+    pub fn check(
+        &self,
+        request: Request,
+    ) -> Result<(UpgradeRequest, Credentials), Box<RefusedUpgrade>> {
+        let refused = |refusal| Box::new(RefusedUpgrade::Http(refusal));
         let upgrade = match http::check(&request, &self.origins, &self.path) {
             Err(refusal) if refusal.status != Status::UpgradeRequired => {
                 return Err(refused(refusal));
@@ -117,32 +116,36 @@ impl Entrance {
         })?;
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let credentials = Credentials { request, token, claimed_user, room: room.clone(), serial };
-        Ok((Visitor { upgrade, room }, credentials))
+        Ok((UpgradeRequest { upgrade, room }, credentials))
     }
 
     /// What follows from the authenticator's verdict.
     ///
     /// # Errors
     /// When it refuses, or there was nothing but a look at the door.
-    pub fn judge(&self, visitor: Visitor, verdict: Verdict) -> Result<Guest, Box<Refused>> {
-        let refused = match (verdict, visitor.upgrade) {
+    pub fn judge(
+        &self,
+        request: UpgradeRequest,
+        verdict: Verdict,
+    ) -> Result<Authenticated, Box<RefusedUpgrade>> {
+        let refused = match (verdict, request.upgrade) {
             (Ok(Identity { user, rooms, claims }), Ok(upgrade)) => {
-                let asked = visitor.room.map(|room| (room, upgrade.since));
+                let asked = request.room.map(|room| (room, upgrade.since));
                 let rooms = rooms.into_iter().map(|room| (room, None));
                 let rooms = asked.into_iter().chain(rooms).collect();
-                return Ok(Guest { upgrade, user, rooms, claims });
+                return Ok(Authenticated { upgrade, user, rooms, claims });
             }
-            (Ok(_), Err(refusal)) | (Err(refusal), Err(_)) => Refused::Http(refusal),
+            (Ok(_), Err(refusal)) | (Err(refusal), Err(_)) => RefusedUpgrade::Http(refusal),
             (Err(refusal), Ok(upgrade)) => {
                 tracing::info!(status = refusal.status.code(), "refused: {}", refusal.message);
                 match (self.auth_answer, refusal.status.code()) {
-                    (Answer::Close, 401) => {
-                        Refused::Close(upgrade, CloseReason::Unauthorized, refusal)
+                    (RefuseBy::Close, 401) => {
+                        RefusedUpgrade::Close(upgrade, CloseReason::Unauthorized, refusal)
                     }
-                    (Answer::Close, 403) => {
-                        Refused::Close(upgrade, CloseReason::Forbidden, refusal)
+                    (RefuseBy::Close, 403) => {
+                        RefusedUpgrade::Close(upgrade, CloseReason::Forbidden, refusal)
                     }
-                    (Answer::Close | Answer::Http, _) => Refused::Http(refusal),
+                    (RefuseBy::Close | RefuseBy::Http, _) => RefusedUpgrade::Http(refusal),
                 }
             }
         };
@@ -150,20 +153,20 @@ impl Entrance {
     }
 
     /// The bytes that say so, after which the socket is closed.
-    pub fn farewell(&self, refused: Refused, head_only: bool) -> Vec<u8> {
+    pub fn closing_bytes(&self, refused: RefusedUpgrade, head_only: bool) -> Vec<u8> {
         match refused {
-            Refused::Full(upgrade, rejection) if self.capacity_answer == Answer::Close => {
+            RefusedUpgrade::Full(upgrade, rejection) if self.capacity_answer == RefuseBy::Close => {
                 accept_and_close(&upgrade, &rejection.close_reason())
             }
-            Refused::Close(upgrade, reason, _) => accept_and_close(&upgrade, &reason),
-            refused @ (Refused::Http(_) | Refused::Full(..)) => {
+            RefusedUpgrade::Close(upgrade, reason, _) => accept_and_close(&upgrade, &reason),
+            refused @ (RefusedUpgrade::Http(_) | RefusedUpgrade::Full(..)) => {
                 refused.into_response().bytes_for(head_only)
             }
         }
     }
 }
 
-impl Refused {
+impl RefusedUpgrade {
     /// There is no seat.
     pub fn full(upgrade: Upgrade, rejection: Rejection) -> Box<Self> {
         tracing::info!(reason = rejection.as_str(), "rejected: {rejection}");

@@ -1,14 +1,12 @@
 //! The first bytes of a connection.
 
-use std::vec::Vec;
-
 use switchboard_core::http::{self, DEFAULT_MAX_HEAD_BYTES, Parsed, Refusal, Request};
 
 /// The head of a request, as far as it has come.
 #[derive(Default, Debug)]
-pub struct Head(Vec<u8>);
+pub struct HeadReader(Vec<u8>);
 
-impl Head {
+impl HeadReader {
     /// Takes what came. When the head is complete, answers the request and what came behind it.
     ///
     /// # Errors

@@ -4,10 +4,7 @@
 //!
 //! Sockets, threads, tasks and time are the runtime's own.
 
-use std::time::Duration;
-
 mod accept;
-mod admission;
 mod asked;
 mod auth;
 mod context;
@@ -19,30 +16,19 @@ mod head;
 mod header;
 mod outlet;
 mod payload;
+mod reservation;
 mod settings;
 
 pub use accept::AcceptFailure;
-pub use admission::Admission;
 pub use asked::{RequestError, read_answer};
 pub use auth::{Claims, Credentials, Identity, Verdict, anonymous};
 pub use context::Context;
 pub use control::{Control, Hosted, Published, json, name};
-pub use engine::{Application, Engine, Held, Question, Visit};
-pub use entrance::{Answer, Entrance, Guest, Refused, Visitor, failed};
+pub use engine::{Engine, HandshakeId, Held, LINGER, LINGER_BYTES, SHORTAGE, Task};
+pub use entrance::{Authenticated, Entrance, RefuseBy, RefusedUpgrade, UpgradeRequest, failed};
 pub use framing::{Framing, Stop};
-pub use head::Head;
+pub use head::HeadReader;
 pub use outlet::write_parts;
 pub use payload::{Reply, answer, panicked, read, state, write};
+pub use reservation::Reservation;
 pub use settings::{BuildError, Observer, RawService, Settings};
-
-/// How long a peer that has heard our last word may take to read it.
-pub const FAREWELL: Duration = Duration::from_secs(2);
-
-/// The same when the server goes away: a drain has had its time.
-pub const LAST_FAREWELL: Duration = Duration::from_millis(250);
-
-/// How much of what a peer still sends is read meanwhile, so that our last word is not destroyed by a reset.
-pub const FAREWELL_BYTES: usize = 4 * 1024 * 1024;
-
-/// How long those who wait are left to the kernel when no socket can be accepted ([`AcceptFailure::ForNow`]).
-pub const SHORTAGE: Duration = Duration::from_millis(100);

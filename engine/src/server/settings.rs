@@ -229,13 +229,13 @@ macro_rules! builder_settings {
         }
 
         /// How an upgrade without a free seat is answered: by default accepted and closed with 4002.
-        pub fn capacity_answer(mut self, answer: $crate::server::Answer) -> Self {
+        pub fn capacity_answer(mut self, answer: $crate::server::RefuseBy) -> Self {
             self.settings.entrance.capacity_answer = answer;
             self
         }
 
         /// How an upgrade that the authenticator refused is answered: by default by HTTP.
-        pub fn auth_answer(mut self, answer: $crate::server::Answer) -> Self {
+        pub fn auth_answer(mut self, answer: $crate::server::RefuseBy) -> Self {
             self.settings.entrance.auth_answer = answer;
             self
         }

@@ -18,7 +18,7 @@ use switchboard_core::http::{self, Origins, Parsed, Refusal, Request, Token, Upg
 use switchboard_core::{
     Codec, Config, Driver, Limits, Outlet, Output, RawFrame, Stall, Timestamp, UserName,
 };
-use switchboard_engine::server::{Framing, Head, Stop};
+use switchboard_engine::server::{Framing, HeadReader, Stop};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message};
 
@@ -77,7 +77,7 @@ fn upgrade(request: &Request) -> Result<Upgrade, Refusal> {
 
 /// What becomes of the head: nothing yet, a refusal, or a request and what came behind it.
 fn head(pieces: &[&[u8]]) -> Option<Result<(Request, Vec<u8>), Refusal>> {
-    let mut head = Head::default();
+    let mut head = HeadReader::default();
     let mut pieces = pieces.iter();
     while let Some(piece) = pieces.next() {
         match head.read(piece) {

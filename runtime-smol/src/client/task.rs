@@ -15,7 +15,7 @@ use switchboard_engine::Clock;
 use switchboard_engine::client::{DialOrder, Link, Outside, Over, Shell};
 
 use crate::auth::BoxFuture;
-use crate::turn::Bell;
+use crate::waiting::Bell;
 
 pub(super) type TokenProvider = Box<dyn Fn() -> BoxFuture<Result<String, String>> + Send + Sync>;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::runtime::{
-    Answer, Builder, Claims, Context, Credentials, Identity, later, take_too_long,
+    Builder, Claims, Context, Credentials, Identity, RefuseBy, later, take_too_long,
 };
 use serde_json::json;
 use switchboard_core::http::Refusal as HttpRefusal;
@@ -55,7 +55,7 @@ fn a_refusal_is_http_before_the_upgrade() {
 
 #[test]
 fn a_refusal_can_be_a_close_code_that_a_page_sees() {
-    let server = Running::start(guarded().auth_answer(Answer::Close));
+    let server = Running::start(guarded().auth_answer(RefuseBy::Close));
     for (target, code) in [("/ws?token=wrong", 4001), ("/ws?token=banned", 4003)] {
         let mut client = Client::open(server.address, target);
         assert_eq!(client.closed().0, code);

@@ -72,10 +72,10 @@ fn a_token_that_ran_out_is_replaced_by_another() {
 
 #[test]
 fn a_server_that_is_full_is_tried_again_when_it_says() {
-    use crate::runtime::Answer;
+    use crate::runtime::RefuseBy;
     use switchboard_core::{Limit, Limits};
     let limits = Limits { max_connections: Limit::at_most(1), ..Limits::default() };
-    let server = Running::start(plain().limits(limits).capacity_answer(Answer::Http));
+    let server = Running::start(plain().limits(limits).capacity_answer(RefuseBy::Http));
     let (first, mut events) = hasty(&server.url()).start().unwrap();
     until_open(&mut events);
     let (_second, mut events) = hasty(&server.url()).user("bob").start().unwrap();

@@ -1,9 +1,7 @@
 //! What the driver has of a socket.
 
-use std::sync::Arc;
-use std::vec::Vec;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use std::sync::{Mutex, PoisonError};
 use switchboard_core::{Outlet, Stall};
 
 /// An outlet whose end is the engine's to see to: the last bytes are to arrive before the socket is closed.

@@ -1,44 +1,44 @@
-//! All sockets, how far each has come, and until when it may take.
+//! All sockets, the stage that each has reached, and its deadline.
 
-use std::boxed::Box;
 use std::collections::BTreeSet;
-use std::vec::Vec;
 
 use slab::Slab;
-
-use super::super::entrance::Visitor;
-use super::super::framing::Framing;
-use super::super::head::Head;
 use switchboard_core::{ConnectionId, Timestamp};
 
-/// How far a peer has come.
+use crate::server::entrance::UpgradeRequest;
+use crate::server::framing::Framing;
+use crate::server::head::HeadReader;
+
+/// The stage that a peer has reached.
 pub(super) enum Stage {
-    Head(Head, Timestamp),
+    /// Its request is being read.
+    Head(HeadReader, Timestamp),
     /// The application has been asked about it.
-    Asked(Box<Asked>, Timestamp),
-    /// The rest of an answer is still to be written, from this byte on.
-    Saying(Vec<u8>, usize, Timestamp),
+    Deciding(Box<Deciding>, Timestamp),
+    /// It is not let in. This answer is being written; so many of its bytes have been.
+    Answering(Vec<u8>, usize, Timestamp),
+    /// It has a connection.
     Open(ConnectionId, Framing),
-    /// What it still sends is thrown away, until the driver ends it.
-    Deaf(ConnectionId),
-    /// As above, because it said goodbye, which is answered when its messages have been handled. That it sends nothing more
-    /// after that, which is noted here, is in order.
+    /// It broke a rule. What it still sends is thrown away, until the driver drops the socket.
+    Failed(ConnectionId),
+    /// The same after its close frame, which is answered when its messages have been handled.
+    /// Whether the socket has ended since, which is in order.
     Leaving(ConnectionId, bool),
     /// The socket has ended; the driver still has it.
     Gone,
-    /// What it still sends is thrown away, up to so many bytes, so that it can read our last ones: closing a socket
-    /// with unread bytes would destroy them.
-    Farewell(usize, Timestamp),
+    /// Our last bytes have been written. What the peer still sends is thrown away, up to so many
+    /// bytes, because closing a socket with unread bytes would destroy ours on their way.
+    Lingering(usize, Timestamp),
     /// It is over. The key is free from the end of the turn on.
     Over,
 }
 
-/// Somebody at the door.
-pub(super) struct Asked {
-    /// Which question it is: what comes late must not be taken for the answer to another one.
+/// A peer that waits for the application's answer.
+pub(super) struct Deciding {
+    /// Tells handshakes with the same key apart, so that a late answer is not taken for another's.
     pub(super) serial: u64,
-    /// There if it asks for an upgrade.
-    pub(super) visitor: Option<Visitor>,
+    /// `None` if the request is not an upgrade.
+    pub(super) upgrade: Option<UpgradeRequest>,
     pub(super) head_only: bool,
     /// What came behind the request.
     pub(super) read_ahead: Vec<u8>,
@@ -48,15 +48,15 @@ impl Stage {
     fn deadline(&self) -> Option<Timestamp> {
         match self {
             Self::Head(_, at)
-            | Self::Asked(_, at)
-            | Self::Saying(_, _, at)
-            | Self::Farewell(_, at) => Some(*at),
-            Self::Open(..) | Self::Deaf(_) | Self::Leaving(..) | Self::Gone | Self::Over => None,
+            | Self::Deciding(_, at)
+            | Self::Answering(_, _, at)
+            | Self::Lingering(_, at) => Some(*at),
+            Self::Open(..) | Self::Failed(_) | Self::Leaving(..) | Self::Gone | Self::Over => None,
         }
     }
 
     pub(super) fn is_handshaking(&self) -> bool {
-        matches!(self, Self::Head(..) | Self::Asked(..) | Self::Saying(..))
+        matches!(self, Self::Head(..) | Self::Deciding(..) | Self::Answering(..))
     }
 }
 
@@ -93,13 +93,13 @@ impl<O> Peers<O> {
         self.table.get_mut(key)?.outlet.as_mut()
     }
 
-    /// Both, of one that is not over.
+    /// Both, of a peer that is not over.
     pub(super) fn stage_and_outlet(&mut self, key: usize) -> Option<(&mut Stage, &mut O)> {
         let peer = self.table.get_mut(key)?;
         Some((&mut peer.stage, peer.outlet.as_mut()?))
     }
 
-    /// Puts a peer into another stage, and answers which it was in.
+    /// Puts a peer into another stage, and returns the one before.
     pub(super) fn set(&mut self, key: usize, stage: Stage) -> Option<Stage> {
         let peer = self.table.get_mut(key)?;
         if let Some(at) = stage.deadline() {
@@ -114,7 +114,7 @@ impl<O> Peers<O> {
         Some(before)
     }
 
-    /// Lets go of a socket, and answers how far its peer had come.
+    /// Drops a socket, and returns the stage that its peer had reached.
     pub(super) fn end(&mut self, key: usize) -> Option<Stage> {
         let outlet = self.table.get_mut(key)?.outlet.take();
         outlet.as_ref()?;
@@ -122,7 +122,7 @@ impl<O> Peers<O> {
         self.set(key, Stage::Over)
     }
 
-    /// Frees the keys of those who are over.
+    /// Frees the keys of sockets that are over.
     pub(super) fn reclaim(&mut self) {
         for key in self.over.drain(..) {
             self.table.remove(key);
@@ -136,7 +136,7 @@ impl<O> Peers<O> {
         self.due.first().map(|(at, _)| *at)
     }
 
-    /// One whose time is up.
+    /// A peer whose deadline has passed.
     pub(super) fn due(&self, now: Timestamp) -> Option<usize> {
         self.due.first().filter(|(at, _)| *at <= now).map(|(_, key)| *key)
     }
@@ -150,7 +150,7 @@ impl<O> Peers<O> {
         self.table.len() - self.over.len()
     }
 
-    /// The keys of all for whom this holds.
+    /// The keys of all peers for which this holds.
     pub(super) fn keys(&self, holds: impl Fn(&Stage) -> bool) -> Vec<usize> {
         self.table.iter().filter(|(_, peer)| holds(&peer.stage)).map(|(key, _)| key).collect()
     }

@@ -22,18 +22,18 @@ use crate::handle::Handle;
 use crate::shared::Shared;
 
 /// Messages that wait for the handler of the one before. While so many wait, nothing is read.
-const BACKLOG: usize = 64;
+const MAX_WAITING: usize = 64;
 
 /// The connections that have a handler under way.
 #[derive(Default)]
-pub(crate) struct Works {
-    busy: Mutex<HashMap<ConnectionId, Work>>,
+pub(crate) struct RunningHandlers {
+    busy: Mutex<HashMap<ConnectionId, Backlog>>,
     /// How many those are, to be asked without the lock.
     count: AtomicUsize,
 }
 
 #[derive(Default)]
-struct Work {
+struct Backlog {
     waiting: VecDeque<(UserName, Request)>,
     /// The socket of this key is to be read on when fewer wait.
     unread: Option<usize>,
@@ -48,14 +48,14 @@ struct Asked {
     id: Option<MessageId>,
 }
 
-impl Works {
+impl RunningHandlers {
     /// Whether a connection's socket is not to be read now, because enough of its messages wait. If so, it will be said when.
     pub(crate) fn holds_back(&self, connection: ConnectionId, key: usize) -> bool {
         if self.count.load(Ordering::Acquire) == 0 {
             return false;
         }
         let mut busy = self.busy.lock();
-        let work = busy.get_mut(&connection).filter(|work| work.waiting.len() >= BACKLOG);
+        let work = busy.get_mut(&connection).filter(|work| work.waiting.len() >= MAX_WAITING);
         work.map(|work| work.unread = Some(key)).is_some()
     }
 
@@ -66,15 +66,15 @@ impl Works {
         user: UserName,
         request: Request,
     ) {
-        if let Some(work) = shared.works.busy.lock().get_mut(&connection) {
+        if let Some(work) = shared.running.busy.lock().get_mut(&connection) {
             return work.waiting.push_back((user, request));
         }
         let Some((asked, mut handling)) = begin(shared, connection, user, request) else { return };
         match poll(&mut handling, &mut Cx::from_waker(Waker::noop())) {
             Poll::Ready(reply) => asked.answer(shared, reply),
             Poll::Pending => {
-                shared.works.busy.lock().insert(connection, Work::default());
-                shared.works.count.fetch_add(1, Ordering::AcqRel);
+                shared.running.busy.lock().insert(connection, Backlog::default());
+                shared.running.count.fetch_add(1, Ordering::AcqRel);
                 shared.spawn(work(shared.clone(), asked, handling));
             }
         }
@@ -83,7 +83,7 @@ impl Works {
     /// Nothing more comes from a connection. A goodbye waits for the handlers.
     pub(crate) fn stop(shared: &Shared, connection: ConnectionId, stop: Stop) {
         if let Stop::Goodbye(_) = stop
-            && let Some(work) = shared.works.busy.lock().get_mut(&connection)
+            && let Some(work) = shared.running.busy.lock().get_mut(&connection)
         {
             work.goodbye = Some(stop);
             return;
@@ -97,7 +97,7 @@ impl Works {
         let mut busy = self.busy.lock();
         let Some(work) = busy.get_mut(&connection) else { return (None, Next::Over(None)) };
         if let Some((user, request)) = work.waiting.pop_front() {
-            let unread = work.unread.take_if(|_| work.waiting.len() < BACKLOG);
+            let unread = work.unread.take_if(|_| work.waiting.len() < MAX_WAITING);
             return (unread, Next::Message(user, request));
         }
         let work = busy.remove(&connection).unwrap_or_default();
@@ -121,7 +121,7 @@ async fn work(shared: Arc<Shared>, first: Asked, handling: BoxFuture<Reply>) {
             let reply = in_time(&shared, handling).await;
             asked.answer(&shared, reply);
         }
-        let (unread, next) = shared.works.next(connection);
+        let (unread, next) = shared.running.next(connection);
         if let Some(key) = unread {
             shared.read_on(key);
         }
@@ -150,7 +150,7 @@ fn begin(
     let handle = Handle::new(shared.clone());
     let context = Context::new(handle, connection, user.clone(), claims, &request);
     let asked = Asked { connection, user, id: request.id.clone() };
-    match catch_unwind(AssertUnwindSafe(|| shared.handlers.handle(context, request))) {
+    match catch_unwind(AssertUnwindSafe(|| shared.services.handlers.handle(context, request))) {
         Ok(handling) => handling.map(|handling| (asked, handling)),
         Err(_) => {
             asked.answer(shared, Err(panicked()));
@@ -167,7 +167,7 @@ fn poll(handling: &mut BoxFuture<Reply>, cx: &mut Cx<'_>) -> Poll<Reply> {
 
 async fn in_time(shared: &Shared, mut handling: BoxFuture<Reply>) -> Reply {
     let timeout = async {
-        Timer::after(shared.handler_timeout).await;
+        Timer::after(shared.services.handler_timeout).await;
         Err(Refusal::new(ErrorCode::Timeout, "the handler took too long"))
     };
     std::future::poll_fn(|cx| poll(&mut handling, cx)).or(timeout).await

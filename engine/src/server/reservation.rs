@@ -1,17 +1,17 @@
 //! A seat on its way to a connection.
 
-use std::boxed::Box;
 use std::fmt;
 use std::sync::Arc;
 
-use super::auth::Claims;
-use super::control::Hosted;
-use super::entrance::{Guest, Refused};
 use switchboard_core::ConnectionId;
 use switchboard_core::http::Upgrade;
 
-/// A seat, from the admission to the open connection. Dropped before that, it is given back.
-pub struct Admission {
+use super::auth::Claims;
+use super::control::Hosted;
+use super::entrance::{Authenticated, RefusedUpgrade};
+
+/// A seat that is held until its connection opens. Dropped before that, it is free again.
+pub struct Reservation {
     server: Arc<dyn Hosted>,
     connection: ConnectionId,
     claims: Claims,
@@ -19,16 +19,16 @@ pub struct Admission {
     is_taken: bool,
 }
 
-impl Admission {
+impl Reservation {
     /// Takes a seat.
     ///
     /// # Errors
     /// When there is none.
-    pub fn new(server: Arc<dyn Hosted>, guest: Guest) -> Result<Self, Box<Refused>> {
-        let Guest { upgrade, user, rooms, claims } = guest;
+    pub fn new(server: Arc<dyn Hosted>, peer: Authenticated) -> Result<Self, Box<RefusedUpgrade>> {
+        let Authenticated { upgrade, user, rooms, claims } = peer;
         match server.connect(user, rooms, upgrade.session) {
             Ok(connection) => Ok(Self { server, connection, claims, upgrade, is_taken: false }),
-            Err(rejection) => Err(Refused::full(upgrade, rejection)),
+            Err(rejection) => Err(RefusedUpgrade::full(upgrade, rejection)),
         }
     }
 
@@ -50,7 +50,7 @@ impl Admission {
     }
 }
 
-impl Drop for Admission {
+impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.is_taken {
             self.server.abandon(self.connection);
@@ -58,8 +58,8 @@ impl Drop for Admission {
     }
 }
 
-impl fmt::Debug for Admission {
+impl fmt::Debug for Reservation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Admission({:?})", self.connection)
+        write!(f, "Reservation({:?})", self.connection)
     }
 }

@@ -1,0 +1,71 @@
+//! The last bytes of a socket, and its end.
+
+use std::time::Duration;
+
+use switchboard_core::{Outlet, Stall, Timestamp};
+
+use super::Engine;
+use super::peers::Stage;
+
+/// How long a peer may take to read our last bytes before its socket is closed.
+pub const LINGER: Duration = Duration::from_secs(2);
+
+/// The same after a drain, which has had its time.
+const LINGER_AFTER_DRAIN: Duration = Duration::from_millis(250);
+
+/// How many bytes of a peer are read meanwhile, so that a reset does not destroy our last ones.
+pub const LINGER_BYTES: usize = 4 * 1024 * 1024;
+
+impl<O: Outlet + Clone> Engine<O> {
+    /// Sends a peer that is not let in its answer, and then closes its socket.
+    pub(super) fn answer(&mut self, now: Timestamp, key: usize, answer: Vec<u8>) {
+        let deadline = now + self.settings.handshake_timeout;
+        self.peers.set(key, Stage::Answering(answer, 0, deadline));
+        self.write_answer(now, key);
+    }
+
+    pub(super) fn write_answer(&mut self, now: Timestamp, key: usize) {
+        let Some((Stage::Answering(answer, written, _), outlet)) = self.peers.stage_and_outlet(key)
+        else {
+            return;
+        };
+        while *written < answer.len() {
+            match outlet.write(&[&answer[*written..]]) {
+                Ok(taken @ 1..) => *written += taken,
+                Err(Stall::Full) => return outlet.watch(),
+                Ok(0) | Err(Stall::Broken) => {
+                    self.peers.end(key);
+                    return;
+                }
+            }
+        }
+        self.linger(now, key);
+    }
+
+    /// Closes the sockets that the driver has dropped; once the drain is over, the others too.
+    pub(super) fn close_ended(&mut self, now: Timestamp) {
+        for key in self.ended.take() {
+            self.linger(now, key);
+        }
+        if self.is_drained && self.peers.len() > 0 {
+            self.end_peers(Stage::is_handshaking);
+            self.last_call.get_or_insert(now + LINGER_AFTER_DRAIN);
+        }
+    }
+
+    fn linger(&mut self, now: Timestamp, key: usize) {
+        let Some((stage, outlet)) = self.peers.stage_and_outlet(key) else { return };
+        if let Stage::Gone | Stage::Leaving(_, true) = stage {
+            self.peers.end(key);
+        } else {
+            outlet.finish();
+            self.peers.set(key, Stage::Lingering(LINGER_BYTES, now + LINGER));
+        }
+    }
+
+    pub(super) fn end_peers(&mut self, holds: impl Fn(&Stage) -> bool) {
+        for key in self.peers.keys(holds) {
+            self.peers.end(key);
+        }
+    }
+}

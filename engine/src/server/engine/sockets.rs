@@ -1,0 +1,115 @@
+//! What the loop reports of a socket.
+
+use switchboard_core::{ConnectionId, Outlet, RawFrame, Timestamp};
+
+use super::Engine;
+use super::peers::Stage;
+use crate::server::framing::Stop;
+
+impl<O: Outlet + Clone> Engine<O> {
+    /// The socket of a key, to read from.
+    pub fn socket(&mut self, key: usize) -> Option<&mut O> {
+        self.peers.outlet(key)
+    }
+
+    /// The connection of a key, if it is open and not being closed.
+    pub fn connection(&mut self, key: usize) -> Option<ConnectionId> {
+        match self.peers.stage(key)? {
+            Stage::Open(id, _) => Some(*id),
+            Stage::Head(..)
+            | Stage::Deciding(..)
+            | Stage::Answering(..)
+            | Stage::Failed(_)
+            | Stage::Leaving(..)
+            | Stage::Gone
+            | Stage::Lingering(..)
+            | Stage::Over => None,
+        }
+    }
+
+    /// A socket brought these bytes: no more at once than other sockets may wait for. They are
+    /// unmasked in place.
+    pub fn received(&mut self, now: Timestamp, key: usize, bytes: &mut [u8]) {
+        match self.peers.stage(key) {
+            Some(Stage::Head(head, _)) => match head.read(bytes) {
+                Ok(None) => {}
+                Ok(Some((request, rest))) => self.ask(now, key, request, rest),
+                Err(error) => self.answer(now, key, error.to_bytes()),
+            },
+            Some(Stage::Deciding(..)) => self.read_ahead(now, key, bytes),
+            Some(Stage::Open(id, framing)) => {
+                let id = *id;
+                if let Some(stop) = framing.feed(&mut self.driver, now, id, bytes) {
+                    let stage = match stop {
+                        Stop::Goodbye(_) => Stage::Leaving(id, false),
+                        Stop::Violation(_) => Stage::Failed(id),
+                    };
+                    self.peers.set(key, stage);
+                    self.stops.push_back((id, stop));
+                }
+            }
+            Some(Stage::Lingering(left, _)) => {
+                *left = left.saturating_sub(bytes.len());
+                if *left == 0 {
+                    self.peers.end(key);
+                }
+            }
+            Some(
+                Stage::Answering(..)
+                | Stage::Failed(_)
+                | Stage::Leaving(..)
+                | Stage::Gone
+                | Stage::Over,
+            )
+            | None => {}
+        }
+    }
+
+    /// Answers a frame of a connection without a protocol, as [`Settings::raw`] says.
+    ///
+    /// [`Settings::raw`]: crate::server::Settings::raw
+    pub fn answer_raw(&mut self, now: Timestamp, connection: ConnectionId, frame: RawFrame) {
+        if let Some(command) = self.settings.answer_raw(connection, frame) {
+            // If the connection has ended meanwhile, there is nothing to answer.
+            let _ = self.driver.command(now, command);
+        }
+    }
+
+    /// A socket takes bytes again. (If it was not full before, that harms nothing.)
+    pub fn writable(&mut self, now: Timestamp, key: usize) {
+        match self.peers.stage(key) {
+            Some(Stage::Open(id, _) | Stage::Failed(id) | Stage::Leaving(id, _)) => {
+                let id = *id;
+                self.driver.writable(now, id);
+            }
+            Some(Stage::Answering(..)) => self.write_answer(now, key),
+            Some(
+                Stage::Head(..)
+                | Stage::Deciding(..)
+                | Stage::Gone
+                | Stage::Lingering(..)
+                | Stage::Over,
+            )
+            | None => {}
+        }
+    }
+
+    /// A socket has ended or failed.
+    pub fn ended(&mut self, now: Timestamp, key: usize) {
+        match self.peers.stage(key) {
+            Some(Stage::Open(id, _) | Stage::Failed(id)) => {
+                let id = *id;
+                // The key stays taken until the driver has dropped the socket too.
+                self.peers.set(key, Stage::Gone);
+                self.driver.lost(now, id);
+            }
+            Some(Stage::Leaving(_, is_over)) => *is_over = true,
+            Some(
+                Stage::Head(..) | Stage::Deciding(..) | Stage::Answering(..) | Stage::Lingering(..),
+            ) => {
+                self.peers.end(key);
+            }
+            Some(Stage::Gone | Stage::Over) | None => {}
+        }
+    }
+}
