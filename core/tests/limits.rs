@@ -8,7 +8,7 @@ use transcript::check;
 /// Ten a second, three at once, and two strikes.
 fn slow(config: &mut Config) {
     config.limits.messages = Rate { per_second: 10, burst: 3 };
-    config.limits.rate_strikes = 2;
+    config.limits.rate_limit_strikes = 2;
 }
 
 #[test]

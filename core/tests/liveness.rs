@@ -276,7 +276,7 @@ fn one_without_messages_is_idle_and_pings_and_pongs_do_not_help() {
     check(
         |config| {
             protocol(config);
-            config.limits.idle_timeout = Duration::from_secs(40);
+            config.heartbeat.idle_timeout = Duration::from_secs(40);
         },
         "
         enter a alice lobby

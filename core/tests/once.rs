@@ -9,7 +9,7 @@ use switchboard_core::{Config, Handled, Kind};
 use transcript::check;
 
 fn remembering(config: &mut Config) {
-    config.limits.remembered = 3;
+    config.recovery.remembered_ids = 3;
 }
 
 fn handling(config: &mut Config) {
@@ -114,7 +114,7 @@ fn memory_is_bounded_in_time_and_number() {
     check(
         |config| {
             remembering(config);
-            config.limits.remember_for = Duration::from_secs(60);
+            config.recovery.remember_for = Duration::from_secs(60);
         },
         "
         enter a alice lobby
@@ -155,7 +155,7 @@ fn one_more_than_all_may_is_not_remembered() {
     check(
         |config| {
             remembering(config);
-            config.limits.remembered_in_all = 1;
+            config.recovery.remembered_in_all = 1;
         },
         "
         enter a alice lobby / enter b bob lobby
@@ -240,8 +240,8 @@ fn an_answer_that_is_too_large_to_keep_is_said_to_be_gone() {
 #[test]
 fn without_memory_every_message_is_new() {
     let without: [fn(&mut Config); 2] = [
-        |config| config.limits.remember_for = Duration::ZERO,
-        |config| config.limits.remembered = 0,
+        |config| config.recovery.remember_for = Duration::ZERO,
+        |config| config.recovery.remembered_ids = 0,
     ];
     for without in without {
         check(

@@ -62,7 +62,7 @@ fn of_rooms_that_nobody_is_in_the_oldest_is_given_up() {
     check(
         |config| {
             class(config, "", |class| class.history = history(10));
-            config.limits.max_kept_rooms = 2;
+            config.recovery.max_kept_rooms = 2;
         },
         "
         1s app publish one x / 2s app publish two x / 3s app publish three x
@@ -95,7 +95,7 @@ fn with_no_room_kept_a_publication_to_nobody_goes_nowhere() {
     check(
         |config| {
             class(config, "", |class| class.history = history(10));
-            config.limits.max_kept_rooms = 0;
+            config.recovery.max_kept_rooms = 0;
         },
         "
         app publish lobby x
@@ -114,7 +114,7 @@ fn what_is_kept_is_bounded_in_bytes_for_a_room_and_for_all() {
     check(
         |config| {
             class(config, "", |class| class.history = History { bytes: 60, ..history(100) });
-            config.limits.history_bytes = 100;
+            config.recovery.history_bytes = 100;
         },
         "
         enter a alice lobby / enter b bob hall / enter c carol
@@ -212,7 +212,7 @@ fn what_all_rooms_keep_may_be_as_much_as_is_allowed_and_no_more() {
         |config| {
             class(config, "", |class| class.history = history(100));
             // 34 bytes in the lobby, and 31 in the hall, where the names are shorter.
-            config.limits.history_bytes = 65;
+            config.recovery.history_bytes = 65;
         },
         "
         enter a alice lobby / enter b bob hall / enter c carol
@@ -248,7 +248,7 @@ fn for_a_room_in_use_one_that_nobody_is_in_is_given_up() {
         |config| {
             class(config, "", |class| class.history = history(100));
             // 29 bytes in the attic, and 34 in the lobby.
-            config.limits.history_bytes = 63;
+            config.recovery.history_bytes = 63;
         },
         "
         app publish attic w*18

@@ -17,7 +17,7 @@ fn presence(config: &mut Config) {
 /// Seats are held for ten seconds.
 fn holding(config: &mut Config) {
     presence(config);
-    config.limits.session_window = Duration::from_secs(10);
+    config.recovery.session_window = Duration::from_secs(10);
 }
 
 #[test]

@@ -195,7 +195,7 @@ fn who_comes_back_to_its_seat_may_have_to_wait_for_the_state() {
                 class.presence = true;
                 with_state(class);
             });
-            config.limits.session_window = Duration::from_secs(10);
+            config.recovery.session_window = Duration::from_secs(10);
         },
         "
         enter a alice lobby / enter b bob lobby

@@ -110,7 +110,8 @@ fn commanded(
                 return Err("user_offline".to_owned());
             }
             let count = asked.len();
-            let (sent, until) = (model.now, model.now + *timeout);
+            let (sent, until) =
+                (model.now, model.now + timeout.unwrap_or(model.setup.0.heartbeat.probe_timeout));
             model.probes.push(Probe { serial, sent, until, asked });
             Ok(format!("probing {count}"))
         }
@@ -171,7 +172,7 @@ fn within_rate(model: &mut Model, c: usize, answer: Option<Option<&MessageId>>) 
         return true;
     }
     seat.strikes += 1;
-    if seat.strikes > limits.rate_strikes {
+    if seat.strikes > limits.rate_limit_strikes {
         model.close(c, "rate_limited");
     } else if let Some(id) = answer {
         model.tell(c, format!("error rate_limited for {}", named(id)));

@@ -99,7 +99,7 @@ pub fn event(op: Op, facts: &Facts, serial: u64) -> Result<Option<Event>, NameEr
         }
         Op::Probe { user: name, timeout_ms } => {
             let timeout = Duration::from_millis(timeout_ms.into());
-            let command = Command::Probe { user: user(name)?, timeout };
+            let command = Command::Probe { user: user(name)?, timeout: Some(timeout) };
             return Ok(Some(Event::Command { ticket, command }));
         }
         Op::Open { c }

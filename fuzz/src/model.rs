@@ -316,8 +316,8 @@ impl Model {
                     self.close(c, "stale");
                 }
                 Phase::Open
-                    if limits.idle_timeout != never
-                        && past(seat.last_message, limits.idle_timeout) =>
+                    if heartbeat.idle_timeout != never
+                        && past(seat.last_message, heartbeat.idle_timeout) =>
                 {
                     self.close(c, "idle");
                 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use switchboard_core::{
     Config, Handled, Heartbeat, HeartbeatMode, History, Kind, Limit, Limits, Overflow, Publishers,
-    Rate, RoomClass, UserLimitPolicy,
+    Rate, Recovery, RoomClass, UserLimitPolicy,
 };
 
 /// How many bytes make one configuration.
@@ -51,7 +51,7 @@ impl Setup {
                 max_connections: limit(0, &[0, 8, 5, 12, 3, 2, 1, 0, 8, 12]),
                 max_per_user: limit(1, &[0, 1, 2, 3]),
                 user_limit_policy: if bytes[1] & 4 == 0 {
-                    UserLimitPolicy::RejectNew
+                    UserLimitPolicy::Reject
                 } else {
                     UserLimitPolicy::ReplaceOldest
                 },
@@ -61,28 +61,31 @@ impl Setup {
                     Rate { per_second: 2, burst: 3 },
                     Rate { per_second: 50, burst: 8 },
                 ][usize::from(bytes[3]) % 3],
-                rate_strikes: pick(4, &[2, 0, 5]),
+                rate_limit_strikes: pick(4, &[2, 0, 5]),
                 outbox_messages: [256, 4, 1, 3, 8][usize::from(bytes[8] % 5)],
                 outbox_bytes: [1024 * 1024, 600, 1024 * 1024, 250][usize::from(bytes[8] >> 6)],
                 outlet_high_water: high_water,
                 outlet_low_water: high_water / 4,
                 work_per_tick: [1_024, 1, 2][usize::from(bytes[10]) % 3],
                 members_listed: [1_000, 1][usize::from(bytes[10] / 4) % 2],
+                state_timeout: Duration::from_millis(pick(14, &[2_000, 2_000, 200]).into()),
+                max_requests: pick(19, &[10_000, 1, 3, 10_000]) as usize,
+                ..Limits::default()
+            },
+            recovery: Recovery {
                 history_bytes: pick(18, &[64 * 1024 * 1024, 100, 400, 64 * 1024 * 1024]) as usize,
                 max_kept_rooms: pick(17, &[10_000, 0, 1, 3, 10_000]) as usize,
                 session_window: second(u64::from(pick(15, &[0, 5, 1, 5]))),
-                state_timeout: Duration::from_millis(pick(14, &[2_000, 2_000, 200]).into()),
-                remembered: pick(16, &[0, 2, 256, 256]) as usize,
+                remembered_ids: pick(16, &[0, 2, 256, 256]) as usize,
                 remember_for: second([120, 1, 10, 120][usize::from(bytes[16] / 4 % 4)]),
                 remembered_in_all: [1_000_000, 1_000_000, 1_000_000, 3]
                     [usize::from(bytes[16] / 16 % 4)],
-                max_requests: pick(19, &[10_000, 1, 3, 10_000]) as usize,
-                idle_timeout: second(if bytes[10] & 0xf0 == 0xf0 { 20 } else { 0 }),
-                ..Limits::default()
             },
             heartbeat: Heartbeat {
                 interval: second([0, 30, 10, 30][usize::from(bytes[11] % 4)]),
                 stale_after: second(45),
+                idle_timeout: second(if bytes[10] & 0xf0 == 0xf0 { 20 } else { 0 }),
+                probe_timeout: second(2),
                 mode: match bytes[11] / 4 % 3 {
                     0 => HeartbeatMode::Both,
                     1 => HeartbeatMode::Protocol,
@@ -103,8 +106,8 @@ impl Setup {
         for (_, class) in &mut self.0.rooms {
             (class.history, class.provides_state) = (History::NONE, false);
         }
-        self.0.limits.session_window = Duration::ZERO;
-        self.0.limits.remembered = 0;
+        self.0.recovery.session_window = Duration::ZERO;
+        self.0.recovery.remembered_ids = 0;
         self
     }
 

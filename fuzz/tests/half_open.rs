@@ -4,8 +4,8 @@ use std::error::Error;
 use std::time::Duration;
 
 use switchboard_core::{
-    Action, Config, ConnectionId, Event, Hub, Inbound, Limit, Limits, Message, Position, RoomClass,
-    RoomName, Session, Ticket, Timestamp, UserName,
+    Action, Config, ConnectionId, Event, Hub, Inbound, Limit, Limits, Message, Position, Recovery,
+    RoomClass, RoomName, Session, Ticket, Timestamp, UserName,
 };
 
 struct Client {
@@ -70,8 +70,11 @@ fn a_thousand_resumes_over_half_open_connections_close_none_of_the_new_ones()
             limits: Limits {
                 max_connections: Limit::at_most(1),
                 max_per_user: Limit::at_most(1),
-                session_window: Duration::from_secs(window),
                 ..Limits::default()
+            },
+            recovery: Recovery {
+                session_window: Duration::from_secs(window),
+                ..Recovery::default()
             },
             rooms: vec![(
                 String::new(),

@@ -71,7 +71,7 @@ fn remembers(change: impl FnOnce(&mut Setup), invariant: Invariant, ops: Vec<Op>
     let mut setup = Setup::decode([0; SETUP_BYTES]);
     setup.0.rooms[0].1.presence = true;
     setup.0.rooms[0].1.history = switchboard_core::History::default();
-    setup.0.limits.session_window = std::time::Duration::from_secs(5);
+    setup.0.recovery.session_window = std::time::Duration::from_secs(5);
     change(&mut setup);
     if let Err(why) = run(&Scenario { setup, seed: 0, ops }, invariant) {
         panic!("{why}");
@@ -86,7 +86,7 @@ fn connect(user: u8, rooms: u8, come: Come) -> Op {
 #[test]
 fn a_room_does_not_give_itself_up_for_its_own_publication() {
     let ops = vec![ROOM_1, PUBLISH, PUBLISH, ROOM_1, ROOM_1];
-    let small = |setup: &mut Setup| setup.0.limits.history_bytes = 1;
+    let small = |setup: &mut Setup| setup.0.recovery.history_bytes = 1;
     remembers(small, Invariant::EveryQueueIsBounded, ops);
 }
 
@@ -142,7 +142,7 @@ fn nothing_follows_an_overflow_in_the_same_event() {
 /// The earlier of two messages with one id took the later one along when it was forgotten.
 #[test]
 fn an_id_that_was_used_twice_is_remembered_for_its_second_time() {
-    let two = |setup: &mut Setup| setup.0.limits.remembered = 2;
+    let two = |setup: &mut Setup| setup.0.recovery.remembered_ids = 2;
     let publish = Op::Publish { c: 0, room: Some(0), kind: 0, key: 0, id: true };
     let repeat = |back, altered| Op::Repeat { c: 0, back, altered };
     let ops = vec![CONNECT, OPEN, publish, repeat(0, true), publish, repeat(1, false)];

@@ -29,17 +29,18 @@ impl Handle {
         self.control.is_draining()
     }
 
-    /// Asks every connection of a user whether it is alive, and waits for the answers, at most so long: for each
-    /// connection its latency, `None` when there was no answer.
+    /// Asks every connection of a user whether it is alive, and waits for the answers: for each
+    /// connection its latency, `None` if there was no answer within the time-out. Without a time-out, that is
+    /// [`Heartbeat::probe_timeout`](switchboard_core::Heartbeat::probe_timeout).
     ///
     /// # Errors
     /// When the user has no connection, or too many probes are under way.
     pub async fn probe(
         &self,
         user: &str,
-        timeout: Duration,
+        timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<(ConnectionId, Option<Duration>)>, Refusal> {
-        let user: UserName = name("user", user)?;
+        let (user, timeout): (UserName, _) = (name("user", user)?, timeout.into());
         let (sender, receiver) = smol::channel::bounded(1);
         self.shared.drive(|driver, now| {
             let ticket = driver.probe(now, user, timeout)?;

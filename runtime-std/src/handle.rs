@@ -27,8 +27,9 @@ impl Handle {
         Self { control: Control::new(shared.clone()), shared }
     }
 
-    /// Asks every connection of a user whether it is alive, and waits for the answers, at most so long: for each
-    /// connection its latency, `None` when there was no answer. A handler that probes its own user gets no answer from
+    /// Asks every connection of a user whether it is alive, and waits for the answers: for each
+    /// connection its latency, `None` if there was no answer within the time-out. Without a time-out, that is
+    /// [`Heartbeat::probe_timeout`](switchboard_core::Heartbeat::probe_timeout). A handler that probes its own user gets no answer from
     /// its own connection, which is not read meanwhile.
     ///
     /// # Errors
@@ -36,9 +37,9 @@ impl Handle {
     pub fn probe(
         &self,
         user: &str,
-        timeout: Duration,
+        timeout: impl Into<Option<Duration>>,
     ) -> Result<Vec<(ConnectionId, Option<Duration>)>, Refusal> {
-        let user: UserName = name("user", user)?;
+        let (user, timeout): (UserName, _) = (name("user", user)?, timeout.into());
         let (sender, receiver) = channel();
         self.shared.drive(|driver, now| {
             let ticket = driver.probe(now, user, timeout)?;

@@ -26,8 +26,8 @@ Then connect to ws://127.0.0.1:8080/ws/lobby, or open http://127.0.0.1:8080/ in 
 
 Configuration:
   Defaults, then the file, then environment variables, then flags; the later one wins.
-  Every key with its default and meaning is in switchboard.example.toml, and
-  `check-config` prints those in effect. `max_connections` in [limits] is the variable
+  `example-config` prints every key with its default and meaning, and
+  `check-config` those in effect. `max_connections` in [limits] is the variable
   SWITCHBOARD_LIMITS_MAX_CONNECTIONS, and so on. Room classes are set in the file only.
 
 Defaults:
@@ -107,6 +107,8 @@ pub(crate) enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Print a configuration file with every key, its meaning and its default
+    ExampleConfig,
     /// Print a token that lets a user in (HS256)
     Token(Token),
     /// Show what a server saw that was started with --record

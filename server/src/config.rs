@@ -1,6 +1,7 @@
 //! The configuration: defaults, then the file, then `SWITCHBOARD_*` variables, then flags.
 
 mod check;
+mod document;
 pub(crate) mod duration;
 mod keys;
 mod load;
@@ -12,17 +13,20 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub(crate) use document::example;
 pub(crate) use keys::*;
 pub(crate) use load::Override;
 pub(crate) use problem::{Problems, nearest};
-use setting::Section;
-pub(crate) use setting::{Limit, Secret};
+pub(crate) use setting::Secret;
+use setting::{Key, Section};
+use switchboard_core::{Heartbeat, Limits, Recovery, RoomClass};
 
 /// Everything that can be set, checked and complete.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Config {
     pub(crate) server: Server,
     pub(crate) limits: Limits,
+    pub(crate) more_limits: MoreLimits,
     pub(crate) heartbeat: Heartbeat,
     pub(crate) auth: Auth,
     pub(crate) origins: Origins,
@@ -41,10 +45,11 @@ pub(crate) struct Config {
 
 impl Config {
     /// The tables in the order in which they are documented; "" is the top of the file.
-    fn sections(&mut self) -> [(&'static str, &mut dyn Section); 11] {
+    fn sections(&mut self) -> [(&'static str, &mut dyn Section); 12] {
         [
             ("", &mut self.server),
             ("limits", &mut self.limits),
+            ("limits", &mut self.more_limits),
             ("heartbeat", &mut self.heartbeat),
             ("auth", &mut self.auth),
             ("origins", &mut self.origins),
@@ -56,6 +61,20 @@ impl Config {
             ("dashboard", &mut self.dashboard),
         ]
     }
+
+    /// Every key outside the room classes, with its table.
+    fn keys(&mut self) -> Vec<(&'static str, Key<'_>)> {
+        let sections = self.sections().into_iter();
+        sections
+            .flat_map(|(table, section)| section.keys().into_iter().map(move |key| (table, key)))
+            .collect()
+    }
+
+    /// The keys of one table.
+    fn table(&mut self, name: &str) -> Vec<Key<'_>> {
+        let keys = self.keys().into_iter().filter(|(table, _)| *table == name);
+        keys.map(|(_, key)| key).collect()
+    }
 }
 
 impl Default for Config {
@@ -63,6 +82,7 @@ impl Default for Config {
         Self {
             server: Server::default(),
             limits: Limits::default(),
+            more_limits: MoreLimits::default(),
             heartbeat: Heartbeat::default(),
             auth: Auth::default(),
             origins: Origins::default(),
@@ -81,22 +101,22 @@ impl Default for Config {
 /// The whole configuration as TOML, the secret left out.
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, section) in self.clone().sections() {
-            if !name.is_empty() {
-                writeln!(f, "\n[{name}]")?;
+        let (mut config, mut last) = (self.clone(), "");
+        for (table, key) in config.keys() {
+            if table != last {
+                writeln!(f, "\n[{table}]")?;
+                last = table;
             }
-            write_keys(f, section)?;
+            writeln!(f, "{} = {}", key.name, key.value.show())?;
         }
-        for (prefix, class) in &self.rooms {
-            writeln!(f, "\n[rooms.{}]", quoted(prefix))?;
-            write_keys(f, class)?;
+        for (prefix, mut class) in self.rooms.clone() {
+            writeln!(f, "\n[rooms.{}]", quoted(&prefix))?;
+            for key in class.keys() {
+                writeln!(f, "{} = {}", key.name, key.value.show())?;
+            }
         }
         Ok(())
     }
-}
-
-fn write_keys(f: &mut fmt::Formatter<'_>, section: &dyn Section) -> fmt::Result {
-    section.show().iter().try_for_each(|(key, value)| writeln!(f, "{key} = {value}"))
 }
 
 /// A basic TOML string, the only kind that can be a key whatever is in it.

@@ -11,7 +11,7 @@ use clap::Parser;
 
 use crate::auth::{self, Grant, Verifier};
 use crate::cli::{Cli, Command, Run, Token};
-use crate::config::{Config, Problems};
+use crate::config::{self, Config, Problems};
 use crate::{bench, bind, connect, replay, serve};
 
 /// Runs the program with the arguments and the environment of the process.
@@ -21,6 +21,7 @@ pub fn main() -> ExitCode {
     let done = match &cli.command {
         None => run(&cli.run).map(succeeded),
         Some(Command::CheckConfig { file }) => check_config(file).map(succeeded),
+        Some(Command::ExampleConfig) => example_config().map(succeeded),
         Some(Command::Token(token)) => print_token(token).map(succeeded),
         Some(Command::Replay(options)) => replay::replay(options).map(succeeded),
         Some(Command::Connect(options)) => connect::connect(options).map(succeeded),
@@ -42,6 +43,10 @@ fn succeeded((): ()) -> ExitCode {
 fn run(run: &Run) -> Result<(), Box<dyn Error>> {
     let config = Config::load(run.config.as_deref(), env::vars_os(), &run.overrides())?;
     Ok(serve::serve(config)?)
+}
+
+fn example_config() -> Result<(), Box<dyn Error>> {
+    Ok(write!(io::stdout(), "{}", config::example())?)
 }
 
 fn check_config(file: &Path) -> Result<(), Box<dyn Error>> {

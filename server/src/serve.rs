@@ -11,7 +11,7 @@ use async_signal::{Signal, Signals};
 use smol::future::FutureExt;
 use smol::stream::StreamExt;
 use switchboard_core::http::{InvalidOrigin, Refusal, Request, Response, Status};
-use switchboard_core::{NameError, RoomName, UserName, Witness};
+use switchboard_core::{Limit, NameError, RoomName, UserName, Witness};
 use switchboard_smol::{
     BuildError, Builder, Claims, Credentials, Handle, Identity, RefuseBy, Server,
 };
@@ -39,8 +39,10 @@ pub(crate) fn serve(config: Config) -> Result<(), Error> {
         .map_err(Error::Refused)?;
     match os::raise_open_files() {
         Ok(files) => {
-            let wanted = config.limits.max_connections.get();
-            if let Some(Err(shortage)) = wanted.map(|wanted| files.suffice_for(wanted)) {
+            let wanted = settings::count(config.limits.max_connections);
+            if config.limits.max_connections != Limit::NONE
+                && let Err(shortage) = files.suffice_for(wanted)
+            {
                 let most = files.most();
                 tracing::warn!("{shortage} or set limits.max_connections to {most} or less");
             }
@@ -49,8 +51,9 @@ pub(crate) fn serve(config: Config) -> Result<(), Error> {
     }
 
     let started = Instant::now();
-    let recording = Recording::start(&config.record, config.limits.max_connections.get())
-        .map_err(|problem| Error::Refused(problem.to_string()))?;
+    let recording =
+        Recording::start(&config.record, config.limits.max_connections.get().map(|n| n as usize))
+            .map_err(|problem| Error::Refused(problem.to_string()))?;
     let (recording, recorder) = recording.unzip();
     let server = build(&config, started, recorder)?;
     let cannot = |error| Error::Io(format!("cannot listen on {listen}"), error);
@@ -132,8 +135,9 @@ fn configured(config: &Config) -> Result<Builder, InvalidOrigin> {
     let mut builder = Server::builder()
         .limits(rules.limits)
         .heartbeat(rules.heartbeat)
+        .recovery(rules.recovery)
         .origins(settings::origins(config)?)
-        .max_handshakes(settings::count(config.limits.max_handshakes))
+        .max_handshakes(settings::count(config.more_limits.max_handshakes))
         .threads(config.server.threads)
         .capacity_answer(match config.capacity.answer {
             CapacityAnswer::Close => RefuseBy::Close,

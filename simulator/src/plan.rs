@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use switchboard_core::{
     Config, Handled, Heartbeat, HeartbeatMode, History, Kind, Limit, Limits, Overflow, Publishers,
-    Rate, RoomClass, RoomName, Timestamp, UserName,
+    Rate, Recovery, RoomClass, RoomName, Timestamp, UserName,
 };
 
 use crate::chance::Chance;
@@ -169,24 +169,25 @@ fn config(chance: &mut Chance, rooms: &[RoomName], crowd: usize) -> Config {
     let classes = classes.collect();
     let interval = chance.millis(5_000, 30_000);
     let high = chance.pick(&[1_024, 4_096, 16_384]);
+    let session_window =
+        chance.pick(&[Duration::ZERO, Duration::from_secs(5), Duration::from_secs(40)]);
     let limits = Limits {
         max_connections: Limit::at_most(crowd as u32 * 2 + 4),
-        session_window: chance.pick(&[
-            Duration::ZERO,
-            Duration::from_secs(5),
-            Duration::from_secs(40),
-        ]),
         // All that a client may have in flight, and the answers to it, must fit.
         outbox_messages: chance.pick(&[130, 256]),
         outlet_high_water: high,
         outlet_low_water: high / 4,
-        // So long that whatever was sent again is known.
-        remember_for: Duration::from_secs(3_600),
-        remembered: 100_000,
         // Whoever wakes up has much to say at once.
         messages: Rate { per_second: 100, burst: 10_000 },
-        max_kept_rooms: chance.pick(&[1, 3, 100]),
         ..Limits::default()
+    };
+    let recovery = Recovery {
+        session_window,
+        // So long that whatever was sent again is known.
+        remember_for: Duration::from_secs(3_600),
+        remembered_ids: 100_000,
+        max_kept_rooms: chance.pick(&[1, 3, 100]),
+        ..Recovery::default()
     };
     let handled = Kind::new(HANDLED).map(|kind| Handled::Kinds([kind].into()));
     Config {
@@ -199,7 +200,9 @@ fn config(chance: &mut Chance, rooms: &[RoomName], crowd: usize) -> Config {
                 HeartbeatMode::Application,
                 HeartbeatMode::Both,
             ]),
+            ..Heartbeat::default()
         },
+        recovery,
         rooms: classes,
         handled: handled.unwrap_or_default(),
         unix_ms_at_start: 1_790_000_000_000,

@@ -180,7 +180,7 @@ fn a_flood_of_pings_or_messages_is_told_to_stop_and_then_closed(start: Start) {
     for flood in [frame(PING, b"x"), frame(TEXT, br#"{"type":"x","id":"1"}"#)] {
         let settings = limited(|limits| {
             limits.messages = Rate { per_second: 1, burst: 10 };
-            limits.rate_strikes = 5;
+            limits.rate_limit_strikes = 5;
         });
         let server = Server::start(start, settings);
         let mut client = server.connect("/ws/a");

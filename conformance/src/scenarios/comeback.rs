@@ -178,7 +178,8 @@ fn a_thousand_returns_over_half_open_connections(start: Start) {
 }
 
 fn held_seats_are_there_for_who_comes_back_and_for_nobody_else(start: Start) {
-    let mut settings = limited(|limits| limits.session_window = DEADLINE);
+    let mut settings = plain();
+    settings.config.recovery.session_window = DEADLINE;
     settings = with_rooms(
         settings,
         "lobby",
@@ -216,7 +217,7 @@ fn a_message_that_comes_again_is_published_once(start: Start) {
 fn a_publisher_that_is_cut_before_its_answer_loses_nothing_and_repeats_nothing(start: Start) {
     const CUTS: usize = 1_000;
     let mut settings = keeping(2 * CUTS);
-    settings.config.limits.remembered = 2 * CUTS;
+    settings.config.recovery.remembered_ids = 2 * CUTS;
     let server = Server::start(start, settings);
     let mut watcher = server.connect("/ws/lobby?user=watcher");
     for n in 0..CUTS {

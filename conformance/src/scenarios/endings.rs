@@ -58,14 +58,12 @@ fn what_was_sent_before_a_half_close_counts(start: Start) {
 }
 
 fn the_closing_of_a_client_that_never_answers_is_bounded(start: Start) {
-    let server = Server::start(
-        start,
-        limited(|limits| {
-            limits.max_connections = Limit::at_most(1);
-            limits.idle_timeout = Duration::from_millis(200);
-            limits.close_timeout = Duration::from_millis(200);
-        }),
-    );
+    let mut settings = limited(|limits| {
+        limits.max_connections = Limit::at_most(1);
+        limits.close_timeout = Duration::from_millis(200);
+    });
+    settings.config.heartbeat.idle_timeout = Duration::from_millis(200);
+    let server = Server::start(start, settings);
     let mut client = server.connect("/ws?user=alice");
     assert_eq!(client.closed().0, 1008);
     // It neither answers nor ends its side; its seat is free nevertheless.
@@ -74,13 +72,9 @@ fn the_closing_of_a_client_that_never_answers_is_bounded(start: Start) {
 
 fn the_end_of_the_stream_follows_the_close_frame_at_once(start: Start) {
     // The close time-out is far away: the client hears of the end because the server says it.
-    let server = Server::start(
-        start,
-        limited(|limits| {
-            limits.idle_timeout = Duration::from_millis(200);
-            limits.close_timeout = Duration::from_secs(3_600);
-        }),
-    );
+    let mut settings = limited(|limits| limits.close_timeout = Duration::from_secs(3_600));
+    settings.config.heartbeat.idle_timeout = Duration::from_millis(200);
+    let server = Server::start(start, settings);
     let mut client = server.connect("/ws?user=alice");
     assert_eq!(client.closed().0, 1008);
     client.ended();

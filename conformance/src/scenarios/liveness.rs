@@ -10,7 +10,7 @@ use switchboard_engine::server::Settings;
 use super::scenarios;
 use crate::Start;
 use crate::client::{PING, PONG, TEXT};
-use crate::harness::{Server, limited, plain};
+use crate::harness::{Server, plain};
 
 scenarios![
     a_client_that_shows_no_life_is_closed_and_one_that_answers_is_not,
@@ -25,6 +25,7 @@ fn beating(mode: HeartbeatMode) -> Settings {
         interval: Duration::from_millis(100),
         stale_after: Duration::from_millis(400),
         mode,
+        ..Heartbeat::default()
     };
     settings
 }
@@ -79,7 +80,8 @@ fn the_server_answers_for_its_own_life(start: Start) {
 }
 
 fn a_connection_without_messages_is_idle(start: Start) {
-    let settings = limited(|limits| limits.idle_timeout = Duration::from_millis(200));
+    let mut settings = plain();
+    settings.config.heartbeat.idle_timeout = Duration::from_millis(200);
     let server = Server::start(start, settings);
     let mut client = server.connect("/ws");
     assert_eq!(client.closed(), (1008, "idle".into()));

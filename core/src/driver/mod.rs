@@ -315,7 +315,7 @@ impl<O: Outlet> Driver<O> {
         &mut self,
         now: Timestamp,
         user: UserName,
-        timeout: Duration,
+        timeout: Option<Duration>,
     ) -> Result<Ticket, Refusal> {
         let ticket = Ticket(self.next_ticket);
         self.command(now, Command::Probe { user, timeout })?;

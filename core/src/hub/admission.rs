@@ -68,7 +68,7 @@ impl Hub {
             predecessor.is_none() && limits.max_per_user.is_exceeded_by(connections.len() + 1);
         let evictee = match limits.user_limit_policy {
             UserLimitPolicy::ReplaceOldest if user_is_full => self.oldest(connections),
-            UserLimitPolicy::ReplaceOldest | UserLimitPolicy::RejectNew => None,
+            UserLimitPolicy::ReplaceOldest | UserLimitPolicy::Reject => None,
         };
         let ends = predecessor.or(evictee);
         let seats = self.connections.len() + 1;

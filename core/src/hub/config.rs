@@ -8,157 +8,132 @@ use core::time::Duration;
 
 use crate::hub::class::{History, RoomClass};
 use crate::hub::limit::{Limit, Rate};
+use crate::hub::setting::{choice, settings};
 use crate::protocol::name::Kind;
 use crate::protocol::to_client::Terms;
 
-/// What happens when a user that has [`Limits::max_per_user`] connections opens one more.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub enum UserLimitPolicy {
-    /// The new one is rejected with `user_limit`.
-    #[default]
-    RejectNew,
-    /// The oldest is closed with 4004 `replaced`, and the new one takes its seat.
-    ReplaceOldest,
-}
-
-/// Bounds.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub struct Limits {
-    /// Connections in all; handshakes in flight and connections that are being closed count.
-    pub max_connections: Limit,
-    /// Connections of one user.
-    pub max_per_user: Limit,
-    /// What happens at that bound.
-    pub user_limit_policy: UserLimitPolicy,
-    /// Rooms that one connection can be in at a time; at most 65,535.
-    pub max_rooms_per_connection: Limit,
-    /// Bytes of one message after reassembly, header and names included.
-    pub max_message_bytes: usize,
-    /// Frames that one message can be cut into, roughly: a message whose frames have more bytes than
-    /// [`max_message_bytes`](Self::max_message_bytes) and this many of the longest headers is too big. Without this bound,
-    /// frames without content would go on for ever. Whatever parses frames enforces it, as the engine's `Framing` does.
-    pub max_fragments: usize,
-    /// Messages that one connection may send.
-    pub messages: Rate,
-    /// Bytes that one connection may send. A burst below [`max_message_bytes`](Self::max_message_bytes)
-    /// would make the largest messages impossible and is refused.
-    pub bytes: Rate,
-    /// Messages over the rate that are answered with an error; the next one closes the connection.
-    /// The count starts anew once the connection has been quiet long enough to have its whole burst back.
-    pub rate_strikes: u32,
-    /// Messages that wait for one connection whose socket takes no more.
-    pub outbox_messages: usize,
-    /// Bytes that wait so, as [`Message::cost_bytes`](crate::Message::cost_bytes) counts them.
-    pub outbox_bytes: usize,
-    /// When more bytes than this wait in a connection's write queue, it is blocked, and the rest waits in the hub.
-    pub outlet_high_water: usize,
-    /// When no more than this many are left there, it is writable again.
-    pub outlet_low_water: usize,
-    /// Names in one answer to `members`.
-    pub members_listed: usize,
-    /// Publications in one answer to `history`.
-    pub history_listed: usize,
-    /// Bytes that the rooms keep of what was published, all together. When it is more, rooms that nobody is in are given up,
-    /// those first that have been so for longest, and then the oldest publications of the room that would keep one more.
-    pub history_bytes: usize,
-    /// Rooms that nobody is in, and that are kept for those who may come back. One more gives up the one that has been so
-    /// for longest.
-    pub max_kept_rooms: usize,
-    /// How long the seats of a lost connection are held for its session to come back. Meanwhile nobody hears that the user
-    /// left. Zero: not at all.
-    pub session_window: Duration,
-    /// How long the `id` of a message is remembered for its user, so that the same message sent again is handled once.
-    pub remember_for: Duration,
-    /// How many are remembered for one user; one more forgets the oldest. 0: none.
-    pub remembered: usize,
-    /// How many are remembered for all users together; one more is not remembered.
-    pub remembered_in_all: usize,
-    /// How long to wait for the application's state of a room.
-    pub state_timeout: Duration,
-    /// Requests to clients that are under way at once.
-    pub max_requests: usize,
-    /// Probes of users that are under way at once.
-    pub max_probes: usize,
-    /// Deadlines handled in one [`Event::Tick`](crate::Event::Tick), so that no tick is long.
-    pub work_per_tick: usize,
-    /// Time from the admission to the completed upgrade; afterwards the seat is given back.
-    pub handshake_timeout: Duration,
-    /// Time for a close to be answered, and for accepted data to be sent before it.
-    pub close_timeout: Duration,
-    /// Closes a connection that sent no message for so long; pings and pongs do not count. Zero: never.
-    pub idle_timeout: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_connections: Limit::at_most(500),
-            max_per_user: Limit::at_most(5),
-            user_limit_policy: UserLimitPolicy::RejectNew,
-            max_rooms_per_connection: Limit::at_most(50),
-            max_message_bytes: 64 * 1024,
-            max_fragments: 1_024,
-            messages: Rate { per_second: 50, burst: 100 },
-            bytes: Rate::NONE,
-            rate_strikes: 50,
-            outbox_messages: 256,
-            outbox_bytes: 1024 * 1024,
-            outlet_high_water: 64 * 1024,
-            outlet_low_water: 16 * 1024,
-            members_listed: 1_000,
-            history_listed: 100,
-            history_bytes: 64 * 1024 * 1024,
-            max_kept_rooms: 10_000,
-            session_window: Duration::ZERO,
-            remember_for: Duration::from_secs(120),
-            remembered: 256,
-            remembered_in_all: 1_000_000,
-            state_timeout: Duration::from_secs(2),
-            max_requests: 10_000,
-            max_probes: 1_024,
-            work_per_tick: 1_024,
-            handshake_timeout: Duration::from_secs(10),
-            close_timeout: Duration::from_secs(5),
-            idle_timeout: Duration::ZERO,
-        }
+choice! {
+    /// What happens when a user who has [`Limits::max_per_user`] connections opens one more.
+    pub enum UserLimitPolicy {
+        /// The new one is rejected with `user_limit`.
+        #[default]
+        Reject = "reject",
+        /// The oldest is closed with 4004 `replaced`, and the new one takes its seat.
+        ReplaceOldest = "replace_oldest",
     }
 }
 
-/// How the hub finds out whether a peer is alive.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub enum HeartbeatMode {
-    /// Protocol pings (RFC 6455, 5.5.2), which every WebSocket library answers by itself.
-    Protocol,
-    /// `health_ping` messages, which only the application's own code answers: the one to choose behind an
-    /// intermediary that answers protocol pings for clients that are gone.
-    Application,
-    /// Both; either answer is a sign of life.
-    #[default]
-    Both,
+settings! {
+    /// What one client, one user and the whole server may use.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Limits {
+        /// Connections in all; handshakes in flight and connections that are being closed count.
+        pub max_connections: Limit = Limit::at_most(500);
+        /// Connections of one user.
+        pub max_per_user: Limit = Limit::at_most(5);
+        /// What happens to one more connection of that user: reject it, or replace the oldest.
+        pub user_limit_policy: UserLimitPolicy = UserLimitPolicy::Reject => Choice;
+        /// Rooms that one connection can be in at a time; at most 65,535.
+        pub max_rooms_per_connection: Limit = Limit::at_most(50);
+        /// Bytes of one message after reassembly, header and names included.
+        pub max_message_bytes: usize = 64 * 1024 => Bound;
+        /// Frames that one message can be cut into, roughly: a message whose frames have more bytes
+        /// than [`max_message_bytes`](Self::max_message_bytes) and this many of the longest headers
+        /// is too big. Without this bound, a message of empty frames would never end. The parser of
+        /// frames enforces it, as the engine's `Framing` does.
+        pub max_fragments: usize = 1_024 => Library;
+        /// Messages that one connection may send.
+        pub messages: Rate = Rate { per_second: 50, burst: 100 }
+            => Nested("messages_per_second", "message_burst");
+        /// Bytes that one connection may send.
+        pub bytes: Rate = Rate::NONE => Nested("bytes_per_second");
+        /// Messages over the rate that are answered with an error; the next one closes the
+        /// connection with 4029. The count starts anew once the connection has been quiet long
+        /// enough to have its whole burst back.
+        pub rate_limit_strikes: u32 = 10 => Strikes;
+        /// Messages that wait for one connection whose socket is full.
+        pub outbox_messages: usize = 1_024 => Bound;
+        /// Bytes that wait for one connection whose socket is full.
+        pub outbox_bytes: usize = 1024 * 1024 => Bound;
+        /// When more bytes than this wait in a connection's write queue, it is blocked, and the
+        /// rest waits in the hub.
+        pub outlet_high_water: usize = 64 * 1024 => Library;
+        /// When no more than this many bytes are left there, it is writable again.
+        pub outlet_low_water: usize = 16 * 1024 => Library;
+        /// Names in one answer to `members`.
+        pub members_listed: usize = 1_000 => Library;
+        /// Publications in one answer to `history`.
+        pub history_listed: usize = 100 => Library;
+        /// How long to wait for the application's state of a room.
+        pub state_timeout: Duration = Duration::from_secs(2) => Library;
+        /// Requests to clients that are under way at once.
+        pub max_requests: usize = 10_000 => Library;
+        /// Probes of users that are under way at once.
+        pub max_probes: usize = 1_024 => Library;
+        /// Deadlines handled in one [`Event::Tick`](crate::Event::Tick), so that no tick is long.
+        pub work_per_tick: usize = 1_024 => Library;
+        /// Time from the admission to the completed upgrade; afterwards the seat is given back.
+        pub handshake_timeout: Duration = Duration::from_secs(10) => Library;
+        /// Time for a close to be answered, and for accepted data to be sent before it.
+        pub close_timeout: Duration = Duration::from_secs(5) => Library;
+    }
 }
 
-/// The rules of liveness.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub struct Heartbeat {
-    /// Time between two pings of one connection. Zero: no heartbeats, and nothing goes stale.
-    pub interval: Duration,
-    /// Time without a sign of life after which a connection is closed.
-    pub stale_after: Duration,
-    /// Which pings.
-    pub mode: HeartbeatMode,
+choice! {
+    /// How the hub finds out whether a peer is alive.
+    pub enum HeartbeatMode {
+        /// Protocol pings (RFC 6455, 5.5.2), which every WebSocket library answers by itself.
+        Protocol = "protocol",
+        /// `health_ping` messages, which only the application's own code answers: the one to choose
+        /// behind an intermediary that answers protocol pings for clients that are gone.
+        Application = "application",
+        /// Both; either answer is a sign of life.
+        #[default]
+        Both = "both",
+    }
 }
 
-impl Default for Heartbeat {
-    fn default() -> Self {
-        Self {
-            interval: Duration::from_secs(30),
-            stale_after: Duration::from_secs(45),
-            mode: HeartbeatMode::Both,
-        }
+settings! {
+    /// How a dead peer is noticed.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Heartbeat {
+        /// Time between two pings of one connection.
+        pub interval: Duration = Duration::from_secs(30);
+        /// Time without a sign of life after which a connection is closed with 4010; more than the
+        /// interval.
+        pub stale_after: Duration = Duration::from_secs(45);
+        /// How long a probe waits for an answer if it does not say so itself.
+        pub probe_timeout: Duration = Duration::from_secs(2);
+        /// Closes a connection that sends no message for this long; pings and pongs do not count.
+        /// 0 is never.
+        pub idle_timeout: Duration = Duration::ZERO;
+        /// Which pings are sent: those of the WebSocket protocol, health_ping messages of the
+        /// application, or both.
+        pub mode: HeartbeatMode = HeartbeatMode::Both => Choice;
+    }
+}
+
+settings! {
+    /// What is kept for clients that come back.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub struct Recovery {
+        /// How long the seats of a lost connection are held for its session to come back, during
+        /// which nobody hears that the user left. 0 is not at all.
+        pub session_window: Duration = Duration::ZERO;
+        /// How long the id of a message is remembered for its user, so that the same message sent
+        /// again is handled once.
+        pub remember_for: Duration = Duration::from_secs(120);
+        /// Ids that are remembered for one user; one more forgets the oldest. 0 is none.
+        pub remembered_ids: usize = 256;
+        /// Ids that are remembered for all users together; one more is not remembered.
+        pub remembered_in_all: usize = 1_000_000 => Library;
+        /// Bytes that all rooms together keep of what was published. Beyond that, rooms that nobody
+        /// is in are given up, those first that have been empty longest, and then the oldest
+        /// publications of the room that would keep one more.
+        pub history_bytes: usize = 64 * 1024 * 1024 => Bound;
+        /// Rooms that nobody is in and that are kept for clients that come back; one more gives up
+        /// the one that has been empty longest.
+        pub max_kept_rooms: usize = 10_000 => Bound;
     }
 }
 
@@ -190,6 +165,8 @@ pub struct Config {
     pub limits: Limits,
     /// Liveness.
     pub heartbeat: Heartbeat,
+    /// What is kept for clients that come back.
+    pub recovery: Recovery,
     /// Room classes by prefix, in any order. Without one for the prefix `""` the default serves the rest.
     pub rooms: Vec<(String, RoomClass)>,
     /// Types that the application handles.

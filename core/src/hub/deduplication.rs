@@ -42,7 +42,7 @@ impl Hub {
     /// If this message came before, it gets its answer again, or will when there is one. Answers whether that is so.
     pub(super) fn answer_again(&mut self, from: ConnectionId, known: &Known) -> bool {
         let oldest = self.now;
-        let window = self.config.limits.remember_for;
+        let window = self.config.recovery.remember_for;
         let remembered = self.remembered(from, &known.id);
         let remembered =
             remembered.filter(|r| r.content == known.content && r.at + window > oldest);
@@ -84,20 +84,20 @@ impl Hub {
     }
 
     fn remember(&mut self, from: ConnectionId, Known { id, content }: Known, fate: Fate) {
-        let limits = &self.config.limits;
+        let recovery = &self.config.recovery;
         let Some(user) = self.connections.get(from).map(|connection| connection.user) else {
             return;
         };
-        if limits.remembered == 0 || limits.remember_for.is_zero() {
+        if recovery.remembered_ids == 0 || recovery.remember_for.is_zero() {
             return;
         }
         if let Some(remembered) = &mut self.users.get_mut(user).remembered
-            && remembered.len() >= limits.remembered
+            && remembered.len() >= recovery.remembered_ids
         {
             remembered.forget_oldest();
             self.stats.remembered -= 1;
         }
-        if self.stats.remembered >= limits.remembered_in_all {
+        if self.stats.remembered >= recovery.remembered_in_all {
             return;
         }
         let at = self.now;
@@ -105,7 +105,7 @@ impl Hub {
             let remembered = Remembered::new(self.content.clone());
             self.users.get_mut(user).remembered = Some(Box::new(remembered));
             self.users.refer_again(user);
-            self.deadlines.arm(at + limits.remember_for, Timer::Remembered(user));
+            self.deadlines.arm(at + recovery.remember_for, Timer::Remembered(user));
         }
         if let Some(remembered) = &mut self.users.get_mut(user).remembered {
             remembered.insert(at, id, content, fate);
@@ -115,7 +115,7 @@ impl Hub {
 
     /// The user's oldest message may have been remembered for long enough.
     pub(super) fn remembered_due(&mut self, user: UserKey) {
-        let (now, window) = (self.now, self.config.limits.remember_for);
+        let (now, window) = (self.now, self.config.recovery.remember_for);
         let Some(remembered) = &mut self.users.get_mut(user).remembered else { return };
         while remembered.oldest().is_some_and(|at| at + window <= now) {
             remembered.forget_oldest();

@@ -199,7 +199,8 @@ pub enum Command {
     Probe {
         /// Whose.
         user: UserName,
-        /// How long to wait for the answers.
-        timeout: Duration,
+        /// How long to wait for the answers; `None` is
+        /// [`Heartbeat::probe_timeout`](crate::Heartbeat::probe_timeout).
+        timeout: Option<Duration>,
     },
 }

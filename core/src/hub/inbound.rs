@@ -62,7 +62,7 @@ impl Hub {
     pub(super) fn strike(&mut self, id: ConnectionId) -> bool {
         let Some(connection) = self.connections.get_mut(id) else { return false };
         connection.strikes += 1;
-        if connection.strikes > self.config.limits.rate_strikes {
+        if connection.strikes > self.config.limits.rate_limit_strikes {
             self.close(id, CloseReason::RateLimited);
             return false;
         }

@@ -1,5 +1,7 @@
 //! Bounds and rates, as a configuration gives them.
 
+use crate::hub::setting::settings;
+
 /// An upper bound that can be switched off.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
@@ -30,14 +32,15 @@ impl Limit {
     }
 }
 
-/// How much one connection may send: so many a second on average, and so many at once.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub struct Rate {
-    /// On average, a second. 0 switches the limit off.
-    pub per_second: u32,
-    /// At once, after a pause.
-    pub burst: u32,
+settings! {
+    /// How much one connection may send: on average, and at once.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct Rate {
+        /// in a second, on average; 0 switches the limit off.
+        pub per_second: u32 = 0;
+        /// at once, after a pause.
+        pub burst: u32 = 0;
+    }
 }
 
 impl Rate {

@@ -110,7 +110,7 @@ impl Hub {
     }
 
     fn idle_at(&self, connection: &Connection) -> Timestamp {
-        let idle_timeout = self.config.limits.idle_timeout;
+        let idle_timeout = self.config.heartbeat.idle_timeout;
         if idle_timeout.is_zero() {
             return Timestamp::MAX;
         }

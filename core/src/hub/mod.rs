@@ -24,6 +24,7 @@ mod recovery;
 mod requests;
 mod rooms;
 mod sessions;
+pub(crate) mod setting;
 pub(crate) mod stats;
 mod tables;
 mod view;

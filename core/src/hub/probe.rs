@@ -22,7 +22,7 @@ impl Hub {
         &mut self,
         ticket: Ticket,
         user: &UserName,
-        timeout: Duration,
+        timeout: Option<Duration>,
     ) -> Result<Outcome, Refusal> {
         if self.probes.len() >= self.config.limits.max_probes {
             return Err(Refusal::new(ErrorCode::RateLimited, "too many probes are under way"));
@@ -43,7 +43,7 @@ impl Hub {
             return Err(user_offline(user));
         }
         let asked = pinged.len();
-        let deadline = self.now + timeout;
+        let deadline = self.now + timeout.unwrap_or(self.config.heartbeat.probe_timeout);
         let probe = Probe { ticket, sent: self.now, deadline, pinged };
         let key = self.probes.insert(probe);
         self.deadlines.arm(deadline, Timer::Probe(key));

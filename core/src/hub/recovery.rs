@@ -114,7 +114,7 @@ impl Hub {
             kept.push(publication, except, now);
             kept.trim(bounds, now);
         });
-        let limit = self.config.limits.history_bytes;
+        let limit = self.config.recovery.history_bytes;
         while self.stats.history_bytes > limit && self.give_up_idle_room(Some(key)) {}
         while self.stats.history_bytes > limit && self.rooms.get(key).kept.len() > 0 {
             self.change_kept(key, |kept| {
@@ -157,7 +157,7 @@ impl Hub {
         self.rooms.get_mut(key).idle_since = Some(now);
         self.rooms.idle.insert((now, key));
         self.rearm_room(key);
-        if self.rooms.idle.len() > self.config.limits.max_kept_rooms {
+        if self.rooms.idle.len() > self.config.recovery.max_kept_rooms {
             self.give_up_idle_room(None);
         }
     }

@@ -192,7 +192,7 @@ impl Hub {
 
     /// Whether a publication into a room that nobody is in is for those who will come.
     fn keeps_without_anybody(&self, name: &str) -> bool {
-        self.rules_of(name, None).history.is_kept() && self.config.limits.max_kept_rooms > 0
+        self.rules_of(name, None).history.is_kept() && self.config.recovery.max_kept_rooms > 0
     }
 
     /// Sends to all members of a room but one. Answers how many get it, at once or once they read again.

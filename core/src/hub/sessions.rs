@@ -46,7 +46,7 @@ impl Hub {
 
     /// Whether a connection that ends so may come back to its seats.
     pub(super) fn is_held_after(&self, ending: &Ending) -> bool {
-        if self.config.limits.session_window.is_zero() || self.drain.is_some() {
+        if self.config.recovery.session_window.is_zero() || self.drain.is_some() {
             return false;
         }
         match ending {
@@ -78,7 +78,7 @@ impl Hub {
     /// What is left of a lost connection, until its session comes back. It has another id, so that whatever is still said
     /// about the old one means nothing.
     pub(super) fn hold(&mut self, lost: Connection) {
-        let until = self.now + self.config.limits.session_window;
+        let until = self.now + self.config.recovery.session_window;
         let id = self.connections.insert(lost.user, lost.session, Phase::Held(until), self.now);
         self.users.get_mut(lost.user).connections[lost.user_at as usize] = id;
         if let Some(held) = self.connections.get_mut(id) {

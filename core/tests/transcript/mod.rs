@@ -31,7 +31,7 @@ pub(crate) fn check(configure: impl FnOnce(&mut Config), script: &str) {
         ..Config::default()
     };
     config.limits.messages = switchboard_core::Rate::NONE;
-    config.limits.remembered = 0;
+    config.recovery.remembered_ids = 0;
     configure(&mut config);
 
     let expected: Vec<String> = script.lines().map(tidy).filter(|line| !line.is_empty()).collect();

@@ -287,7 +287,7 @@ impl Play {
                 Command::CloseUser { user: named(user), reason: reason(why) }
             }
             ("probe", [user, timeout]) => {
-                Command::Probe { user: named(user), timeout: duration(timeout) }
+                Command::Probe { user: named(user), timeout: Some(duration(timeout)) }
             }
             _ => panic!("the application does not {verb} {plain:?}"),
         }

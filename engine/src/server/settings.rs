@@ -177,6 +177,13 @@ macro_rules! builder_settings {
             self
         }
 
+        /// What is kept for clients that come back. Its defaults are those of
+        /// [`Recovery`](switchboard_core::Recovery).
+        pub fn recovery(mut self, recovery: ::switchboard_core::Recovery) -> Self {
+            self.settings.config.recovery = recovery;
+            self
+        }
+
         /// The rules of the rooms whose names begin with this prefix; the longest prefix wins, and `""` is every room.
         pub fn rooms(mut self, prefix: &str, class: ::switchboard_core::RoomClass) -> Self {
             self.settings.config.rooms.push((prefix.into(), class));

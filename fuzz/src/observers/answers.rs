@@ -147,7 +147,7 @@ impl Observer for Answers {
             (Inbound::Application(request), Handled::Kinds(kinds)) if kinds.contains(&request.kind));
         asked.is_handled |= is_handled || self.is_reply;
         if matches!(inbound, Inbound::Application(_) | Inbound::Direct { .. }) {
-            let window = setup.limits.remember_for;
+            let window = setup.recovery.remember_for;
             let known = self.handled.get(user).and_then(|all| all.iter().rfind(|it| it.1 == *id));
             let is_repeated =
                 known.is_some_and(|(at, _, it)| it == inbound && *at + window > self.clock);
@@ -163,8 +163,8 @@ impl Observer for Answers {
 
     fn after(&mut self, scene: Scene<'_>, fed: &Fed<'_>) -> Verdict {
         let Some(now) = self.now.take() else { return Ok(()) };
-        let (stats, limits) = (scene.hub.stats(), &scene.facts.setup.0.limits);
-        if limits.remembered == 0 || limits.remembered_in_all < 1_000 {
+        let (stats, recovery) = (scene.hub.stats(), &scene.facts.setup.0.recovery);
+        if recovery.remembered_ids == 0 || recovery.remembered_in_all < 1_000 {
             return Ok(());
         }
         let view = fed.target.and_then(|c| scene.view(c));
@@ -181,7 +181,7 @@ impl Observer for Answers {
         } else if !is_refused && !is_repeated {
             let handled = self.handled.entry(now.user).or_default();
             handled.push_back((self.clock, now.id, now.inbound));
-            if handled.len() > limits.remembered {
+            if handled.len() > recovery.remembered_ids {
                 handled.pop_front();
             }
         }

@@ -188,7 +188,7 @@ impl Observer for Blips {
     fn actions(&mut self, facts: &Facts, _fed: &Fed<'_>, actions: &[Action<'_>]) -> Verdict {
         for action in actions {
             let c = subject(action).and_then(|id| facts.number(&id));
-            self.see(facts.setup.0.limits.session_window, action, c);
+            self.see(facts.setup.0.recovery.session_window, action, c);
         }
         Ok(())
     }

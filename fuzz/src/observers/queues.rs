@@ -61,7 +61,8 @@ impl Observer for Queues {
 /// What rooms keep and what is remembered.
 fn check_kept(scene: Scene<'_>) -> Verdict {
     let (hub, setup) = (scene.hub, &scene.facts.setup);
-    let (limits, stats, mut all) = (&setup.0.limits, hub.stats(), 0);
+    let (limits, recovery) = (&setup.0.limits, &setup.0.recovery);
+    let (stats, mut all) = (hub.stats(), 0);
     for room in (0..3).map(room_name) {
         let (class, kept) = (setup.class(&room), hub.room(&room).map(|view| view.kept()));
         let (events, bytes) = kept.unwrap_or((0, 0));
@@ -80,9 +81,9 @@ fn check_kept(scene: Scene<'_>) -> Verdict {
     }
     let users = stats.users;
     if all != stats.history_bytes
-        || all > limits.history_bytes
-        || stats.kept_rooms > limits.max_kept_rooms
-        || stats.remembered > (limits.remembered * users).min(limits.remembered_in_all)
+        || all > recovery.history_bytes
+        || stats.kept_rooms > recovery.max_kept_rooms
+        || stats.remembered > (recovery.remembered_ids * users).min(recovery.remembered_in_all)
     {
         return Err(format!("rooms keep {all} bytes, and {stats:?}"));
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use switchboard_core::{
     Config, Handled, Heartbeat, HeartbeatMode, History, Kind, Limit, Limits, NameError, Overflow,
-    Publishers, Rate, RoomClass, RoomName, Timestamp, UserName,
+    Publishers, Rate, Recovery, RoomClass, RoomName, Timestamp, UserName,
 };
 use switchboard_simulator::{Act, Fault, NodePlan, PersonPlan, Plan, Story, World};
 
@@ -86,24 +86,28 @@ fn config(limits: u8, beat: u8, rooms: Vec<(String, RoomClass)>) -> Result<Confi
     Ok(Config {
         limits: Limits {
             max_connections: Limit::at_most(12),
-            session_window: Duration::from_secs(pick(0, [0, 5, 40, 5])),
             // All that a client may have in flight, and the answers to it, must fit.
             outbox_messages: pick(2, [256, 130, 140, 256]) as usize,
             outlet_high_water: high_water,
             outlet_low_water: high_water / 4,
-            // So long that whatever was sent again is known.
-            remember_for: Duration::from_secs(3_600),
-            remembered: 100_000,
             // Whoever wakes up has much to say at once.
             messages: Rate { per_second: 100, burst: 10_000 },
-            max_kept_rooms: pick(4, [100, 1, 3, 1]) as usize,
             ..Limits::default()
+        },
+        recovery: Recovery {
+            session_window: Duration::from_secs(pick(0, [0, 5, 40, 5])),
+            // So long that whatever was sent again is known.
+            remember_for: Duration::from_secs(3_600),
+            remembered_ids: 100_000,
+            max_kept_rooms: pick(4, [100, 1, 3, 1]) as usize,
+            ..Recovery::default()
         },
         heartbeat: Heartbeat {
             interval,
             stale_after: interval * 3 / 2,
             mode: [HeartbeatMode::Both, HeartbeatMode::Protocol, HeartbeatMode::Application]
                 [usize::from(beat % 4) % 3],
+            ..Heartbeat::default()
         },
         rooms,
         handled: Handled::Kinds([Kind::new("work")?].into()),

@@ -2,8 +2,8 @@
 
 use switchboard_core::http::OriginPattern;
 
+use super::Config;
 use super::keys::AuthMode;
-use super::{Config, Limit};
 use crate::{bind, logging};
 
 /// The shortest key that is worth its name: as long as the hash it feeds.
@@ -25,14 +25,14 @@ pub(super) fn check(config: &Config, report: &mut dyn FnMut(&[&str], &str)) {
     if !(1..=MAX_THREADS).contains(&server.threads) {
         report(&["threads"], &format!("threads must be from 1 to {MAX_THREADS}"));
     }
-    if limits.messages_per_second.get().is_some() && limits.message_burst.get().is_none() {
+    if limits.messages.per_second > 0 && limits.messages.burst == 0 {
         report(
             &["limits.message_burst", "limits.messages_per_second"],
             "limits.message_burst must be at least 1, or no message ever gets through; to switch \
              the limit off, set limits.messages_per_second = 0",
         );
     }
-    if exceeds(limits.max_message_bytes, limits.outbox_bytes) {
+    if limits.max_message_bytes != usize::MAX && limits.max_message_bytes > limits.outbox_bytes {
         report(
             &["limits.outbox_bytes", "limits.max_message_bytes"],
             "limits.outbox_bytes must be at least limits.max_message_bytes, or the largest \
@@ -58,7 +58,7 @@ pub(super) fn check(config: &Config, report: &mut dyn FnMut(&[&str], &str)) {
         report(&["heartbeat.probe_timeout"], "heartbeat.probe_timeout must be more than 0");
     }
     for (prefix, class) in &config.rooms {
-        if class.history_events > 0 && class.history_age.is_zero() {
+        if class.history.is_kept() && class.history.age.is_zero() {
             let key = format!("rooms.{}.history_age", super::quoted(prefix));
             report(
                 &[&key],
@@ -103,10 +103,6 @@ fn check_auth(config: &Config, report: &mut dyn FnMut(&[&str], &str)) {
         ),
         (AuthMode::Jwt, Some(_)) | (AuthMode::Anonymous, None) => {}
     }
-}
-
-fn exceeds(part: Limit, whole: Limit) -> bool {
-    whole.get().is_some_and(|whole| part.get().is_some_and(|part| part > whole))
 }
 
 /// A browser sends `scheme://host[:port]`; an entry of another shape would never match. Whether it is one, the core says,

@@ -6,12 +6,12 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
+use switchboard_core::RoomClass;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::keys::RoomClass;
 use super::problem::{File, Place, Problems, nearest};
-use super::setting::{Raw, Secret, Section};
+use super::setting::{Key, Raw, Secret, Section};
 use super::{Config, check};
 
 /// What every variable of ours starts with.
@@ -61,7 +61,7 @@ impl Config {
         let mut config = Self::default();
         let mut notes = Notes {
             file: File { name, text },
-            catalogue: config.sections().map(|(name, section)| (name, section.keys())),
+            catalogue: config.keys().into_iter().map(|(table, key)| (table, key.name)).collect(),
             origins: BTreeMap::new(),
             problems: Problems::default(),
         };
@@ -91,20 +91,20 @@ impl Config {
     /// All of the file but the room classes.
     fn read_file(&mut self, table: &DeTable<'_>, notes: &mut Notes<'_>) {
         for (key, value) in table.iter().filter(|(key, _)| key.get_ref() != "rooms") {
-            let named = key.get_ref().as_ref();
-            let section = self.sections().into_iter().find(|(name, _)| *name == named);
-            match (section, value.get_ref().as_table()) {
-                (Some((name, section)), Some(table)) if !name.is_empty() => {
+            let name = key.get_ref().as_ref();
+            let is_known = notes.tables().contains(&name);
+            match value.get_ref().as_table() {
+                Some(table) if is_known => {
                     for (key, value) in table {
-                        notes.set_from_file(name, section, key, value);
+                        notes.set_from_file(name, self.table(name), key, value);
                     }
                 }
-                (Some((name, _)), None) if !name.is_empty() => {
+                Some(_) => notes.unknown_table(key),
+                None if is_known => {
                     let what = format!("`{name}` is a table: write [{name}] and its keys below");
                     notes.add(&file_place(key, false), &what);
                 }
-                (_, Some(_)) => notes.unknown_table(key),
-                (_, None) => notes.set_from_file("", &mut self.server, key, value),
+                None => notes.set_from_file("", self.table(""), key, value),
             }
         }
     }
@@ -127,8 +127,9 @@ impl Config {
             if NOT_KEYS.contains(&name) || is_service_link(name, value) {
                 continue;
             }
-            match notes.keys().find(|(section, key)| variable(section, key) == name) {
-                Some((section, key)) => self.set(section, key, value, name, notes),
+            let found = notes.catalogue.iter().find(|(table, key)| variable(table, key) == name);
+            match found.copied() {
+                Some((table, key)) => self.set(table, key, value, name, notes),
                 None => notes.unknown_variable(name),
             }
         }
@@ -137,8 +138,8 @@ impl Config {
     /// Sets a key from text that came from somewhere called `name`.
     fn set(&mut self, section: &str, key: &str, value: &str, name: &str, notes: &mut Notes<'_>) {
         let place = Place::Named(name.to_owned());
-        let found = self.sections().into_iter().find(|(name, _)| *name == section);
-        match found.and_then(|(_, section)| section.set(key, &Raw::Text(value))) {
+        let found = self.table(section).into_iter().find(|found| found.name == key);
+        match found.map(|mut key| key.value.set(&Raw::Text(value))) {
             Some(Ok(())) => {
                 notes.origins.insert(path(section, key), place);
             }
@@ -149,7 +150,8 @@ impl Config {
 
     /// Comes last: the classes inherit from what all other sources say.
     fn read_rooms(&mut self, table: &DeTable<'_>, notes: &mut Notes<'_>) {
-        let mut base = RoomClass { max_members: self.limits.max_per_room, ..RoomClass::default() };
+        let max_members = self.more_limits.max_per_room;
+        let mut base = RoomClass { max_members, ..RoomClass::default() };
         let Some((key, value)) = table.get_key_value("rooms") else {
             self.rooms.insert(String::new(), base);
             return;
@@ -173,7 +175,7 @@ impl Config {
             for (key, value) in keys {
                 notes.set_from_file(
                     &format!("rooms.{}", super::quoted(name)),
-                    &mut class,
+                    class.keys(),
                     key,
                     value,
                 );
@@ -211,8 +213,8 @@ impl Config {
 /// What is noted while loading.
 struct Notes<'a> {
     file: File<'a>,
-    /// The keys of every table.
-    catalogue: [(&'static str, &'static [&'static str]); 11],
+    /// Every key outside the room classes, with its table.
+    catalogue: Vec<(&'static str, &'static str)>,
     /// Who set a key, by `table.key`.
     origins: BTreeMap<String, Place>,
     problems: Problems,
@@ -229,19 +231,24 @@ impl Notes<'_> {
         self.add(&origin.unwrap_or(Place::Nowhere), what);
     }
 
-    fn keys(&self) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
-        self.catalogue.into_iter().flat_map(|(name, keys)| keys.iter().map(move |key| (name, *key)))
+    /// The names of the tables.
+    fn tables(&self) -> Vec<&'static str> {
+        let mut tables: Vec<_> = self.catalogue.iter().map(|(table, _)| *table).collect();
+        tables.dedup();
+        tables.retain(|table| !table.is_empty());
+        tables
     }
 
     fn set_from_file(
         &mut self,
         name: &str,
-        section: &mut dyn Section,
+        mut keys: Vec<Key<'_>>,
         key: &Spanned<impl AsRef<str>>,
         value: &Spanned<DeValue<'_>>,
     ) {
         let key_name = key.get_ref().as_ref();
-        match section.set(key_name, &Raw::Toml(value.get_ref())) {
+        let found = keys.iter_mut().find(|key| key.name == key_name);
+        match found.map(|key| key.value.set(&Raw::Toml(value.get_ref()))) {
             Some(Ok(())) => {
                 let hidden = path(name, key_name) == "auth.hs256_secret";
                 self.origins.insert(path(name, key_name), file_place(value, hidden));
@@ -250,24 +257,29 @@ impl Notes<'_> {
                 let what = format!("wrong value for `{key_name}`: {expected}");
                 self.add(&file_place(value, false), &what);
             }
-            None => self.unknown_key(name, section.keys(), key),
+            None => {
+                let names: Vec<_> = keys.iter().map(|key| key.name).collect();
+                self.unknown_key(name, &names, key);
+            }
         }
     }
 
     fn unknown_key(
         &mut self,
         section: &str,
-        keys: &'static [&'static str],
+        keys: &[&'static str],
         key: &Spanned<impl AsRef<str>>,
     ) {
         let word = key.get_ref().as_ref();
         let place = if section.is_empty() { String::new() } else { format!(" in [{section}]") };
-        let elsewhere = self.keys().find(|(_, key)| *key == word).map(|(section, _)| section);
-        let advice = match (elsewhere, nearest(word, keys.iter().copied())) {
-            (Some(""), _) => "; it belongs at the top of the file, above all tables".to_owned(),
-            (Some(section), _) => format!("; it belongs in [{section}]"),
-            (None, Some(name)) => format!("; did you mean `{name}`?"),
-            (None, None) => format!("; the keys here are {}", keys.join(", ")),
+        let elsewhere = self.catalogue.iter().find(|(_, key)| *key == word);
+        let advice = match elsewhere.map(|(table, _)| *table) {
+            Some("") => "; it belongs at the top of the file, above all tables".to_owned(),
+            Some(table) => format!("; it belongs in [{table}]"),
+            None => match nearest(word, keys.iter().copied()) {
+                Some(name) => format!("; did you mean `{name}`?"),
+                None => format!("; the keys here are {}", keys.join(", ")),
+            },
         };
         // A misspelt `hs256_secret` is a secret all the same.
         let hidden = section == "auth";
@@ -276,8 +288,8 @@ impl Notes<'_> {
 
     fn unknown_table(&mut self, key: &Spanned<impl AsRef<str>>) {
         let word = key.get_ref().as_ref();
-        let tables = self.catalogue.iter().map(|(name, _)| *name).filter(|name| !name.is_empty());
-        let tables: Vec<_> = tables.chain(["rooms"]).collect();
+        let mut tables = self.tables();
+        tables.push("rooms");
         let advice = match nearest(word, tables.iter().copied()) {
             Some(name) => format!("did you mean [{name}]?"),
             None => format!("the tables are {}", tables.join(", ")),
@@ -292,7 +304,8 @@ impl Notes<'_> {
             self.add(&place, "room classes can only be set in the file, as [rooms.\"prefix:\"]");
             return;
         }
-        let variables: Vec<_> = self.keys().map(|(section, key)| variable(section, key)).collect();
+        let variables: Vec<_> =
+            self.catalogue.iter().map(|(table, key)| variable(table, key)).collect();
         let words = variables.iter().map(|variable| variable.trim_start_matches(PREFIX));
         let advice = match nearest(word, words) {
             Some(word) => format!("did you mean {PREFIX}{word}?"),

@@ -1,13 +1,14 @@
 //! How one value is read from a file, a variable or a flag, and written back.
 //!
-//! `section!` declares a table of keys once: name, type, default and documentation. Loading, the
-//! environment variables, the list of valid names in an error, and `check-config`'s output all
-//! follow from that declaration.
+//! A table's keys are declared once, by `section!` here or by `settings!` in the core: name, type,
+//! default and text. Loading, the environment variables, the list of valid names in an error,
+//! `check-config`'s output, `switchboard.example.toml` and the README's table follow from that.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use switchboard_core::{Limit, Settings, Value};
 use toml::de::DeValue;
 
 use super::duration;
@@ -20,29 +21,54 @@ pub(crate) enum Raw<'a> {
     Toml(&'a DeValue<'a>),
 }
 
-/// A type that a key can have. `read` fails with what would have been right.
-pub(crate) trait Setting: Sized {
-    fn read(raw: &Raw<'_>) -> Result<Self, String>;
+/// A value that a key can have.
+pub(crate) trait Setting {
+    /// Takes over what was found; fails with what would have been right.
+    fn set(&mut self, raw: &Raw<'_>) -> Result<(), String>;
+
     fn show(&self) -> toml::Value;
+
+    /// The texts of which it is one, if it is.
+    fn choices(&self) -> &'static [&'static str] {
+        &[]
+    }
+}
+
+/// One key of a table.
+pub(crate) struct Key<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) text: String,
+    pub(crate) value: Box<dyn Setting + 'a>,
 }
 
 /// One table of the configuration.
 pub(crate) trait Section {
-    fn keys(&self) -> &'static [&'static str];
-    /// `None` when there is no such key.
-    fn set(&mut self, key: &str, raw: &Raw<'_>) -> Option<Result<(), String>>;
-    fn show(&self) -> Vec<(&'static str, toml::Value)>;
+    fn keys(&mut self) -> Vec<Key<'_>>;
+}
+
+/// The tables that the core declares.
+impl<T: Settings> Section for T {
+    fn keys(&mut self) -> Vec<Key<'_>> {
+        let settings = self.settings().into_iter();
+        settings
+            .map(|setting| Key {
+                name: setting.name,
+                text: setting.text,
+                value: Box::new(setting.value),
+            })
+            .collect()
+    }
 }
 
 /// Declares a table: a struct with its defaults, and its `Section`.
 macro_rules! section {
     ($(#[$about:meta])* $name:ident {
-        $($(#[$key_about:meta])* $key:ident: $kind:ty = $default:expr,)*
+        $($(#[doc = $text:literal])* $key:ident: $kind:ty = $default:expr,)*
     }) => {
         $(#[$about])*
         #[derive(Clone, Debug, PartialEq)]
         pub(crate) struct $name {
-            $($(#[$key_about])* pub(crate) $key: $kind,)*
+            $($(#[doc = $text])* pub(crate) $key: $kind,)*
         }
 
         impl Default for $name {
@@ -52,19 +78,12 @@ macro_rules! section {
         }
 
         impl Section for $name {
-            fn keys(&self) -> &'static [&'static str] {
-                &[$(stringify!($key)),*]
-            }
-
-            fn set(&mut self, key: &str, raw: &Raw<'_>) -> Option<Result<(), String>> {
-                match key {
-                    $(stringify!($key) => Some(Setting::read(raw).map(|value| self.$key = value)),)*
-                    _ => None,
-                }
-            }
-
-            fn show(&self) -> Vec<(&'static str, toml::Value)> {
-                vec![$((stringify!($key), self.$key.show())),*]
+            fn keys(&mut self) -> Vec<Key<'_>> {
+                vec![$(Key {
+                    name: stringify!($key),
+                    text: [$($text.trim()),*].join(" "),
+                    value: Box::new(&mut self.$key),
+                }),*]
             }
         }
     };
@@ -78,16 +97,20 @@ macro_rules! choice {
         pub(crate) enum $name { $($(#[$value_about])* $value,)* }
 
         impl Setting for $name {
-            fn read(raw: &Raw<'_>) -> Result<Self, String> {
-                let text = raw.text();
-                match text {
-                    $(Some($text) => Ok(Self::$value),)*
-                    _ => Err($crate::config::setting::one_of(text, &[$($text),*])),
-                }
+            fn set(&mut self, raw: &Raw<'_>) -> Result<(), String> {
+                *self = match raw.text() {
+                    $(Some($text) => Self::$value,)*
+                    text => return Err($crate::config::setting::one_of(text, self.choices())),
+                };
+                Ok(())
             }
 
             fn show(&self) -> toml::Value {
                 match self { $(Self::$value => $text,)* }.into()
+            }
+
+            fn choices(&self) -> &'static [&'static str] {
+                &[$($text),*]
             }
         }
     };
@@ -95,7 +118,7 @@ macro_rules! choice {
 
 pub(crate) use {choice, section};
 
-/// The error text of a `choice!`.
+/// The error text of a choice.
 pub(crate) fn one_of(found: Option<&str>, allowed: &[&'static str]) -> String {
     let list: Vec<_> = allowed.iter().map(|name| format!("{name:?}")).collect();
     let expected = format!("expected {}", list.join(" or "));
@@ -114,53 +137,112 @@ impl Raw<'_> {
     }
 }
 
-/// A number of which 0 means that there is no limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limit(pub(crate) usize);
+/// A whole number, from 0.
+fn number(raw: &Raw<'_>) -> Result<usize, String> {
+    match raw {
+        Raw::Text(text) => text.parse().ok(),
+        Raw::Toml(value) => value
+            .as_integer()
+            .and_then(|number| usize::from_str_radix(number.as_str(), number.radix()).ok()),
+    }
+    // What is shown is a TOML integer, so nothing beyond its range is taken either.
+    .filter(|number| i64::try_from(*number).is_ok())
+    .ok_or_else(|| "expected a whole number, 0 or more".to_owned())
+}
 
-impl Limit {
-    /// The limit, or `None` when it is switched off.
-    pub(crate) fn get(self) -> Option<usize> {
-        (self.0 > 0).then_some(self.0)
+fn clamp(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn integer(number: usize) -> toml::Value {
+    toml::Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+/// In a file, 0 switches a bound off.
+impl Setting for Value<'_> {
+    fn set(&mut self, raw: &Raw<'_>) -> Result<(), String> {
+        match self {
+            Self::Flag(flag) => return flag.set(raw),
+            Self::Duration(duration) => return duration.set(raw),
+            Self::Limit(limit) => return limit.set(raw),
+            Self::Count(count) => return count.set(raw),
+            Self::Number(count) => **count = clamp(number(raw)?),
+            Self::Bound(bound) => {
+                **bound = Some(number(raw)?).filter(|n| *n > 0).unwrap_or(usize::MAX)
+            }
+            Self::Strikes(bound) => {
+                **bound = Some(number(raw)?).filter(|n| *n > 0).map_or(u32::MAX, clamp);
+            }
+            Self::Choice(choice) => {
+                let text = raw.text();
+                if !text.is_some_and(|text| choice.choose(text)) {
+                    return Err(one_of(text, choice.names()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn show(&self) -> toml::Value {
+        match self {
+            Self::Flag(flag) => flag.show(),
+            Self::Duration(duration) => duration.show(),
+            Self::Limit(limit) => limit.show(),
+            Self::Count(count) => count.show(),
+            Self::Number(count) => integer(**count as usize),
+            Self::Bound(bound) => integer(if **bound == usize::MAX { 0 } else { **bound }),
+            Self::Strikes(bound) => integer(if **bound == u32::MAX { 0 } else { **bound as usize }),
+            Self::Choice(choice) => choice.name().into(),
+        }
+    }
+
+    fn choices(&self) -> &'static [&'static str] {
+        if let Self::Choice(choice) = self { choice.names() } else { &[] }
+    }
+}
+
+impl<T: Setting> Setting for &mut T {
+    fn set(&mut self, raw: &Raw<'_>) -> Result<(), String> {
+        (**self).set(raw)
+    }
+
+    fn show(&self) -> toml::Value {
+        (**self).show()
+    }
+
+    fn choices(&self) -> &'static [&'static str] {
+        (**self).choices()
     }
 }
 
 impl Setting for Limit {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
-        match raw {
-            Raw::Text(text) => text.parse().ok(),
-            Raw::Toml(value) => value
-                .as_integer()
-                .and_then(|number| usize::from_str_radix(number.as_str(), number.radix()).ok()),
-        }
-        // What is shown is a TOML integer, so nothing beyond its range is taken either.
-        .filter(|number| i64::try_from(*number).is_ok())
-        .map(Self)
-        .ok_or_else(|| "expected a whole number, 0 or more".to_owned())
+    fn set(&mut self, raw: &Raw<'_>) -> Result<(), String> {
+        number(raw).map(|number| *self = Self::zero_is_none(clamp(number)))
     }
 
     fn show(&self) -> toml::Value {
-        toml::Value::Integer(i64::try_from(self.0).unwrap_or(i64::MAX))
+        integer(self.get().unwrap_or(0) as usize)
     }
 }
 
 impl Setting for usize {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
-        Limit::read(raw).map(|Limit(number)| number)
+    fn set(&mut self, raw: &Raw<'_>) -> Result<(), String> {
+        number(raw).map(|number| *self = number)
     }
 
     fn show(&self) -> toml::Value {
-        Limit(*self).show()
+        integer(*self)
     }
 }
 
 impl Setting for bool {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
-        match raw {
+    fn set(&mut self, raw: &Raw<'_>) -> Result<(), String> {
+        *self = match raw {
             Raw::Text(text) => text.parse().ok(),
             Raw::Toml(value) => value.as_bool(),
         }
-        .ok_or_else(|| "expected true or false".to_owned())
+        .ok_or_else(|| "expected true or false".to_owned())?;
+        Ok(())
     }
 
     fn show(&self) -> toml::Value {
@@ -169,8 +251,10 @@ impl Setting for bool {
 }
 
 impl Setting for String {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
-        raw.text().map(str::to_owned).ok_or_else(|| "expected text in quotes".to_owned())
+    fn set(&mut self, raw: &Raw<'_>) -> Result<(), String> {
+        let text = raw.text().ok_or_else(|| "expected text in quotes".to_owned())?;
+        text.clone_into(self);
+        Ok(())
     }
 
     fn show(&self) -> toml::Value {
@@ -179,8 +263,11 @@ impl Setting for String {
 }
 
 impl Setting for PathBuf {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
-        String::read(raw).map(Self::from)
+    fn set(&mut self, raw: &Raw<'_>) -> Result<(), String> {
+        let mut path = String::new();
+        path.set(raw)?;
+        *self = path.into();
+        Ok(())
     }
 
     fn show(&self) -> toml::Value {
@@ -189,8 +276,8 @@ impl Setting for PathBuf {
 }
 
 impl Setting for Duration {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
-        match raw {
+    fn set(&mut self, raw: &Raw<'_>) -> Result<(), String> {
+        *self = match raw {
             Raw::Text(text) => duration::parse(text),
             Raw::Toml(DeValue::String(text)) => duration::parse(text),
             Raw::Toml(value) => {
@@ -200,7 +287,8 @@ impl Setting for Duration {
                 let seconds = number.and_then(|number| number.parse().ok());
                 seconds.map_or_else(|| Err(duration::EXPECTED.to_owned()), duration::from_seconds)
             }
-        }
+        }?;
+        Ok(())
     }
 
     fn show(&self) -> toml::Value {
@@ -209,9 +297,16 @@ impl Setting for Duration {
 }
 
 /// Empty text is the same as leaving the key out, so that a variable can unset what a file sets.
-impl<T: Setting> Setting for Option<T> {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
-        if raw.text() == Some("") { Ok(None) } else { T::read(raw).map(Some) }
+impl<T: Setting + Default> Setting for Option<T> {
+    fn set(&mut self, raw: &Raw<'_>) -> Result<(), String> {
+        *self = if raw.text() == Some("") {
+            None
+        } else {
+            let mut value = T::default();
+            value.set(raw)?;
+            Some(value)
+        };
+        Ok(())
     }
 
     fn show(&self) -> toml::Value {
@@ -221,19 +316,20 @@ impl<T: Setting> Setting for Option<T> {
 
 /// In a variable, the entries are separated by commas.
 impl Setting for Vec<String> {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
-        match raw {
+    fn set(&mut self, raw: &Raw<'_>) -> Result<(), String> {
+        *self = match raw {
             Raw::Text(text) => {
                 let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-                Ok(entries.map(str::to_owned).collect())
+                entries.map(str::to_owned).collect()
             }
             Raw::Toml(value) => value
                 .as_array()
                 .and_then(|list| {
                     list.iter().map(|e| e.get_ref().as_str().map(str::to_owned)).collect()
                 })
-                .ok_or_else(|| r#"expected a list of texts, such as ["a", "b"]"#.to_owned()),
-        }
+                .ok_or_else(|| r#"expected a list of texts, such as ["a", "b"]"#.to_owned())?,
+        };
+        Ok(())
     }
 
     fn show(&self) -> toml::Value {
@@ -242,7 +338,7 @@ impl Setting for Vec<String> {
 }
 
 /// A text that is never printed, not even by `Debug`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Secret(pub(crate) String);
 
 impl Secret {
@@ -258,8 +354,8 @@ impl fmt::Debug for Secret {
 }
 
 impl Setting for Secret {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
-        String::read(raw).map(Self)
+    fn set(&mut self, raw: &Raw<'_>) -> Result<(), String> {
+        self.0.set(raw)
     }
 
     fn show(&self) -> toml::Value {

@@ -1,7 +1,12 @@
-use super::keys::{CapacityAnswer, HeartbeatMode, Overflow, Publish, UserLimitPolicy};
-use super::*;
 use std::ffi::OsString;
+use std::path::Path;
 use std::time::Duration;
+use std::{env, fs};
+
+use switchboard_core::{HeartbeatMode, Limit, Overflow, Publishers, UserLimitPolicy};
+
+use super::keys::CapacityAnswer;
+use super::*;
 
 const EXAMPLE: &str = include_str!("../../switchboard.example.toml");
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -41,28 +46,31 @@ fn the_example_file_is_exactly_the_defaults() {
     assert_eq!(file(""), Config::default());
 }
 
+/// Compares a file with what it ought to be, or writes it anew:
+/// `SWITCHBOARD_UPDATE=1 cargo test --package switchboard --lib config`.
+fn follows(path: &str, expected: impl FnOnce(&str) -> String) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let found = fs::read_to_string(&path).unwrap();
+    let expected = expected(&found);
+    if env::var_os("SWITCHBOARD_UPDATE").is_some() {
+        fs::write(path, expected).unwrap();
+    } else {
+        assert_eq!(found, expected, "{} is not what the declarations say", path.display());
+    }
+}
+
 #[test]
-fn the_example_file_explains_every_key() {
-    let mut table = String::new();
-    let mut found = Vec::new();
-    let mut previous = "";
-    for line in EXAMPLE.lines() {
-        if line.starts_with('[') {
-            table = line.to_owned();
-        } else if let Some((key, _)) = line.trim_start_matches("# ").split_once(" = ") {
-            assert!(previous.starts_with("# "), "{key} has no comment above it");
-            found.push(format!("{table}{key}"));
-        }
-        previous = line;
-    }
-    let shown = Config::default().to_string();
-    let mut table = "";
-    for line in shown.lines() {
-        match line.split_once(" = ") {
-            Some((key, _)) => assert!(found.contains(&format!("{table}{key}")), "{table}{key}"),
-            None => table = line,
-        }
-    }
+fn the_example_file_follows_from_the_declarations() {
+    follows("switchboard.example.toml", |_| document::example());
+}
+
+#[test]
+fn the_table_in_the_readme_follows_from_the_declarations() {
+    follows("../README.md", |readme| {
+        let (before, rest) = readme.split_once("| key | default | meaning |").unwrap();
+        let (_, after) = rest.split_once("\n\n").unwrap();
+        format!("{before}{}\n{after}", document::limits_table())
+    });
 }
 
 #[test]
@@ -94,7 +102,7 @@ fn every_table_is_read() {
     assert_eq!(config.log.format, LogFormat::Json);
     assert!(!config.dashboard.enabled);
     let class = &config.rooms[""];
-    assert_eq!((class.overflow, class.publish), (Overflow::Conflate, Publish::Server));
+    assert_eq!((class.overflow, class.publish), (Overflow::Conflate, Publishers::Server));
 }
 
 #[test]
@@ -105,7 +113,7 @@ fn the_load_profile_is_valid() {
          [log]\nlevel = \"warn\"",
     );
     assert_eq!(config.limits.max_connections.get(), Some(20_000));
-    assert_eq!(config.limits.messages_per_second.get(), None);
+    assert_eq!(config.limits.messages.per_second, 0);
     assert_eq!(config.rooms[""].max_members.get(), Some(20_000));
     assert!(!config.rooms[""].presence);
     assert_eq!(config.log.level, "warn");
@@ -118,11 +126,11 @@ fn a_class_inherits_what_it_leaves_out() {
          [rooms.\"\"]\necho = false\npresence_grace = \"9s\"\n[rooms.\"game:\"]\nmax_members = 2",
     );
     let lobby = &config.rooms[""];
-    assert_eq!((lobby.max_members, lobby.echo), (Limit(7), false));
+    assert_eq!((lobby.max_members, lobby.echo), (Limit::at_most(7), false));
     let game = &config.rooms["game:"];
-    assert_eq!((game.max_members, game.echo), (Limit(2), false));
+    assert_eq!((game.max_members, game.echo), (Limit::at_most(2), false));
     let chess = &config.rooms["game:chess:"];
-    assert_eq!((chess.max_members, chess.echo), (Limit(7), true));
+    assert_eq!((chess.max_members, chess.echo), (Limit::at_most(7), true));
     assert_eq!(chess.presence_grace, Duration::from_secs(9));
 }
 
@@ -138,8 +146,8 @@ fn variables_beat_the_file_and_flags_beat_variables() {
         Override { name: "--listen", section: "", key: "listen", value: "127.0.0.1:3".to_owned() };
     let config = load(text, &variables, &[flag]).unwrap();
     assert_eq!(config.server.listen, "127.0.0.1:3");
-    assert_eq!(config.limits.max_connections, Limit(2));
-    assert_eq!(config.limits.max_per_user, Limit(1));
+    assert_eq!(config.limits.max_connections, Limit::at_most(2));
+    assert_eq!(config.limits.max_per_user, Limit::at_most(1));
 }
 
 #[test]

@@ -9,8 +9,8 @@ use switchboard_conformance::client::{CLOSE, closing};
 
 #[test]
 fn the_application_hears_how_a_connection_ended() {
-    let limits = Limits { idle_timeout: Duration::from_millis(300), ..roomy() };
-    let server = Running::start(plain().limits(limits));
+    let heartbeat = Heartbeat { idle_timeout: Duration::from_millis(300), ..Heartbeat::default() };
+    let server = Running::start(plain().limits(roomy()).heartbeat(heartbeat));
     let mut client = server.connect("/ws/lobby");
     client.send(CLOSE, closing(3001, "enough"));
     client.rest();
@@ -34,6 +34,7 @@ fn the_application_hears_of_one_that_shows_no_life() {
         interval: Duration::from_millis(100),
         stale_after: Duration::from_millis(400),
         mode: HeartbeatMode::Protocol,
+        ..Heartbeat::default()
     };
     let server = Running::start(plain().heartbeat(heartbeat));
     let mut stale = server.connect("/ws?user=stale");
