@@ -139,7 +139,7 @@ fn another_format_and_what_contradicts_itself_are_named() {
     let mut segment = segment(HASHED);
     segment[0] += 1;
     let (_, trouble) = play(&segment).expect_err("another format");
-    assert_eq!(trouble, Trouble::Format(2));
+    assert_eq!(trouble, Trouble::Format(3));
     assert!(trouble.to_string().contains("replay it with the version that recorded it"));
 
     let (hub, _) = hub();
@@ -147,7 +147,7 @@ fn another_format_and_what_contradicts_itself_are_named() {
     let mut bytes = whole.clone();
     bytes[0] += 1;
     let damaged = Hub::restore(&bytes).expect_err("another format").to_string();
-    assert_eq!(damaged, "the checkpoint is damaged: it has the format 2, this version knows 1");
+    assert_eq!(damaged, "the checkpoint is damaged: it has the format 3, this version knows 2");
     let damaged = Hub::restore(&whole[..whole.len() / 2]).expect_err("a half").to_string();
     assert_eq!(damaged, "the checkpoint is damaged: it ends too early");
 
