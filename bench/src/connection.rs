@@ -6,8 +6,9 @@ use std::net::TcpStream;
 
 use polling::{Event, PollMode, Poller};
 use socket2::{Domain, Protocol, Socket, Type};
-use switchboard_engine::client::Stream;
+use switchboard_engine::client::{Stream, Upgrade, Upgraded};
 
+use crate::failure;
 use crate::target::{Place, Target};
 
 /// What a slow connection's socket takes without being read. Loopback would take megabytes.
@@ -76,6 +77,8 @@ pub(crate) enum Flow {
 pub(crate) struct Connection {
     socket: Option<(TcpStream, Stream)>,
     is_secure: bool,
+    /// The handshake, while it lasts.
+    upgrade: Option<Upgrade>,
     pub(crate) stage: Stage,
     /// Tells this connection from earlier ones at the same place of the table.
     pub(crate) generation: u32,
@@ -95,6 +98,7 @@ impl Connection {
         Self {
             socket: None,
             is_secure: false,
+            upgrade: None,
             stage: Stage::Dialing,
             generation,
             place,
@@ -142,6 +146,28 @@ impl Connection {
         Ok(socket.peer_addr().is_ok())
     }
 
+    /// Asks for the upgrade.
+    pub(crate) fn ask(&mut self, target: &Target) {
+        let (upgrade, request) = target.request(self.place);
+        self.upgrade = Some(upgrade);
+        self.stage = Stage::Upgrading;
+        self.write(&request);
+    }
+
+    /// Takes bytes of the answer to the upgrade. Once it is complete, returns the bytes that follow its head, or why there
+    /// is no connection; `ended` says that no more will come.
+    pub(crate) fn answer(&mut self, bytes: &[u8], ended: bool) -> Option<Result<Vec<u8>, String>> {
+        let answer = match self.upgrade.as_mut()?.feed(bytes, ended)? {
+            Upgraded::Open(behind) => Ok(behind),
+            Upgraded::Refused { status, reason, body, .. } => {
+                Err(failure::refusal(status, &reason, &body))
+            }
+            Upgraded::Failed(why) => Err(why),
+        };
+        self.upgrade = None;
+        Some(answer)
+    }
+
     /// Reads behind what was kept.
     pub(crate) fn read(&mut self, buffer: &mut Vec<u8>, size: usize) -> Flow {
         let Some((socket, stream)) = &mut self.socket else { return Flow::Nothing };
@@ -176,10 +202,6 @@ impl Connection {
         self.unread.extend_from_slice(bytes);
     }
 
-    pub(crate) fn kept(&self) -> &[u8] {
-        &self.unread
-    }
-
     pub(crate) fn unsent(&self) -> usize {
         self.unsent.len()
     }
@@ -209,6 +231,7 @@ impl Connection {
             // It fails only for a socket that could not be added either.
             let _ = poller.delete(socket);
         }
+        self.upgrade = None;
         self.unread = Vec::new();
         self.parts = Vec::new();
         self.unsent = Vec::new();

@@ -12,7 +12,6 @@ use crate::connection::{Connection, Ended, Flow, Stage};
 use crate::figures::Times;
 use crate::target::{Place, Target};
 use crate::template::Step;
-use crate::upgrade::Answer;
 use crate::{frame, template};
 
 /// Bytes that one call reads; one buffer for all connections.
@@ -245,11 +244,7 @@ impl<'t> Crowd<'t> {
         if self.connections[at].stage == Stage::Dialing {
             match self.connections[at].connected() {
                 Ok(false) => return,
-                Ok(true) => {
-                    let request = self.target.request(self.connections[at].place);
-                    self.connections[at].stage = Stage::Upgrading;
-                    self.connections[at].write(request.as_bytes());
-                }
+                Ok(true) => self.connections[at].ask(self.target),
                 Err(why) => return self.end(at, Ended::Failed(why), watcher),
             }
         }
@@ -287,11 +282,11 @@ impl<'t> Crowd<'t> {
     }
 
     /// A server that refuses may mark the end of its answer by hanging up.
-    fn last_words(&self, at: usize, how: Ended) -> Ended {
-        let connection = &self.connections[at];
+    fn last_words(&mut self, at: usize, how: Ended) -> Ended {
+        let connection = &mut self.connections[at];
         if connection.stage == Stage::Upgrading
             && matches!(how, Ended::HungUp)
-            && let Answer::Refused(why) = self.target.key.answer(connection.kept(), true)
+            && let Some(Err(why)) = connection.answer(&[], true)
         {
             return Ended::Refused(why);
         }
@@ -306,14 +301,14 @@ impl<'t> Crowd<'t> {
             let rest = &bytes[used..];
             match self.connections[at].stage {
                 Stage::Over | Stage::Dialing => return used,
-                Stage::Upgrading => match self.target.key.answer(rest, false) {
-                    Answer::Incomplete => return used,
-                    Answer::Open(length) => {
-                        used += length;
+                Stage::Upgrading => match self.connections[at].answer(rest, false) {
+                    None => return bytes.len(),
+                    Some(Ok(behind)) => {
+                        used = bytes.len() - behind.len();
                         self.connections[at].stage = Stage::Greeting(0);
                         self.greet(at, watcher);
                     }
-                    Answer::Refused(why) => {
+                    Some(Err(why)) => {
                         self.end(at, Ended::Refused(why), watcher);
                         return used;
                     }

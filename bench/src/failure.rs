@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+/// Bytes of a refusal's body that are shown.
+const SHOWN: usize = 300;
+
 /// Words of a reason, and the setting that is behind it.
 const SETTINGS: [(&str, &str); 7] = [
     ("server_full", "max_connections in [limits]"),
@@ -17,6 +20,18 @@ const SETTINGS: [(&str, &str); 7] = [
 pub(crate) fn advice(text: &str) -> Option<String> {
     let (_, setting) = SETTINGS.iter().find(|(word, _)| text.contains(word))?;
     Some(format!("on a Switchboard server that is {setting}; 0 switches a limit off"))
+}
+
+/// An HTTP response that is not the upgrade, on one line.
+pub(crate) fn refusal(status: u16, reason: &str, body: &[u8]) -> String {
+    let shown: String = String::from_utf8_lossy(&body[..body.len().min(SHOWN)])
+        .chars()
+        .map(|char| if char.is_control() { ' ' } else { char })
+        .collect();
+    let text = format!("HTTP {status} {reason}");
+    let shown = shown.trim();
+    let separator = if shown.is_empty() { "" } else { ": " };
+    format!("{}{separator}{shown}", text.trim())
 }
 
 /// Reasons, the most frequent first.
@@ -44,6 +59,16 @@ pub(crate) fn explain(reasons: &BTreeMap<String, u64>, samples: &[String]) -> St
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_shows_its_body_on_one_line() {
+        assert_eq!(
+            refusal(503, "Service Unavailable", b" fu\nll\n"),
+            "HTTP 503 Service Unavailable: fu ll"
+        );
+        assert_eq!(refusal(404, "Not Found", b""), "HTTP 404 Not Found");
+        assert_eq!(refusal(404, "", &[b'x'; 999]).len(), "HTTP 404: ".len() + SHOWN);
+    }
 
     #[test]
     fn a_refusal_names_the_setting() {

@@ -18,7 +18,6 @@ mod scenario;
 mod target;
 mod template;
 mod text;
-mod upgrade;
 mod visits;
 
 use std::error::Error;

@@ -7,11 +7,10 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
 
-use switchboard_engine::client::{Address, Stream, Tls};
+use switchboard_engine::client::{Address, Stream, Tls, Upgrade};
 
 use crate::template::{NAMES, Template};
 use crate::text::Text;
-use crate::upgrade::Key;
 
 /// How long the first attempt to reach the server may take.
 const REACHABLE: Duration = Duration::from_secs(5);
@@ -32,7 +31,6 @@ pub(crate) struct Target {
     tls: Tls,
     pub(crate) at: SocketAddr,
     pub(crate) template: Template,
-    pub(crate) key: Key,
     run: u16,
 }
 
@@ -61,7 +59,7 @@ impl Target {
             }
         };
         let at = reach(&address)?;
-        Ok(Self { host: host.to_owned(), address, path, tls, at, template, key: Key::new(), run })
+        Ok(Self { host: host.to_owned(), address, path, tls, at, template, run })
     }
 
     /// Whether the server can tell one room from another.
@@ -78,14 +76,15 @@ impl Target {
         Stream::new(&self.address, &self.tls).map_err(|error| error.to_string())
     }
 
-    pub(crate) fn request(&self, place: Place) -> String {
-        let headers: String = self
-            .template
-            .headers
-            .iter()
-            .map(|header| format!("{}\r\n", self.fill(header, place)))
-            .collect();
-        self.key.request(&self.host, &self.fill(&self.path, place), &headers)
+    /// Begins the handshake of one connection, and returns the bytes of its request.
+    pub(crate) fn request(&self, place: Place) -> (Upgrade, Vec<u8>) {
+        let mut headers =
+            format!("User-Agent: switchboard-bench/{}\r\n", env!("CARGO_PKG_VERSION"));
+        for header in &self.template.headers {
+            headers.push_str(&self.fill(header, place));
+            headers.push_str("\r\n");
+        }
+        Upgrade::request(&self.host, &self.fill(&self.path, place), &headers)
     }
 
     pub(crate) fn fill(&self, text: &Text, place: Place) -> String {
@@ -150,7 +149,8 @@ mod tests {
             ("", "GET / HTTP/1.1\r\n"),
         ] {
             let target = target(&listener, path).unwrap();
-            let request = target.request(place);
+            let (_, request) = target.request(place);
+            let request = String::from_utf8(request).unwrap();
             assert!(request.starts_with(line), "{request}");
             let host = format!("\r\nHost: {}\r\n", listener.local_addr().unwrap());
             assert!(request.contains(&host), "{request}");

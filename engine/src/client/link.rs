@@ -18,7 +18,7 @@ use super::address::Address;
 use super::setup::Setup;
 use super::shell::DialOrder;
 use super::stream::Stream;
-use super::upgrade::{Upgrade, Upgraded};
+use super::upgrade::{self, Upgrade, Upgraded};
 use std::io::{self, Read, Write};
 use switchboard_core::client::{CloseFrame, Outbound, ServerMessage};
 
@@ -213,8 +213,8 @@ impl Link {
                 found(Arrived::Opened);
                 self.frames(&rest, found)
             }
-            Some(Upgraded::Refused { status, retry_after, why }) => {
-                Err(Over::Refused { status, retry_after, why })
+            Some(Upgraded::Refused { status, retry_after, body, .. }) => {
+                Err(Over::Refused { status, retry_after, why: upgrade::explain(status, &body) })
             }
             Some(Upgraded::Failed(why)) => Err(Over::Failed(why)),
         }

@@ -27,3 +27,4 @@ pub use setup::Setup;
 pub use shell::{DialOrder, Orders, Outside, Shell};
 pub use stream::Stream;
 pub use tls::{Tls, TlsError};
+pub use upgrade::{Upgrade, Upgraded};

@@ -16,30 +16,50 @@ use super::shell::DialOrder;
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 const MAX_HEADERS: usize = 64;
 
-/// An upgrade that has been asked for.
+/// The client's half of a handshake whose request is out. The answer is fed in as it arrives.
 #[derive(Debug)]
-pub(super) struct Upgrade {
+pub struct Upgrade {
     accept: String,
     answer: Vec<u8>,
 }
 
-/// What came of it.
-#[derive(Debug)]
-pub(super) enum Upgraded {
-    /// The connection is open; these bytes came behind the answer.
+/// What the server answered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Upgraded {
+    /// The connection is open. These bytes, the first frames, followed the head.
     Open(Vec<u8>),
+    /// The server refused, as an HTTP response.
     Refused {
+        /// The status code.
         status: u16,
+        /// The reason phrase, which may be empty.
+        reason: String,
+        /// The seconds of `Retry-After`.
         retry_after: Option<Duration>,
-        why: String,
+        /// What has arrived of the body.
+        body: Vec<u8>,
     },
+    /// The answer is not that of a WebSocket server, or the server hung up; the text says which.
     Failed(String),
 }
 
 impl Upgrade {
-    /// Asks; the bytes are to be sent.
-    pub(super) fn ask(address: &Address, dial: &DialOrder) -> (Self, Vec<u8>) {
+    /// Begins a handshake, and returns the bytes of its request.
+    ///
+    /// Each of the `headers` ends in `\r\n`. Nothing is escaped: a line break in an argument would
+    /// begin another header.
+    pub fn request(host: &str, target: &str, headers: &str) -> (Self, Vec<u8>) {
         let key = generate_key();
+        let head = format!(
+            "GET {target} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n{headers}\r\n"
+        );
+        let upgrade = Self { accept: derive_accept_key(key.as_bytes()), answer: Vec::new() };
+        (upgrade, head.into_bytes())
+    }
+
+    /// The same for one of Switchboard's clients.
+    pub(super) fn ask(address: &Address, dial: &DialOrder) -> (Self, Vec<u8>) {
         let position = dial.last_event_id.map(|position| position.to_string());
         let session = dial.session.as_ref().map(|session| session.as_str());
         let target = address.target(&[
@@ -47,24 +67,18 @@ impl Upgrade {
             ("session", session),
             ("last_event_id", position.as_deref()),
         ]);
-        let mut head = format!(
-            "GET {target} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\nUser-Agent: switchboard/{}\r\n",
-            address.host_header(),
-            env!("CARGO_PKG_VERSION"),
-        );
+        let mut headers = format!("User-Agent: switchboard/{}\r\n", env!("CARGO_PKG_VERSION"));
         if let Some(token) = &dial.token {
             // A line break would begin another header; a server that gets a part refuses it.
             let token: String = token.as_str().chars().filter(|c| !c.is_control()).collect();
-            head.push_str(&format!("Authorization: Bearer {token}\r\n"));
+            headers.push_str(&format!("Authorization: Bearer {token}\r\n"));
         }
-        head.push_str("\r\n");
-        let upgrade = Self { accept: derive_accept_key(key.as_bytes()), answer: Vec::new() };
-        (upgrade, head.into_bytes())
+        Self::request(&address.host_header(), &target, &headers)
     }
 
-    /// Takes what was received; `ended` says that nothing more will come.
-    pub(super) fn feed(&mut self, bytes: &[u8], ended: bool) -> Option<Upgraded> {
+    /// Takes bytes of the answer, and returns the outcome once it is known. `ended` says that no more
+    /// will come.
+    pub fn feed(&mut self, bytes: &[u8], ended: bool) -> Option<Upgraded> {
         self.answer.extend_from_slice(bytes);
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut response = httparse::Response::new(&mut headers);
@@ -102,12 +116,17 @@ impl Upgrade {
             || expected.is_some_and(|expected| body.len() >= expected);
         let retry_after =
             header("retry-after").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
-        is_whole.then(|| Upgraded::Refused { status, retry_after, why: reason(status, body) })
+        is_whole.then(|| Upgraded::Refused {
+            status,
+            reason: response.reason.unwrap_or_default().to_owned(),
+            retry_after,
+            body: body.to_vec(),
+        })
     }
 }
 
-/// What a refusal says to people.
-fn reason(status: u16, body: &[u8]) -> String {
+/// Says in words why the server refused.
+pub(super) fn explain(status: u16, body: &[u8]) -> String {
     let body: Option<Value> = serde_json::from_slice(body).ok();
     let said = |name: &str| body.as_ref()?.get("error")?.get(name)?.as_str();
     match (said("code"), said("message")) {
@@ -123,6 +142,14 @@ mod tests {
 
     fn asked() -> Upgrade {
         Upgrade { accept: "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_owned(), answer: Vec::new() }
+    }
+
+    #[test]
+    fn a_request_is_one_of_http() {
+        let (_, request) = Upgrade::request("h:1", "/ws?a", "X: y\r\n");
+        let request = String::from_utf8(request).unwrap();
+        assert!(request.starts_with("GET /ws?a HTTP/1.1\r\nHost: h:1\r\n"), "{request}");
+        assert!(request.ends_with("\r\nX: y\r\n\r\n"), "{request}");
     }
 
     #[test]
@@ -151,19 +178,24 @@ mod tests {
         );
         let mut upgrade = asked();
         assert!(upgrade.feed(head.as_bytes(), false).is_none());
-        let Some(Upgraded::Refused { status, retry_after, why }) =
-            upgrade.feed(body.as_bytes(), false)
-        else {
-            panic!()
+        let refused = upgrade.feed(body.as_bytes(), false);
+        let expected = Upgraded::Refused {
+            status: 503,
+            reason: "Service Unavailable".to_owned(),
+            retry_after: Some(Duration::from_secs(7)),
+            body: body.as_bytes().to_vec(),
         };
-        assert_eq!((status, retry_after), (503, Some(Duration::from_secs(7))));
-        assert_eq!(why, "503 server_full: 500 of 500");
-        let Some(Upgraded::Refused { why, .. }) =
-            asked().feed(b"HTTP/1.1 404 Not Found\r\n\r\nno", true)
-        else {
-            panic!()
+        assert_eq!(refused, Some(expected));
+        assert_eq!(explain(503, body.as_bytes()), "503 server_full: 500 of 500");
+        let refused = asked().feed(b"HTTP/1.1 404 Not Found\r\n\r\nno", true);
+        let expected = Upgraded::Refused {
+            status: 404,
+            reason: "Not Found".to_owned(),
+            retry_after: None,
+            body: b"no".to_vec(),
         };
-        assert_eq!(why, "the server answered with HTTP status 404");
+        assert_eq!(refused, Some(expected));
+        assert_eq!(explain(404, b"no"), "the server answered with HTTP status 404");
     }
 
     #[test]
