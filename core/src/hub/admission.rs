@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use crate::hub::action::{Notice, Queued};
 use crate::hub::config::UserLimitPolicy;
 use crate::hub::event::Ticket;
-use crate::protocol::close::{CloseReason, Disconnect, Ending, Rejection};
+use crate::protocol::close::{CloseReason, Ending, Rejection};
 use crate::protocol::id::ConnectionId;
 use crate::protocol::name::{RoomName, UserName};
 use crate::protocol::position::{Position, Session};
@@ -18,7 +18,7 @@ use crate::protocol::to_client::{Message, Welcome};
 use super::Hub;
 use super::keys::RoomKey;
 use super::presence::Exit;
-use super::tables::connection::{Membership, Memberships, Phase, Seat};
+use super::tables::connection::{Connection, Membership, Memberships, Phase, Seat};
 
 /// As many as most connections have rooms need no memory of their own.
 type Few<T> = SmallVec<[T; 2]>;
@@ -110,6 +110,24 @@ impl Hub {
             self.connections.get(id).is_some_and(|c| c.is_open() || c.is_reserved())
         };
         connections.iter().copied().min_by_key(|&id| (is_there(id), id.generation()))
+    }
+
+    /// Takes everything from a connection but its seat on the server, and closes it. Answers the rooms in which its user still
+    /// is for the others; nobody has a seat there for it any more, and the rooms are still to be dropped if they are empty.
+    fn hand_over(&mut self, id: ConnectionId) -> Vec<RoomKey> {
+        let (mut present, mut absent) = (Vec::new(), Vec::new());
+        while let Some((key, _, seat)) = self.vacate_last(id) {
+            if seat.is_present() { &mut present } else { &mut absent }.push(key);
+        }
+        for key in absent {
+            self.drop_room_if_empty(key);
+        }
+        if self.connections.get(id).is_some_and(Connection::is_held) {
+            self.end(id, Ending::Closed(CloseReason::Replaced));
+        } else {
+            self.close(id, CloseReason::Replaced);
+        }
+        present
     }
 
     fn reserve(
@@ -218,17 +236,5 @@ impl Hub {
         if self.drain.is_some() {
             self.send_away(id);
         }
-    }
-
-    pub(super) fn disconnected(&mut self, id: ConnectionId, how: Disconnect) {
-        if self.connections.get(id).is_none() {
-            return self.stale(id);
-        }
-        let ending = match how {
-            Disconnect::ByPeer(code) => Ending::ByPeer(code),
-            Disconnect::Lost => Ending::Lost,
-            Disconnect::HandshakeFailed => Ending::HandshakeFailed,
-        };
-        self.end(id, ending);
     }
 }

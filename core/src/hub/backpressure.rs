@@ -4,14 +4,11 @@ use alloc::boxed::Box;
 use core::time::Duration;
 
 use crate::hub::action::Notice;
-use crate::hub::class::Overflow;
-use crate::protocol::close::CloseReason;
 use crate::protocol::id::ConnectionId;
 use crate::protocol::to_client::Message;
 
 use super::Hub;
-use super::tables::connection::Connection;
-use super::tables::outbox::{Full, Outbox, Popped, Replay, Until};
+use super::tables::outbox::{Outbox, Popped, Replay, Until};
 
 /// Between two pieces of what was missed, so that a long replay leaves everybody else their turn.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -120,46 +117,6 @@ impl Hub {
             }
         }
         self.stats.blocked -= usize::from(outbox.is_blocked());
-    }
-
-    /// Lets a message wait. When it does not fit, everything that waits is given up and the connection closed. What comes
-    /// after that in the same event is given up too: it would follow on something that never came.
-    pub(super) fn wait(&mut self, id: ConnectionId, message: Message, overflow: Overflow) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
-        let Some(outbox) = &mut connection.outbox else { return };
-        if outbox.given_up {
-            self.stats.dropped += 1;
-            return;
-        }
-        match outbox.push(message, overflow, &self.config.limits) {
-            Ok(dropped) => self.stats.dropped += dropped,
-            Err(Full) => self.overflow(id),
-        }
-    }
-
-    /// Gives up everything that waits; the connection will be closed.
-    fn overflow(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
-        if let Some(outbox) = &mut connection.outbox {
-            self.stats.dropped += outbox.len() as u64;
-            outbox.give_up();
-            self.overflowed.push(id);
-        }
-    }
-
-    /// Lets a last message wait, whatever the bounds. Answers whether the connection is blocked at all.
-    pub(super) fn wait_unbounded(&mut self, id: ConnectionId, message: Message) -> bool {
-        let outbox = self.connections.get_mut(id).and_then(|connection| connection.outbox.as_mut());
-        outbox.map(|outbox| outbox.push_last(message)).is_some()
-    }
-
-    pub(super) fn close_overflowed(&mut self) {
-        while let Some(id) = self.overflowed.pop() {
-            // To close it a second time would give up its seats.
-            if self.connections.get(id).is_some_and(Connection::is_open) {
-                self.close(id, CloseReason::SlowConsumer);
-            }
-        }
     }
 
     /// Forgets what waits, and counts it.

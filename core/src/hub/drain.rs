@@ -4,7 +4,6 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::hub::action::Queued;
 use crate::protocol::close::{CloseReason, Ending};
 use crate::protocol::id::ConnectionId;
 use crate::protocol::to_client::Message;
@@ -69,19 +68,6 @@ impl Hub {
                 self.send_now(id, Message::Draining { retry_after });
             }
             self.close(id, CloseReason::Draining);
-        }
-    }
-
-    pub(super) fn end_drain_if_empty(&mut self) {
-        if let Some(drain) = &mut self.drain
-            && !drain.over
-            && self.connections.len() == 0
-        {
-            drain.over = true;
-            if let Some(at) = drain.armed.take() {
-                self.deadlines.disarm(at, Timer::Drain);
-            }
-            self.queue.push(Queued::Drained);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::hub::action::{Notice, Outcome, Queued};
+use crate::hub::action::{Outcome, Queued};
 use crate::hub::class::Publishers;
 use crate::protocol::close::CloseReason;
 use crate::protocol::from_client::{Inbound, Request};
@@ -13,11 +13,11 @@ use crate::protocol::position::Position;
 use crate::protocol::refusal::{ErrorCode, Refusal};
 use crate::protocol::to_client::Message;
 
+use super::Hub;
 use super::deduplication::Known;
-use super::keys::RoomKey;
-use super::rooms::{Draft, not_a_member};
+use super::lookup::{not_a_member, reserved};
+use super::publishing::Draft;
 use super::tables::connection::Seat;
-use super::{Hub, reserved};
 
 impl Hub {
     pub(super) fn received(&mut self, id: ConnectionId, bytes: usize, inbound: Inbound) {
@@ -45,10 +45,22 @@ impl Hub {
             }
             return;
         }
-        self.dispatch(id, inbound);
+        self.inbound(id, inbound);
     }
 
-    pub(super) fn within_rate(&mut self, id: ConnectionId, bytes: usize) -> bool {
+    /// A peer's own ping. It is life, and it counts against the rate: answering a flood of them is work too.
+    pub(super) fn alive(&mut self, id: ConnectionId) {
+        let now = self.now;
+        let Some(connection) = self.connections.get_mut(id).filter(|c| c.is_open()) else {
+            return self.stale(id);
+        };
+        connection.last_seen = now;
+        if !self.within_rate(id, 0) {
+            self.strike(id);
+        }
+    }
+
+    fn within_rate(&mut self, id: ConnectionId, bytes: usize) -> bool {
         let (now, limits) = (self.now, &self.config.limits);
         let Some(connection) = self.connections.get_mut(id) else { return false };
         if connection.messages.is_full(now) && connection.bytes.is_full(now) {
@@ -59,7 +71,7 @@ impl Hub {
     }
 
     /// Counts a message over the rate, and closes at one too many. Answers whether the connection goes on.
-    pub(super) fn strike(&mut self, id: ConnectionId) -> bool {
+    fn strike(&mut self, id: ConnectionId) -> bool {
         let Some(connection) = self.connections.get_mut(id) else { return false };
         connection.strikes += 1;
         if connection.strikes > self.config.limits.rate_limit_strikes {
@@ -69,7 +81,7 @@ impl Hub {
         true
     }
 
-    fn dispatch(&mut self, from: ConnectionId, inbound: Inbound) {
+    fn inbound(&mut self, from: ConnectionId, inbound: Inbound) {
         match inbound {
             Inbound::Join { id, room, since } => match self.join(from, id.clone(), &room, since) {
                 Ok(_) => self.release_paced(from),
@@ -229,53 +241,6 @@ impl Hub {
         Ok((room, self.users_in(key)))
     }
 
-    /// The room that was named, or the connection's only one, in which it must have a seat.
-    pub(super) fn own_room(
-        &self,
-        from: ConnectionId,
-        room: Option<RoomName>,
-    ) -> Result<(RoomName, RoomKey), Refusal> {
-        let (room, key) = self.place_of(from, room)?;
-        let key = key.filter(|&key| {
-            self.connections.get(from).is_some_and(|connection| connection.slot_of(key).is_some())
-        });
-        let key = key.ok_or_else(|| not_a_member(&room))?;
-        Ok((room, key))
-    }
-
-    /// The room that was named, or the connection's only one, and its key if there is such a room.
-    fn place_of(
-        &self,
-        id: ConnectionId,
-        room: Option<RoomName>,
-    ) -> Result<(RoomName, Option<RoomKey>), Refusal> {
-        let memberships = self.connections.get(id).map_or(&[][..], |c| &c.memberships);
-        let name = |key: RoomKey| &self.rooms.get(key).name;
-        if let Some(room) = room {
-            // Who is in one room means that one: its name is beside all that is looked at next.
-            let only = memberships.first().filter(|_| memberships.len() == 1);
-            let only = only.map(|only| only.room).filter(|&only| *name(only) == room);
-            let key = only.or_else(|| self.rooms.find(&room));
-            return Ok((room, key));
-        }
-        match memberships {
-            [only] => Ok((name(only.room).clone(), Some(only.room))),
-            several => Err(Refusal {
-                code: ErrorCode::RoomRequired,
-                message: alloc::format!(
-                    "`room` is needed: the connection is in {} rooms",
-                    several.len()
-                )
-                .into(),
-                field: Some("room".into()),
-            }),
-        }
-    }
-
-    fn user_of(&self, id: ConnectionId) -> Option<UserName> {
-        self.connections.get(id).map(|connection| self.users.name(connection.user))
-    }
-
     fn acknowledge(
         &mut self,
         to: ConnectionId,
@@ -288,24 +253,6 @@ impl Hub {
             self.remember_answered(to, known, ack.clone());
             self.send(to, ack);
         }
-    }
-
-    pub(super) fn refuse(&mut self, to: ConnectionId, id: Option<MessageId>, refusal: Refusal) {
-        self.refuse_room(to, id, None, refusal);
-    }
-
-    pub(super) fn refuse_room(
-        &mut self,
-        to: ConnectionId,
-        id: Option<MessageId>,
-        room: Option<RoomName>,
-        refusal: Refusal,
-    ) {
-        self.stats.refused += 1;
-        if let Some(user) = self.user_of(to) {
-            self.notice(Notice::Refused { connection: to, user, refusal: refusal.clone() });
-        }
-        self.send(to, Message::Error { id, room, refusal });
     }
 }
 

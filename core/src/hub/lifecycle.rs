@@ -2,15 +2,15 @@
 
 use alloc::boxed::Box;
 
-use crate::hub::action::Queued;
+use crate::hub::action::{Notice, Queued};
 use crate::hub::stats::ENDINGS;
-use crate::protocol::close::{CloseReason, Ending};
+use crate::protocol::close::{CloseReason, Disconnect, Ending};
 use crate::protocol::id::ConnectionId;
 use crate::time::Timestamp;
 
 use super::Hub;
 use super::presence::Exit;
-use super::tables::connection::{Closing, Phase};
+use super::tables::connection::{Closing, Connection, Phase};
 use super::tables::deadlines::Timer;
 
 impl Hub {
@@ -58,14 +58,12 @@ impl Hub {
         true
     }
 
-    /// Once nothing waits for a closing connection, its close frame can go.
-    pub(super) fn close_when_flushed(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.connections.get(id)
-            && let Phase::Closing(closing) = &connection.phase
-            && connection.outbox.is_none()
-        {
-            let reason = closing.reason.clone();
-            self.queue.push(Queued::Close { connection: id, reason });
+    pub(super) fn close_overflowed(&mut self) {
+        while let Some(id) = self.overflowed.pop() {
+            // To close it a second time would give up its seats.
+            if self.connections.get(id).is_some_and(Connection::is_open) {
+                self.close(id, CloseReason::SlowConsumer);
+            }
         }
     }
 
@@ -154,6 +152,39 @@ impl Hub {
             self.users.release(connection.user);
         }
         self.end_drain_if_empty();
+    }
+
+    pub(super) fn disconnected(&mut self, id: ConnectionId, how: Disconnect) {
+        if self.connections.get(id).is_none() {
+            return self.stale(id);
+        }
+        let ending = match how {
+            Disconnect::ByPeer(code) => Ending::ByPeer(code),
+            Disconnect::Lost => Ending::Lost,
+            Disconnect::HandshakeFailed => Ending::HandshakeFailed,
+        };
+        self.end(id, ending);
+    }
+
+    pub(super) fn end_drain_if_empty(&mut self) {
+        if let Some(drain) = &mut self.drain
+            && !drain.over
+            && self.connections.len() == 0
+        {
+            drain.over = true;
+            if let Some(at) = drain.armed.take() {
+                self.deadlines.disarm(at, Timer::Drain);
+            }
+            self.queue.push(Queued::Drained);
+        }
+    }
+
+    /// Nobody came back.
+    pub(super) fn hold_over(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get(id) else { return };
+        let user = self.users.name(connection.user);
+        self.end(id, Ending::Lost);
+        self.notice(Notice::Expired { user });
     }
 }
 

@@ -11,6 +11,8 @@ mod check;
 pub(crate) mod class;
 pub(crate) mod config;
 mod deduplication;
+mod deliver;
+mod dispatch;
 mod drain;
 pub(crate) mod event;
 mod inbound;
@@ -18,15 +20,19 @@ mod keys;
 mod lifecycle;
 pub(crate) mod limit;
 mod liveness;
+mod lookup;
 mod presence;
 mod probe;
+mod publishing;
 mod recovery;
 mod requests;
+mod room_lifetime;
 mod rooms;
 mod sessions;
 pub(crate) mod setting;
 pub(crate) mod stats;
 mod tables;
+mod timers;
 mod view;
 
 use alloc::string::String;
@@ -34,21 +40,17 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::digest::Digests;
-use crate::hub::action::{Actions, Notice, Outcome, Queue, Queued};
+use crate::hub::action::{Actions, Queue};
 use crate::hub::class::RoomClass;
 use crate::hub::config::{Config, ConfigError};
-use crate::hub::event::Ticket;
-use crate::hub::event::{Command, Event};
+use crate::hub::event::Event;
 use crate::hub::stats::Stats;
 use crate::protocol::id::ConnectionId;
-use crate::protocol::refusal::{ErrorCode, Refusal};
-use crate::protocol::to_client::Message;
 use crate::random::{Keyed, Random};
 use crate::time::Timestamp;
 
-use keys::RoomKey;
 use tables::connection::Connections;
-use tables::deadlines::{Deadlines, Timer};
+use tables::deadlines::Deadlines;
 use tables::drain::Drain;
 use tables::probe::Probes;
 use tables::requests::Requests;
@@ -171,23 +173,7 @@ impl Hub {
             self.stats.clock_clamped += 1;
         }
         self.now = self.now.max(now);
-        match event {
-            Event::Connect { ticket, user, rooms, session } => {
-                self.connect(ticket, &user, rooms, session);
-            }
-            Event::Opened { connection } => self.opened(connection),
-            Event::Received { connection, bytes, inbound } => {
-                self.received(connection, bytes, inbound);
-            }
-            Event::Alive { connection } => self.alive(connection),
-            Event::Pong { connection, nonce } => self.pong(connection, nonce),
-            Event::Blocked { connection } => self.blocked(connection),
-            Event::Writable { connection } => self.writable(connection),
-            Event::Disconnected { connection, how } => self.disconnected(connection, how),
-            Event::Command { ticket, command } => self.command(ticket, command),
-            Event::Drain { timeout, spread } => self.begin_drain(timeout, spread),
-            Event::Tick => self.tick(),
-        }
+        self.dispatch(event);
         self.close_overflowed();
         self.queue.drain()
     }
@@ -204,138 +190,4 @@ impl Hub {
         self.users.revive();
         self.rooms.revive();
     }
-
-    fn tick(&mut self) {
-        for _ in 0..self.config.limits.work_per_tick {
-            match self.deadlines.pop_due(self.now) {
-                Some(Timer::Connection(id)) => self.connection_due(id),
-                Some(Timer::Absence(room, user)) => self.absence_over(room, user),
-                Some(Timer::Room(key)) => self.room_due(key),
-                Some(Timer::State(key)) => self.state_overdue(key),
-                Some(Timer::Claim(id)) => self.claims_over(id),
-                Some(Timer::Remembered(user)) => self.remembered_due(user),
-                Some(Timer::Request(key)) => self.request_overdue(key),
-                Some(Timer::Probe(key)) => self.finish_probe(key),
-                // A batch of the drain is a tick's work by itself.
-                Some(Timer::Drain) => return self.drain_step(),
-                None => return,
-            }
-        }
-    }
-
-    fn command(&mut self, ticket: Ticket, command: Command) {
-        let result = match command {
-            Command::Join { connection, room } => {
-                let result = self.join(connection, None, &room, None);
-                self.release_paced(connection);
-                result
-            }
-            Command::Leave { connection, room } => {
-                let result = self.leave(connection, &room);
-                if result.is_ok() {
-                    self.send(connection, Message::Left { id: None, room });
-                }
-                result
-            }
-            Command::Publish { room, kind, from, id, key, payload, except } => {
-                if kind.is_reserved() {
-                    Err(reserved(&kind))
-                } else {
-                    let publication = rooms::Draft { kind, from, id, key, payload };
-                    let found = self.rooms.find(&room);
-                    Ok(self.publish(&room, found, publication, except))
-                }
-            }
-            Command::Direct { to, from, payload } => self.direct(&to, from, None, None, payload),
-            Command::Answer { connection, user, id, result } => {
-                self.answer(connection, &user, id, result)
-            }
-            Command::Request { to, method, payload, timeout } => {
-                self.ask(ticket, to, method, payload, timeout)
-            }
-            Command::State { ticket, room, payload } => self.state(ticket, &room, payload),
-            Command::Send { to, message } => {
-                if self.send(to, message) {
-                    Ok(Outcome::Sent(1))
-                } else {
-                    Err(self.no_such_connection(to))
-                }
-            }
-            Command::Close { connection, reason } => {
-                if self.close(connection, reason) {
-                    Ok(Outcome::Closing(1))
-                } else {
-                    Err(self.no_such_connection(connection))
-                }
-            }
-            Command::CloseUser { user, reason } => {
-                let connections = self.connections_of(&user);
-                for &connection in &connections {
-                    self.close(connection, reason.clone());
-                }
-                Ok(Outcome::Closing(connections.len()))
-            }
-            Command::Probe { user, timeout } => self.probe(ticket, &user, timeout),
-        };
-        self.queue.push(Queued::Done { ticket, result });
-    }
-
-    /// Sends to one open connection, or lets the message wait in its outbox. Answers whether there is such a one.
-    fn send(&mut self, to: ConnectionId, message: Message) -> bool {
-        let Some(connection) = self.connections.get_mut(to).filter(|c| c.is_open()) else {
-            return false;
-        };
-        if connection.outbox.is_some() {
-            self.wait(to, message, crate::Overflow::Close);
-        } else {
-            self.send_now(to, message);
-        }
-        true
-    }
-
-    fn send_now(&mut self, to: ConnectionId, message: Message) {
-        let mark = self.queue.mark();
-        self.queue.add_recipients(&[to]);
-        self.stats.messages_out += self.queue.send(mark, message) as u64;
-    }
-
-    fn notice(&mut self, notice: Notice) {
-        self.queue.push(Queued::Notice(notice));
-    }
-
-    /// Milliseconds since the Unix epoch.
-    fn unix_ms(&self) -> u64 {
-        self.config.unix_ms_at_start.saturating_add(self.now.as_millis())
-    }
-
-    fn class_of(&self, name: &str) -> u16 {
-        let found = self.classes.iter().position(|(prefix, _)| name.starts_with(prefix.as_str()));
-        found.unwrap_or(self.classes.len() - 1) as u16
-    }
-
-    /// The rules of a room, whether it exists or would be made now.
-    fn rules_of(&self, name: &str, key: Option<RoomKey>) -> &RoomClass {
-        self.class(key.map_or_else(|| self.class_of(name), |key| self.rooms.get(key).class))
-    }
-
-    fn class(&self, index: u16) -> &RoomClass {
-        &self.classes[usize::from(index)].1
-    }
-
-    /// An event about a connection that is gone.
-    fn stale(&mut self, id: ConnectionId) {
-        if self.connections.get(id).is_none() {
-            self.stats.stale_events += 1;
-        }
-    }
-
-    fn no_such_connection(&mut self, id: ConnectionId) -> Refusal {
-        self.stale(id);
-        Refusal::new(ErrorCode::NoSuchConnection, "the connection is gone")
-    }
-}
-
-fn reserved(kind: &str) -> Refusal {
-    let message = alloc::format!("the type {kind:?} belongs to the protocol");
-    Refusal::new(ErrorCode::ReservedType, message)
 }

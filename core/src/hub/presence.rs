@@ -3,7 +3,6 @@
 use crate::hub::action::Notice;
 use crate::protocol::id::ConnectionId;
 use crate::protocol::to_client::Message;
-use crate::time::Timestamp;
 
 use super::Hub;
 use super::keys::RoomKey;
@@ -73,11 +72,7 @@ impl Hub {
     }
 
     /// Gives back the seat in this slot, and nobody hears of that. Answers what it was.
-    pub(super) fn vacate(
-        &mut self,
-        id: ConnectionId,
-        slot: usize,
-    ) -> Option<(RoomKey, UserKey, Seat)> {
+    fn vacate(&mut self, id: ConnectionId, slot: usize) -> Option<(RoomKey, UserKey, Seat)> {
         self.unseat(id, slot);
         let connection = self.connections.get_mut(id)?;
         let Membership { room: key, seat } = connection.memberships.swap_remove(slot);
@@ -136,26 +131,5 @@ impl Hub {
         let room = self.rooms.get(key).name.clone();
         let user = self.users.name(user);
         self.fan_out(key, None, Message::MemberLeft { room, user });
-    }
-
-    /// A room with nobody in it, and nobody on the way, is gone or idle, and nobody needs to hear who left it.
-    pub(super) fn drop_room_if_empty(&mut self, key: RoomKey) {
-        let room = self.rooms.get_mut(key);
-        if room.seats() > 0 || room.idle_since.is_some() {
-            return;
-        }
-        let absent: alloc::vec::Vec<(UserKey, Timestamp)> =
-            core::mem::take(&mut room.presence.absent).into_iter().collect();
-        for (user, until) in absent {
-            self.deadlines.disarm(until, Timer::Absence(key, user));
-            self.users.release(user);
-        }
-        self.forget_question(key);
-        let room = self.rooms.get(key);
-        if self.class(room.class).history.is_kept() {
-            self.make_idle(key);
-        } else {
-            self.remove_room(key);
-        }
     }
 }

@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 
 use super::Hub;
 use super::keys::ProbeKey;
-use super::rooms::user_offline;
+use super::lookup::user_offline;
 use super::tables::deadlines::Timer;
 use super::tables::probe::{Pinged, Pong, Probe};
 

@@ -4,15 +4,13 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::hub::action::{Outcome, Queued};
-use crate::hub::class::History;
 use crate::hub::event::Ticket;
 use crate::protocol::id::ConnectionId;
-use crate::protocol::name::{MessageId, RoomName, UserName};
+use crate::protocol::name::{MessageId, RoomName};
 use crate::protocol::payload::Payload;
-use crate::protocol::position::{Beginning, Broken, Position, Session};
+use crate::protocol::position::{Beginning, Broken, Position};
 use crate::protocol::refusal::{ErrorCode, Refusal};
-use crate::protocol::to_client::{Message, Publication};
-use crate::time::Timestamp;
+use crate::protocol::to_client::Message;
 
 use super::Hub;
 use super::keys::RoomKey;
@@ -70,6 +68,21 @@ impl Hub {
         }
     }
 
+    pub(super) fn tell_joined(
+        &mut self,
+        id: ConnectionId,
+        request: Option<MessageId>,
+        key: RoomKey,
+        beginning: Beginning,
+    ) {
+        let room = self.rooms.get(key);
+        let presence = &room.presence;
+        let members =
+            self.class(room.class).presence.then(|| presence.users.len() + presence.absent.len());
+        let room = room.name.clone();
+        self.send(id, Message::Joined { id: request, room, beginning, members });
+    }
+
     /// What follows on the word where the stream begins.
     pub(super) fn follow(&mut self, id: ConnectionId, key: RoomKey, start: Start) {
         match start {
@@ -95,111 +108,6 @@ impl Hub {
         self.pace(id);
         if let Some(outbox) = self.connections.get_mut(id).and_then(|c| c.outbox.as_mut()) {
             outbox.push_replay(name, after + 1, last, overflow);
-        }
-    }
-
-    /// Keeps a publication for those who come back.
-    pub(super) fn keep(
-        &mut self,
-        key: RoomKey,
-        publication: &Publication,
-        except: Option<(UserName, Session)>,
-    ) {
-        let bounds = self.bounds(key);
-        if !bounds.is_kept() {
-            return;
-        }
-        let now = self.now;
-        self.change_kept(key, |kept| {
-            kept.push(publication, except, now);
-            kept.trim(bounds, now);
-        });
-        let limit = self.config.recovery.history_bytes;
-        while self.stats.history_bytes > limit && self.give_up_idle_room(Some(key)) {}
-        while self.stats.history_bytes > limit && self.rooms.get(key).kept.len() > 0 {
-            self.change_kept(key, |kept| {
-                kept.pop_oldest();
-            });
-        }
-        self.rearm_room(key);
-    }
-
-    fn change_kept(
-        &mut self,
-        key: RoomKey,
-        change: impl FnOnce(&mut super::tables::history::Kept),
-    ) {
-        let kept = &mut self.rooms.get_mut(key).kept;
-        let before = kept.bytes();
-        change(kept);
-        self.stats.history_bytes = self.stats.history_bytes - before + kept.bytes();
-    }
-
-    /// What the room may keep. While the application is asked for its state, that is at least what a slow member may be
-    /// owed, because those who wait for the answer are to get what comes meanwhile.
-    fn bounds(&self, key: RoomKey) -> History {
-        let room = self.rooms.get(key);
-        let bounds = self.class(room.class).history;
-        if room.question.is_none() {
-            return bounds;
-        }
-        let limits = &self.config.limits;
-        History {
-            events: bounds.events.max(limits.outbox_messages),
-            age: bounds.age.max(limits.state_timeout.saturating_mul(2)),
-            bytes: bounds.bytes.max(limits.outbox_bytes),
-        }
-    }
-
-    /// Nobody is in the room any more, and its class keeps what was published.
-    pub(super) fn make_idle(&mut self, key: RoomKey) {
-        let now = self.now;
-        self.rooms.get_mut(key).idle_since = Some(now);
-        self.rooms.idle.insert((now, key));
-        self.rearm_room(key);
-        if self.rooms.idle.len() > self.config.recovery.max_kept_rooms {
-            self.give_up_idle_room(None);
-        }
-    }
-
-    /// Gives up the room that nobody has been in for longest, but for this one.
-    fn give_up_idle_room(&mut self, but: Option<RoomKey>) -> bool {
-        let mut idle = self.rooms.idle.iter().copied();
-        let first = idle.find(|&(_, key)| Some(key) != but);
-        first.inspect(|&(_, key)| self.remove_room(key)).is_some()
-    }
-
-    pub(super) fn remove_room(&mut self, key: RoomKey) {
-        let room = self.rooms.get(key);
-        if room.armed != Timestamp::MAX {
-            self.deadlines.disarm(room.armed, Timer::Room(key));
-        }
-        self.stats.history_bytes -= room.kept.bytes();
-        self.rooms.remove(key);
-    }
-
-    /// When the room is to be looked after: when its oldest publication, or its own time without anybody, is over.
-    fn rearm_room(&mut self, key: RoomKey) {
-        let bounds = self.bounds(key);
-        let room = self.rooms.get_mut(key);
-        let idle = room.idle_since.map(|since| since + bounds.age);
-        let due = room.kept.expires(bounds).into_iter().chain(idle).min();
-        let Some(due) = due.filter(|due| *due < room.armed) else { return };
-        if room.armed != Timestamp::MAX {
-            self.deadlines.disarm(room.armed, Timer::Room(key));
-        }
-        room.armed = due;
-        self.deadlines.arm(due, Timer::Room(key));
-    }
-
-    pub(super) fn room_due(&mut self, key: RoomKey) {
-        let (now, bounds) = (self.now, self.bounds(key));
-        self.rooms.get_mut(key).armed = Timestamp::MAX;
-        self.change_kept(key, |kept| kept.trim(bounds, now));
-        if self.rooms.get(key).idle_since.is_some_and(|since| since + bounds.age <= now) {
-            self.remove_room(key);
-        } else {
-            self.rearm_room(key);
         }
     }
 
@@ -318,12 +226,6 @@ impl Hub {
         let now = self.now;
         self.change_kept(key, |kept| kept.trim(bounds, now));
         refreshed
-    }
-
-    pub(super) fn forget_question(&mut self, key: RoomKey) -> Option<Question> {
-        let question = self.rooms.get_mut(key).question.take()?;
-        self.deadlines.disarm(question.deadline, Timer::State(key));
-        Some(*question)
     }
 
     /// The answer to `history`.

@@ -1,49 +1,14 @@
 //! One client over several connections: the next one takes over from the last, and for a while its seats are held.
 
-use alloc::vec::Vec;
-
-use crate::hub::action::Notice;
 use crate::protocol::close::{CloseReason, Ending};
 use crate::protocol::id::ConnectionId;
-use crate::protocol::position::Session;
 
 use super::Hub;
-use super::keys::RoomKey;
 use super::presence::Exit;
 use super::tables::connection::{Connection, Phase, Seat};
 use super::tables::deadlines::Timer;
 
 impl Hub {
-    /// The connection of this session and user that still has seats.
-    ///
-    /// # Cost
-    /// Looks at the user's connections.
-    pub(super) fn predecessor(&self, user: &str, session: Session) -> Option<ConnectionId> {
-        let connections = &self.users.get(self.users.find(user)?).connections;
-        let is_it = |id: &&ConnectionId| {
-            self.connections.get(**id).is_some_and(|connection| connection.session == session)
-        };
-        connections.iter().find(is_it).copied()
-    }
-
-    /// Takes everything from a connection but its seat on the server, and closes it. Answers the rooms in which its user still
-    /// is for the others; nobody has a seat there for it any more, and the rooms are still to be dropped if they are empty.
-    pub(super) fn hand_over(&mut self, id: ConnectionId) -> Vec<RoomKey> {
-        let (mut present, mut absent) = (Vec::new(), Vec::new());
-        while let Some((key, _, seat)) = self.vacate_last(id) {
-            if seat.is_present() { &mut present } else { &mut absent }.push(key);
-        }
-        for key in absent {
-            self.drop_room_if_empty(key);
-        }
-        if self.connections.get(id).is_some_and(Connection::is_held) {
-            self.end(id, Ending::Closed(CloseReason::Replaced));
-        } else {
-            self.close(id, CloseReason::Replaced);
-        }
-        present
-    }
-
     /// Whether a connection that ends so may come back to its seats.
     pub(super) fn is_held_after(&self, ending: &Ending) -> bool {
         if self.config.recovery.session_window.is_zero() || self.drain.is_some() {
@@ -87,14 +52,6 @@ impl Hub {
         }
         self.stats.held += 1;
         self.rearm(id);
-    }
-
-    /// Nobody came back.
-    pub(super) fn hold_over(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.get(id) else { return };
-        let user = self.users.name(connection.user);
-        self.end(id, Ending::Lost);
-        self.notice(Notice::Expired { user });
     }
 
     /// An open connection has seats that were held for it. It has some time to join those rooms.

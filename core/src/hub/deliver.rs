@@ -1,0 +1,170 @@
+//! What the rules deliver through: a message goes to its recipients at once, or waits where an outbox says so.
+//!
+//! Changes: connections, overflowed, queue, stats.
+
+use alloc::vec::Vec;
+use core::num::NonZeroU64;
+
+use crate::protocol::id::ConnectionId;
+use crate::protocol::name::{MessageId, RoomName};
+use crate::protocol::refusal::Refusal;
+use crate::protocol::to_client::Message;
+
+use super::Hub;
+use super::action::{Notice, Queued};
+use super::class::Overflow;
+use super::config::HeartbeatMode;
+use super::keys::RoomKey;
+use super::tables::connection::Phase;
+use super::tables::outbox::Full;
+
+impl Hub {
+    /// Sends to one open connection, or lets the message wait in its outbox. Answers whether there is such a one.
+    pub(super) fn send(&mut self, to: ConnectionId, message: Message) -> bool {
+        let Some(connection) = self.connections.get_mut(to).filter(|c| c.is_open()) else {
+            return false;
+        };
+        if connection.outbox.is_some() {
+            self.wait(to, message, Overflow::Close);
+        } else {
+            self.send_now(to, message);
+        }
+        true
+    }
+
+    pub(super) fn send_now(&mut self, to: ConnectionId, message: Message) {
+        let mark = self.queue.mark();
+        self.queue.add_recipients(&[to]);
+        self.stats.messages_out += self.queue.send(mark, message) as u64;
+    }
+
+    /// Sends to all members of a room but one. Answers how many get it, at once or once they read again.
+    pub(super) fn fan_out(
+        &mut self,
+        key: RoomKey,
+        except: Option<ConnectionId>,
+        message: Message,
+    ) -> usize {
+        let room = self.rooms.get(key);
+        let except = except
+            .and_then(|id| self.connections.get(id))
+            .and_then(|connection| connection.memberships[connection.slot_of(key)?].seat.at());
+        let mark = self.queue.mark();
+        if room.blocked == 0 {
+            let (before, after) = match except {
+                Some(at) => (&room.members[..at], &room.members[at + 1..]),
+                None => (&room.members[..], &[][..]),
+            };
+            self.queue.add_recipients(before);
+            self.queue.add_recipients(after);
+            let recipients = self.queue.send(mark, message);
+            self.stats.messages_out += recipients as u64;
+            return recipients;
+        }
+        let overflow = if let Message::Publication(_) = message {
+            self.class(room.class).overflow
+        } else {
+            Overflow::Close
+        };
+        let mut waiting = Vec::with_capacity(room.blocked as usize);
+        for (at, &member) in room.members.iter().enumerate() {
+            if Some(at) == except {
+                continue;
+            }
+            match self.connections.get(member) {
+                Some(connection) if connection.outbox.is_some() => waiting.push(member),
+                Some(_) | None => self.queue.add_recipients(&[member]),
+            }
+        }
+        let waits = waiting.len();
+        for member in waiting {
+            self.wait(member, message.clone(), overflow);
+        }
+        let recipients = self.queue.send(mark, message);
+        self.stats.messages_out += recipients as u64;
+        recipients + waits
+    }
+
+    /// Lets a message wait. When it does not fit, everything that waits is given up and the connection closed. What comes
+    /// after that in the same event is given up too: it would follow on something that never came.
+    fn wait(&mut self, id: ConnectionId, message: Message, overflow: Overflow) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(outbox) = &mut connection.outbox else { return };
+        if outbox.given_up {
+            self.stats.dropped += 1;
+            return;
+        }
+        match outbox.push(message, overflow, &self.config.limits) {
+            Ok(dropped) => self.stats.dropped += dropped,
+            Err(Full) => self.overflow(id),
+        }
+    }
+
+    /// Gives up everything that waits; the connection will be closed.
+    pub(super) fn overflow(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if let Some(outbox) = &mut connection.outbox {
+            self.stats.dropped += outbox.len() as u64;
+            outbox.give_up();
+            self.overflowed.push(id);
+        }
+    }
+
+    /// Lets a last message wait, whatever the bounds. Answers whether the connection is blocked at all.
+    pub(super) fn wait_unbounded(&mut self, id: ConnectionId, message: Message) -> bool {
+        let outbox = self.connections.get_mut(id).and_then(|connection| connection.outbox.as_mut());
+        outbox.map(|outbox| outbox.push_last(message)).is_some()
+    }
+
+    /// Once nothing waits for a closing connection, its close frame can go.
+    pub(super) fn close_when_flushed(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get(id)
+            && let Phase::Closing(closing) = &connection.phase
+            && connection.outbox.is_none()
+        {
+            let reason = closing.reason.clone();
+            self.queue.push(Queued::Close { connection: id, reason });
+        }
+    }
+
+    /// Pings a connection, past its outbox: a heartbeat that waits behind data would measure the data. Answers what only
+    /// the answer to this ping repeats.
+    pub(super) fn ping(&mut self, id: ConnectionId) -> Option<NonZeroU64> {
+        let unix_ms = self.unix_ms();
+        let connection = self.connections.get_mut(id)?;
+        let least = NonZeroU64::MIN.saturating_add(connection.last_nonce);
+        let unique = NonZeroU64::new(unix_ms).map_or(least, |clock| clock.max(least));
+        let nonce = unique.get();
+        connection.last_nonce = nonce;
+        let mode = self.config.heartbeat.mode;
+        if mode != HeartbeatMode::Application {
+            self.queue.push(Queued::Ping { connection: id, nonce });
+        }
+        if mode != HeartbeatMode::Protocol {
+            self.send_now(id, Message::HealthPing { timestamp: nonce });
+        }
+        Some(unique)
+    }
+
+    pub(super) fn refuse(&mut self, to: ConnectionId, id: Option<MessageId>, refusal: Refusal) {
+        self.refuse_room(to, id, None, refusal);
+    }
+
+    pub(super) fn refuse_room(
+        &mut self,
+        to: ConnectionId,
+        id: Option<MessageId>,
+        room: Option<RoomName>,
+        refusal: Refusal,
+    ) {
+        self.stats.refused += 1;
+        if let Some(user) = self.user_of(to) {
+            self.notice(Notice::Refused { connection: to, user, refusal: refusal.clone() });
+        }
+        self.send(to, Message::Error { id, room, refusal });
+    }
+
+    pub(super) fn notice(&mut self, notice: Notice) {
+        self.queue.push(Queued::Notice(notice));
+    }
+}

@@ -1,0 +1,109 @@
+//! Which rule an event, a command or a timer is for.
+//!
+//! Changes: queue.
+
+use crate::protocol::to_client::Message;
+
+use super::Hub;
+use super::action::{Outcome, Queued};
+use super::event::{Command, Event, Ticket};
+use super::lookup::reserved;
+use super::publishing::Draft;
+use super::tables::deadlines::Timer;
+
+impl Hub {
+    pub(super) fn dispatch(&mut self, event: Event) {
+        match event {
+            Event::Connect { ticket, user, rooms, session } => {
+                self.connect(ticket, &user, rooms, session);
+            }
+            Event::Opened { connection } => self.opened(connection),
+            Event::Received { connection, bytes, inbound } => {
+                self.received(connection, bytes, inbound);
+            }
+            Event::Alive { connection } => self.alive(connection),
+            Event::Pong { connection, nonce } => self.pong(connection, nonce),
+            Event::Blocked { connection } => self.blocked(connection),
+            Event::Writable { connection } => self.writable(connection),
+            Event::Disconnected { connection, how } => self.disconnected(connection, how),
+            Event::Command { ticket, command } => self.command(ticket, command),
+            Event::Drain { timeout, spread } => self.begin_drain(timeout, spread),
+            Event::Tick => self.tick(),
+        }
+    }
+
+    fn command(&mut self, ticket: Ticket, command: Command) {
+        let result = match command {
+            Command::Join { connection, room } => {
+                let result = self.join(connection, None, &room, None);
+                self.release_paced(connection);
+                result
+            }
+            Command::Leave { connection, room } => {
+                let result = self.leave(connection, &room);
+                if result.is_ok() {
+                    self.send(connection, Message::Left { id: None, room });
+                }
+                result
+            }
+            Command::Publish { room, kind, from, id, key, payload, except } => {
+                if kind.is_reserved() {
+                    Err(reserved(&kind))
+                } else {
+                    let publication = Draft { kind, from, id, key, payload };
+                    let found = self.rooms.find(&room);
+                    Ok(self.publish(&room, found, publication, except))
+                }
+            }
+            Command::Direct { to, from, payload } => self.direct(&to, from, None, None, payload),
+            Command::Answer { connection, user, id, result } => {
+                self.answer(connection, &user, id, result)
+            }
+            Command::Request { to, method, payload, timeout } => {
+                self.ask(ticket, to, method, payload, timeout)
+            }
+            Command::State { ticket, room, payload } => self.state(ticket, &room, payload),
+            Command::Send { to, message } => {
+                if self.send(to, message) {
+                    Ok(Outcome::Sent(1))
+                } else {
+                    Err(self.no_such_connection(to))
+                }
+            }
+            Command::Close { connection, reason } => {
+                if self.close(connection, reason) {
+                    Ok(Outcome::Closing(1))
+                } else {
+                    Err(self.no_such_connection(connection))
+                }
+            }
+            Command::CloseUser { user, reason } => {
+                let connections = self.connections_of(&user);
+                for &connection in &connections {
+                    self.close(connection, reason.clone());
+                }
+                Ok(Outcome::Closing(connections.len()))
+            }
+            Command::Probe { user, timeout } => self.probe(ticket, &user, timeout),
+        };
+        self.queue.push(Queued::Done { ticket, result });
+    }
+
+    fn tick(&mut self) {
+        for _ in 0..self.config.limits.work_per_tick {
+            match self.deadlines.pop_due(self.now) {
+                Some(Timer::Connection(id)) => self.connection_due(id),
+                Some(Timer::Absence(room, user)) => self.absence_over(room, user),
+                Some(Timer::Room(key)) => self.room_due(key),
+                Some(Timer::State(key)) => self.state_overdue(key),
+                Some(Timer::Claim(id)) => self.claims_over(id),
+                Some(Timer::Remembered(user)) => self.remembered_due(user),
+                Some(Timer::Request(key)) => self.request_overdue(key),
+                Some(Timer::Probe(key)) => self.finish_probe(key),
+                // A batch of the drain is a tick's work by itself.
+                Some(Timer::Drain) => return self.drain_step(),
+                None => return,
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What the rules look up: a room's class, whose connection it is, which room a message means; and the refusals where
+//! nothing is found.
+//!
+//! Changes: stats.
+
+use alloc::vec::Vec;
+
+use crate::protocol::id::ConnectionId;
+use crate::protocol::name::{RoomName, UserName};
+use crate::protocol::position::Session;
+use crate::protocol::refusal::{ErrorCode, Refusal};
+
+use super::Hub;
+use super::class::RoomClass;
+use super::keys::RoomKey;
+
+impl Hub {
+    pub(super) fn class_of(&self, name: &str) -> u16 {
+        let found = self.classes.iter().position(|(prefix, _)| name.starts_with(prefix.as_str()));
+        found.unwrap_or(self.classes.len() - 1) as u16
+    }
+
+    /// The rules of a room, whether it exists or would be made now.
+    pub(super) fn rules_of(&self, name: &str, key: Option<RoomKey>) -> &RoomClass {
+        self.class(key.map_or_else(|| self.class_of(name), |key| self.rooms.get(key).class))
+    }
+
+    pub(super) fn class(&self, index: u16) -> &RoomClass {
+        &self.classes[usize::from(index)].1
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub(super) fn unix_ms(&self) -> u64 {
+        self.config.unix_ms_at_start.saturating_add(self.now.as_millis())
+    }
+
+    /// The user's reserved and open connections.
+    pub(super) fn connections_of(&self, user: &str) -> Vec<ConnectionId> {
+        let key = self.users.find(user);
+        key.map_or_else(Vec::new, |key| self.users.get(key).connections.to_vec())
+    }
+
+    pub(super) fn user_of(&self, id: ConnectionId) -> Option<UserName> {
+        self.connections.get(id).map(|connection| self.users.name(connection.user))
+    }
+
+    /// The connection of this session and user that still has seats.
+    ///
+    /// # Cost
+    /// Looks at the user's connections.
+    pub(super) fn predecessor(&self, user: &str, session: Session) -> Option<ConnectionId> {
+        let connections = &self.users.get(self.users.find(user)?).connections;
+        let is_it = |id: &&ConnectionId| {
+            self.connections.get(**id).is_some_and(|connection| connection.session == session)
+        };
+        connections.iter().find(is_it).copied()
+    }
+
+    /// Names of the users in a room, sorted; users that are away for a moment are still there.
+    pub(super) fn users_in(&self, key: RoomKey) -> Vec<UserName> {
+        let room = self.rooms.get(key);
+        let members = room.members.iter().filter_map(|&id| self.connections.get(id));
+        let mut keys: Vec<_> = members.map(|connection| connection.user).collect();
+        // With presence, those are there too whose seats are held, or who are away for a moment.
+        keys.extend(room.presence.sorted());
+        keys.sort_unstable();
+        keys.dedup();
+        let mut names: Vec<_> = keys.into_iter().map(|key| self.users.name(key)).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The room that was named, or the connection's only one, in which it must have a seat.
+    pub(super) fn own_room(
+        &self,
+        from: ConnectionId,
+        room: Option<RoomName>,
+    ) -> Result<(RoomName, RoomKey), Refusal> {
+        let (room, key) = self.place_of(from, room)?;
+        let key = key.filter(|&key| {
+            self.connections.get(from).is_some_and(|connection| connection.slot_of(key).is_some())
+        });
+        let key = key.ok_or_else(|| not_a_member(&room))?;
+        Ok((room, key))
+    }
+
+    /// The room that was named, or the connection's only one, and its key if there is such a room.
+    pub(super) fn place_of(
+        &self,
+        id: ConnectionId,
+        room: Option<RoomName>,
+    ) -> Result<(RoomName, Option<RoomKey>), Refusal> {
+        let memberships = self.connections.get(id).map_or(&[][..], |c| &c.memberships);
+        let name = |key: RoomKey| &self.rooms.get(key).name;
+        if let Some(room) = room {
+            // Who is in one room means that one: its name is beside all that is looked at next.
+            let only = memberships.first().filter(|_| memberships.len() == 1);
+            let only = only.map(|only| only.room).filter(|&only| *name(only) == room);
+            let key = only.or_else(|| self.rooms.find(&room));
+            return Ok((room, key));
+        }
+        match memberships {
+            [only] => Ok((name(only.room).clone(), Some(only.room))),
+            several => Err(Refusal {
+                code: ErrorCode::RoomRequired,
+                message: alloc::format!(
+                    "`room` is needed: the connection is in {} rooms",
+                    several.len()
+                )
+                .into(),
+                field: Some("room".into()),
+            }),
+        }
+    }
+
+    /// An event about a connection that is gone.
+    pub(super) fn stale(&mut self, id: ConnectionId) {
+        if self.connections.get(id).is_none() {
+            self.stats.stale_events += 1;
+        }
+    }
+
+    pub(super) fn no_such_connection(&mut self, id: ConnectionId) -> Refusal {
+        self.stale(id);
+        Refusal::new(ErrorCode::NoSuchConnection, "the connection is gone")
+    }
+}
+
+pub(super) fn not_a_member(room: &str) -> Refusal {
+    Refusal::new(
+        ErrorCode::NotAMember,
+        alloc::format!("the connection is not in the room {room:?}"),
+    )
+}
+
+pub(super) fn user_offline(user: &str) -> Refusal {
+    Refusal::new(ErrorCode::UserOffline, alloc::format!("the user {user:?} has no connection"))
+}
+
+pub(super) fn reserved(kind: &str) -> Refusal {
+    let message = alloc::format!("the type {kind:?} belongs to the protocol");
+    Refusal::new(ErrorCode::ReservedType, message)
+}
