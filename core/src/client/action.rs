@@ -5,17 +5,16 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use bytes::Bytes;
-
 use crate::hub::event::Ticket;
+use crate::protocol::codec::Outbound;
 use crate::protocol::name::{MessageId, RoomName, UserName};
 use crate::protocol::payload::Payload;
 use crate::protocol::position::Position;
-use crate::protocol::to_client::{Direct, Publication};
+use crate::protocol::server_message::{Delivery, Refused, Session};
+use crate::protocol::to_client::Publication;
 
 use super::event::Token;
 use super::state::{Cause, State};
-use super::wire::Session;
 
 /// Something to do or to know, in order.
 ///
@@ -87,51 +86,6 @@ impl Action {
     }
 }
 
-/// A message for the application.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Delivery {
-    /// A message in a room.
-    Publication(Publication),
-    /// A message to this user.
-    Direct(Direct),
-    /// The first connection of a user entered the room.
-    MemberJoined {
-        /// The room.
-        room: RoomName,
-        /// The user.
-        user: UserName,
-    },
-    /// The last connection of a user left the room.
-    MemberLeft {
-        /// The room.
-        room: RoomName,
-        /// The user.
-        user: UserName,
-    },
-    /// Publications were left out because this client was slow.
-    Gap {
-        /// The room.
-        room: RoomName,
-        /// The place before the first that was left out.
-        since: Position,
-        /// The last that was left out.
-        position: Position,
-        /// How many of those between were left out.
-        dropped: u64,
-    },
-    /// The stream was broken off, and goes on after this position.
-    Refresh {
-        /// The room.
-        room: RoomName,
-        /// Why.
-        reason: Arc<str>,
-        /// The stream goes on after this.
-        position: Position,
-        /// The room's full state, where the server has it.
-        payload: Option<Payload>,
-    },
-}
-
 /// What happened between the client and a room.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RoomChange {
@@ -181,15 +135,6 @@ pub enum Settled {
         /// Whether there are newer ones than these.
         more: bool,
     },
-}
-
-/// What a server said when it refused something.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Refused {
-    /// For programs; see PROTOCOL.md.
-    pub code: Arc<str>,
-    /// For people.
-    pub message: Arc<str>,
 }
 
 /// Why nothing came of a call.
@@ -253,30 +198,6 @@ impl fmt::Display for Failure {
 }
 
 impl core::error::Error for Failure {}
-
-/// An encoded message for the socket. Clones share the bytes.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Outbound {
-    /// For a text frame.
-    Text(Arc<str>),
-    /// For a binary frame.
-    Binary(Bytes),
-}
-
-impl Outbound {
-    /// Its size in bytes, without the frame's header.
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Text(text) => text.len(),
-            Self::Binary(bytes) => bytes.len(),
-        }
-    }
-
-    /// Never: there is at least a type in it.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
 
 /// Actions that wait to be taken.
 #[derive(Default, Debug)]

@@ -3,13 +3,14 @@
 use alloc::sync::Arc;
 use core::time::Duration;
 
+use crate::protocol::codec::Outbound;
+use crate::protocol::server_message::Greeting;
 use crate::time::Timestamp;
 
 use super::Client;
 use super::action::{Action, Failure};
 use super::event::{CloseFrame, Token};
 use super::state::{Cause, ComesBack, State};
-use super::wire::{self, Greeting};
 
 /// How long the answer to a wake-up's `health_ping` may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -202,7 +203,7 @@ impl Client {
             Phase::Waiting { .. } => self.attempt(None),
             Phase::Open { probe: probe @ None, .. } => {
                 *probe = Some(self.now + PROBE_TIMEOUT);
-                let ping = wire::health_ping(self.now.as_millis());
+                let ping = Outbound::health_ping(self.now.as_millis());
                 self.queue.push(Action::Transmit(ping));
             }
             Phase::Open { .. }

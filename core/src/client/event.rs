@@ -8,8 +8,7 @@ use crate::hub::event::Ticket;
 use crate::protocol::name::{ConflationKey, Kind, MessageId, RoomName, UserName};
 use crate::protocol::payload::{Json, Payload};
 use crate::protocol::position::Position;
-
-use super::wire::ServerMessage;
+use crate::protocol::server_message::ServerMessage;
 
 /// What a server wants to see before it lets somebody in. Its `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]

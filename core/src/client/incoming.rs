@@ -1,12 +1,14 @@
 //! What a server says, and what follows from it.
 
+use crate::protocol::codec::Outbound;
 use crate::protocol::name::MessageId;
+use crate::protocol::refusal::ErrorCode;
+use crate::protocol::server_message::{Delivery, Refused, ServerMessage};
 
 use super::Client;
-use super::action::{Action, Delivery, Failure, Joined, Refused, Settled};
+use super::action::{Action, Failure, Joined, Settled};
 use super::connection::Phase;
 use super::outgoing::{Awaits, Entry};
-use super::wire::{self, ServerMessage};
 
 impl Client {
     pub(super) fn received(&mut self, message: ServerMessage) {
@@ -73,7 +75,7 @@ impl Client {
                 Err(Stranger) => self.stats.strangers += 1,
             },
             ServerMessage::HealthPing { timestamp } => {
-                self.queue.push(Action::Transmit(wire::health_pong(&timestamp)));
+                self.queue.push(Action::Transmit(Outbound::health_pong(&timestamp)));
             }
             ServerMessage::Request { id, method, payload } => {
                 self.queue.push(Action::Requested { id, method, payload });
@@ -112,7 +114,7 @@ impl Client {
             self.stats.strangers += 1;
             return;
         };
-        if &*refused.code == "rate_limited" && self.limited(number) {
+        if &*refused.code == ErrorCode::RateLimited.as_str() && self.limited(number) {
             return;
         }
         let failure = Failure::Refused(refused);

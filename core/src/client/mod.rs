@@ -47,7 +47,6 @@ mod incoming;
 mod outgoing;
 mod rooms;
 mod state;
-mod wire;
 
 use alloc::format;
 use alloc::string::String;
@@ -63,13 +62,12 @@ use connection::Phase;
 use outgoing::Outgoing;
 use rooms::Rooms;
 
-pub use action::{
-    Action, Actions, Delivery, Failure, Joined, Outbound, Refused, RoomChange, Settled,
-};
+pub use crate::protocol::codec::Outbound;
+pub use crate::protocol::server_message::{Delivery, Greeting, Refused, ServerMessage, Session};
+pub use action::{Action, Actions, Failure, Joined, RoomChange, Settled};
 pub use config::Config;
 pub use event::{CloseFrame, Event, Question, ReplyError, Token};
 pub use state::{Cause, ComesBack, State};
-pub use wire::{Greeting, ServerMessage, Session};
 
 /// What stands between an application and its socket.
 ///

@@ -4,14 +4,14 @@ use alloc::collections::VecDeque;
 use core::time::Duration;
 
 use crate::hub::event::Ticket;
+use crate::protocol::codec::Outbound;
 use crate::protocol::name::{ConflationKey, Kind, MessageId, RoomName, UserName};
 use crate::protocol::payload::{Json, Payload};
 use crate::time::Timestamp;
 
 use super::Client;
-use super::action::{Action, Failure, Outbound, Queue};
+use super::action::{Action, Failure, Queue};
 use super::event::{Question, ReplyError};
-use super::wire;
 
 /// How long a message that came too fast waits.
 const LIMITED_FOR: Duration = Duration::from_secs(1);
@@ -135,13 +135,13 @@ impl Client {
         key: Option<&ConflationKey>,
         payload: &Payload,
     ) {
-        let message = wire::publish(&self.ids.peek(), room.as_ref(), kind, key, payload);
+        let message = Outbound::publish(&self.ids.peek(), room.as_ref(), kind, key, payload);
         let reserved = kind.is_reserved();
         self.call(Call { ticket, awaits: Awaits::Ack, reserved, room, message, expires: None });
     }
 
     pub(super) fn direct(&mut self, ticket: Ticket, to: &UserName, payload: &Payload) {
-        let message = wire::direct(&self.ids.peek(), to, payload);
+        let message = Outbound::direct(&self.ids.peek(), to, payload);
         let (awaits, reserved, room, expires) = (Awaits::Ack, false, None, None);
         self.call(Call { ticket, awaits, reserved, room, message, expires });
     }
@@ -154,16 +154,18 @@ impl Client {
         payload: &Payload,
         timeout: Option<Duration>,
     ) {
-        let message = wire::publish(&self.ids.peek(), room.as_ref(), kind, None, payload);
+        let message = Outbound::publish(&self.ids.peek(), room.as_ref(), kind, None, payload);
         let (reserved, expires) = (kind.is_reserved(), self.expiry(timeout));
         self.call(Call { ticket, awaits: Awaits::Reply, reserved, room, message, expires });
     }
 
     pub(super) fn ask(&mut self, ticket: Ticket, question: &Question, timeout: Option<Duration>) {
-        let message = wire::question(&self.ids.peek(), question);
-        let awaits = match question {
-            Question::Members { .. } => Awaits::Members,
-            Question::History { .. } => Awaits::History,
+        let id = self.ids.peek();
+        let (awaits, message) = match question {
+            Question::Members { room } => (Awaits::Members, Outbound::members(&id, room)),
+            Question::History { room, since, limit } => {
+                (Awaits::History, Outbound::history(&id, room, *since, *limit))
+            }
         };
         let (reserved, room, expires) = (false, None, self.expiry(timeout));
         self.call(Call { ticket, awaits, reserved, room, message, expires });
@@ -280,10 +282,9 @@ impl Client {
         if !self.is_open() {
             return;
         }
-        let mut reply = wire::reply(id, result);
+        let mut reply = Outbound::reply(id, result.map_err(|it| (&*it.code, &*it.message)));
         if self.is_too_big(reply.len()) {
-            let (code, message) = ("too_big".into(), "the answer is too big".into());
-            reply = wire::reply(id, Err(&ReplyError { code, message }));
+            reply = Outbound::reply(id, Err(("too_big", "the answer is too big")));
         }
         self.queue.push(Action::Transmit(reply));
     }

@@ -5,12 +5,13 @@ use alloc::vec::Vec;
 use core::mem;
 
 use crate::hub::event::Ticket;
+use crate::protocol::codec::Outbound;
 use crate::protocol::name::RoomName;
 use crate::protocol::position::Position;
+use crate::protocol::server_message::Refused;
 
 use super::Client;
-use super::action::{Action, Failure, Joined, Queue, Refused, RoomChange, Settled};
-use super::wire;
+use super::action::{Action, Failure, Joined, Queue, RoomChange, Settled};
 
 /// Between the client and one room, on the current connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -215,7 +216,7 @@ impl Client {
         if open && room.standing == Standing::Out {
             let number = self.ids.take();
             room.standing = Standing::Asked(Some(number));
-            let join = wire::join(&self.ids.text(number), &name, room.resume_from());
+            let join = Outbound::join(&self.ids.text(number), &name, room.resume_from());
             self.queue.push(Action::Transmit(join));
         }
     }
@@ -239,7 +240,7 @@ impl Client {
         let number = self.ids.take();
         let (leaving, ticket) = (name.clone(), Some(ticket));
         self.rooms.leaving.push(Leaving { number, room: leaving, ticket });
-        self.queue.push(Action::Transmit(wire::leave(&self.ids.text(number), name)));
+        self.queue.push(Action::Transmit(Outbound::leave(&self.ids.text(number), name)));
     }
 
     /// Answers whether the ticket was found.
@@ -268,7 +269,7 @@ impl Client {
         }
         let rooms = wanted.iter().map(|(name, room)| (*name, room.resume_from()));
         let limit = self.max_message_bytes.unwrap_or(usize::MAX);
-        for resume in wire::resume(rooms, limit) {
+        for resume in Outbound::resume(rooms, limit) {
             self.queue.push(Action::Transmit(resume));
         }
     }

@@ -147,38 +147,11 @@ name! {
     ConflationKey, 64
 }
 
-/// Whether it is a `type` of PROTOCOL.md, in either direction: the one list of them.
-fn is_of_the_protocol(kind: &str) -> bool {
-    matches!(
-        kind,
-        "join"
-            | "resume"
-            | "leave"
-            | "direct"
-            | "members"
-            | "history"
-            | "health_ping"
-            | "health_pong"
-            | "connected"
-            | "joined"
-            | "left"
-            | "member_joined"
-            | "member_left"
-            | "ack"
-            | "error"
-            | "gap"
-            | "refresh"
-            | "draining"
-            | "request"
-            | "reply"
-    )
-}
-
 impl Kind {
     /// Whether this type belongs to the protocol, so that a publication cannot have it: a client
     /// would take it for the server's own word.
     pub fn is_reserved(&self) -> bool {
-        is_of_the_protocol(self)
+        super::message_type::is_reserved(self)
     }
 }
 

@@ -3,13 +3,14 @@
 mod binary;
 mod frame;
 mod json;
-mod outgoing;
-mod publication;
+
+use alloc::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::protocol::from_client::Inbound;
 use crate::protocol::payload::RawFrame;
+use crate::protocol::server_message::ServerMessage;
 use crate::protocol::to_client::Message;
 
 pub use frame::{Frame, Opcode};
@@ -39,7 +40,7 @@ impl Codec {
     /// What a text message means. Never fails: what makes no sense is [`Inbound::Malformed`].
     pub fn decode_text(self, text: &str) -> Inbound {
         match self {
-            Self::Json => json::decode(text),
+            Self::Json => json::from_client::decode(text),
             Self::Raw => Inbound::Raw(RawFrame::Text(Bytes::copy_from_slice(text.as_bytes()))),
         }
     }
@@ -47,7 +48,7 @@ impl Codec {
     /// What a binary message means. Never fails: what makes no sense is [`Inbound::Malformed`].
     pub fn decode_binary(self, bytes: Bytes) -> Inbound {
         match self {
-            Self::Json => binary::decode(&bytes),
+            Self::Json => binary::from_client::decode(&bytes),
             Self::Raw => Inbound::Raw(RawFrame::Binary(bytes)),
         }
     }
@@ -57,8 +58,44 @@ impl Codec {
         match (self, message) {
             (_, Message::Raw(RawFrame::Text(bytes))) => Some(Frame::whole(Opcode::Text, bytes)),
             (_, Message::Raw(RawFrame::Binary(bytes))) => Some(Frame::whole(Opcode::Binary, bytes)),
-            (Self::Json, message) => Some(outgoing::encode(message)),
+            (Self::Json, message) => Some(json::to_client::encode(message)),
             (Self::Raw, _) => None,
         }
+    }
+}
+
+impl ServerMessage {
+    /// What a text message means. Never fails: what makes no sense is [`ServerMessage::Unreadable`].
+    pub fn from_text(text: &str) -> Self {
+        json::to_client::decode(text).unwrap_or(Self::Unreadable)
+    }
+
+    /// What a binary message means. Never fails: what makes no sense is [`ServerMessage::Unreadable`].
+    pub fn from_binary(bytes: &Bytes) -> Self {
+        binary::to_client::decode(bytes).unwrap_or(Self::Unreadable)
+    }
+}
+
+/// An encoded message for the socket. Clones share the bytes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outbound {
+    /// For a text frame.
+    Text(Arc<str>),
+    /// For a binary frame.
+    Binary(Bytes),
+}
+
+impl Outbound {
+    /// Its size in bytes, without the frame's header.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    /// Never: there is at least a type in it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }

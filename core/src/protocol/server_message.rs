@@ -1,50 +1,17 @@
-//! PROTOCOL.md from the client's side: messages of a server in, messages for it out.
-
-mod binary;
-mod encode;
-mod json;
+//! What a message from a server says, once a client has read it.
+//!
+//! It is looser than what the server of this version writes ([`Message`](super::to_client::Message)): a newer one may leave
+//! out or add what this client does without.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use bytes::Bytes;
-
-use crate::protocol::name::{MessageId, RoomName, UserName};
-use crate::protocol::payload::{Json, Payload};
-use crate::protocol::position::Position;
-use crate::protocol::to_client::{Direct, Publication};
-
-use super::action::{Delivery, Refused};
-
-pub(super) use encode::{
-    direct, health_ping, health_pong, join, leave, publish, question, reply, resume,
-};
-
-/// What a server calls a connection that may be gone on with. Its `Debug` does not show it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Session(Arc<str>);
-
-impl Session {
-    /// A longer one is not kept.
-    const MAX_BYTES: usize = 128;
-
-    fn new(text: &str) -> Option<Self> {
-        (1..=Self::MAX_BYTES).contains(&text.len()).then(|| Self(Arc::from(text)))
-    }
-
-    /// The text, for `?session=`.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Session {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Session(redacted)")
-    }
-}
+use super::name::{MessageId, RoomName, UserName};
+use super::payload::{Json, Payload};
+use super::position::Position;
+use super::to_client::{Direct, Publication};
 
 /// A message from a server, decoded.
 ///
@@ -142,16 +109,58 @@ pub enum ServerMessage {
     Unreadable,
 }
 
-impl ServerMessage {
-    /// What a text message means. Never fails: what makes no sense is [`ServerMessage::Unreadable`].
-    pub fn from_text(text: &str) -> Self {
-        json::decode(text).unwrap_or(Self::Unreadable)
-    }
+/// A message for the application.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Delivery {
+    /// A message in a room.
+    Publication(Publication),
+    /// A message to this user.
+    Direct(Direct),
+    /// The first connection of a user entered the room.
+    MemberJoined {
+        /// The room.
+        room: RoomName,
+        /// The user.
+        user: UserName,
+    },
+    /// The last connection of a user left the room.
+    MemberLeft {
+        /// The room.
+        room: RoomName,
+        /// The user.
+        user: UserName,
+    },
+    /// Publications were left out because this client was slow.
+    Gap {
+        /// The room.
+        room: RoomName,
+        /// The place before the first that was left out.
+        since: Position,
+        /// The last that was left out.
+        position: Position,
+        /// How many of those between were left out.
+        dropped: u64,
+    },
+    /// The stream was broken off, and goes on after this position.
+    Refresh {
+        /// The room.
+        room: RoomName,
+        /// Why.
+        reason: Arc<str>,
+        /// The stream goes on after this.
+        position: Position,
+        /// The room's full state, where the server has it.
+        payload: Option<Payload>,
+    },
+}
 
-    /// What a binary message means. Never fails: what makes no sense is [`ServerMessage::Unreadable`].
-    pub fn from_binary(bytes: &Bytes) -> Self {
-        binary::decode(bytes).unwrap_or(Self::Unreadable)
-    }
+/// What a server said when it refused something.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refused {
+    /// For programs; see PROTOCOL.md.
+    pub code: Arc<str>,
+    /// For people.
+    pub message: Arc<str>,
 }
 
 /// The first message on a connection.
@@ -171,11 +180,26 @@ pub struct Greeting {
     pub max_message_bytes: Option<usize>,
 }
 
-/// The direct message and the publication are built in two places.
-fn delivered_direct(direct: Direct) -> ServerMessage {
-    ServerMessage::Delivery(Delivery::Direct(direct))
+/// What a server calls a connection that may be gone on with. Its `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Session(Arc<str>);
+
+impl Session {
+    /// A longer one is not kept.
+    const MAX_BYTES: usize = 128;
+
+    pub(crate) fn new(text: &str) -> Option<Self> {
+        (1..=Self::MAX_BYTES).contains(&text.len()).then(|| Self(Arc::from(text)))
+    }
+
+    /// The text, for `?session=`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
-fn delivered(publication: Publication) -> ServerMessage {
-    ServerMessage::Delivery(Delivery::Publication(publication))
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Session(redacted)")
+    }
 }
