@@ -2,7 +2,9 @@
 
 mod transcript;
 
-use switchboard_core::{Config, Limit, UserLimitPolicy};
+use std::time::Duration;
+
+use switchboard_core::{Config, Limit, Rejection, RoomName, UserLimitPolicy};
 use transcript::{check, class};
 
 /// The caps of the issue: 3 in all, 2 per room, 2 per user.
@@ -408,4 +410,18 @@ fn a_burst_of_fifty_gets_exactly_the_seats_there_are() {
         })
         .collect();
     check(small, &script.join("\n"));
+}
+
+#[test]
+fn a_rejection_says_why() {
+    let room = RoomName::new("lobby").expect("a good name");
+    for (rejection, text) in [
+        (Rejection::ServerFull, "the server is full"),
+        (Rejection::LobbyFull(room), "the room \"lobby\" is full"),
+        (Rejection::UserLimit, "this user has as many connections as it may"),
+        (Rejection::TooManyRooms, "more rooms than one connection may be in"),
+        (Rejection::Draining { retry_after: Duration::ZERO }, "the server is going away"),
+    ] {
+        assert_eq!(rejection.to_string(), text);
+    }
 }

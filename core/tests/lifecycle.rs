@@ -6,8 +6,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use switchboard_core::{
-    Action, Command, Config, ConnectionId, Disconnect, Event, Heartbeat, Hub, Inbound, Json,
-    RoomName, Ticket, Timestamp, UserName,
+    Action, CloseReason, Command, Config, ConnectionId, Disconnect, Ending, Event, Heartbeat, Hub,
+    Inbound, Json, RoomName, Ticket, Timestamp, UserName,
 };
 use transcript::{check, class};
 
@@ -393,4 +393,18 @@ fn a_time_far_away_is_no_overflow() {
     hub.handle(Timestamp::MAX, drain).for_each(drop);
     hub.handle(Timestamp::MAX, Event::Tick).for_each(drop);
     assert_eq!(hub.stats().connections, 0);
+}
+
+#[test]
+fn an_ending_says_how() {
+    for (ending, text) in [
+        (Ending::Closed(CloseReason::Stale), "stale (4010)"),
+        (Ending::ByPeer(Some(1000)), "closed by the peer (1000)"),
+        (Ending::ByPeer(None), "closed by the peer"),
+        (Ending::Lost, "lost"),
+        (Ending::HandshakeFailed, "the handshake failed"),
+    ] {
+        assert_eq!(ending.to_string(), text);
+    }
+    assert_eq!(Disconnect::ByPeer(None), Disconnect::ByPeer(None));
 }

@@ -1,7 +1,7 @@
 //! Whole requests, from bytes to the answer.
 
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::*;
@@ -325,5 +325,22 @@ fn a_token_never_shows() {
     for refusal in refusals {
         let shown = format!("{refusal:?} {refusal} {:?}", refusal.to_response());
         assert!(!shown.contains("secret"), "{shown}");
+    }
+}
+
+#[test]
+fn http_answers_have_their_words() {
+    let refusal = Refusal::not_found();
+    assert_eq!(refusal.to_string(), "404 not_found: there is nothing at this path");
+    let error = "nowhere".parse::<OriginPattern>().expect_err("it has no scheme").to_string();
+    assert!(error.starts_with("\"nowhere\" is not an origin such as https://"), "{error}");
+    for (status, code) in [
+        (Status::Accepted, 202),
+        (Status::LengthRequired, 411),
+        (Status::ContentTooLarge, 413),
+        (Status::InternalError, 500),
+    ] {
+        let response = Response::new(status, "text/plain", "hi");
+        assert_eq!((status.code(), response.body()), (code, &b"hi"[..]));
     }
 }

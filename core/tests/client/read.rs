@@ -10,9 +10,7 @@ use serde_json::Value;
 use switchboard_core::client::{
     Client, CloseFrame, Config, Event, Question, ReplyError, ServerMessage, Token,
 };
-use switchboard_core::{Json, NameError, Payload, Ticket};
-
-use super::position;
+use switchboard_core::{Epoch, Json, NameError, Payload, Position, Ticket};
 
 type Object = serde_json::Map<String, Value>;
 
@@ -226,4 +224,11 @@ fn frame(fields: &Object, payload: &[u8]) -> Vec<u8> {
     frame.extend_from_slice(names.concat().as_bytes());
     frame.extend_from_slice(payload);
     frame
+}
+
+/// `00c9f1b2a4d07e35:42`
+fn position(text: &str) -> Position {
+    let (epoch, offset) = text.split_once(':').expect("a position");
+    let epoch = Epoch(u64::from_str_radix(epoch, 16).expect("an epoch"));
+    Position { epoch, offset: offset.parse().expect("an offset") }
 }

@@ -1,11 +1,9 @@
 //! The full state of a room, from the application, for those who cannot get what they missed.
 
-mod transcript;
-
 use std::time::Duration;
 
+use crate::transcript::{check, class};
 use switchboard_core::{History, RoomClass};
-use transcript::{check, class};
 
 fn history(events: usize) -> History {
     History { events, ..History::default() }

@@ -1,14 +1,12 @@
 //! Between the hub and the sockets: what is written, when, and in which order.
 
-mod outlets;
-
 use std::time::Duration;
 
 use bytes::Bytes;
 use proptest::prelude::*;
 use switchboard_core::{Codec, Driver, Output, Overflow, Payload};
 
-use outlets::*;
+use crate::outlets::*;
 
 #[test]
 fn frames_arrive_whole_and_in_order_however_the_socket_takes_them() {
@@ -283,7 +281,7 @@ proptest! {
                     let offset = u64::from_be_bytes(payload[16..24].try_into().expect("8 bytes"));
                     prop_assert_eq!(offset, last + 1);
                     last = offset;
-                } else if let Some(gap) = outlets::gap_of(&payload) {
+                } else if let Some(gap) = crate::outlets::gap_of(&payload) {
                     prop_assert!(drops);
                     prop_assert_eq!(gap.0, last);
                     last = gap.1;

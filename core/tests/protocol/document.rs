@@ -7,8 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use switchboard_core::{
     Beginning, Broken, CloseReason, Codec, ConnectionId, Direct, Epoch, ErrorCode, Inbound, Json,
-    Kind, Message, Opcode, Payload, Position, Publication, Refusal, Request, Terms, Welcome,
+    Kind, Message, Opcode, Payload, Position, Publication, Refusal, Terms, Welcome,
 };
+
+use crate::{application, encoded, named};
 
 const UNIX_MS: u64 = 1_790_000_000_000;
 
@@ -39,10 +41,6 @@ fn table(heading: &str) -> Vec<Vec<String>> {
     rows.map(cells).collect()
 }
 
-fn named<T: for<'t> TryFrom<&'t str>>(name: &str) -> T {
-    T::try_from(name).unwrap_or_else(|_| panic!("not a name: {name}"))
-}
-
 fn json(text: &str) -> Json {
     Json::parse(text).expect("JSON")
 }
@@ -53,16 +51,6 @@ fn at(offset: u64) -> Position {
 
 fn begins(offset: u64, recovered: Option<bool>) -> Beginning {
     Beginning { position: at(offset), recovered }
-}
-
-fn application(kind: &str, id: &str, room: Option<&str>, payload: Payload) -> Inbound {
-    let (kind, id) = (named(kind), Some(named(id)));
-    Inbound::Application(Request { kind, id, room: room.map(named), key: None, payload })
-}
-
-fn encoded(message: &Message) -> (Opcode, Vec<u8>) {
-    let frame = Codec::Json.encode(message).expect("JSON has a way to say everything");
-    (frame.opcode(), frame.payload().concat())
 }
 
 fn publication(kind: &str, payload: Payload) -> Publication {

@@ -1,13 +1,11 @@
 //! How connections end between the hub and the sockets.
 
-mod outlets;
-
 use std::time::Duration;
 
 use bytes::Bytes;
 use switchboard_core::{CloseReason, Codec, Command, Ending, Limit, Output, Payload, Rejection};
 
-use outlets::*;
+use crate::outlets::*;
 
 #[test]
 fn a_broken_socket_ends_in_exactly_one_closed() {

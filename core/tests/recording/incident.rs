@@ -1,7 +1,5 @@
 //! An incident, recorded and replayed: 10,000 connections, some of them slow, and a drain in the middle.
 
-mod outlets;
-
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,7 +8,7 @@ use std::time::Duration;
 use switchboard_core::recording::{Log, Payloads, Recorder, Replay, Wants};
 use switchboard_core::{Action, Codec, Driver, Event, Hub, Stats, Timestamp, Witness};
 
-use outlets::*;
+use crate::outlets::*;
 
 const CONNECTIONS: usize = 10_000;
 

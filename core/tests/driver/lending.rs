@@ -1,11 +1,9 @@
 //! Sockets that are written to by somebody else, and what becomes of them meanwhile.
 
-mod outlets;
-
 use proptest::prelude::*;
 use switchboard_core::{CloseReason, Codec, Command, ConnectionId, Delivery, Driver, Ending};
 
-use outlets::*;
+use crate::outlets::*;
 
 fn lend(driver: &mut Driver<Fake>) -> Vec<Delivery<Fake>> {
     driver.take_deliveries(NOW, usize::MAX)

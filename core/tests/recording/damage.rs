@@ -1,5 +1,4 @@
 //! What becomes of a recording that is old, damaged or made up, in words and in a file.
-#![cfg(test)]
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -9,19 +9,7 @@ use switchboard_core::{
     RawFrame, Request,
 };
 
-fn named<T: for<'t> TryFrom<&'t str>>(name: &str) -> T {
-    T::try_from(name).unwrap_or_else(|_| panic!("not a name: {name}"))
-}
-
-fn application(kind: &str, id: &str, room: Option<&str>, payload: Payload) -> Inbound {
-    let (kind, id) = (named(kind), Some(named(id)));
-    Inbound::Application(Request { kind, id, room: room.map(named), key: None, payload })
-}
-
-fn encoded(message: &Message) -> (Opcode, Vec<u8>) {
-    let frame = Codec::Json.encode(message).expect("JSON has a way to say everything");
-    (frame.opcode(), frame.payload().concat())
-}
+use crate::{application, encoded, named};
 
 fn refusal(inbound: &Inbound) -> Option<(ErrorCode, Option<&str>)> {
     match inbound {

@@ -1,7 +1,5 @@
 //! The client machine, by the vectors that all clients share. docs/client-machine.md says how to read them.
 
-mod client;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -9,6 +7,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use switchboard_core::Timestamp;
 use switchboard_core::client::Stats;
+
+use crate::{read, write};
 
 fn vectors() -> Vec<(String, Vec<Value>)> {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/client"));
@@ -37,15 +37,15 @@ fn fields(value: &Value, allowed: &[&str]) {
 /// Plays one case and says where it differs.
 fn play(case: &Value) -> Result<Stats, String> {
     fields(case, &["name", "config", "steps"]);
-    let mut machine = client::config(case.get("config"));
+    let mut machine = read::config(case.get("config"));
     let steps = case["steps"].as_array().expect("steps");
     assert!(!steps.is_empty(), "a case without steps says nothing");
     for (at, step) in steps.iter().enumerate() {
         fields(step, &["at", "event", "actions", "deadline"]);
         let now = Timestamp::from_millis(step["at"].as_u64().expect("a time"));
-        let event = client::event(&step["event"]);
+        let event = read::event(&step["event"]);
         let actual: Vec<_> =
-            machine.handle(now, event).map(|action| client::action(&action)).collect();
+            machine.handle(now, event).map(|action| write::action(&action)).collect();
         let expected = step["actions"].as_array().expect("actions");
         let lines = |actions: &[Value]| {
             actions.iter().map(|action| format!("\n      {action}")).collect::<String>()
@@ -58,7 +58,7 @@ fn play(case: &Value) -> Result<Stats, String> {
                 lines(expected)
             ));
         }
-        let deadline = client::deadline(&machine);
+        let deadline = write::deadline(&machine);
         if step.get("deadline").is_some_and(|expected| *expected != deadline) {
             return Err(format!(
                 "step {at}, {}: the deadline is {deadline} and should be {}",
@@ -123,9 +123,9 @@ fn what_a_client_cannot_use_is_counted() {
 
 #[test]
 fn a_client_shows_who_it_is_and_where() {
-    let mut machine = client::config(None);
+    let mut machine = read::config(None);
     let mut after = |event: Value| {
-        drop(machine.handle(Timestamp::ZERO, client::event(&event)));
+        drop(machine.handle(Timestamp::ZERO, read::event(&event)));
         let who = machine.user().map(ToString::to_string);
         let rooms: Vec<_> =
             machine.rooms().map(|(room, is_in)| (room.to_string(), is_in)).collect();
@@ -153,9 +153,9 @@ fn a_client_shows_who_it_is_and_where() {
 
 #[test]
 fn a_client_shows_how_much_has_no_answer() {
-    let mut machine = client::config(None);
+    let mut machine = read::config(None);
     let mut after = |event: Value| {
-        drop(machine.handle(Timestamp::ZERO, client::event(&event)));
+        drop(machine.handle(Timestamp::ZERO, read::event(&event)));
         machine.unanswered()
     };
     let send = json!({"send": {"ticket": 1, "room": "lobby", "type": "chat", "payload": "a"}});

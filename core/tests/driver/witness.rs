@@ -1,13 +1,11 @@
 //! Who watches a driver's hub hears of everything, in order.
 
-mod outlets;
-
 use std::mem;
 use std::sync::{Arc, Mutex};
 
 use switchboard_core::{Action, Codec, Driver, Event, Hub, Payload, Timestamp, Witness};
 
-use outlets::*;
+use crate::outlets::*;
 
 /// What was heard: events with what the hub was before them, and actions by what they are called.
 #[derive(Clone, Default, Debug)]

@@ -1,9 +1,7 @@
 //! Coming back to a room: what was missed, and what is said when that is not there any more.
 
-mod transcript;
-
+use crate::transcript::{check, class};
 use switchboard_core::{Config, History, Overflow};
-use transcript::{check, class};
 
 /// Rooms that keep so many publications.
 fn keeps(events: usize) -> impl FnOnce(&mut Config) {

@@ -1,0 +1,6 @@
+//! The client's machine.
+
+mod read;
+mod vectors;
+mod words;
+mod write;

@@ -1,0 +1,9 @@
+//! Between the hub and the sockets.
+
+#[path = "../outlets/mod.rs"]
+mod outlets;
+
+mod endings;
+mod lending;
+mod witness;
+mod writing;

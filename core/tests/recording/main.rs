@@ -1,0 +1,8 @@
+//! What a hub was told, recorded and replayed.
+#![cfg(test)]
+
+#[path = "../outlets/mod.rs"]
+mod outlets;
+
+mod damage;
+mod incident;

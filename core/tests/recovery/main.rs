@@ -1,0 +1,7 @@
+//! Coming back to a room.
+
+#[path = "../transcript/mod.rs"]
+mod transcript;
+
+mod missed;
+mod state;
