@@ -11,6 +11,9 @@
 
 pub mod client;
 pub mod server;
+mod slots;
 mod system;
+mod wait;
 
 pub use system::{Clock, bind, seed, unix_ms};
+pub use wait::{Async, Blocking, block_until};

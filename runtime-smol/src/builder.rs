@@ -14,8 +14,8 @@ use switchboard_engine::server::{
 };
 use switchboard_engine::{Clock, seed, unix_ms};
 
+use crate::Context;
 use crate::auth::Authenticator;
-use crate::context::Context;
 use crate::handlers::Handlers;
 use crate::poller::Poller;
 use crate::server::Server;

@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use switchboard_core::{Kind, Refusal, Request};
 use switchboard_engine::server::{Reply, read, write};
 
+use crate::Context;
 use crate::auth::BoxFuture;
-use crate::context::Context;
 
 type Handler = Box<dyn Fn(Context, Request) -> BoxFuture<Reply> + Send + Sync>;
 

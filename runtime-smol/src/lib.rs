@@ -40,8 +40,6 @@ mod alarm;
 mod auth;
 mod builder;
 mod client;
-mod context;
-mod handle;
 mod handlers;
 mod outlet;
 mod poller;
@@ -55,17 +53,20 @@ mod writers;
 
 pub use builder::Builder;
 pub use client::{Client, ClientBuilder, Events, StartError};
-pub use context::Context;
-pub use handle::Handle;
 pub use server::{Server, bind};
 pub use switchboard_engine::client::{
     Accepted, Call, CallError, Caller, Event, History, Lagged, Members, MissedInRoom, Request,
     Room, Stopping, Tls, TlsError,
 };
 pub use switchboard_engine::server::{
-    BuildError, Claims, Control, Credentials, Identity, Published, RefuseBy, RequestError,
-    Reservation,
+    BuildError, Claims, Credentials, Identity, Published, RefuseBy, RequestError, Reservation,
 };
+
+/// What a handler knows and can do.
+pub type Context = switchboard_engine::server::Context<switchboard_engine::Async>;
+
+/// A server in the hands of the rest of the application.
+pub type Handle = switchboard_engine::server::Handle<switchboard_engine::Async>;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -14,11 +14,11 @@ use parking_lot::Mutex;
 use smol::Timer;
 use smol::future::FutureExt;
 use switchboard_core::{ConnectionId, ErrorCode, MessageId, Refusal, Request, UserName};
-use switchboard_engine::server::{Reply, Stop, answer, panicked};
+use switchboard_engine::server::{Host, Reply, Stop, answer, panicked};
 
+use crate::Context;
+use crate::Handle;
 use crate::auth::BoxFuture;
-use crate::context::Context;
-use crate::handle::Handle;
 use crate::shared::Shared;
 
 /// Messages that wait for the handler of the one before. While so many wait, nothing is read.
@@ -177,7 +177,7 @@ impl Asked {
     fn answer(self, shared: &Shared, reply: Reply) {
         if let Some(command) = answer(self.connection, self.user, self.id, reply) {
             // The connection may have ended meanwhile; then nobody waits for the answer.
-            let _ = shared.drive(|driver, now| driver.command(now, command));
+            let _ = shared.command(command);
         }
     }
 }

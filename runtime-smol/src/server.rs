@@ -12,11 +12,11 @@ use smol::channel::{Receiver, bounded};
 use smol::future::FutureExt;
 use smol::{Async, Executor};
 use switchboard_core::http::{Request, Response};
-use switchboard_engine::server::{RefusedUpgrade, Reservation};
+use switchboard_engine::server::{Host, RefusedUpgrade, Reservation};
 
+use crate::Handle;
 use crate::auth::guarded;
 use crate::builder::Builder;
-use crate::handle::Handle;
 use crate::outlet::Socket;
 use crate::reactor::{self, Listener};
 use crate::shared::Shared;
@@ -231,6 +231,7 @@ impl Drop for Server {
             // What it knows of the end is complete, however long others keep the driver.
             state.engine.driver().dismiss();
         });
+        self.shared.pending().end();
     }
 }
 

@@ -1,20 +1,16 @@
 //! What the server's thread and all tasks share.
 
 use std::collections::{BTreeSet, HashMap};
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use slab::Slab;
 use smol::Executor;
-use smol::channel::Sender;
 use switchboard_core::http::{Request, Response};
-use switchboard_core::{
-    Answer, Command, ConnectionId, Driver, Hub, Outcome, Output, Position, Refusal, Rejection,
-    RoomName, Session, Stats, Ticket, Timestamp, UserName,
-};
+use switchboard_core::{Command, ConnectionId, Driver, Output, RoomName, Ticket, Timestamp};
 use switchboard_engine::Clock;
-use switchboard_engine::server::{Claims, Engine, Held, Hosted, Settings};
+use switchboard_engine::server::{Claims, Engine, Held, Host, Pending, Settings};
 
 use crate::alarm::Alarm;
 use crate::auth::{BoxFuture, guarded};
@@ -25,7 +21,6 @@ use crate::reactor::Listener;
 use crate::running::RunningHandlers;
 use crate::waiting::Gate;
 
-pub(crate) type Answers = Vec<(ConnectionId, Option<Duration>)>;
 pub(crate) type StateProvider = Box<dyn Fn(Ticket, RoomName) -> BoxFuture<Command> + Send + Sync>;
 pub(crate) type HttpService = Arc<dyn Fn(Request) -> BoxFuture<Response> + Send + Sync>;
 
@@ -53,8 +48,7 @@ pub(crate) struct Shared {
     pub(crate) running: RunningHandlers,
     /// What authenticators kept, of connections for which they kept something.
     claims: Mutex<HashMap<ConnectionId, Claims>>,
-    pub(crate) probes: Mutex<HashMap<Ticket, Sender<Answers>>>,
-    pub(crate) requests: Mutex<HashMap<Ticket, Sender<Answer>>>,
+    pending: Pending,
     /// For work that goes on by itself.
     me: Weak<Self>,
     /// Everybody has been told.
@@ -91,8 +85,7 @@ impl Shared {
             services,
             running: RunningHandlers::default(),
             claims: Mutex::default(),
-            probes: Mutex::default(),
-            requests: Mutex::default(),
+            pending: Pending::default(),
             me: me.clone(),
             drained: Gate::default(),
             over: Gate::default(),
@@ -151,14 +144,6 @@ impl Shared {
         }
     }
 
-    /// Does something with the driver.
-    pub(crate) fn drive<T>(
-        &self,
-        work: impl FnOnce(&mut Driver<Held<Socket>>, Timestamp) -> T,
-    ) -> T {
-        self.engage(|state, now| work(state.engine.driver(), now))
-    }
-
     /// The socket of this key may be read again.
     pub(crate) fn read_on(&self, key: usize) {
         self.engage(|state, _| state.unread.insert(key));
@@ -188,22 +173,11 @@ impl Shared {
             Output::Raw { connection, frame } => {
                 if let Some(command) = self.settings.answer_raw(connection, frame) {
                     // If it has ended meanwhile, nobody waits for the answer.
-                    let _ = self.drive(|driver, now| driver.command(now, command));
+                    let _ = self.command(command);
                 }
             }
-            Output::Probed { ticket, answers } => {
-                let waiting = self.probes.lock().remove(&ticket);
-                if let Some(waiting) = waiting {
-                    // Whoever asked may not be interested any more.
-                    let _ = waiting.try_send(answers);
-                }
-            }
-            Output::Answered { ticket, answer } => {
-                let waiting = self.requests.lock().remove(&ticket);
-                if let Some(waiting) = waiting {
-                    let _ = waiting.try_send(answer);
-                }
-            }
+            Output::Probed { ticket, answers } => self.pending.probed(ticket, answers),
+            Output::Answered { ticket, answer } => self.pending.answered(ticket, answer),
             Output::StateWanted { ticket, room } => self.find_state(ticket, room),
             Output::Closed { connection, .. } => {
                 if !self.services.handlers.is_empty() {
@@ -227,29 +201,22 @@ impl Shared {
     }
 }
 
-impl Hosted for Shared {
-    fn command(&self, command: Command) -> Result<Outcome, Refusal> {
-        self.drive(|driver, now| driver.command(now, command))
+impl Host for Shared {
+    type Outlet = Held<Socket>;
+
+    fn drive<T>(&self, change: impl FnOnce(&mut Driver<Held<Socket>>, Timestamp) -> T) -> T {
+        self.engage(|state, now| change(state.engine.driver(), now))
     }
 
-    fn connect(
-        &self,
-        user: UserName,
-        rooms: Vec<(RoomName, Option<Position>)>,
-        session: Option<Session>,
-    ) -> Result<ConnectionId, Rejection> {
-        self.drive(|driver, now| driver.connect(now, user, rooms, session))
+    fn look<T>(&self, look: impl FnOnce(&Driver<Held<Socket>>) -> T) -> T {
+        look(self.lock().engine.as_driver())
     }
 
-    fn abandon(&self, connection: ConnectionId) {
-        self.drive(|driver, now| driver.abandon(now, connection));
+    fn pending(&self) -> &Pending {
+        &self.pending
     }
 
-    fn look(&self, look: &mut dyn FnMut(&Hub)) {
-        look(self.lock().engine.as_driver().hub());
-    }
-
-    fn stats(&self) -> Stats {
-        self.lock().engine.as_driver().stats()
+    fn drained(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.drained.wait())
     }
 }

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use polling::{Event, Events, Poller};
 
+use switchboard_engine::server::Host;
+
 use crate::outlet::Link;
 use crate::shared::Shared;
 use crate::sync::lock;

@@ -10,8 +10,8 @@ use switchboard_core::{Command, Kind, NameError, Refusal, RoomName};
 use switchboard_engine::server::{BuildError, Credentials, Settings, Verdict, anonymous, state};
 use switchboard_engine::{Clock, seed, unix_ms};
 
+use crate::Context;
 use crate::auth::Authenticator;
-use crate::context::Context;
 use crate::handlers::Handlers;
 use crate::server::Server;
 use crate::shared::{Shared, StateProvider};

@@ -5,10 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use switchboard_core::{Command, ConnectionId, Output};
-use switchboard_engine::server::{Claims, Framing, Stop, answer};
+use switchboard_engine::server::{Claims, Framing, Host, Stop, answer};
 
-use crate::context::Context;
-use crate::handle::Handle;
+use crate::Context;
+use crate::Handle;
 use crate::outlet::Link;
 use crate::shared::Shared;
 
@@ -121,6 +121,6 @@ impl Connection {
 
     fn command(&self, command: Command) {
         // The connection may have ended meanwhile; then nobody waits for the answer.
-        let _ = self.shared.drive(|driver, now| driver.command(now, command));
+        let _ = self.shared.command(command);
     }
 }

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use switchboard_core::{Kind, Refusal, Request};
 use switchboard_engine::server::{Reply, panicked, read, write};
 
-use crate::context::Context;
+use crate::Context;
 
 type Handler = Box<dyn Fn(Context, Request) -> Reply + Send + Sync>;
 

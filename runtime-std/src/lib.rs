@@ -63,8 +63,6 @@ mod background;
 mod builder;
 mod client;
 mod connection;
-mod context;
-mod handle;
 mod handlers;
 mod handshake;
 mod outlet;
@@ -76,8 +74,6 @@ mod waiting;
 
 pub use builder::Builder;
 pub use client::{Client, ClientBuilder, Events, NoEvent, Posted, Room, StartError};
-pub use context::Context;
-pub use handle::Handle;
 pub use server::Server;
 pub use switchboard_engine::bind;
 pub use switchboard_engine::client::{
@@ -85,9 +81,14 @@ pub use switchboard_engine::client::{
     TlsError,
 };
 pub use switchboard_engine::server::{
-    BuildError, Claims, Control, Credentials, Identity, Published, RefuseBy, RequestError,
-    Reservation,
+    BuildError, Claims, Credentials, Identity, Published, RefuseBy, RequestError, Reservation,
 };
+
+/// What a handler knows and can do.
+pub type Context = switchboard_engine::server::Context<switchboard_engine::Blocking>;
+
+/// A server in the hands of the rest of the application.
+pub type Handle = switchboard_engine::server::Handle<switchboard_engine::Blocking>;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use polling::{Event, Events, Poller};
 use switchboard_core::http::{Request, Response};
-use switchboard_engine::server::{AcceptFailure, Reservation, SHORTAGE};
+use switchboard_engine::server::{AcceptFailure, Host, Reservation, SHORTAGE};
 
+use crate::Handle;
 use crate::builder::Builder;
 use crate::connection::Connection;
-use crate::handle::Handle;
 use crate::handshake;
 use crate::outlet::{Link, SocketOutlet};
 use crate::shared::Shared;

@@ -1,19 +1,14 @@
 //! What all threads of a server share.
 
-use std::collections::HashMap;
 use std::io;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread;
-use std::time::Duration;
 
-use switchboard_core::{
-    Answer, Command, ConnectionId, Driver, Hub, Outcome, Output, Position, Refusal, Rejection,
-    RoomName, Session, Stats, Ticket, Timestamp, UserName,
-};
+use switchboard_core::{Command, ConnectionId, Driver, Output, RoomName, Ticket, Timestamp};
 use switchboard_engine::Clock;
-use switchboard_engine::server::{Hosted, Settings};
+use switchboard_engine::server::{Host, Pending, Settings};
 
 use crate::auth::guarded;
 use crate::background::{self, Writer};
@@ -22,8 +17,6 @@ use crate::outlet::SocketOutlet;
 use crate::sync::lock;
 use crate::threads::Threads;
 use crate::waiting::{Alarm, Gate, Handshakes, InTurn};
-
-pub(crate) type Answers = Vec<(ConnectionId, Option<Duration>)>;
 
 /// Sockets written to before others get at the driver: about a millisecond's worth.
 const SLICE: usize = 256;
@@ -41,8 +34,7 @@ pub(crate) struct Shared {
     pub(crate) alarm: Alarm,
     pub(crate) writer: Arc<Writer>,
     pub(crate) threads: Arc<Threads>,
-    pub(crate) probes: Mutex<HashMap<Ticket, Sender<Answers>>>,
-    pub(crate) requests: Mutex<HashMap<Ticket, Sender<Answer>>>,
+    pending: Pending,
     /// For work that goes on by itself.
     me: Weak<Self>,
     pub(crate) drained: Gate,
@@ -69,8 +61,7 @@ impl Shared {
             alarm: Alarm::default(),
             writer: Arc::default(),
             threads: Arc::default(),
-            probes: Mutex::default(),
-            requests: Mutex::default(),
+            pending: Pending::default(),
             me: me.clone(),
             drained: Gate::default(),
             handshakes: Handshakes::default(),
@@ -116,14 +107,6 @@ impl Shared {
         self.drained.open();
         self.alarm.stop();
         self.writer.wake();
-    }
-
-    /// Does something with the driver, and then what follows from it.
-    pub(crate) fn drive<T>(
-        &self,
-        work: impl FnOnce(&mut Driver<SocketOutlet>, Timestamp) -> T,
-    ) -> T {
-        self.drive_for(None, work).0
     }
 
     /// As [`drive`](Self::drive), for the thread of a connection: messages of that connection for handlers are
@@ -174,19 +157,8 @@ impl Shared {
     fn report(&self, output: Output) {
         self.settings.observe(&output);
         match output {
-            Output::Probed { ticket, answers } => {
-                let waiting = lock(&self.probes).remove(&ticket);
-                if let Some(waiting) = waiting {
-                    // Whoever asked may not be interested any more.
-                    let _ = waiting.send(answers);
-                }
-            }
-            Output::Answered { ticket, answer } => {
-                let waiting = lock(&self.requests).remove(&ticket);
-                if let Some(waiting) = waiting {
-                    let _ = waiting.send(answer);
-                }
-            }
+            Output::Probed { ticket, answers } => self.pending.probed(ticket, answers),
+            Output::Answered { ticket, answer } => self.pending.answered(ticket, answer),
             Output::StateWanted { ticket, room } => self.find_state(ticket, room),
             Output::Drained => self.stop(),
             Output::Request { .. }
@@ -222,29 +194,25 @@ impl Shared {
     }
 }
 
-impl Hosted for Shared {
-    fn command(&self, command: Command) -> Result<Outcome, Refusal> {
-        self.drive(|driver, now| driver.command(now, command))
+impl Host for Shared {
+    type Outlet = SocketOutlet;
+
+    fn drive<T>(&self, change: impl FnOnce(&mut Driver<SocketOutlet>, Timestamp) -> T) -> T {
+        self.drive_for(None, change).0
     }
 
-    fn connect(
-        &self,
-        user: UserName,
-        rooms: Vec<(RoomName, Option<Position>)>,
-        session: Option<Session>,
-    ) -> Result<ConnectionId, Rejection> {
-        self.drive(|driver, now| driver.connect(now, user, rooms, session))
+    fn look<T>(&self, look: impl FnOnce(&Driver<SocketOutlet>) -> T) -> T {
+        look(&self.lock())
     }
 
-    fn abandon(&self, connection: ConnectionId) {
-        self.drive(|driver, now| driver.abandon(now, connection));
+    fn pending(&self) -> &Pending {
+        &self.pending
     }
 
-    fn look(&self, look: &mut dyn FnMut(&Hub)) {
-        look(self.lock().hub());
-    }
-
-    fn stats(&self) -> Stats {
-        self.lock().stats()
+    fn drained(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async {
+            self.drained.wait();
+            self.threads.join_all();
+        })
     }
 }

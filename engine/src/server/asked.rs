@@ -52,7 +52,7 @@ impl From<Refusal> for RequestError {
 ///
 /// # Errors
 /// When there is none, or it is of another type.
-pub fn read_answer<R: DeserializeOwned>(answer: &Answer) -> Result<R, RequestError> {
+pub(super) fn read_answer<R: DeserializeOwned>(answer: &Answer) -> Result<R, RequestError> {
     match answer {
         Answer::Ok(payload) => payload::read(payload)
             .map_err(|refusal| RequestError::Unexpected(refusal.message.to_string())),

@@ -1,24 +1,21 @@
-//! What a handler can do.
+//! What a handler knows and can do.
 
-use std::ops::Deref;
-
-use super::{Claims, Control, Published};
 use serde::Serialize;
 use switchboard_core::{
     CloseReason, Command, ConnectionId, MessageId, Refusal, Request, RoomName, UserName,
 };
 
-/// The connection whose message is handled, and what can be done for it.
+use super::{Claims, Handle, Published};
+
+/// The connection whose message is handled, and what a handler can do for it.
 ///
-/// Messages of one connection are handled one after the other, in their order; those of others
-/// meanwhile. A handler goes on when its connection is lost: its message was taken in, and if the
-/// client sends it again over another connection, it is answered there and not handled again. What
-/// the handler still asks of the lost connection is refused.
-///
-/// `H` is the runtime's own handle.
+/// Messages of one connection are handled one after the other, in their order, and those of
+/// different connections at the same time. A handler goes on when its connection is lost: its
+/// message was taken in, and if the client sends it again over another connection, it is answered
+/// there and not handled again. What the handler still asks of the lost connection is refused.
 #[derive(Clone, Debug)]
-pub struct Context<H> {
-    handle: H,
+pub struct Context<K> {
+    handle: Handle<K>,
     connection: ConnectionId,
     user: UserName,
     claims: Claims,
@@ -26,10 +23,10 @@ pub struct Context<H> {
     room: Option<RoomName>,
 }
 
-impl<H: Deref<Target = Control>> Context<H> {
+impl<K> Context<K> {
     /// For a message of this user's connection.
     pub fn new(
-        handle: H,
+        handle: Handle<K>,
         connection: ConnectionId,
         user: UserName,
         claims: Claims,
@@ -44,7 +41,7 @@ impl<H: Deref<Target = Control>> Context<H> {
         self.connection
     }
 
-    /// Whose it is.
+    /// The user whose connection it is.
     pub fn user(&self) -> &UserName {
         &self.user
     }
@@ -54,25 +51,25 @@ impl<H: Deref<Target = Control>> Context<H> {
         &self.claims
     }
 
-    /// The id that the sender gave the message. The handler's answer goes to it by itself.
+    /// The id that the sender gave the message. What the handler returns is sent as the answer to it.
     pub fn message_id(&self) -> Option<&MessageId> {
         self.id.as_ref()
     }
 
-    /// The room that the message names. That its sender is in it has not been checked.
+    /// The room that the message names. Whether its sender is in that room has not been checked.
     pub fn room(&self) -> Option<&RoomName> {
         self.room.as_ref()
     }
 
-    /// The rest of the application's means.
-    pub fn handle(&self) -> &H {
+    /// The server.
+    pub fn handle(&self) -> &Handle<K> {
         &self.handle
     }
 
     /// Publishes in the user's name.
     ///
     /// # Errors
-    /// When a name is no good, or the payload cannot be written as JSON.
+    /// If a name is invalid, or the payload cannot be written as JSON.
     pub fn publish(
         &self,
         room: &str,
@@ -82,10 +79,10 @@ impl<H: Deref<Target = Control>> Context<H> {
         self.handle.publish_as(Some(self.user.clone()), room, kind, payload, None)
     }
 
-    /// Publishes in the user's name, to everybody in the room but this connection.
+    /// Publishes in the user's name, to every member of the room but this connection.
     ///
     /// # Errors
-    /// When a name is no good, or the payload cannot be written as JSON.
+    /// If a name is invalid, or the payload cannot be written as JSON.
     pub fn publish_to_others(
         &self,
         room: &str,
@@ -96,10 +93,10 @@ impl<H: Deref<Target = Control>> Context<H> {
         self.handle.publish_as(Some(self.user.clone()), room, kind, payload, except)
     }
 
-    /// Sends to every connection of a user, in this user's name. Answers how many those are.
+    /// Sends to every connection of a user, in this user's name. Returns how many there are.
     ///
     /// # Errors
-    /// When the user has no connection, or the payload cannot be written as JSON.
+    /// If the user has no connection, or the payload cannot be written as JSON.
     pub fn send_to_user(&self, user: &str, payload: &impl Serialize) -> Result<usize, Refusal> {
         self.handle.direct_as(Some(self.user.clone()), user, payload)
     }
@@ -107,7 +104,7 @@ impl<H: Deref<Target = Control>> Context<H> {
     /// Puts the connection into a room.
     ///
     /// # Errors
-    /// When the room is full, the connection is in too many, or the name is no good.
+    /// If the room is full, the connection is in too many rooms, or the name is invalid.
     pub fn join(&self, room: &str) -> Result<(), Refusal> {
         self.handle.join(self.connection, room)
     }
@@ -115,15 +112,15 @@ impl<H: Deref<Target = Control>> Context<H> {
     /// Takes the connection out of a room.
     ///
     /// # Errors
-    /// When it is not in that room.
+    /// If it is not in that room.
     pub fn leave(&self, room: &str) -> Result<(), Refusal> {
         self.handle.leave(self.connection, room)
     }
 
-    /// Closes the connection; what was sent to it before goes first.
+    /// Closes the connection, after what was sent to it before.
     ///
     /// # Errors
-    /// When it is gone already.
+    /// If it is gone already.
     pub fn close(&self, reason: CloseReason) -> Result<(), Refusal> {
         let connection = self.connection;
         self.handle.command(Command::Close { connection, reason }).map(drop)

@@ -7,12 +7,12 @@ use switchboard_core::ConnectionId;
 use switchboard_core::http::Upgrade;
 
 use super::auth::Claims;
-use super::control::Hosted;
 use super::entrance::{Authenticated, RefusedUpgrade};
+use super::host::{AnyHost, Host};
 
 /// A seat that is held until its connection opens. Dropped before that, it is free again.
 pub struct Reservation {
-    server: Arc<dyn Hosted>,
+    server: Arc<dyn AnyHost>,
     connection: ConnectionId,
     claims: Claims,
     upgrade: Upgrade,
@@ -24,7 +24,7 @@ impl Reservation {
     ///
     /// # Errors
     /// When there is none.
-    pub fn new(server: Arc<dyn Hosted>, peer: Authenticated) -> Result<Self, Box<RefusedUpgrade>> {
+    pub fn new(server: Arc<impl Host>, peer: Authenticated) -> Result<Self, Box<RefusedUpgrade>> {
         let Authenticated { upgrade, user, rooms, claims } = peer;
         match server.connect(user, rooms, upgrade.session) {
             Ok(connection) => Ok(Self { server, connection, claims, upgrade, is_taken: false }),
@@ -44,7 +44,7 @@ impl Reservation {
 
     /// The socket is there: from here on the seat is the connection's, which is about to be opened. `None` when this is a seat
     /// of another server.
-    pub fn take<S: Hosted>(mut self, server: &Arc<S>) -> Option<(ConnectionId, Claims)> {
+    pub fn take<S: Host>(mut self, server: &Arc<S>) -> Option<(ConnectionId, Claims)> {
         self.is_taken = core::ptr::addr_eq(Arc::as_ptr(&self.server), Arc::as_ptr(server));
         self.is_taken.then(|| (self.connection, std::mem::take(&mut self.claims)))
     }

@@ -1,0 +1,309 @@
+//! The server in the hands of the rest of the application.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use switchboard_core::{
+    Answer, CloseReason, Command, ConnectionId, ErrorCode, Hub, Json, Kind, NameError, Outcome,
+    Payload, Position, Refusal, RoomName, Stats, UserName,
+};
+
+use super::asked::{RequestError, read_answer};
+use super::host::{AnyHost, Host, Probed};
+use crate::wait::{Async, Blocking, block_on};
+
+/// A server from outside: cheap to clone, usable from any thread.
+///
+/// What is sent goes into the sockets, or is queued, within bounds, for slow clients. Only the
+/// methods that ask clients, and [`drain`](#method.drain), wait for anything. `K` says how:
+/// [`Async`] or [`Blocking`].
+pub struct Handle<K> {
+    server: Arc<dyn AnyHost>,
+    kind: PhantomData<fn() -> K>,
+}
+
+/// The outcome of a publication.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Published {
+    /// Its place in the room; `None` if the room has no members and keeps no history.
+    pub position: Option<Position>,
+    /// The number of connections that it is sent to.
+    pub recipients: usize,
+}
+
+impl<K> Handle<K> {
+    /// A handle of this server.
+    pub fn new(server: Arc<impl Host>) -> Self {
+        Self { server, kind: PhantomData }
+    }
+
+    fn see<T>(&self, see: impl FnOnce(&Hub) -> T) -> Option<T> {
+        let (mut see, mut seen) = (Some(see), None);
+        self.server.see(&mut |hub| seen = see.take().map(|see| see(hub)));
+        seen
+    }
+
+    /// Publishes in the server's name, even where clients may not publish.
+    ///
+    /// # Errors
+    /// If a name is invalid, or the payload cannot be written as JSON.
+    pub fn publish(
+        &self,
+        room: &str,
+        kind: &str,
+        payload: &impl Serialize,
+    ) -> Result<Published, Refusal> {
+        self.publish_as(None, room, kind, payload, None)
+    }
+
+    /// Publishes in a user's name, to all but one connection.
+    ///
+    /// # Errors
+    /// If a name is invalid, or the payload cannot be written as JSON.
+    pub fn publish_as(
+        &self,
+        from: Option<UserName>,
+        room: &str,
+        kind: &str,
+        payload: &impl Serialize,
+        except: Option<ConnectionId>,
+    ) -> Result<Published, Refusal> {
+        let outcome = self.command(Command::Publish {
+            room: name("room", room)?,
+            kind: name::<Kind>("type", kind)?,
+            from,
+            id: None,
+            key: None,
+            payload: json(payload)?,
+            except,
+        })?;
+        match outcome {
+            Outcome::Published { position, recipients } => Ok(Published { position, recipients }),
+            Outcome::Joined(_)
+            | Outcome::Refreshed(_)
+            | Outcome::Asked
+            | Outcome::Left
+            | Outcome::Sent(_)
+            | Outcome::Closing(_)
+            | Outcome::Probing(_) => Ok(Published { position: None, recipients: 0 }),
+        }
+    }
+
+    /// Sends to every connection of a user. Returns how many there are.
+    ///
+    /// # Errors
+    /// If the user has none, or the payload cannot be written as JSON.
+    pub fn send_to_user(&self, user: &str, payload: &impl Serialize) -> Result<usize, Refusal> {
+        self.direct_as(None, user, payload)
+    }
+
+    /// Sends to every connection of a user, in the name of another. Returns how many there are.
+    ///
+    /// # Errors
+    /// If the user has none, or the payload cannot be written as JSON.
+    pub fn direct_as(
+        &self,
+        from: Option<UserName>,
+        user: &str,
+        payload: &impl Serialize,
+    ) -> Result<usize, Refusal> {
+        let to = name("user", user)?;
+        self.command(Command::Direct { to, from, payload: json(payload)? }).map(count)
+    }
+
+    /// Puts a connection into a room; it is told.
+    ///
+    /// # Errors
+    /// If the room is full, the connection is gone or in too many rooms, or the name is invalid.
+    pub fn join(&self, connection: ConnectionId, room: &str) -> Result<(), Refusal> {
+        let room = name("room", room)?;
+        self.command(Command::Join { connection, room }).map(drop)
+    }
+
+    /// Takes a connection out of a room; it is told.
+    ///
+    /// # Errors
+    /// If it is not in that room.
+    pub fn leave(&self, connection: ConnectionId, room: &str) -> Result<(), Refusal> {
+        let room = name("room", room)?;
+        self.command(Command::Leave { connection, room }).map(drop)
+    }
+
+    /// Whether a user has an open connection.
+    pub fn is_online(&self, user: &str) -> bool {
+        self.see(|hub| hub.user(user).is_some_and(|user| user.is_online())).unwrap_or_default()
+    }
+
+    /// The users in a room, sorted.
+    pub fn members(&self, room: &str) -> Vec<UserName> {
+        self.see(|hub| hub.room(room).map(|room| room.users())).flatten().unwrap_or_default()
+    }
+
+    /// The rooms that a connection is in.
+    pub fn rooms(&self, connection: ConnectionId) -> Vec<RoomName> {
+        self.see(|hub| hub.connection(connection).map(|view| view.rooms().cloned().collect()))
+            .flatten()
+            .unwrap_or_default()
+    }
+
+    /// Counters and gauges.
+    pub fn stats(&self) -> Stats {
+        self.server.stats()
+    }
+
+    /// Whether the server is shutting down.
+    pub fn is_draining(&self) -> bool {
+        self.see(|hub| hub.is_draining()).unwrap_or_default()
+    }
+
+    /// Closes every connection of a user. Returns how many there were.
+    ///
+    /// # Errors
+    /// If the name is invalid.
+    pub fn kick(&self, user: &str, reason: CloseReason) -> Result<usize, Refusal> {
+        let user = name("user", user)?;
+        self.command(Command::CloseUser { user, reason }).map(count)
+    }
+
+    /// Any other command of the core.
+    ///
+    /// # Errors
+    /// If the hub refuses.
+    pub fn command(&self, command: Command) -> Result<Outcome, Refusal> {
+        self.server.command(command)
+    }
+}
+
+impl Handle<Async> {
+    /// Asks every connection of a user whether it is alive, and waits for the answers, at most for
+    /// `timeout`, or for [`Heartbeat::probe_timeout`](switchboard_core::Heartbeat::probe_timeout)
+    /// if that is `None`. Returns each connection with its latency, or `None` if there was no answer.
+    ///
+    /// # Errors
+    /// If the user has no connection, or too many probes are under way.
+    pub async fn probe(
+        &self,
+        user: &str,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Probed, Refusal> {
+        let probe = self.server.probe(name("user", user)?, timeout.into())?;
+        probe.await.ok_or_else(server_has_ended)
+    }
+
+    /// Asks a client something, and waits for its answer, at most for `timeout`.
+    ///
+    /// # Errors
+    /// If the client is gone, does not answer, refuses, or answers with another type.
+    pub async fn request<R: DeserializeOwned>(
+        &self,
+        to: ConnectionId,
+        method: &str,
+        payload: &impl Serialize,
+        timeout: Duration,
+    ) -> Result<R, RequestError> {
+        let request = self.server.request(to, name("method", method)?, json(payload)?, timeout)?;
+        read_answer(&request.await.unwrap_or(Answer::Gone))
+    }
+
+    /// Shuts down gracefully: no new connections; every client is told, sent what is queued for it,
+    /// and closed. Clients are told to come back at a random moment within `spread`. Returns when
+    /// every connection is closed, after `timeout` at the latest; a time-out of zero cuts all
+    /// connections off at once.
+    pub async fn drain(&self, timeout: Duration, spread: Duration) {
+        self.server.drain(timeout, spread).await;
+    }
+}
+
+/// An observer must not call these methods: what they wait for is reported to it first.
+impl Handle<Blocking> {
+    /// Asks every connection of a user whether it is alive, and waits for the answers, at most for
+    /// `timeout`, or for [`Heartbeat::probe_timeout`](switchboard_core::Heartbeat::probe_timeout)
+    /// if that is `None`. Returns each connection with its latency, or `None` if there was no answer. A
+    /// handler that probes its own user gets no answer from its own connection, which is not read
+    /// while it runs.
+    ///
+    /// # Errors
+    /// If the user has no connection, or too many probes are under way.
+    pub fn probe(
+        &self,
+        user: &str,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Probed, Refusal> {
+        let probe = self.server.probe(name("user", user)?, timeout.into())?;
+        block_on(probe).ok_or_else(server_has_ended)
+    }
+
+    /// Asks a client something, and waits for its answer, at most for `timeout`. A handler that
+    /// asks its own connection gets no answer, because that is not read while it runs.
+    ///
+    /// # Errors
+    /// If the client is gone, does not answer, refuses, or answers with another type.
+    pub fn request<R: DeserializeOwned>(
+        &self,
+        to: ConnectionId,
+        method: &str,
+        payload: &impl Serialize,
+        timeout: Duration,
+    ) -> Result<R, RequestError> {
+        let request = self.server.request(to, name("method", method)?, json(payload)?, timeout)?;
+        read_answer(&block_on(request).unwrap_or(Answer::Gone))
+    }
+
+    /// Shuts down gracefully: no new connections; every client is told, sent what is queued for it,
+    /// and closed. Clients are told to come back at a random moment within `spread`. Returns when
+    /// every connection is closed, after `timeout` at the latest, and all threads of the server
+    /// have ended, those that run a handler or an authenticator included; a time-out of zero cuts
+    /// all connections off at once. Called from a handler, it does not wait for threads.
+    pub fn drain(&self, timeout: Duration, spread: Duration) {
+        block_on(self.server.drain(timeout, spread));
+    }
+}
+
+impl<K> Clone for Handle<K> {
+    fn clone(&self) -> Self {
+        Self { server: self.server.clone(), kind: PhantomData }
+    }
+}
+
+impl<K> fmt::Debug for Handle<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Handle")
+    }
+}
+
+fn server_has_ended() -> Refusal {
+    Refusal::new(ErrorCode::Internal, "the server has ended")
+}
+
+fn count(outcome: Outcome) -> usize {
+    match outcome {
+        Outcome::Sent(n) | Outcome::Refreshed(n) | Outcome::Closing(n) | Outcome::Probing(n) => n,
+        Outcome::Published { recipients, .. } => recipients,
+        Outcome::Joined(_) | Outcome::Left | Outcome::Asked => 0,
+    }
+}
+
+/// Text from the application as a name.
+///
+/// # Errors
+/// If it is invalid; the refusal names the field.
+fn name<T>(field: &'static str, text: &str) -> Result<T, Refusal>
+where
+    T: for<'t> TryFrom<&'t str, Error = NameError>,
+{
+    T::try_from(text).map_err(|error| Refusal::field(field, error))
+}
+
+/// A payload from the application.
+///
+/// # Errors
+/// If it cannot be written as JSON.
+fn json(payload: &impl Serialize) -> Result<Payload, Refusal> {
+    Json::of(payload)
+        .map(Payload::Json)
+        .map_err(|error| Refusal::new(ErrorCode::InvalidPayload, error.to_string()))
+}
