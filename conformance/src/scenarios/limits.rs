@@ -43,7 +43,11 @@ fn a_room_that_is_full_can_be_joined_when_somebody_has_left(start: Start) {
 }
 
 fn whoever_sends_too_fast_hears_it_and_may_go_on_later(start: Start) {
-    let settings = limited(|limits| limits.messages = Rate { per_second: 20, burst: 5 });
+    let settings = limited(|limits| {
+        limits.messages = Rate { per_second: 20, burst: 5 };
+        // More than it has messages refused, so that it is not closed for them.
+        limits.rate_limit_strikes = 50;
+    });
     let server = Server::start(start, settings);
     let mut client = server.connect("/ws/a");
     for _ in 0..30 {
