@@ -1,4 +1,4 @@
-//! Who is connecting: tokens signed with a shared secret, or a made-up name.
+//! Authentication: tokens signed with a shared secret, or a made-up name.
 //!
 //! Only HS256 is accepted, whatever a token's header asks for, and the time comes from the caller.
 
@@ -21,7 +21,7 @@ pub(crate) use names::anonymous_name;
 /// The longest user or room name in a token.
 const MAX_NAME_BYTES: usize = 128;
 
-/// What a good token says.
+/// The claims of a valid token.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Identity {
     pub(crate) user: String,
@@ -33,7 +33,7 @@ pub(crate) struct Identity {
     pub(crate) claims: Map<String, Value>,
 }
 
-/// What a token to be issued shall say.
+/// The claims of a token to be issued.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Grant {
     pub(crate) user: String,
@@ -42,8 +42,8 @@ pub(crate) struct Grant {
     pub(crate) expires_at: Option<u64>,
 }
 
-/// Why a token is refused. Never contains any of it but names of claims and, when the signature
-/// was good, times.
+/// Why a token is refused. Contains nothing of the token except names of claims and, when the
+/// signature is valid, times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum AuthError {
     Missing,
@@ -63,9 +63,9 @@ pub(crate) enum AuthError {
     },
     WrongIssuer,
     WrongAudience,
-    /// There is an audience in the token and none in the configuration.
+    /// The token has an audience, but the configuration has none.
     UnexpectedAudience,
-    /// The cryptography itself failed; not the client's fault.
+    /// Signing or verifying itself failed; not the client's fault.
     Internal(String),
 }
 
@@ -107,7 +107,7 @@ impl Verifier {
         if let Some(exp) = expires_at.filter(|exp| now_unix >= exp.saturating_add(self.leeway)) {
             return Err(AuthError::Expired { seconds_ago: now_unix - exp });
         }
-        // Stays among the claims, unlike those that `Identity` has a field for.
+        // Stays among the claims, unlike those that have a field in `Identity`.
         let not_before = time(claims.get("nbf").cloned(), "nbf")?;
         if let Some(nbf) = not_before.filter(|nbf| now_unix.saturating_add(self.leeway) < *nbf) {
             return Err(AuthError::NotYetValid { seconds_left: nbf - now_unix });
@@ -167,20 +167,20 @@ pub(crate) fn issue(secret: &Secret, auth: &Auth, grant: &Grant) -> Result<Strin
         .map_err(|error| AuthError::Internal(error.to_string()))
 }
 
-/// The library picks its cryptography by compiled features and panics at the first token when
-/// another crate has switched on a second one; naming it here rules that out.
+/// Picks the cryptography explicitly. Otherwise the library picks it by compiled features, and
+/// panics at the first token when another crate has enabled a second one.
 fn install_crypto() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let installed = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
         if installed.is_err() {
-            tracing::debug!("a provider of cryptography was installed before; using that one");
+            tracing::debug!("a cryptography provider is already installed; using that one");
         }
     });
 }
 
-/// Looks at the header before the library does, which cannot tell an algorithm that it does not
-/// know (`none` among them) from broken JSON.
+/// Checks the header before the library does, which cannot tell an unknown algorithm (such as
+/// `none`) from broken JSON.
 fn check_header(token: &str) -> Result<(), AuthError> {
     if token.is_empty() {
         return Err(AuthError::Missing);
@@ -196,7 +196,7 @@ fn check_header(token: &str) -> Result<(), AuthError> {
         header.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let header = header.ok_or(AuthError::Malformed("its header is not a JSON object"))?;
     if header.contains_key("crit") {
-        return Err(AuthError::Malformed("its header demands an extension (crit)"));
+        return Err(AuthError::Malformed("its header requires an extension (crit)"));
     }
     match header.get("alg") {
         Some(Value::String(algorithm)) if algorithm == "HS256" => Ok(()),

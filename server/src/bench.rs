@@ -13,26 +13,26 @@ use switchboard_bench::{Options, measure};
 use crate::os;
 
 pub(crate) const HELP: &str = "\
-Scenarios (and what they are without options):
+Scenarios (and their defaults):
   fan-out  members publish, everybody in their room gets it
            (10 rooms of 10, all publish, 1,000 messages/s)
   rooms    the same in many small rooms (100 rooms of 3)
   echo     each connection alone in its room, and hears itself (100 connections, 1,000 messages/s)
   connect  a connect storm: all at once, --at-once under way (100 connections)
-  idle     connections that only answer pings; in the end each must still get a message (100)
+  idle     connections that only answer pings; at the end each must still get a message (100)
   slow     fan-out, in whose second half some members do not read (1 room of 10, 1 of them slow)
   churn    visitors that connect, hear one message of their room and leave (100 a second)
 
 The defaults stay within the limits of a Switchboard server with default settings. To go further,
 raise max_connections, max_per_room and messages_per_second in its [limits].
 
-{room} and {user} in the address (and in the template) become names of this run.
+{room} and {user} in the address (and in the template) become names unique to this run.
 
 Every message carries a marker that is searched for in whatever comes back, so that any envelope
-will do. Each delivery is checked: lost, repeated, out of order, in a wrong room. The latency is
-that from publishing to receiving; at a given rate it counts from when the message was due, so
-that a server that holds up the generator does not look better for it. --window instead keeps so
-many messages of each publisher under way: the most that a server can do.
+will do. Each delivery is checked: lost, repeated, out of order, in a wrong room. Latency runs
+from publishing to receiving; at a given rate it counts from when the message was due, so
+that a server that holds up the generator does not look better for it. --window N instead keeps
+N messages of each publisher in flight: the most that a server can do.
 
 Examples:
   switchboard bench ws://127.0.0.1:8080/ws/{room}
@@ -54,7 +54,7 @@ Exit codes:
 /// Something was lost, repeated, out of order or in a wrong room, or a connection failed.
 const NOT_CLEAN: u8 = 3;
 
-/// Ended by Ctrl-C, as shells have it.
+/// The exit code after Ctrl-C, by the convention of shells.
 const INTERRUPTED: u8 = 130;
 
 pub(crate) fn bench(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
@@ -74,18 +74,18 @@ pub(crate) fn bench(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     })
 }
 
-/// Set by the first Ctrl-C; the second ends the program.
+/// Set by the first Ctrl-C; the second one ends the program.
 fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        // In this order: the first signal finds the flag still down.
+        // In this order, so that the first signal finds the flag still unset.
         flag::register_conditional_shutdown(signal, INTERRUPTED.into(), stop.clone())?;
         flag::register(signal, stop.clone())?;
     }
     Ok(stop)
 }
 
-/// Every connection is an open file.
+/// Raises the limit on open files, and checks that it allows one for each connection.
 fn check_open_files(connections: usize) -> Result<(), String> {
     let files = os::raise_open_files()
         .map_err(|error| format!("the limit on open files cannot be raised: {error}"))?;

@@ -1,4 +1,4 @@
-//! Where to listen, and the refusal to listen there for strangers.
+//! Where to listen, and the refusal to listen where others can connect without a token.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 
@@ -19,7 +19,7 @@ pub(crate) fn check_address(listen: &str) -> Result<(), String> {
     }
 }
 
-/// The addresses a name such as `localhost:8080` stands for.
+/// Resolves a name such as `localhost:8080`.
 pub(crate) fn resolve(listen: &str) -> Result<Vec<SocketAddr>, String> {
     let addresses = listen
         .to_socket_addrs()
@@ -27,7 +27,8 @@ pub(crate) fn resolve(listen: &str) -> Result<Vec<SocketAddr>, String> {
     Ok(addresses.collect())
 }
 
-/// Refuses to let everybody in on an address that others can reach, unless told to.
+/// Refuses to listen without authentication on an address that other machines can reach, unless the
+/// configuration allows it.
 pub(crate) fn check_exposure(
     listen: &str,
     addresses: &[SocketAddr],

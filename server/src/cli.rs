@@ -66,7 +66,7 @@ Unix epoch), and each line on stdin a command; its answer has the same `tag`:
 Exit codes:
   0  done          1  refused for good, or the address is no good          2  wrong usage";
 
-/// Switchboard keeps WebSocket connections: rooms, presence and honest limits.
+/// A WebSocket server with rooms, presence and resume
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
@@ -82,19 +82,19 @@ pub(crate) struct Run {
     /// Address and port to listen on [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(crate) listen: Option<String>,
-    /// The configuration file
+    /// Configuration file
     #[arg(long, value_name = "FILE", env = "SWITCHBOARD_CONFIG", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
-    /// Listen where others can connect, although nobody needs a token
+    /// Listen on addresses that other machines can reach, although clients need no token
     #[arg(long)]
     pub(crate) allow_anonymous: bool,
-    /// Record what the server sees, for `switchboard replay`
+    /// Record what the server sees to this file, for `switchboard replay`
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<String>,
-    /// The size of that file; then the oldest is overwritten [default: 64]
+    /// Size of the recording in megabytes; once full, the oldest part is overwritten [default: 64]
     #[arg(long, value_name = "MB")]
     pub(crate) record_size: Option<String>,
-    /// What is recorded of what people say: hash or keep [default: hash]
+    /// What to record of payloads: hash or keep [default: hash]
     #[arg(long, value_name = "HOW")]
     pub(crate) record_payloads: Option<String>,
 }
@@ -103,7 +103,7 @@ pub(crate) struct Run {
 pub(crate) enum Command {
     /// Check a configuration file and print the configuration in effect
     CheckConfig {
-        /// The file to check; variables that are set lie over it, as they would at a start
+        /// File to check; SWITCHBOARD_* variables override it, as they do when the server starts
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
@@ -111,13 +111,13 @@ pub(crate) enum Command {
     ExampleConfig,
     /// Print a token that lets a user in (HS256)
     Token(Token),
-    /// Show what a server saw that was started with --record
+    /// Show what a server started with --record saw
     #[command(after_help = REPLAY_HELP)]
     Replay(Replay),
     /// Connect to a server from this terminal, or from a script
     #[command(after_help = CONNECT_HELP)]
     Connect(Connect),
-    /// Load a WebSocket server, check every delivery, and say how long they take
+    /// Load a WebSocket server, check every delivery and measure latency
     #[command(after_help = bench::HELP)]
     Bench(Box<switchboard_bench::Options>),
 }
@@ -125,29 +125,29 @@ pub(crate) enum Command {
 /// What to show of a recording.
 #[derive(Args, Debug)]
 pub(crate) struct Replay {
-    /// The recording
+    /// Recording to show
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// Only what concerns this connection, such as 12-345
+    /// Only events of this connection, such as 12-345
     #[arg(long, value_name = "ID")]
     pub(crate) connection: Option<String>,
-    /// Only what concerns this user
+    /// Only events of this user
     #[arg(long, value_name = "NAME")]
     pub(crate) user: Option<String>,
-    /// Only what concerns this room, and those who were in it
+    /// Only events of this room and its members
     #[arg(long, value_name = "NAME")]
     pub(crate) room: Option<String>,
-    /// Stop at this moment: after so long, such as 90s or 1h, at a time of day (UTC), such as
-    /// 14:05:30, or exactly behind what is shown with a time such as +0.136933s
+    /// Stop at this moment: a time since the start, such as 90s or 1h; a time of day (UTC), such as
+    /// 14:05:30; or right after an event shown with a time such as +0.136933s
     #[arg(long, value_name = "TIME", value_parser = until)]
     pub(crate) until: Option<Until>,
     /// Show messages too
     #[arg(long)]
     pub(crate) messages: bool,
-    /// Show who is there in the end, where, and what waits for them
+    /// Finally show connections, rooms and what waits to be sent
     #[arg(long)]
     pub(crate) state: bool,
-    /// Show no timeline: only check that every action is what it was
+    /// Show no timeline: only check that every action matches the recording
     #[arg(long)]
     pub(crate) quiet: bool,
 }
@@ -155,66 +155,66 @@ pub(crate) struct Replay {
 /// A moment of a recording.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Until {
-    /// So long after the server's start.
+    /// Time since the server's start.
     After(Duration),
-    /// So long after a midnight in UTC: the first such moment of the recording.
+    /// Time of day in UTC: the first such moment of the recording.
     TimeOfDay(Duration),
 }
 
-/// How to connect.
+/// How to connect to a server.
 #[derive(Args, Debug)]
 pub(crate) struct Connect {
-    /// Where the server is: ws://HOST:PORT/ws, or wss
+    /// Address of the server: ws://HOST:PORT/ws, or wss
     #[arg(value_name = "URL")]
     pub(crate) address: String,
-    /// A room to join; may be repeated
+    /// Room to join; may be repeated
     #[arg(long = "room", value_name = "ROOM")]
     pub(crate) rooms: Vec<String>,
-    /// With what was published in the room after this position
+    /// Resume the room after this position: replay what was published since
     #[arg(long, value_name = "POSITION", requires = "rooms", value_parser = position)]
     pub(crate) since: Option<Position>,
-    /// The name, where the server asks for no token
+    /// User name, if the server asks for no token
     #[arg(long)]
     pub(crate) user: Option<String>,
-    /// The token; others can see it in the process list
+    /// Token; others can see it in the process list
     #[arg(long)]
     pub(crate) token: Option<String>,
-    /// A file with the token
+    /// File that holds the token
     #[arg(long, value_name = "FILE", conflicts_with = "token")]
     pub(crate) token_file: Option<PathBuf>,
-    /// A file with the certificates (PEM) of the only authorities to trust
+    /// File with the only certificate authorities (PEM) to trust
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
-    /// One line of JSON for each event, and commands in JSON
+    /// Print one line of JSON for each event, and read commands as JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// Read no input; show what comes until interrupted
+    /// Read no input; show events until interrupted
     #[arg(long)]
     pub(crate) watch: bool,
 }
 
-/// What the token shall say.
+/// The claims of the token to print.
 #[derive(Args, Debug)]
 pub(crate) struct Token {
-    /// Who it is for
+    /// User that the token is for
     #[arg(long)]
     pub(crate) user: String,
-    /// A room to join at connect; may be repeated
+    /// Room to join on connecting; may be repeated
     #[arg(long = "room", value_name = "ROOM")]
     pub(crate) rooms: Vec<String>,
-    /// How long it is valid, such as 30s, 15m or 1h; 0 for no end
+    /// Validity, such as 30s, 15m or 1h; 0 never expires
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration::parse)]
     pub(crate) expires: Duration,
-    /// The configuration file, for secret, issuer and audience
+    /// Configuration file that names secret, issuer and audience
     #[arg(long, value_name = "FILE", env = "SWITCHBOARD_CONFIG", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
-    /// The secret; SWITCHBOARD_AUTH_HS256_SECRET keeps it out of the process list
+    /// Secret; use SWITCHBOARD_AUTH_HS256_SECRET to keep it out of the process list
     #[arg(long, value_name = "SECRET")]
     pub(crate) secret: Option<String>,
 }
 
 impl Run {
-    /// The keys that the flags set.
+    /// Returns the keys that the flags set.
     pub(crate) fn overrides(&self) -> Vec<Override> {
         let listen = self.listen.clone().map(|value| Override {
             name: "--listen",
@@ -241,7 +241,7 @@ impl Run {
 }
 
 impl Token {
-    /// A token only makes sense in jwt mode, and a secret given here is the only one that counts.
+    /// Returns the keys to set: jwt mode, the only one with tokens, and the secret if one is given.
     pub(crate) fn overrides(&self) -> Vec<Override> {
         let auth = |name, key, value| Override { name, section: "auth", key, value };
         let mut overrides = vec![auth("switchboard token", "mode", "jwt".to_owned())];
@@ -262,13 +262,13 @@ fn until(text: &str) -> Result<Until, String> {
         let seconds = shown.strip_suffix('s').unwrap_or(shown).parse().ok();
         let after = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         return after.map(Until::After).ok_or_else(|| {
-            format!("{text:?} is no time of an event: expected seconds, such as +0.136933s")
+            format!("{text:?} is not the time of an event: expected seconds, such as +0.136933s")
         });
     }
     if !text.contains(':') {
         return duration::parse(text).map(Until::After);
     }
-    let expected = || format!("{text:?} is no time of day: expected HH:MM:SS, such as 14:05:30");
+    let expected = || format!("{text:?} is not a time of day: expected HH:MM:SS, such as 14:05:30");
     let mut seconds = 0.0;
     let parts: Vec<&str> = text.split(':').collect();
     let bounds = [24.0, 60.0, 60.0];

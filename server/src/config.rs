@@ -21,7 +21,7 @@ pub(crate) use setting::Secret;
 use setting::{Key, Section};
 use switchboard_core::{Heartbeat, Limits, Recovery, RoomClass};
 
-/// Everything that can be set, checked and complete.
+/// The whole configuration, checked and complete.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Config {
     pub(crate) server: Server,
@@ -36,15 +36,14 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     pub(crate) record: Record,
     pub(crate) dashboard: Dashboard,
-    /// Room classes by name prefix, complete: what a class leaves out is filled in. The prefix ""
-    /// is always there.
+    /// Room classes by name prefix, with inherited settings filled in. Always has the prefix "".
     pub(crate) rooms: BTreeMap<String, RoomClass>,
-    /// The key from `auth.hs256_secret` or from the file it names; always there in jwt mode.
+    /// The key from `auth.hs256_secret` or its file; always present in jwt mode.
     pub(crate) secret: Option<Secret>,
 }
 
 impl Config {
-    /// The tables in the order in which they are documented; "" is the top of the file.
+    /// Returns the tables in the order of the documentation; "" is the top of the file.
     fn sections(&mut self) -> [(&'static str, &mut dyn Section); 12] {
         [
             ("", &mut self.server),
@@ -62,7 +61,7 @@ impl Config {
         ]
     }
 
-    /// Every key outside the room classes, with its table.
+    /// Returns every key outside the room classes, with its table.
     fn keys(&mut self) -> Vec<(&'static str, Key<'_>)> {
         let sections = self.sections().into_iter();
         sections
@@ -70,7 +69,7 @@ impl Config {
             .collect()
     }
 
-    /// The keys of one table.
+    /// Returns the keys of one table.
     fn table(&mut self, name: &str) -> Vec<Key<'_>> {
         let keys = self.keys().into_iter().filter(|(table, _)| *table == name);
         keys.map(|(_, key)| key).collect()
@@ -98,7 +97,7 @@ impl Default for Config {
     }
 }
 
-/// The whole configuration as TOML, the secret left out.
+/// Prints the whole configuration as TOML, with the secret redacted.
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (mut config, mut last) = (self.clone(), "");
@@ -119,7 +118,7 @@ impl fmt::Display for Config {
     }
 }
 
-/// A basic TOML string, the only kind that can be a key whatever is in it.
+/// Quotes a key as a basic TOML string, the only kind that can hold any text.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! A client for the terminal: to try a server out, to watch what happens, and for scripts.
+//! A client for the terminal: to try a server, to watch events, and for scripts.
 
 mod command;
 mod json;
@@ -22,19 +22,19 @@ use crate::cli::Connect;
 use command::{Answered, Command, Line};
 use show::Show;
 
-/// Server's requests that wait for an answer; one more, and the oldest is given up.
+/// Requests of the server that may wait for an answer; one more drops the oldest.
 const MAX_REQUESTS: usize = 100;
 
-/// What all tasks have in common.
+/// What all tasks share.
 struct Terminal {
     show: Show,
-    /// Those of the server that were not answered.
+    /// Unanswered requests of the server.
     requests: RefCell<Vec<Request>>,
 }
 
 impl Terminal {
     fn print(&self, line: &str) {
-        // Whoever reads this has gone: there is nothing left to do.
+        // The reader of stdout is gone: nothing is left to do.
         if writeln!(io::stdout(), "{line}").and_then(|()| io::stdout().flush()).is_err() {
             process::exit(0);
         }
@@ -54,9 +54,9 @@ impl Terminal {
 
 /// Something to do next.
 enum Next {
-    /// One of the rooms that were asked for at the start was joined, or not.
+    /// Whether one of the rooms requested at the start was joined.
     Joined(bool),
-    /// An answer came after the end of the input.
+    /// An answer that arrived after the end of the input.
     Answered,
     Event(Option<Event>),
     Line(Option<io::Result<String>>),
@@ -120,14 +120,15 @@ async fn converse<'a>(
     loop {
         tasks.retain(|task: &smol::Task<bool>| !task.is_finished());
         if at_end && tasks.is_empty() {
-            // What came before the last answer is shown, too.
+            // Also show what arrived before the last answer.
             while let Some(Some(event)) = smol::future::poll_once(events.next_event()).await {
                 terminal.event(event);
             }
             return Ok(());
         }
         let event = async { Next::Event(events.next_event().await) };
-        // Nothing is read before there is a connection and the rooms are joined, so that commands find what they expect.
+        // Input is read only once the connection is open and the rooms are joined, so that commands
+        // find what they expect.
         let line = async {
             if let Some(task) = joining.first_mut() {
                 return Next::Joined(task.await);
@@ -150,7 +151,7 @@ async fn converse<'a>(
         match signal.or(event).or(line).await {
             Next::Signal | Next::Event(None) => return Ok(()),
             Next::Event(Some(event)) => {
-                // Answers that came before it are printed before it.
+                // Print the answers that arrived before this event first.
                 if !matches!(event, Event::State { .. }) {
                     smol::future::yield_now().await;
                 }
@@ -184,8 +185,8 @@ async fn converse<'a>(
     }
 }
 
-/// Begins what a line asks for at once, so that lines go out in their order, and prints the answer when it comes. The task
-/// says whether it was a good one.
+/// Starts a command immediately, so that lines are sent in order, and prints the answer when it
+/// arrives. The task returns whether the command succeeded.
 fn start<'a>(
     client: &Client,
     line: Line,
@@ -208,12 +209,12 @@ fn start<'a>(
     })
 }
 
-/// Why there will be no connection, if that is so.
+/// Returns why no connection will be made, if the client has given up.
 fn refusal(event: &Event) -> Option<String> {
     let Event::State { state: State::Closed, cause, detail } = event else { return None };
     let cause = cause.as_ref().map(ToString::to_string).unwrap_or_default();
     Some(match detail {
-        Some(detail) => format!("the server does not want this client: {detail}"),
+        Some(detail) => format!("the server refuses this client: {detail}"),
         None => cause,
     })
 }

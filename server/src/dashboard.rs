@@ -1,4 +1,4 @@
-//! The numbers of the server: once a second into a room, and at any time over HTTP.
+//! The server's statistics: once a second in a room, and on request over HTTP.
 
 use std::time::{Duration, Instant};
 
@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 use switchboard_core::{History, Limit, Overflow, Publishers, RoomClass, Stats};
 use switchboard_smol::Handle;
 
-/// The room that the server publishes its numbers in.
+/// The room for the statistics.
 pub(crate) const ROOM: &str = "switchboard:stats";
 
-/// Everybody may watch, nobody may publish, and who is slow sees fewer points.
+/// Anyone may watch and only the server publishes; slow members see fewer points.
 pub(crate) fn room_class() -> RoomClass {
     RoomClass {
         max_members: Limit::NONE,
@@ -23,7 +23,7 @@ pub(crate) fn room_class() -> RoomClass {
     }
 }
 
-/// Publishes once a second, for ever.
+/// Publishes once a second, forever.
 pub(crate) async fn publish(handle: &Handle, started: Instant) {
     let (mut before, mut at) = (handle.stats(), Instant::now());
     loop {
@@ -62,7 +62,7 @@ fn point(before: &Stats, now: &Stats, elapsed: Duration, uptime: Duration) -> Va
     })
 }
 
-/// `GET /api/stats`. The first four are what the specification's `get_stats` answers.
+/// The body of `GET /api/stats`. The first four fields are the specification's `get_stats`.
 pub(crate) fn stats(stats: &Stats, uptime: Duration, draining: bool) -> Value {
     let counts = |pairs: &mut dyn Iterator<Item = (&'static str, u64)>| {
         pairs.map(|(name, count)| (name.to_owned(), count.into())).collect::<Map<_, Value>>()
@@ -99,7 +99,7 @@ pub(crate) fn stats(stats: &Stats, uptime: Duration, draining: bool) -> Value {
     })
 }
 
-/// What the process holds in memory, where the system tells (Linux).
+/// Returns the resident memory of the process in bytes, where the system reports it (Linux).
 fn resident_bytes() -> Option<u64> {
     let statm = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = statm.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

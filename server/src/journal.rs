@@ -1,8 +1,9 @@
-//! What happens to connections, as log lines.
+//! Log lines about connections.
 
 use switchboard_core::{Notice, Output};
 
-/// Writes what is worth a line. A refused message is not, unless somebody looks for it: anybody can send those.
+/// Logs an output. Refused messages are logged only at debug level, since any client can cause
+/// them.
 pub(crate) fn record(output: &Output) {
     match output {
         Output::Notice(Notice::Opened { connection, user }) => {
@@ -18,13 +19,13 @@ pub(crate) fn record(output: &Output) {
             tracing::debug!(%connection, %user, code = refusal.code.as_str(), "refused: {}", refusal.message);
         }
         Output::Notice(Notice::Blocked { connection }) => {
-            tracing::debug!(%connection, "reads too slowly, messages wait");
+            tracing::debug!(%connection, "reads too slowly, messages are queued");
         }
         Output::Closed { connection, user, ending, open_for } => {
             let (reason, seconds) = (ending.as_str(), open_for.as_secs_f64());
             tracing::info!(%connection, %user, reason, open_for_seconds = seconds, "disconnected: {ending}");
         }
-        Output::Drained => tracing::info!("everybody is gone"),
+        Output::Drained => tracing::info!("every connection is closed"),
         Output::Notice(Notice::Expired { user }) => {
             tracing::debug!(%user, "did not come back");
         }

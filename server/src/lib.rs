@@ -1,7 +1,7 @@
-//! The server program as a library, so that others than `main` can ask it what a configuration means: a fuzzer does.
+//! The server program as a library, so that a fuzzer can parse configurations as `main` does.
 //!
-//! The feature `program`, which is on by default, is all that needs sockets, signals and tokens; without it only the
-//! configuration is left.
+//! Only the feature `program`, which is on by default, needs sockets, signals and tokens. Without
+//! it, just the configuration remains.
 #![cfg_attr(not(feature = "program"), allow(dead_code, unused_imports))]
 
 #[cfg(feature = "program")]
@@ -43,23 +43,23 @@ use switchboard_core::http::{InvalidOrigin, Origins};
 #[cfg(feature = "program")]
 pub use program::main;
 
-/// What a configuration means.
+/// The meaning of a configuration.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Meaning {
-    /// The whole of it as a configuration file, the secret left out.
+    /// The complete configuration as a file, with the secret redacted.
     pub shown: String,
-    /// The secret.
+    /// The key that tokens are signed with, if one is set.
     pub secret: Option<String>,
-    /// What the hub is told.
+    /// The configuration of the hub.
     pub rules: switchboard_core::Config,
-    /// Which pages may connect, if that can be said.
+    /// Which pages may connect, or why an entry is invalid.
     pub origins: Result<Origins, InvalidOrigin>,
 }
 
-/// Reads a configuration as the program does: the text of a file, with these variables over it.
+/// Reads a configuration as the program does: the text of a file, overridden by variables.
 ///
 /// # Errors
-/// All that is wrong with it, as the program would print it.
+/// Returns all problems, as the program prints them.
 pub fn read_config(
     name: &str,
     text: &str,

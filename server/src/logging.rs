@@ -1,7 +1,7 @@
-//! Log lines, on stderr: stdout belongs to what a command was asked for.
+//! Log lines go to stderr: stdout is for the output of commands.
 //!
-//! The `log` crate is capped at debug when it is compiled (see the workspace's manifest), since
-//! tungstenite writes whole payloads at trace level. No filter can bring those back.
+//! The `log` crate is capped at debug level at compile time (see the workspace's manifest), since
+//! tungstenite logs whole payloads at trace level. No filter can enable those.
 
 use std::io::{self, IsTerminal};
 
@@ -15,7 +15,7 @@ const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 /// Starts logging for the whole process.
 ///
 /// # Errors
-/// When the filter is wrong or logging has been started before.
+/// If the filter is invalid, or logging was started before.
 pub(crate) fn init(log: &config::Log) -> Result<(), String> {
     let builder = tracing_subscriber::fmt().with_env_filter(filter(&log.level)?);
     let builder = builder.with_writer(io::stderr);
@@ -33,8 +33,8 @@ pub(crate) fn check_level(level: &str) -> Result<(), String> {
 
 fn filter(level: &str) -> Result<EnvFilter, String> {
     for word in level.split(',').map(str::trim) {
-        // The filter takes a bare word for a module and then logs all of it, so a misspelt level
-        // would be the noisiest one.
+        // The filter takes a bare word as a module's name and then logs all of it, so a misspelled
+        // level would be the most verbose one.
         if !word.contains('=') && !LEVELS.contains(&word.to_lowercase().as_str()) {
             let hint = match nearest(word, LEVELS) {
                 Some(name) => format!("did you mean {name:?}?"),

@@ -1,20 +1,21 @@
-//! What a burst has used goes back to the system when it is over. glibc gives back what is free at the end of its heaps by
-//! itself; what is free between things that are still in use it keeps, which can be hundreds of megabytes.
+//! Returns memory to the system after a burst. glibc returns free memory at the end of its heaps by
+//! itself, but keeps what is free between allocations still in use, which can be hundreds of
+//! megabytes.
 
 use std::time::Duration;
 
 use switchboard_smol::Handle;
 
-/// Time between two looks.
+/// Time between two samples of the traffic.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// Bytes in one look from which on it is worth the trouble.
+/// Traffic of one sample, in bytes, that counts as a burst.
 const BURST: u64 = 4 * 1024 * 1024;
 
-/// It is over when there is no more than so small a part of it.
+/// A burst is over when a sample is at most its peak divided by this.
 const CALM: u64 = 8;
 
-/// Looks for the end of bursts, for ever.
+/// Waits for the end of each burst, forever.
 pub(crate) async fn give_back(handle: &Handle) {
     let mut burst = Burst::default();
     let mut before = traffic(handle);
@@ -28,12 +29,13 @@ pub(crate) async fn give_back(handle: &Handle) {
     }
 }
 
-/// Takes a millisecond or so for every hundred megabytes, in which other threads may have to wait for memory.
+/// Takes about a millisecond per hundred megabytes, during which other threads may wait to
+/// allocate.
 fn trim() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
-        #[expect(unsafe_code, reason = "glibc's function, and there is no other way to it")]
-        // SAFETY: it may be called at any time, and changes nothing that is in use.
+        #[expect(unsafe_code, reason = "a glibc function without a safe wrapper")]
+        // SAFETY: it may be called at any time, and leaves memory in use alone.
         unsafe {
             libc::malloc_trim(0);
         }
@@ -45,8 +47,8 @@ fn traffic(handle: &Handle) -> u64 {
     stats.bytes_in + stats.bytes_out
 }
 
-/// The most that there has been in one look, or less after memory was given back: what a large burst leaves is looked at
-/// again, because its end may have been the middle of a look.
+/// The peak of all samples. Shrinks after memory was returned: what a large burst leaves is checked
+/// again, because the sample at its end may have fallen into the middle.
 #[derive(Default)]
 struct Burst(u64);
 

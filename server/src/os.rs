@@ -1,4 +1,4 @@
-//! The operating system's limit on open files, of which every connection is one.
+//! The operating system's limit on open files. Each connection is one.
 
 use std::fmt;
 use std::io;
@@ -8,20 +8,20 @@ use rlimit::Resource;
 /// Files that are not connections: listeners, logs, the poller, handshakes being refused.
 const RESERVE: u64 = 64;
 
-/// How many files the process may have open.
+/// The number of files that the process may have open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OpenFiles {
     pub(crate) limit: u64,
 }
 
-/// There are more connections to serve than files to have.
+/// The configuration allows more connections than the system allows files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooFewFiles {
     limit: u64,
     connections: u64,
 }
 
-/// Raises the soft limit as far as the hard one allows.
+/// Raises the soft limit to the hard limit.
 pub(crate) fn raise_open_files() -> io::Result<OpenFiles> {
     let (soft, hard) = Resource::NOFILE.get()?;
     if soft < hard {
@@ -31,12 +31,12 @@ pub(crate) fn raise_open_files() -> io::Result<OpenFiles> {
 }
 
 impl OpenFiles {
-    /// The most connections that fit.
+    /// Returns the most connections that fit.
     pub(crate) fn most(self) -> u64 {
         self.limit.saturating_sub(RESERVE)
     }
 
-    /// Whether `max_connections` and a reserve fit.
+    /// Checks that `max_connections` and a reserve fit.
     pub(crate) fn suffice_for(self, max_connections: usize) -> Result<(), TooFewFiles> {
         let connections = u64::try_from(max_connections).unwrap_or(u64::MAX);
         if connections.saturating_add(RESERVE) <= self.limit {

@@ -1,11 +1,11 @@
-//! The page, and what else is answered over HTTP.
+//! The page, and other answers over HTTP.
 
 use std::borrow::Cow;
 
 use switchboard_core::http::{Refusal, Request, Response, Status};
 
-/// Nothing but the page's own files runs or is fetched; WebSockets may go anywhere, because a page opened by another name
-/// of this machine counts as another origin.
+/// Only the page's own files are run or fetched. WebSockets may go anywhere, because a page opened
+/// under another name of this machine has another origin.
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss: blob:; img-src 'self' blob: data:; \
                       frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
@@ -42,7 +42,7 @@ const FILES: &[(&str, &str, &[u8])] = files! {
     "visit.js": "text/javascript; charset=utf-8",
 };
 
-/// One of the page's files, or 404.
+/// Returns one of the page's files, or 404.
 pub(crate) fn file(request: &Request) -> Response {
     let name = match request.path() {
         "/" => "index.html",
@@ -57,14 +57,14 @@ pub(crate) fn file(request: &Request) -> Response {
         .no_store()
 }
 
-/// A short text.
+/// Returns a plain-text response.
 pub(crate) fn text(status: Status, text: impl Into<Cow<'static, str>>) -> Response {
     let mut text = text.into().into_owned();
     text.push('\n');
     Response::new(status, "text/plain; charset=utf-8", text).no_store()
 }
 
-/// A JSON value.
+/// Returns a JSON response.
 pub(crate) fn json(value: &serde_json::Value) -> Response {
     Response::new(Status::Ok, "application/json", format!("{value:#}\n")).no_store()
 }

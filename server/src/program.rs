@@ -1,4 +1,4 @@
-//! What the program does: which command, and what is printed where.
+//! Runs the command that the arguments name, and prints its output.
 
 use std::env;
 use std::error::Error;
@@ -14,9 +14,9 @@ use crate::cli::{Cli, Command, Run, Token};
 use crate::config::{self, Config, Problems};
 use crate::{bench, bind, connect, replay, serve};
 
-/// Runs the program with the arguments and the environment of the process.
+/// Runs the program with the process's arguments and environment.
 pub fn main() -> ExitCode {
-    // Wrong usage ends in here, with exit code 2.
+    // Exits with code 2 on wrong usage.
     let cli = Cli::parse();
     let done = match &cli.command {
         None => run(&cli.run).map(succeeded),
@@ -52,8 +52,8 @@ fn example_config() -> Result<(), Box<dyn Error>> {
 fn check_config(file: &Path) -> Result<(), Box<dyn Error>> {
     let config = Config::load(Some(file), env::vars_os(), &[])?;
     write!(io::stdout(), "{} is valid\n\n{config}", file.display())?;
-    // The flag may be given when the server is started, so this is no error yet. A name that does
-    // not resolve here may do so where the server runs.
+    // Only a note: the flag may still be given when the server starts, and a name that does not
+    // resolve here may resolve there.
     let listen = &config.server.listen;
     let allowed = config.server.allow_anonymous;
     let exposure = bind::resolve(listen)
@@ -77,7 +77,7 @@ fn print_token(options: &Token) -> Result<(), Box<dyn Error>> {
             .then(|| now.saturating_add(u64::try_from(expires).unwrap_or(u64::MAX))),
     };
     let token = auth::issue(secret, &config.auth, &grant)?;
-    // Nobody should carry away a token that the server refuses.
+    // Do not hand out a token that the server would refuse.
     Verifier::new(secret, &config.auth).verify(&token, now)?;
     writeln!(io::stdout(), "{token}")?;
     Ok(())

@@ -1,8 +1,8 @@
-//! Records what the server sees, beside its work: `--record FILE`.
+//! Records what the server sees while it runs: `--record FILE`.
 //!
-//! The hub leaves bytes in a [`Spool`], which is bounded and waits for nobody; a thread takes them from there to the disk. When the
-//! disk is too slow, events are left out, and the recording goes on with a new segment that says how many. When it takes nothing
-//! any more, recording stops, and the server does not.
+//! The hub writes bytes to a bounded [`Spool`], which never blocks; a thread moves them to the
+//! disk. If the disk is too slow, events are left out, and the recording continues with a new
+//! segment that says how many. If writing fails, the recording stops, but the server does not.
 
 mod disk;
 mod spool;
@@ -23,20 +23,22 @@ use crate::config::{Record, RecordPayloads};
 use disk::Disk;
 use spool::Spool;
 
-/// Segments in the file. The more, the less is lost when the oldest is overwritten, and the more often the whole hub is written.
+/// Segments in the file. With more, less is lost when the oldest is overwritten, but the whole hub
+/// is written more often.
 const PLACES: u32 = 4;
 
 const MEGABYTE: u64 = 1024 * 1024;
 
-/// What a busy connection adds to the bytes of the hub, with what its rooms keep and what is remembered of it.
+/// Bytes that a busy connection adds to the hub's state, with what its rooms keep and the message
+/// ids remembered for it.
 const CONNECTION_BYTES: u64 = 2_000;
 
-/// The size that leaves half of each segment to events, if the hub has so many bytes.
+/// Returns the size that leaves half of each segment for events, given the size of the hub's state.
 fn megabytes_for(hub_bytes: u64) -> u64 {
     hub_bytes.saturating_mul(2 * u64::from(PLACES)).div_ceil(MEGABYTE).max(1)
 }
 
-/// What to say when it may turn out too small for so many connections.
+/// Returns a warning if the recording may be too small for this many connections.
 fn doubt(megabytes: usize, connections: Option<usize>) -> Option<String> {
     let connections = connections?;
     let needed = megabytes_for((connections as u64).saturating_mul(CONNECTION_BYTES));
@@ -48,18 +50,18 @@ fn doubt(megabytes: usize, connections: Option<usize>) -> Option<String> {
     })
 }
 
-/// A recording under way.
+/// A recording in progress.
 pub(crate) struct Recording {
     spool: Spool,
     thread: JoinHandle<()>,
 }
 
 impl Recording {
-    /// Begins to record, if there is a file to record to, what a server with so many connections sees. What was recorded there
-    /// before is kept under another name.
+    /// Starts recording a server of at most `connections`, if a file is configured. An earlier
+    /// recording there is renamed and kept.
     ///
     /// # Errors
-    /// When the file cannot be made, or is there and is something else.
+    /// If the file cannot be created, or exists and is not a recording.
     pub(crate) fn start(
         config: &Record,
         connections: Option<usize>,
@@ -67,7 +69,7 @@ impl Recording {
         let Some(path) = &config.file else { return Ok(None) };
         let problem = |what: String| Problem { path: path.clone(), what };
         keep_previous(path).map_err(problem)?;
-        let file = create(path).map_err(|error| problem(format!("cannot be made: {error}")))?;
+        let file = create(path).map_err(|error| problem(format!("cannot be created: {error}")))?;
 
         let random = RandomState::new();
         let size = u64::try_from(config.megabytes).unwrap_or(u64::MAX).saturating_mul(MEGABYTE);
@@ -104,7 +106,7 @@ impl Recording {
         Ok(Some((Self { spool: spool.clone(), thread }, Recorder::new(payloads, spool))))
     }
 
-    /// Writes what is left, after the server is gone.
+    /// Writes the rest after the server has ended.
     pub(crate) fn finish(self) {
         self.spool.close();
         if self.thread.join().is_err() {
@@ -113,7 +115,7 @@ impl Recording {
     }
 }
 
-/// A restart after a crash must not overwrite what led to it.
+/// Renames an earlier recording: a restart after a crash must not overwrite what led to it.
 fn keep_previous(path: &Path) -> Result<(), String> {
     let mut head = Vec::new();
     match File::open(path) {
@@ -131,7 +133,7 @@ fn keep_previous(path: &Path) -> Result<(), String> {
     match Layout::read(&head) {
         Err(NoRecording::Empty) => Ok(()),
         Err(NoRecording::Foreign) => {
-            Err("is there already, and is no recording: it is not overwritten".into())
+            Err("exists and is not a recording: it is not overwritten".into())
         }
         Ok(_) | Err(NoRecording::Version(_) | NoRecording::Damaged) => {
             let previous = previous(path);
@@ -141,14 +143,14 @@ fn keep_previous(path: &Path) -> Result<(), String> {
     }
 }
 
-/// Where the recording before this one is.
+/// Returns where the previous recording is kept.
 fn previous(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".previous");
     name.into()
 }
 
-/// Only its owner may read it: it has the hub's secrets.
+/// Creates the file, readable by its owner only: it holds the hub's secrets.
 fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
@@ -157,7 +159,7 @@ fn create(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Why nothing can be recorded there.
+/// Why recording to a file is impossible.
 #[derive(Debug)]
 pub(crate) struct Problem {
     path: PathBuf,

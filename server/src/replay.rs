@@ -18,7 +18,7 @@ use crate::cli;
 use moment::Moment;
 use timeline::{Filter, Timeline};
 
-/// Lets a recording happen again.
+/// Replays a recording and shows it.
 pub(crate) fn replay(options: &cli::Replay) -> Result<(), Box<dyn Error>> {
     let name = options.file.display();
     let filter = Filter::new(options)?;
@@ -36,7 +36,7 @@ pub(crate) fn replay(options: &cli::Replay) -> Result<(), Box<dyn Error>> {
         troubles: 0,
     };
     match play.all(&segments) {
-        // Whoever reads the output has seen enough.
+        // The reader of stdout has seen enough.
         Err(Stop::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         Err(Stop::Output(error)) => Err(error.into()),
         Err(Stop::Troubles(troubles)) => {
@@ -47,7 +47,7 @@ pub(crate) fn replay(options: &cli::Replay) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Why it is over before the end.
+/// Why the replay ends early.
 enum Stop {
     Output(io::Error),
     Troubles(String),
@@ -63,10 +63,10 @@ struct Play<'a> {
     out: BufWriter<StdoutLock<'static>>,
     timeline: Timeline,
     options: &'a cli::Replay,
-    /// When to stop, once that is known.
+    /// When to stop, once known.
     until: Option<Timestamp>,
     events: u64,
-    /// The number of the next event, if all is there.
+    /// The number of the next event, if none is missing.
     next: Option<u64>,
     began: Instant,
     troubles: usize,
@@ -94,12 +94,12 @@ impl Play<'_> {
         self.verdict()
     }
 
-    /// Answers whether that was all that is wanted.
+    /// Replays a segment. Returns whether the moment to stop at was reached.
     fn segment(&mut self, segment: &Segment, is_last: bool) -> Result<bool, Stop> {
         let mut replay = match Replay::new(&segment.bytes) {
             Ok(replay) => replay,
             Err(trouble) => {
-                // What is cut off in its first block has no hub yet.
+                // A segment cut off in its first block has no hub yet.
                 if is_last && segment.flaw.is_none_or(|flaw| matches!(flaw, Flaw::CutOff(_))) {
                     self.cut_off()?;
                 } else {
@@ -119,7 +119,7 @@ impl Play<'_> {
                 Err(trouble) => break Some(trouble),
             };
             if self.until.is_some_and(|until| entry.now > until) {
-                writeln!(self.out, "-- that was all until then")?;
+                writeln!(self.out, "-- stopped at the given time")?;
                 self.state(&replay)?;
                 return Ok(true);
             }
@@ -158,7 +158,7 @@ impl Play<'_> {
         Ok(false)
     }
 
-    /// What there is to say about where a segment begins.
+    /// Reports how a segment starts.
     fn enter(&mut self, replay: &Replay<'_>) -> Result<(), Stop> {
         let (first, missed) = replay.first();
         let at = Moment::of(replay.hub()).show(replay.now());
@@ -214,8 +214,8 @@ impl Play<'_> {
         self.out.flush()?;
         match self.troubles {
             0 => Ok(()),
-            1 => Err(Stop::Troubles("one part of it did not happen again".into())),
-            troubles => Err(Stop::Troubles(format!("{troubles} parts of it did not happen again"))),
+            1 => Err(Stop::Troubles("one part could not be reproduced".into())),
+            troubles => Err(Stop::Troubles(format!("{troubles} parts could not be reproduced"))),
         }
     }
 }

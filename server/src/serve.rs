@@ -21,12 +21,12 @@ use crate::config::{CapacityAnswer, Config};
 use crate::record::Recording;
 use crate::{bind, dashboard, journal, logging, memory, os, page, settings};
 
-/// Why the server does not run.
+/// Why the server cannot run.
 #[derive(Debug)]
 pub(crate) enum Error {
-    /// The configuration asks for what must not or cannot be done; the text says which.
+    /// The configuration asks for something forbidden or impossible; the text says what.
     Refused(String),
-    /// The system does not let it.
+    /// A system call failed.
     Io(String, io::Error),
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn serve(config: Config) -> Result<(), Error> {
         .unwrap_or_else(|| Err(io::ErrorKind::AddrNotAvailable.into()))
         .map_err(cannot)?;
     let address = listener.get_ref().local_addr().map_err(cannot)?;
-    // Before anybody is told where the server is: who knows may also end it.
+    // Before the address is announced: a reader of it may send a signal immediately.
     let signals = Signals::new([Signal::Term, Signal::Int])
         .map_err(|error| Error::Io("cannot listen for signals".into(), error))?;
     announce(address);
@@ -102,7 +102,7 @@ fn build(
     let verifier =
         config.secret.as_ref().map(|secret| Arc::new(Verifier::new(secret, &config.auth)));
     let names = RandomState::new();
-    // The page asks for the numbers of a server that is only made further below.
+    // The page shows statistics of a server that is only built below.
     let numbers: Arc<OnceLock<Handle>> = Arc::default();
     let for_http = numbers.clone();
     let mut builder =
@@ -129,7 +129,8 @@ fn build(
     Ok(server)
 }
 
-/// A server with everything that the file decides, but without the program's own services.
+/// Returns a builder with everything that the file configures, but without the program's own
+/// services.
 fn configured(config: &Config) -> Result<Builder, InvalidOrigin> {
     let rules = settings::rules(config);
     let mut builder = Server::builder()
@@ -152,7 +153,7 @@ fn configured(config: &Config) -> Result<Builder, InvalidOrigin> {
     Ok(builder)
 }
 
-/// The user is who the token says.
+/// Takes the identity from the token.
 fn by_token(verifier: &Verifier, credentials: &Credentials) -> Result<Identity, Refusal> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let verified = match &credentials.token {
@@ -189,7 +190,7 @@ fn answer(request: &Request, handle: Option<&Handle>, started: Instant) -> Respo
     }
 }
 
-/// The first signal drains, so that `serve` ends; a second one does not wait for that.
+/// Drains on the first signal, so that `serve` ends; a second one ends it immediately.
 async fn stop_on_signal(
     mut signals: Signals,
     handle: &Handle,
@@ -200,12 +201,12 @@ async fn stop_on_signal(
         return std::future::pending().await;
     };
     let seconds = timeout.as_secs_f64();
-    tracing::info!(?signal, "draining, for at most {seconds} s; once more to stop at once");
+    tracing::info!(?signal, "draining, for at most {seconds} s; signal again to stop at once");
     let again = async {
         let signal = signals.next().await;
         tracing::warn!(?signal, "stopped without waiting");
     };
-    // Serving ends by itself when the last bytes have gone out.
+    // Serving ends by itself once the last bytes are sent.
     let drained = async {
         handle.drain(timeout, spread).await;
         std::future::pending().await

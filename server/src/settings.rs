@@ -1,18 +1,18 @@
-//! From the configuration file's terms to those of the core.
+//! Translates the configuration file's settings to the core's.
 
 use switchboard_core::http::{InvalidOrigin, Origins};
 use switchboard_core::{self as hub, Limit, Limits, Rate};
 
 use crate::config::Config;
 
-/// The largest message where the file sets no bound: the core counts the burst of bytes, which no
-/// message may exceed, in 32 bits.
+/// The largest message when the file sets no bound: no message may exceed the burst of bytes, which
+/// the core counts in 32 bits.
 const MAX_MESSAGE_BYTES: usize = u32::MAX as usize;
 
-/// The most rooms of a connection where the file sets no bound: the core numbers them in 16 bits.
+/// The most rooms per connection when the file sets no bound: the core counts them in 16 bits.
 const MAX_ROOMS: u32 = 65_535;
 
-/// What the hub is told.
+/// Returns the configuration of the hub.
 pub(crate) fn rules(config: &Config) -> hub::Config {
     hub::Config {
         limits: limits(&config.limits),
@@ -23,7 +23,7 @@ pub(crate) fn rules(config: &Config) -> hub::Config {
     }
 }
 
-/// Which pages may connect.
+/// Returns which pages may connect.
 pub(crate) fn origins(config: &Config) -> Result<Origins, InvalidOrigin> {
     match &config.origins.allowed[..] {
         [] => Ok(Origins::SameHost),
@@ -48,7 +48,7 @@ fn limits(limits: &Limits) -> Limits {
     }
 }
 
-/// A bound as a count of something that fits into memory.
+/// Converts a bound to a count of things in memory.
 pub(crate) fn count(limit: Limit) -> usize {
     limit.get().map_or(usize::MAX, |n| n as usize)
 }

@@ -1,4 +1,4 @@
-//! `switchboard bench` as a user has it, against our own server.
+//! `switchboard bench` as a user runs it, against our own server.
 #![cfg(test)]
 
 mod program;
@@ -12,7 +12,7 @@ use std::{env, fs, thread};
 use program::{Server, switchboard};
 use serde_json::{Value, json};
 
-/// Nothing that is waited for should take as long.
+/// Far longer than anything here should take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn bench(url: &str, arguments: &str) -> Output {
@@ -24,7 +24,7 @@ fn rooms(server: &Server) -> String {
     format!("{}/{{room}}", server.url())
 }
 
-/// What it says in JSON, and its exit code.
+/// Runs it, and returns its JSON report and its exit code.
 fn measured(url: &str, arguments: &str) -> (Value, i32) {
     let output = bench(url, &format!("{arguments} --json"));
     let said = String::from_utf8_lossy(&output.stderr);
@@ -33,7 +33,7 @@ fn measured(url: &str, arguments: &str) -> (Value, i32) {
     (report, output.status.code().unwrap())
 }
 
-/// Why it does not measure.
+/// Runs it where it must fail, and returns why.
 fn refusal(url: &str, arguments: &str, code: i32) -> String {
     let output = bench(url, arguments);
     let said = String::from_utf8(output.stderr).unwrap();
@@ -42,7 +42,7 @@ fn refusal(url: &str, arguments: &str, code: i32) -> String {
     said
 }
 
-/// A run in which everything arrived.
+/// Runs it, and asserts that everything arrived.
 fn clean(url: &str, arguments: &str) -> Value {
     let (report, code) = measured(url, arguments);
     assert_eq!((code, &report["is_clean"]), (0, &json!(true)), "{arguments}: {report}");
@@ -85,7 +85,8 @@ fn a_closed_loop_keeps_so_many_under_way() {
     let report = clean(&rooms(&server), arguments);
     assert_eq!(report["setting"]["window"], 4);
     assert_eq!(report["traffic"]["stalled"], 0);
-    // One of each publisher in the first round, then four: more than that can only come one after the other.
+    // One message of each publisher in the first round, then four: more would have to wait for
+    // answers.
     assert!(report["traffic"]["published"].as_u64() > Some(2 * 10 * (1 + 4)), "{report}");
 }
 
@@ -98,7 +99,7 @@ fn connections_are_opened_kept_and_visited() {
 
     let report = clean(&rooms(&server), "idle --connections 30 --time 500ms");
     assert_eq!(report["traffic"]["delivered"], 30, "in the end all are still there");
-    // Heartbeats of both kinds: those of the protocol, and messages that the template answers.
+    // Heartbeats of both kinds: WebSocket pings, and messages that the template answers.
     let idle = &report["idle"];
     assert!(idle["pings"].as_u64() >= Some(30) && idle["replies"].as_u64() >= Some(30), "{idle}");
 
@@ -129,7 +130,7 @@ fn slow_members_are_told_apart_from_the_others() {
     }
 }
 
-/// What it says when it is interrupted at some moment.
+/// Interrupts it at some moment, and returns its report.
 fn interrupted(url: &str, arguments: &str, moment: impl FnOnce()) -> Value {
     let words: Vec<_> = ["bench", url].into_iter().chain(arguments.split_whitespace()).collect();
     let child = switchboard(&words).spawn().unwrap();
@@ -147,13 +148,13 @@ fn interrupted(url: &str, arguments: &str, moment: impl FnOnce()) -> Value {
 #[test]
 fn ctrl_c_ends_it_before_everybody_is_there() {
     for scenario in ["connect", "fan-out --rooms 1"] {
-        // It takes connections, and never answers.
+        // A server that accepts connections and never answers.
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("ws://{}/", listener.local_addr().unwrap());
         let (sender, accepted) = channel();
         thread::spawn(move || listener.incoming().try_for_each(|client| sender.send(client)));
         let arguments = format!("{scenario} --template plain --patience 1h --json");
-        // The first only sees whether somebody listens.
+        // The first connection only checks that something listens.
         let mut held = Vec::new();
         let two = || held.extend((0..2).map(|_| accepted.recv_timeout(PATIENCE).unwrap()));
         let report = interrupted(&url, &arguments, two);
@@ -176,7 +177,7 @@ fn a_refusal_is_shown_with_what_to_do_about_it() {
     let said = refusal(&rooms(&server), "idle", 1);
     assert!(said.contains("95 × HTTP 503 Service Unavailable: {"), "{said}");
     assert!(said.contains("max_connections in [limits]"), "{said}");
-    // A storm tells what came of each.
+    // A connect storm reports the outcome of every connection.
     let (report, code) = measured(&rooms(&server), "connect --connections 20");
     assert_eq!((code, &report["connections"]["opened"]), (3, &json!(5)), "{report}");
     let failed = report["connections"]["failed"].as_object().unwrap();
@@ -236,7 +237,7 @@ fn wrong_usage_is_said_at_once() {
         (nowhere, "connect --rate 5", 1, "--rate means nothing in connect"),
         (nowhere, "connect --connections 4000000000", 1, "ask for no more than"),
         (nowhere, "connect --template no-such.toml", 1, "one of switchboard, plain, socket.io"),
-        (nowhere, "connect --header x", 1, "\"x\" is no header"),
+        (nowhere, "connect --header x", 1, "\"x\" is not a header"),
     ] {
         let said = refusal(url, arguments, code);
         assert!(said.contains(part), "{arguments}: {said}");

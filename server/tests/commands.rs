@@ -7,7 +7,7 @@ use std::{env, fs};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-/// Runs the program with no variables of ours but the given ones.
+/// Runs the program with only these of our variables.
 fn switchboard(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
     for (name, _) in env::vars_os() {
@@ -26,7 +26,7 @@ fn err(output: &Output) -> &str {
     str::from_utf8(&output.stderr).unwrap()
 }
 
-/// A configuration file that is gone after the test.
+/// A configuration file that is removed after the test.
 struct TempFile(PathBuf);
 
 impl TempFile {
@@ -145,9 +145,12 @@ fn help_shows_examples_the_configuration_and_the_exit_codes() {
     let output = switchboard(&["--help"], &[]);
     assert_eq!(output.status.code(), Some(0));
     let text = out(&output);
-    for part in
-        ["Switchboard keeps WebSocket connections", "Examples:", "Configuration:", "Exit codes:"]
-    {
+    for part in [
+        "A WebSocket server with rooms, presence and resume",
+        "Examples:",
+        "Configuration:",
+        "Exit codes:",
+    ] {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");

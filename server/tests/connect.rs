@@ -1,4 +1,4 @@
-//! `switchboard connect` as a user has it: two programs, pipes between.
+//! `switchboard connect` as a user runs it: two processes with pipes between them.
 #![cfg(test)]
 
 mod program;
@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-/// The whole run of a client that is given this to read.
+/// Runs a client to its end on this input.
 fn run(arguments: &[&str], input: &str) -> Output {
     let mut child = switchboard(arguments).spawn().unwrap();
-    // A client that ends at once reads nothing.
+    // A client that ends early reads nothing.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
 }
@@ -25,7 +25,8 @@ struct Script {
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
-    /// What came while something else was waited for. Answers and events do not wait for each other.
+    /// Lines that arrived while another was awaited: answers and events are not ordered among each
+    /// other.
     others: Vec<Value>,
 }
 
@@ -42,7 +43,7 @@ impl Script {
         writeln!(self.stdin.as_mut().unwrap(), "{command}").unwrap();
     }
 
-    /// The next event of this name, or the answer with this tag.
+    /// Returns the next event of this name, or the answer with this tag.
     fn hear(&mut self, what: impl Into<Value>) -> Value {
         let what = what.into();
         let is_it = |value: &Value| value["tag"] == what || value["event"] == what;
@@ -114,7 +115,7 @@ fn scripts_speak_and_hear_json() {
     let sent = alice.hear(1);
     assert_eq!((&sent["event"], &sent["ok"]), (&json!("answer"), &json!("sent")));
 
-    // Who comes later and says where, gets what was said.
+    // A client that joins later with a position gets what was published since.
     let since = ["--user", "bob", "--room", "b", "--since", &position];
     let mut bob = Script::start(&server.url(), &since);
     let message = bob.hear("message");

@@ -1,4 +1,4 @@
-//! `switchboard --record` and `switchboard replay` as a user has them.
+//! `switchboard --record` and `switchboard replay` as a user runs them.
 #![cfg(test)]
 #![cfg(unix)]
 
@@ -12,7 +12,7 @@ use std::{env, fs, process};
 
 use program::switchboard;
 
-/// A folder that is gone after the test.
+/// A folder that is removed after the test.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -51,7 +51,7 @@ impl Server {
         Self { child, address: format!("ws://127.0.0.1:{port}/ws"), stdout }
     }
 
-    /// A client comes, says this, has its answers, and goes.
+    /// A client connects, sends this, waits for its answers, and leaves.
     fn visit(&self, user: &str, says: &str) {
         let arguments = ["connect", &self.address, "--user", user, "--room", "lobby", "--json"];
         let mut client = switchboard(&arguments).spawn().unwrap();
@@ -65,7 +65,7 @@ impl Server {
         assert!(kill.unwrap().success());
     }
 
-    /// Ends it. Answers what it said on stderr.
+    /// Stops it, and returns its stderr.
     fn end(mut self, signal: &str) -> String {
         self.signal(signal);
         let mut stderr = String::new();
@@ -88,7 +88,7 @@ impl Drop for Server {
 const CHAT: &str =
     r#"{"command":"send","room":"lobby","type":"chat","payload":{"pin":"secret1234"},"tag":1}"#;
 
-/// A recording of two visitors.
+/// Records two visitors.
 fn record(file: &str, more: &[&str], signal: &str) -> String {
     let server = Server::start(&[&["--record", file], more].concat());
     server.visit("alice", CHAT);
@@ -108,7 +108,7 @@ fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// Replays it and holds that all happened again.
+/// Replays it, and asserts that every action matches.
 fn fine(arguments: &[&str]) -> String {
     let output = replay(arguments);
     let text = out(&output);
@@ -150,7 +150,7 @@ fn what_happened_is_shown_and_happens_again() {
     assert!(!text.contains("secret1234"), "{text}");
     let bytes = fs::read(&file).unwrap();
     assert!(!bytes.windows(10).any(|window| window == b"secret1234"), "it is in the file");
-    // Others on the machine cannot read it.
+    // Other users of the machine cannot read it.
     let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
 }
@@ -174,13 +174,13 @@ fn filters_and_a_moment_leave_out_the_rest() {
     let text = fine(&[&file, "--room", "lobby"]);
     has_in_order(&text, &["\"alice\" joins \"lobby\"", "\"alice\" is gone", "\"bob\" joins"]);
 
-    // Up to the moment in which Bob was there, in the room.
+    // Up to the moment when Bob was in the room.
     let line = all.lines().find(|line| line.contains("\"bob\" joins")).unwrap();
     let time = line.split_whitespace().nth(2).unwrap();
     let text = fine(&[&file, "--until", time]);
     has_in_order(
         &text,
-        &["\"bob\" joins", "that was all until then", "Connections", "\"bob\": open", "Rooms"],
+        &["\"bob\" joins", "stopped at the given time", "Connections", "\"bob\": open", "Rooms"],
     );
     has_in_order(&text, &["\"lobby\": ", "Numbers", "connections: 1 open"]);
     assert!(!text.contains("\"bob\" is gone"), "{text}");
@@ -188,7 +188,7 @@ fn filters_and_a_moment_leave_out_the_rest() {
     assert!(!text.contains("is open") && text.contains("connections: 0 open"), "{text}");
 }
 
-/// Until the disk has it that she came and went.
+/// Waits until her visit is on the disk.
 fn wait_for_alice(file: &str) {
     while !out(&replay(&[file])).contains("\"alice\" is gone") {
         std::thread::yield_now();
@@ -206,7 +206,7 @@ fn a_server_that_was_killed_leaves_all_but_the_last_moment() {
     let text = fine(&[&file]);
     has_in_order(&text, &["\"alice\" is gone", "the recording ends here in the middle"]);
 
-    // A copy that was broken off is as good as its beginning.
+    // A truncated copy is as good as its beginning.
     let bytes = fs::read(&file).unwrap();
     let cut = folder.file("cut");
     fs::write(&cut, &bytes[..bytes.len() - 10]).unwrap();
@@ -244,15 +244,15 @@ fn what_is_no_recording_is_named_and_never_overwritten() {
     assert!(err(&output).contains("it is not overwritten"), "{output:?}");
     assert_eq!(fs::read(&letter).unwrap(), b"Dear Sir or Madam");
     let output = switchboard(&["--record", &folder.file("no/such/folder")]).output().unwrap();
-    assert!(err(&output).contains("cannot be made"), "{output:?}");
+    assert!(err(&output).contains("cannot be created"), "{output:?}");
     for wrong in [["--until", "25:00:00"], ["--until", "noon"]] {
         assert_eq!(replay(&[&[letter.as_str()][..], &wrong].concat()).status.code(), Some(2));
     }
     let output = replay(&[&letter, "--connection", "alice"]);
-    assert!(err(&output).contains("is no id of a connection"), "{output:?}");
+    assert!(err(&output).contains("is not a connection id"), "{output:?}");
 }
 
-/// What is written of a byte in the middle of a recording.
+/// Copies a recording with one byte changed.
 fn with_changed(file: &str, to: &Path, at: usize) {
     let mut bytes = fs::read(file).unwrap();
     bytes[at] ^= 1;
@@ -281,8 +281,8 @@ fn damage_is_named_and_what_comes_before_it_is_shown() {
     assert_eq!(output.status.code(), Some(1));
     let text = out(&output);
     has_in_order(&text, &["\"alice\" is open", "TROUBLE", "is damaged", "see TROUBLE above"]);
-    assert!(err(&output).contains("one part of it did not happen again"), "{output:?}");
-    // The first block has the hub, without which nothing happens.
+    assert!(err(&output).contains("one part could not be reproduced"), "{output:?}");
+    // The first block holds the hub, without which nothing can be replayed.
     with_changed(&file, &changed, 4096 + 50);
     let output = replay(&[name]);
     assert_eq!(output.status.code(), Some(1));

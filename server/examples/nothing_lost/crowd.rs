@@ -22,15 +22,15 @@ pub(crate) struct Crowd {
 }
 
 struct Person {
-    /// It keeps its client going.
+    /// The executor that runs this client.
     room: Room,
     seen: Mutex<Seen>,
 }
 
-/// What one client has got.
+/// What one client has received.
 #[derive(Default)]
 struct Seen {
-    /// Where it is in its room's stream.
+    /// Its position in the room's stream.
     at: Option<Position>,
     is_open: bool,
     is_dialling: bool,
@@ -60,7 +60,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Crowd {
-    /// Lets everybody come in, the last client `clients - 1` to room `(clients - 1) % rooms`.
+    /// Starts all clients; the last one, `clients - 1`, joins room `(clients - 1) % rooms`.
     pub(crate) fn start(
         address: SocketAddr,
         clients: usize,
@@ -70,7 +70,8 @@ impl Crowd {
         let tallies = Arc::new(Mutex::new(Totals::default()));
         let (mut people, mut streams) = (Vec::new(), Vec::new());
         for n in 0..clients {
-            // As by default, but that a second without a cut is a stable connection: here they come every few seconds.
+            // The defaults, except that one second without a cut makes a connection stable: cuts
+            // are seconds apart here.
             let config = Config {
                 stable_after: Duration::from_secs(1),
                 buffer: 100_000,
@@ -87,7 +88,7 @@ impl Crowd {
         for person in &people {
             let person = person.clone();
             smol::spawn(async move {
-                // Its stream begins here. What comes of a failure is seen: it is never in.
+                // Its stream starts here. A failure shows, because the client never gets in.
                 if let Ok(joined) = person.room.join().await {
                     lock(&person.seen).at.get_or_insert(joined.position);
                 }
@@ -97,7 +98,7 @@ impl Crowd {
         Ok(Self { people, tallies, logs, _streams: streams })
     }
 
-    /// Lets the first client of each room publish, until it is told to stop.
+    /// Makes the first client of each room publish until told to stop.
     pub(crate) fn publish(&self, rate: u32) -> Publishing {
         let rooms: std::collections::BTreeMap<_, _> =
             self.people.iter().rev().map(|person| (person.room.name(), person)).collect();
@@ -111,7 +112,7 @@ impl Crowd {
         Publishing { tasks: tasks.collect(), stop: stop.0 }
     }
 
-    /// The server has been restarted; from here on it is counted who is back.
+    /// Notes that the server has restarted: from here on, clients count as back once they are open.
     pub(crate) fn restarted(&self) {
         lock(&self.tallies).restarted = Some(Instant::now());
     }
@@ -133,7 +134,7 @@ impl Crowd {
         tally
     }
 
-    /// Waits until it is so.
+    /// Waits until the condition holds.
     pub(crate) async fn until(
         &self,
         what: &str,
@@ -154,14 +155,14 @@ impl Crowd {
     }
 }
 
-/// Clients that publish.
+/// Stops the publishers' tasks when told to, but lets calls finish.
 pub(crate) struct Publishing {
     tasks: Vec<Task<()>>,
     stop: smol::channel::Sender<()>,
 }
 
 impl Publishing {
-    /// Lets them wait for their last answers.
+    /// Lets the publishers wait for their last answers.
     pub(crate) async fn stop(self) {
         self.stop.close();
         for task in self.tasks {
@@ -184,7 +185,8 @@ async fn publish(
             break;
         }
         lock(&tallies).sent += 1;
-        // Begun here, so in order; awaited elsewhere, so that an outage does not slow the next one down.
+        // Started here, so in order; awaited elsewhere, so that an outage does not delay the next
+        // message.
         let answer = person.room.send("tick", &number);
         let (person, tallies, logs) = (person.clone(), tallies.clone(), logs.clone());
         answers.push(smol::spawn(async move {
@@ -228,7 +230,7 @@ async fn watch(
                     Some(at) if at.epoch == position.epoch => {
                         totals.missing += position.offset - at.offset - 1;
                     }
-                    // The numbering changed, and nobody said so.
+                    // The numbering changed without a refresh.
                     Some(_) => totals.missing += 1,
                     None => {}
                 }
@@ -249,7 +251,8 @@ async fn watch(
                 totals.announced += dropped;
                 seen.at = Some(position);
             }
-            // Where the stream goes on must be where it was, unless a refresh says otherwise, which comes next.
+            // The stream must continue where it was, unless a refresh, which comes next, says
+            // otherwise.
             Event::Joined { joined, .. }
                 if joined.recovered == Some(true) && seen.at != Some(joined.position) =>
             {
@@ -273,21 +276,21 @@ async fn watch(
             | Event::MemberLeft { .. }
             | Event::Left { .. }
             | Event::Request(_) => {}
-            // There may be more one day, and none of them is about publications.
+            // Later versions may add events, but not about publications.
             _ => {}
         }
     }
 }
 
-/// How things stand.
+/// The results so far.
 pub(crate) struct Tally {
     clients: usize,
     totals: Totals,
     /// Clients that are connected and in their room.
     open: usize,
-    /// Clients that do not have all of their room.
+    /// Clients that do not have their whole room yet.
     behind: usize,
-    /// How long it took each to be back after the restart, sorted.
+    /// How long each client took to return after the restart, sorted.
     back: Vec<Duration>,
 }
 
@@ -300,7 +303,7 @@ impl Tally {
         self.everybody_is_in() && self.behind == 0
     }
 
-    /// Whether all is as it should be.
+    /// Returns whether nothing was lost, repeated or out of order.
     pub(crate) fn is_clean(&self, logs: &Logs) -> bool {
         let totals = &self.totals;
         let (twice, _, contradictions) = logs.faults();
@@ -310,7 +313,7 @@ impl Tally {
             && totals.sent == totals.acknowledged
     }
 
-    /// All of it, for people.
+    /// Prints the whole result.
     pub(crate) fn report(&self, logs: &Logs) -> String {
         let totals = &self.totals;
         let (twice, again, contradictions) = logs.faults();

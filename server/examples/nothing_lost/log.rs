@@ -1,4 +1,4 @@
-//! What was published, as those who published it and those who got it say.
+//! What was published, as reported by publishers and by receivers.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,14 +9,14 @@ use switchboard_core::{Epoch, Position, RoomName};
 #[derive(Default)]
 pub(crate) struct Logs(Mutex<HashMap<RoomName, Log>>);
 
-/// One room's.
+/// The publications of one room.
 #[derive(Default)]
 struct Log {
-    /// What stands at a position.
+    /// The number at each position.
     numbers: HashMap<Position, u64>,
-    /// Where a number stands, by its answers and by who got it.
+    /// The position of each number, from its answers and its receivers.
     places: HashMap<u64, Vec<Position>>,
-    /// The furthest position of the numbering that was acknowledged last.
+    /// The last acknowledged position in the current numbering.
     last: Option<Position>,
     contradictions: u64,
 }
@@ -26,7 +26,7 @@ impl Logs {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Somebody says that this number stands at this position.
+    /// Notes that this number was reported at this position.
     pub(crate) fn saw(&self, room: &RoomName, position: Position, number: u64) {
         let mut logs = self.lock();
         let log = logs.entry(room.clone()).or_default();
@@ -39,7 +39,7 @@ impl Logs {
         }
     }
 
-    /// The server acknowledged this number.
+    /// Notes that the server acknowledged this number.
     pub(crate) fn acknowledged(&self, room: &RoomName, position: Position, number: u64) {
         self.saw(room, position, number);
         let mut logs = self.lock();
@@ -50,13 +50,14 @@ impl Logs {
         }
     }
 
-    /// Where a room's stream has to end.
+    /// Returns where a room's stream must end.
     pub(crate) fn last(&self, room: &RoomName) -> Option<Position> {
         self.lock().get(room)?.last
     }
 
-    /// Numbers that were published twice by the same server, those that a server published again because the one before
-    /// it took its memory along, and positions that two saw different numbers at.
+    /// Returns how many numbers the same server published twice, how many a new server published
+    /// again because it does not remember what the old one did, and at how many positions two
+    /// clients saw different numbers.
     pub(crate) fn faults(&self) -> (u64, u64, u64) {
         let (mut twice, mut again, mut contradictions) = (0, 0, 0);
         for log in self.lock().values() {

@@ -1,14 +1,15 @@
-//! Shows that nothing is lost and nothing comes twice: many clients in rooms, a server that restarts, and a network that
-//! cuts everybody off again and again. Each client checks its own stream, number by number.
+//! Shows that nothing is lost and nothing delivered twice: many clients in rooms, a server that
+//! restarts, and a network that cuts every connection again and again. Each client checks its own
+//! stream, number by number.
 //!
 //! ```text
 //! cargo build --release --examples --bins
-//! target/release/examples/nothing_lost                                    # 2,000 clients, each cut 8 times in a minute
-//! target/release/examples/nothing_lost --clients 10000 --cuts 0 --rate 0  # only a restart: is everybody back?
+//! target/release/examples/nothing_lost                                    # 2,000 clients, 8 cuts each
+//! target/release/examples/nothing_lost --clients 10000 --cuts 0 --rate 0  # only a restart
 //! ```
 //!
-//! It starts the program `switchboard` beside it as its server. It fails if anything is missing that was not announced, if
-//! anything is repeated or out of order, or if somebody does not come back.
+//! It starts the program `switchboard`, built beside it, as its server. It fails if anything is
+//! missing without being announced, repeated or out of order, or if a client does not return.
 
 mod crowd;
 mod log;
@@ -31,36 +32,37 @@ use server::Server;
 #[derive(Parser, Debug)]
 #[command(about = "Shows that nothing is lost and nothing comes twice")]
 struct Options {
-    /// Clients, spread over the rooms.
+    /// Number of clients, spread over the rooms
     #[arg(long, default_value_t = 2_000)]
     clients: usize,
-    /// Rooms, in each of which one client publishes.
+    /// Number of rooms; one client in each publishes
     #[arg(long, default_value_t = 20)]
     rooms: usize,
-    /// How long to publish and cut.
+    /// How long to publish and cut
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// How often each client is cut off in that time, on average. 0: there is nothing between clients and server.
+    /// How often each client is cut off in that time, on average; 0: no proxy between clients and
+    /// server
     #[arg(long, default_value_t = 8)]
     cuts: usize,
-    /// Messages a second in each room.
+    /// Messages a second in each room
     #[arg(long, default_value_t = 5)]
     rate: u32,
-    /// Seconds over which clients are told to come back when the server restarts.
+    /// Seconds over which clients are told to reconnect when the server restarts
     #[arg(long, default_value_t = 5)]
     spread: u64,
-    /// Do not restart the server half way.
+    /// Do not restart the server half way
     #[arg(long)]
     no_restart: bool,
 }
 
-/// For everybody to be back and to have everything, after the last cut.
+/// How long clients may take to return and to catch up after the last cut.
 const SETTLE: Duration = Duration::from_secs(120);
 
 fn main() -> ExitCode {
-    // Each client is a socket here, and two more where it can be cut.
+    // Each client is one socket here, and two more if it can be cut.
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
-        eprintln!("the limit of open files stays as it is: {error}");
+        eprintln!("the limit on open files is unchanged: {error}");
     }
     match smol::block_on(run(&Options::parse())) {
         Ok(true) => ExitCode::SUCCESS,

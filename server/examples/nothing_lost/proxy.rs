@@ -1,4 +1,4 @@
-//! A network that breaks: it passes bytes on, and cuts connections by a reset in both directions.
+//! A network that breaks: it forwards bytes, and cuts connections by a reset in both directions.
 
 use std::collections::HashMap;
 use std::io;
@@ -34,18 +34,18 @@ impl Proxy {
         self.address
     }
 
-    /// Cuts so many connections, any of them. Answers how many there were to cut.
+    /// Cuts up to `count` random connections. Returns how many it cut.
     pub(crate) fn cut(&self, count: usize) -> usize {
         let mut pairs = lock(&self.pairs);
-        // The order of a hash map is as good as chance.
+        // The order of a hash map is random enough.
         let chosen: Vec<u64> = pairs.keys().copied().take(count).collect();
         for serial in &chosen {
             if let Some((client, server)) = pairs.remove(serial) {
                 for socket in [client, server] {
-                    // What the sockets' tasks still hold is gone with them; a reset is what is left.
+                    // What the sockets' tasks still buffer is lost with them; only a reset remains.
                     let reset = SockRef::from(socket.get_ref()).set_linger(Some(Duration::ZERO));
                     let ended = socket.get_ref().shutdown(std::net::Shutdown::Read);
-                    // One of them may have ended by itself.
+                    // The other side may have closed on its own.
                     let _ = reset.and(ended);
                 }
             }
@@ -60,7 +60,7 @@ async fn accept(listener: Async<TcpListener>, server: SocketAddr, pairs: Pairs) 
             Ok((client, _)) => {
                 let pairs = pairs.clone();
                 smol::spawn(async move {
-                    // A server that is not there is as if the network were not.
+                    // An absent server looks like an absent network.
                     if let Ok(server) = Async::<TcpStream>::connect(server).await {
                         let pair = (Arc::new(client), Arc::new(server));
                         lock(&pairs).insert(serial, pair.clone());
@@ -71,14 +71,14 @@ async fn accept(listener: Async<TcpListener>, server: SocketAddr, pairs: Pairs) 
                 .detach();
             }
             Err(error) => {
-                eprintln!("the network takes nobody for a moment: {error}");
+                eprintln!("the network cannot accept a connection: {error}");
                 smol::Timer::after(Duration::from_millis(100)).await;
             }
         }
     }
 }
 
-/// Passes on what comes from one to the other, until one of them ends.
+/// Forwards bytes from one socket to the other until either ends.
 async fn pass(from: &Async<TcpStream>, to: &Async<TcpStream>) {
     use smol::io::{AsyncReadExt, AsyncWriteExt};
     let (mut from, mut to) = (from, to);

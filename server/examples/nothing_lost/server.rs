@@ -12,7 +12,7 @@ use smol::{Async, Timer};
 /// How long the program may take to listen.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Nothing but history is bounded, and only so that no outage is longer than it.
+/// Only history is bounded, and by enough to outlast any outage here.
 const CONFIG: &str = "
 [limits]
 max_connections = 0
@@ -65,7 +65,7 @@ impl Server {
         Ok(())
     }
 
-    /// Drains it, and starts it anew. Answers how long nobody listened.
+    /// Drains and restarts it. Returns how long nothing listened.
     pub(crate) async fn restart(&mut self) -> Result<Duration, Box<dyn Error>> {
         self.terminate().await?;
         let began = Instant::now();
@@ -94,7 +94,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It has ended already, if all went well.
+        // It has already ended if all went well.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! Names for those who come without one.
+//! Names for users who connect without one.
 
 const MOODS: [&str; 32] = [
     "amber", "brave", "bright", "calm", "clever", "cosy", "curious", "eager", "early", "fair",
@@ -14,8 +14,8 @@ const ANIMALS: [&str; 32] = [
     "wren",
 ];
 
-/// A friendly name such as `guest-quiet-otter-417`, the same for the same number. Names are not
-/// unique and prove nothing.
+/// Returns a friendly name such as `guest-quiet-otter-417`, always the same for the same number.
+/// Names are not unique and prove nothing.
 pub(crate) fn anonymous_name(random: u64) -> String {
     let mut rest = random;
     let mut pick = |count: u64| {

@@ -16,7 +16,7 @@ fn part(value: &Value) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(value.to_string())
 }
 
-/// Signed with our secret whatever the header says.
+/// Signs with our secret, whatever the header says.
 fn signed(header: &Value, claims: &Value) -> String {
     install_crypto();
     let message = format!("{}.{}", part(header), part(claims));

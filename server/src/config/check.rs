@@ -1,4 +1,4 @@
-//! What must hold between keys, each of which is fine by itself.
+//! Rules between several keys, each of which is valid by itself.
 
 use switchboard_core::http::OriginPattern;
 
@@ -6,16 +6,16 @@ use super::Config;
 use super::keys::AuthMode;
 use crate::{bind, logging};
 
-/// The shortest key that is worth its name: as long as the hash it feeds.
+/// The shortest key worth using: as long as the output of SHA-256.
 const MIN_SECRET_BYTES: usize = 32;
 
-/// A recording of a terabyte.
+/// One terabyte.
 const MAX_RECORD_MEGABYTES: usize = 1024 * 1024;
 
-/// More than any machine has use for: each waits with a stack of its own.
+/// More threads than any machine needs: each has a stack, even while it waits.
 const MAX_THREADS: usize = 256;
 
-/// Reports each problem with the keys to blame, the likeliest culprit first.
+/// Reports each problem with the keys to blame, the most likely one first.
 pub(super) fn check(config: &Config, report: &mut dyn FnMut(&[&str], &str)) {
     let Config { server, limits, heartbeat, origins, log, record, .. } = config;
 
@@ -105,8 +105,8 @@ fn check_auth(config: &Config, report: &mut dyn FnMut(&[&str], &str)) {
     }
 }
 
-/// A browser sends `scheme://host[:port]`; an entry of another shape would never match. Whether it is one, the core says,
-/// which compares it then.
+/// Checks an origin. Browsers send `scheme://host[:port]`; an entry of another shape would never
+/// match. The core decides, because it does the matching.
 fn check_origin(origin: &str) -> Result<(), String> {
     let host = origin.split_once("://").map(|(_, host)| host);
     if origin == "*" || origin.parse::<OriginPattern>().is_ok() {

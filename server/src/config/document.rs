@@ -1,4 +1,4 @@
-//! The documentation of the keys, made from their declarations.
+//! The documentation of the keys, generated from their declarations.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use switchboard_core::RoomClass;
 use super::Config;
 use super::setting::{Key, Section};
 
-/// How wide a comment may be.
+/// Columns of a comment line.
 const WIDTH: usize = 100;
 
 const HEAD: &str = "\
@@ -25,7 +25,7 @@ const ROOMS: &str = "
 [rooms.\"\"]
 ";
 
-/// A file with every key, its meaning and its default.
+/// Returns a configuration file with every key, its meaning and its default.
 pub(crate) fn example() -> String {
     let mut example = String::from(HEAD);
     let (mut config, mut last) = (Config::default(), None);
@@ -42,7 +42,7 @@ pub(crate) fn example() -> String {
     }
     example += ROOMS;
     for key in RoomClass::default().keys() {
-        // Set here, it would hide what `limits.max_per_room` says.
+        // Setting it here would override `limits.max_per_room`.
         let inherited = key.name == "max_members";
         let more = if inherited { " Left out, it is limits.max_per_room." } else { "" };
         comment(&mut example, &(text(&key) + more));
@@ -52,7 +52,7 @@ pub(crate) fn example() -> String {
     example
 }
 
-/// What a key means, and the texts that it can have.
+/// Returns what a key means, and its choices.
 fn text(key: &Key<'_>) -> String {
     let choices: Vec<_> = key.value.choices().iter().map(|text| format!("{text:?}")).collect();
     match choices.split_last() {
@@ -63,7 +63,7 @@ fn text(key: &Key<'_>) -> String {
     }
 }
 
-/// Appends a text as lines of a comment.
+/// Appends a text as comment lines.
 fn comment(to: &mut String, text: &str) {
     let mut line = String::from("#");
     for word in text.split_whitespace() {
@@ -79,7 +79,7 @@ fn comment(to: &mut String, text: &str) {
     *to += "\n";
 }
 
-/// The README's table of limits.
+/// Returns the README's table of limits.
 #[cfg(test)]
 pub(crate) fn limits_table() -> String {
     let mut table = String::from("| key | default | meaning |\n| --- | --- | --- |\n");

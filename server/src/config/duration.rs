@@ -1,15 +1,15 @@
-//! Durations as people write them: `30s`, `500ms`, `1m30s`, or a plain number of seconds.
+//! Durations in their human form: `30s`, `500ms`, `1m30s`, or a plain number of seconds.
 
 use std::time::Duration;
 
 use jiff::fmt::friendly::{Spacing, SpanParser, SpanPrinter};
 use jiff::{SignedDuration, Span, SpanRelativeTo, SpanRound, Unit};
 
-/// What a duration looks like, for error texts.
+/// The expected form, for error texts.
 pub(crate) const EXPECTED: &str =
     r#"expected a duration such as "30s", "500ms" or "1m30s", or a plain number of seconds"#;
 
-/// Reads a duration; milliseconds are the finest step.
+/// Parses a duration, in steps of a millisecond.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(seconds) => from_seconds(seconds),
@@ -17,13 +17,14 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A plain number of seconds, rounded to milliseconds.
+/// Parses a plain number of seconds, rounded to milliseconds.
 pub(crate) fn from_seconds(seconds: f64) -> Result<Duration, String> {
     let exact = Duration::try_from_secs_f64(seconds).map_err(|_| EXPECTED)?;
     in_millis(exact).ok_or_else(|| EXPECTED.to_owned())
 }
 
-/// Whole numbers with units, the largest unit first; jiff alone would take signs, spaces and fractions too.
+/// Parses whole numbers with units, the largest unit first. jiff alone would also accept signs,
+/// spaces and fractions.
 fn from_units(text: &str) -> Option<Duration> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let span = SpanParser::new().parse_span(text).ok().filter(|_| is_plain)?;
@@ -31,20 +32,20 @@ fn from_units(text: &str) -> Option<Duration> {
     in_millis(exact).filter(|rounded| *rounded == exact)
 }
 
-/// Rounds to milliseconds, or returns `None` for what a span cannot hold, which is 19,998 years.
+/// Rounds to milliseconds. Returns `None` for more than a span can hold, 19,998 years.
 fn in_millis(exact: Duration) -> Option<Duration> {
     let rounded = SignedDuration::try_from(exact).ok()?.round(Unit::Millisecond).ok()?;
     Span::try_from(rounded).ok()?;
     rounded.try_into().ok()
 }
 
-/// Writes a duration the way `parse` reads it.
+/// Formats a duration in the form that `parse` reads.
 pub(crate) fn format(duration: Duration) -> String {
     let printer = SpanPrinter::new().spacing(Spacing::None);
     let in_days = SpanRound::new().largest(Unit::Day).days_are_24_hours();
     match Span::try_from(duration).and_then(|span| span.round(in_days)) {
         Ok(span) => printer.span_to_string(&span),
-        // Longer than any that was parsed.
+        // Longer than any that `parse` returns.
         Err(_) => printer.unsigned_duration_to_string(&duration),
     }
 }

@@ -8,7 +8,7 @@ use switchboard_core::{Limit, RoomClass};
 use super::setting::{Key, Raw, Secret, Section, Setting, choice, section};
 
 section! {
-    /// Keys that stand above all tables.
+    /// Keys above all tables.
     Server {
         /// Address and port to listen on.
         listen: String = "127.0.0.1:8080".to_owned(),
@@ -21,7 +21,7 @@ section! {
 }
 
 section! {
-    /// What `[limits]` has besides [`switchboard_core::Limits`].
+    /// What `[limits]` has in addition to [`switchboard_core::Limits`].
     MoreLimits {
         /// Connections in one room, unless its class says otherwise.
         max_per_room: Limit = RoomClass::default().max_members,
@@ -31,7 +31,7 @@ section! {
 }
 
 section! {
-    /// `[auth]`: who a connection belongs to.
+    /// `[auth]`: how users are identified.
     Auth {
         /// How users are recognised: "anonymous" gives each client a made-up name or the one in
         /// `?user=`, "jwt" demands a token signed with HS256.
@@ -59,7 +59,7 @@ section! {
 }
 
 section! {
-    /// `[capacity]`: how a client is told that there is no room.
+    /// `[capacity]`: how clients are refused when the server is full.
     Capacity {
         /// When full: "close" accepts and closes with 4002, which a browser can read; "http"
         /// answers 503.
@@ -68,17 +68,17 @@ section! {
 }
 
 section! {
-    /// `[drain]`: how the server goes down.
+    /// `[drain]`: how the server shuts down.
     Drain {
         /// How long a shutdown may take, whatever the peers do.
         timeout: Duration = Duration::from_secs(30),
-        /// Over which time clients are told to come back; not more than the timeout.
+        /// Clients are told to reconnect spread over this time; at most the timeout.
         spread: Duration = Duration::from_secs(5),
     }
 }
 
 section! {
-    /// `[log]`: what is written to stderr.
+    /// `[log]`: what goes to stderr.
     Log {
         /// What log lines look like.
         format: LogFormat = LogFormat::Text,
@@ -88,14 +88,14 @@ section! {
 }
 
 section! {
-    /// `[record]`: what the server saw, to be looked at later.
+    /// `[record]`: what the server saw, for later inspection.
     Record {
         /// A file to record what the hub was told, for `switchboard replay`; empty records nothing.
         file: Option<PathBuf> = None,
         /// Size of that file in megabytes; when it is full, the oldest part is overwritten.
         megabytes: usize = 64,
-        /// What becomes of payloads in it: "hash" records their length and a keyed hash, "keep" all
-        /// of them.
+        /// How payloads are recorded: "hash" keeps their length and a keyed hash, "keep" all of
+        /// them.
         payloads: RecordPayloads = RecordPayloads::Hash,
     }
 }
@@ -109,7 +109,7 @@ section! {
 }
 
 choice! {
-    /// How users are recognised.
+    /// How users are identified.
     AuthMode {
         Anonymous = "anonymous",
         Jwt = "jwt",
@@ -117,21 +117,21 @@ choice! {
 }
 
 choice! {
-    /// How a client is told that there is no room.
+    /// How clients are refused when the server is full.
     CapacityAnswer {
-        /// Accept and close with 4002: a browser can read the reason.
+        /// Accept, and close with 4002: a browser can read the reason.
         Close = "close",
-        /// 503 with Retry-After.
+        /// Answer 503 with Retry-After.
         Http = "http",
     }
 }
 
 choice! {
-    /// What becomes of payloads in a recording.
+    /// How payloads are recorded.
     RecordPayloads {
-        /// They are in it.
+        /// The payload itself.
         Keep = "keep",
-        /// Their length is in it, and a hash that nobody else can make.
+        /// Its length, and a hash with a key that only this recording has.
         Hash = "hash",
     }
 }

@@ -1,5 +1,5 @@
-//! Lays the sources over each other and remembers who set what, so that every complaint can point
-//! at its culprit.
+//! Layers the sources and remembers which one set each key, so that every error can point at its
+//! cause.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,16 +14,16 @@ use super::problem::{File, Place, Problems, nearest};
 use super::setting::{Key, Raw, Secret, Section};
 use super::{Config, check};
 
-/// What every variable of ours starts with.
+/// The prefix of our variables.
 const PREFIX: &str = "SWITCHBOARD_";
 
-/// Variables that share the prefix and are no keys: the flag `--config`, and what the load tests
-/// call the program.
+/// Variables with the prefix that are not keys: the flag `--config`, and the program's path for the
+/// load tests.
 const NOT_KEYS: [&str; 2] = ["SWITCHBOARD_CONFIG", "SWITCHBOARD_BIN"];
 
-/// A value from the command line, which beats all other sources.
+/// A value from the command line, which overrides all other sources.
 pub(crate) struct Override {
-    /// What to call it in an error, such as `--listen`.
+    /// Its name in errors, such as `--listen`.
     pub(crate) name: &'static str,
     pub(crate) section: &'static str,
     pub(crate) key: &'static str,
@@ -31,10 +31,11 @@ pub(crate) struct Override {
 }
 
 impl Config {
-    /// Loads the file, if there is one, and what lies over it.
+    /// Loads the file, if there is one, and applies variables and flags to it.
     ///
     /// # Errors
-    /// All problems at once; those between several keys only when each key is fine by itself.
+    /// Returns all problems at once. Rules between keys are checked only when each key is valid by
+    /// itself.
     pub(crate) fn load(
         path: Option<&Path>,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
@@ -51,7 +52,7 @@ impl Config {
         Self::from_text(&name, &text, environment, overrides)
     }
 
-    /// The same for a file that has been read.
+    /// Like `load`, for text that has already been read.
     pub(crate) fn from_text(
         name: &str,
         text: &str,
@@ -88,7 +89,7 @@ impl Config {
         if notes.problems.is_empty() { Ok(config) } else { Err(notes.problems) }
     }
 
-    /// All of the file but the room classes.
+    /// Reads the file except for the room classes.
     fn read_file(&mut self, table: &DeTable<'_>, notes: &mut Notes<'_>) {
         for (key, value) in table.iter().filter(|(key, _)| key.get_ref() != "rooms") {
             let name = key.get_ref().as_ref();
@@ -135,7 +136,7 @@ impl Config {
         }
     }
 
-    /// Sets a key from text that came from somewhere called `name`.
+    /// Sets a key from text; `name` says where it came from.
     fn set(&mut self, section: &str, key: &str, value: &str, name: &str, notes: &mut Notes<'_>) {
         let place = Place::Named(name.to_owned());
         let found = self.table(section).into_iter().find(|found| found.name == key);
@@ -144,11 +145,11 @@ impl Config {
                 notes.origins.insert(path(section, key), place);
             }
             Some(Err(expected)) => notes.add(&place, &format!("wrong value {value:?}: {expected}")),
-            None => notes.add(&place, &format!("sets {}, which is no key", path(section, key))),
+            None => notes.add(&place, &format!("sets {}, which is not a key", path(section, key))),
         }
     }
 
-    /// Comes last: the classes inherit from what all other sources say.
+    /// Reads the room classes. Must run last, because they inherit from all other sources.
     fn read_rooms(&mut self, table: &DeTable<'_>, notes: &mut Notes<'_>) {
         let max_members = self.more_limits.max_per_room;
         let mut base = RoomClass { max_members, ..RoomClass::default() };
@@ -160,7 +161,7 @@ impl Config {
             notes.add(&file_place(key, false), "`rooms` is a table: write [rooms.\"prefix:\"]");
             return;
         };
-        // In order, so "" is first and `base` is complete before another class copies it.
+        // In order, so that "" is first and `base` is complete before another class copies it.
         for (prefix, class) in classes {
             let name = prefix.get_ref().as_ref();
             let Some(keys) = class.get_ref().as_table() else {
@@ -197,7 +198,7 @@ impl Config {
             }
             (Some(secret), None) => Some(secret.clone()),
             (None, Some(file)) => match fs::read_to_string(file) {
-                // Editors end a file with a newline that nobody means to be part of the key.
+                // Editors end a file with a newline that is not meant to be part of the key.
                 Ok(text) => Some(Secret(text.trim_end_matches(['\r', '\n']).to_owned())),
                 Err(error) => {
                     let what = format!("{} cannot be read: {error}", file.display());
@@ -210,12 +211,12 @@ impl Config {
     }
 }
 
-/// What is noted while loading.
+/// State while loading.
 struct Notes<'a> {
     file: File<'a>,
     /// Every key outside the room classes, with its table.
     catalogue: Vec<(&'static str, &'static str)>,
-    /// Who set a key, by `table.key`.
+    /// What set each key, by `table.key`.
     origins: BTreeMap<String, Place>,
     problems: Problems,
 }
@@ -225,13 +226,13 @@ impl Notes<'_> {
         self.problems.add(&self.file, place, what);
     }
 
-    /// A problem between keys: it is shown at the first that somebody has set.
+    /// Reports a problem between keys at the first one that was set explicitly.
     fn blame(&mut self, keys: &[&str], what: &str) {
         let origin = keys.iter().find_map(|key| self.origins.get(*key)).cloned();
         self.add(&origin.unwrap_or(Place::Nowhere), what);
     }
 
-    /// The names of the tables.
+    /// Returns the names of the tables.
     fn tables(&self) -> Vec<&'static str> {
         let mut tables: Vec<_> = self.catalogue.iter().map(|(table, _)| *table).collect();
         tables.dedup();
@@ -281,7 +282,7 @@ impl Notes<'_> {
                 None => format!("; the keys here are {}", keys.join(", ")),
             },
         };
-        // A misspelt `hs256_secret` is a secret all the same.
+        // A misspelled `hs256_secret` still holds a secret.
         let hidden = section == "auth";
         self.add(&file_place(key, hidden), &format!("unknown key `{word}`{place}{advice}"));
     }
@@ -321,18 +322,18 @@ fn file_place<T>(part: &Spanned<T>, hidden: bool) -> Place {
     Place::File { span: part.span(), hidden }
 }
 
-/// The name under which a key is blamed.
+/// Returns the name under which errors mention a key.
 fn path(section: &str, key: &str) -> String {
     if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") }
 }
 
-/// The variable that sets a key.
+/// Returns the variable that sets a key.
 fn variable(section: &str, key: &str) -> String {
     format!("{PREFIX}{}", path(section, key).replace('.', "_").to_uppercase())
 }
 
-/// Kubernetes and Docker links tell a container about a service called `switchboard` in variables
-/// with our prefix. They are nobody's mistake.
+/// Returns whether a variable comes from Kubernetes or a Docker link: these describe a service
+/// called `switchboard` to a container in variables with our prefix, which is not a mistake.
 fn is_service_link(name: &str, value: &str) -> bool {
     let word = name.trim_start_matches(PREFIX);
     word.starts_with("SERVICE_")

@@ -8,13 +8,13 @@ use std::ops::Range;
 pub(crate) enum Place {
     /// Bytes of the file; `hidden` when the line's value must not be printed.
     File { span: Range<usize>, hidden: bool },
-    /// A variable or a flag, by name.
+    /// Name of a variable or a flag.
     Named(String),
-    /// Nobody set it: the fault lies in what is missing.
+    /// Not set anywhere: the problem is that something is missing.
     Nowhere,
 }
 
-/// Everything found wrong, in the order of the file.
+/// Everything that is wrong, in the order of the file.
 #[derive(Debug, Default)]
 pub(crate) struct Problems(Vec<(usize, String)>);
 
@@ -23,7 +23,7 @@ impl Problems {
         self.0.is_empty()
     }
 
-    /// A single problem that has no line, such as a file that cannot be read.
+    /// Returns a single problem without a line, such as a file that cannot be read.
     pub(crate) fn one(text: String) -> Self {
         Self(vec![(0, text)])
     }
@@ -39,7 +39,7 @@ impl Problems {
     }
 }
 
-/// A quoted line goes to terminals and logs, and must not be able to steer them.
+/// Replaces control characters: a quoted line must not be able to steer a terminal or a log.
 fn printable(c: char) -> char {
     match c {
         '\n' => c,
@@ -61,22 +61,22 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// The file as it was read, to quote from.
+/// The file's text, to quote from.
 pub(crate) struct File<'a> {
     pub(crate) name: &'a str,
     pub(crate) text: &'a str,
 }
 
 impl File<'_> {
-    /// Where the syntax is broken. A secret with a stray newline goes on below its key, so what
-    /// follows shortly after one is hidden too.
+    /// Reports a syntax error. A secret with a stray newline continues below its key, so the lines
+    /// shortly after a secret are hidden too.
     pub(crate) fn broken_at(&self, span: Range<usize>) -> Place {
         let before = self.text.get(..span.start).unwrap_or(self.text);
         let hidden = before.split('\n').rev().take(3).any(mentions_secret);
         Place::File { span, hidden }
     }
 
-    /// `name:line:column: what`, and below it the line with the culprit underlined.
+    /// Formats `name:line:column: what`, and below it the line with the culprit underlined.
     fn excerpt(&self, span: &Range<usize>, hidden: bool, what: &str) -> String {
         let before = self.text.get(..span.start).unwrap_or(self.text);
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -104,12 +104,13 @@ impl File<'_> {
     }
 }
 
-/// Errors end up in logs, whatever the line in error was meant to be.
+/// Returns whether a line may hold a secret. Errors end up in logs, so it is then hidden.
 fn mentions_secret(line: &str) -> bool {
     line.to_lowercase().replace("secret_file", "").contains("secret")
 }
 
-/// The candidate that was most likely meant: a small slip of the keyboard, or a part of the name.
+/// Returns the candidate that was most likely meant: one with a small typo, or one that contains
+/// the word.
 pub(crate) fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,

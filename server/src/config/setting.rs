@@ -1,4 +1,4 @@
-//! How one value is read from a file, a variable or a flag, and written back.
+//! Reading one value from a file, a variable or a flag, and printing it.
 //!
 //! A table's keys are declared once, by `section!` here or by `settings!` in the core: name, type,
 //! default and text. Loading, the environment variables, the list of valid names in an error,
@@ -14,21 +14,21 @@ use toml::de::DeValue;
 use super::duration;
 use super::problem::nearest;
 
-/// A value as it was found.
+/// A value as found in its source.
 pub(crate) enum Raw<'a> {
-    /// From a variable or a flag: always text.
+    /// From a variable or a flag, which are always text.
     Text(&'a str),
     Toml(&'a DeValue<'a>),
 }
 
-/// A value that a key can have.
+/// The type of a key's value.
 pub(crate) trait Setting {
-    /// Takes over what was found; fails with what would have been right.
+    /// Stores the value. Fails with a description of what was expected.
     fn set(&mut self, raw: &Raw<'_>) -> Result<(), String>;
 
     fn show(&self) -> toml::Value;
 
-    /// The texts of which it is one, if it is.
+    /// Returns the valid texts, if the value is one of a fixed set.
     fn choices(&self) -> &'static [&'static str] {
         &[]
     }
@@ -46,7 +46,7 @@ pub(crate) trait Section {
     fn keys(&mut self) -> Vec<Key<'_>>;
 }
 
-/// The tables that the core declares.
+/// The tables declared in the core.
 impl<T: Settings> Section for T {
     fn keys(&mut self) -> Vec<Key<'_>> {
         let settings = self.settings().into_iter();
@@ -89,7 +89,7 @@ macro_rules! section {
     };
 }
 
-/// Declares an enum and the names its values have in the file.
+/// Declares an enum and the names of its values in the file.
 macro_rules! choice {
     ($(#[$about:meta])* $name:ident { $($(#[$value_about:meta])* $value:ident = $text:literal,)* }) => {
         $(#[$about])*
@@ -118,7 +118,7 @@ macro_rules! choice {
 
 pub(crate) use {choice, section};
 
-/// The error text of a choice.
+/// Returns the error text for an unknown choice.
 pub(crate) fn one_of(found: Option<&str>, allowed: &[&'static str]) -> String {
     let list: Vec<_> = allowed.iter().map(|name| format!("{name:?}")).collect();
     let expected = format!("expected {}", list.join(" or "));
@@ -137,7 +137,7 @@ impl Raw<'_> {
     }
 }
 
-/// A whole number, from 0.
+/// A whole number, 0 or more.
 fn number(raw: &Raw<'_>) -> Result<usize, String> {
     match raw {
         Raw::Text(text) => text.parse().ok(),
@@ -145,7 +145,7 @@ fn number(raw: &Raw<'_>) -> Result<usize, String> {
             .as_integer()
             .and_then(|number| usize::from_str_radix(number.as_str(), number.radix()).ok()),
     }
-    // What is shown is a TOML integer, so nothing beyond its range is taken either.
+    // Values are shown as TOML integers, so anything beyond their range is rejected.
     .filter(|number| i64::try_from(*number).is_ok())
     .ok_or_else(|| "expected a whole number, 0 or more".to_owned())
 }
@@ -158,7 +158,7 @@ fn integer(number: usize) -> toml::Value {
     toml::Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
-/// In a file, 0 switches a bound off.
+/// A bound; 0 in the file switches it off.
 impl Setting for Value<'_> {
     fn set(&mut self, raw: &Raw<'_>) -> Result<(), String> {
         match self {
@@ -296,7 +296,7 @@ impl Setting for Duration {
     }
 }
 
-/// Empty text is the same as leaving the key out, so that a variable can unset what a file sets.
+/// Empty text is the same as leaving the key out, so that a variable can unset a key of the file.
 impl<T: Setting + Default> Setting for Option<T> {
     fn set(&mut self, raw: &Raw<'_>) -> Result<(), String> {
         *self = if raw.text() == Some("") {
@@ -314,7 +314,7 @@ impl<T: Setting + Default> Setting for Option<T> {
     }
 }
 
-/// In a variable, the entries are separated by commas.
+/// In a variable, entries are separated by commas.
 impl Setting for Vec<String> {
     fn set(&mut self, raw: &Raw<'_>) -> Result<(), String> {
         *self = match raw {

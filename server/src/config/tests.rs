@@ -24,7 +24,7 @@ fn environment(variables: &[(&str, &str)]) -> Config {
     load("", variables, &[]).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
-/// The whole error text for a file.
+/// Returns the whole error text for a file.
 fn complaint(text: &str) -> String {
     load(text, &[], &[]).unwrap_err().to_string()
 }
@@ -46,7 +46,7 @@ fn the_example_file_is_exactly_the_defaults() {
     assert_eq!(file(""), Config::default());
 }
 
-/// Compares a file with what it ought to be, or writes it anew:
+/// Compares a file with what it should be, or rewrites it:
 /// `SWITCHBOARD_UPDATE=1 cargo test --package switchboard --lib config`.
 fn follows(path: &str, expected: impl FnOnce(&str) -> String) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -309,7 +309,7 @@ fn keys_that_contradict_each_other_are_blamed_at_their_line() {
     ] {
         assert_in(&complaint(text), &parts);
     }
-    // Switched off, they contradict nothing.
+    // These do not conflict once they are switched off.
     file("[limits]\nmessage_burst = 0\nmessages_per_second = 0");
     file("[limits]\noutbox_bytes = 0");
     file("[origins]\nallowed = [\"*\", \"http://localhost:3000\"]");
@@ -360,7 +360,7 @@ fn a_file_that_is_not_there_is_named() {
     assert_in(&text, &["no-such-directory/c.toml: cannot be read: "]);
 }
 
-/// `check-config` said that it was valid, and then the server did not start.
+/// Regression test: `check-config` said that this was valid, and then the server did not start.
 #[test]
 fn what_is_valid_here_is_valid_in_the_core() {
     let config = file("[limits]\nmax_message_bytes = 0\nbytes_per_second = 1000\noutbox_bytes = 0");

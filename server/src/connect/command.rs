@@ -1,4 +1,4 @@
-//! What is typed.
+//! Commands that the user types.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(super) const HELP: &str = "  TEXT                        say it in the room 
   /quit                       close the connection and end; so does the end of the input
   //TEXT                      say something that begins with a slash";
 
-/// A command, and what its answer is to be called.
+/// A command, and the tag to answer it with.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) tag: Option<Value>,
@@ -45,10 +45,10 @@ pub(super) enum Command {
     Quit,
 }
 
-/// What came of a command: what it is called, and more about it; or a code and words.
+/// The outcome of a command: its name and details, or an error code and message.
 pub(super) type Answered = Result<(&'static str, Value), (String, String)>;
 
-/// Reads one line.
+/// Parses one line of input.
 pub(super) fn parse(line: &str, as_json: bool, here: Option<&str>) -> Result<Option<Line>, String> {
     let line = line.trim();
     if line.is_empty() {
@@ -117,7 +117,7 @@ pub(super) fn position(text: &str) -> Result<Position, String> {
     text.parse().map_err(|error| format!("{text:?} {error}"))
 }
 
-/// What is left of a line.
+/// The unparsed rest of a line.
 struct Words<'l>(&'l str);
 
 impl<'l> Words<'l> {
@@ -129,7 +129,7 @@ impl<'l> Words<'l> {
         (!word.is_empty()).then_some(word)
     }
 
-    /// The rest, as JSON if it is some.
+    /// Returns the rest, as JSON if it parses and as text otherwise.
     fn payload(&self) -> Value {
         let text = self.0.trim();
         if text.is_empty() {
@@ -139,7 +139,7 @@ impl<'l> Words<'l> {
     }
 }
 
-/// Begins a call, whose answer comes later.
+/// Starts a call, and returns the future of its answer.
 pub(super) fn begin(client: &Client, command: Command) -> BoxedLocal<Answered> {
     let room = |room: &str| client.room(room).map_err(|error| failed(&error));
     let begun = match command {
@@ -213,7 +213,9 @@ pub(super) fn reply(
     answer: Result<Value, (String, String)>,
 ) -> BoxedLocal<Answered> {
     let done = match (request, answer) {
-        (None, _) => Err(("no_such_request".to_owned(), "nobody waits for this answer".to_owned())),
+        (None, _) => {
+            Err(("no_such_request".to_owned(), "no request with this id is waiting".to_owned()))
+        }
         (Some(request), Ok(payload)) => {
             request.reply(&payload).map(|()| ("replied", json!({}))).map_err(|error| failed(&error))
         }
@@ -257,7 +259,7 @@ fn accepted(accepted: Accepted) -> Value {
     answer
 }
 
-/// A publication, without its room.
+/// Formats a publication, without its room.
 pub(super) fn publication(publication: &Publication) -> Value {
     let mut value = json!({
         "type": publication.kind.as_str(),

@@ -1,4 +1,4 @@
-//! Lines for scripts, in and out.
+//! JSON lines for scripts, in both directions.
 
 use std::time::Duration;
 
@@ -11,9 +11,10 @@ use switchboard_smol::Event;
 
 use super::command::{Answered, Command, Line, position, publication};
 
-/// Reads a command such as `{"command":"send","room":"lobby","type":"chat","payload":"hi","tag":1}`.
+/// Parses a command such as
+/// `{"command":"send","room":"lobby","type":"chat","payload":"hi","tag":1}`.
 pub(super) fn parse(line: &str) -> Result<Line, String> {
-    let value: Value = serde_json::from_str(line).map_err(|error| format!("no JSON: {error}"))?;
+    let value: Value = serde_json::from_str(line).map_err(|error| format!("not JSON: {error}"))?;
     let Value::Object(mut fields) = value else { return Err("not a JSON object".to_owned()) };
     let tag = fields.remove("tag");
     let mut fields = Fields(fields);
@@ -65,7 +66,7 @@ pub(super) fn parse(line: &str) -> Result<Line, String> {
     Ok(Line { tag, command })
 }
 
-/// Those that have not been looked at.
+/// Fields that have not been read yet.
 struct Fields(Map<String, Value>);
 
 impl Fields {
@@ -95,7 +96,7 @@ impl Fields {
     }
 }
 
-/// A binary payload is `binary`, in base64.
+/// Adds the payload; a binary one is `binary`, in base64.
 pub(super) fn put_payload(value: &mut Value, payload: &Payload) {
     match payload {
         Payload::Json(_) => value["payload"] = payload.read().unwrap_or_default(),
@@ -103,7 +104,7 @@ pub(super) fn put_payload(value: &mut Value, payload: &Payload) {
     }
 }
 
-/// What came of a command.
+/// Formats the outcome of a command.
 pub(super) fn answer(tag: Option<&Value>, answer: &Answered) -> Value {
     let mut value = match answer {
         Ok((name, more)) => {
@@ -123,7 +124,7 @@ pub(super) fn answer(tag: Option<&Value>, answer: &Answered) -> Value {
     value
 }
 
-/// Something that happened.
+/// Formats an event.
 pub(super) fn event(event: &Event) -> Value {
     match event {
         Event::State { state, cause, detail } => {

@@ -1,4 +1,4 @@
-//! What is printed.
+//! Output of events and answers.
 
 use std::fmt::Display;
 
@@ -11,10 +11,10 @@ use switchboard_smol::Event;
 use super::command::Answered;
 use super::json;
 
-/// Bytes of a binary payload that are shown.
+/// Bytes shown of a binary payload.
 const SHOWN_BYTES: usize = 16;
 
-/// For people, or for scripts.
+/// The output format: text for people, or JSON for scripts.
 pub(super) struct Show {
     as_json: bool,
 }
@@ -50,7 +50,7 @@ fn stamped(mut value: Value) -> String {
     value.to_string()
 }
 
-/// The time of day, UTC.
+/// Returns the time of day in UTC.
 fn clock() -> impl Display {
     Timestamp::now().strftime("%T")
 }
@@ -83,15 +83,17 @@ fn words(event: &Event) -> String {
         Event::Refresh { room, reason, position, payload: state } => {
             let state = state.as_ref().map(|state| format!(": {}", payload(state)));
             let state = state.unwrap_or_default();
-            format!("{room} * messages are missing ({reason}); it goes on after {position}{state}")
+            format!(
+                "{room} * messages are missing ({reason}); it continues after {position}{state}"
+            )
         }
         Event::Joined { room, joined } => {
             let how = if joined.recovered == Some(true) { ", nothing is missing" } else { "" };
             format!("{room} * entered at {}{how}", joined.position)
         }
         Event::Left { room, why } => match why {
-            Some(why) => format!("{room} * cannot be entered again: {}: {}", why.code, why.message),
-            None => format!("{room} * the server took you out"),
+            Some(why) => format!("{room} * cannot be joined again: {}: {}", why.code, why.message),
+            None => format!("{room} * the server removed you"),
         },
         Event::Request(request) => {
             let (id, method) = (request.id(), &request.method);

@@ -1,4 +1,4 @@
-//! From the spool to the file.
+//! Writes the spool to the file.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -8,7 +8,7 @@ use switchboard_core::recording::file::{HEADER_BYTES, Layout};
 
 use super::spool::{BLOCK, Batch, Spool};
 
-/// The file, and where the next block goes.
+/// The file, and the position of the next block.
 pub(super) struct Disk {
     file: File,
     layout: Layout,
@@ -24,7 +24,7 @@ impl Disk {
         Self { file, layout, path, next: 0, block: 0, at: 0 }
     }
 
-    /// Writes until the spool is closed or the file takes nothing any more.
+    /// Writes until the spool is closed or a write fails.
     pub(super) fn run(mut self, spool: &Spool) {
         if let Err(error) = self.write_all(spool) {
             spool.stop();
@@ -56,16 +56,17 @@ impl Disk {
         self.add(&batch.bytes[from..])
     }
 
-    /// The next segment takes the place of the oldest.
+    /// Starts the next segment in place of the oldest.
     fn begin(&mut self) -> io::Result<()> {
         self.at = self.layout.start_of(self.next);
         self.next += 1;
         self.block = 0;
-        // From here on, what is left of the older segment is none.
+        // From here on, the older segment no longer counts.
         self.write_at(self.at, &[0; HEADER_BYTES])
     }
 
-    /// Adds to the segment. The content first: a header that is there has its content.
+    /// Appends to the segment. Writes content before its header, so that a header implies its
+    /// content.
     fn add(&mut self, bytes: &[u8]) -> io::Result<()> {
         for content in bytes.chunks(BLOCK) {
             let header = self.layout.header(self.next.saturating_sub(1), self.block, content);

@@ -1,4 +1,4 @@
-//! What waits for the disk.
+//! The queue of bytes between the hub and the disk.
 
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,19 +7,19 @@ use std::time::Duration;
 use switchboard_core::recording::file::HEADER_BYTES;
 use switchboard_core::recording::{Log, Wants};
 
-/// The most that waits, beside the hub at the beginning of a segment.
+/// Bytes that may wait, in addition to the hub's state at the start of a segment.
 const MOST: usize = 8 * 1024 * 1024;
 
-/// So much is worth a write of its own.
+/// Bytes that are worth a write of their own.
 pub(super) const BLOCK: usize = 256 * 1024;
 
-/// A little waits for more, for so long.
+/// How long less than a block waits for more.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// What is left free in a segment's place for its end.
+/// Bytes left free for the end of a segment.
 const SPARE: u64 = 1024;
 
-/// Bytes between the hub and the disk.
+/// The queue, shared by the hub and the thread that writes.
 #[derive(Clone, Debug)]
 pub(crate) struct Spool(Arc<Shared>);
 
@@ -33,23 +33,23 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Waiting {
     batch: Batch,
-    /// Bytes of the segment, those on the disk included.
+    /// Bytes of the current segment, including those on the disk.
     segment_bytes: u64,
-    /// A segment is to begin, and its beginning waits for the disk.
+    /// Events were left out, and the next segment starts once the disk has caught up.
     is_behind: bool,
     is_stopped: bool,
-    /// For the log, which may be slow, too.
+    /// Messages to log. The thread that writes does it, because logging may block.
     news: Vec<String>,
     is_closing: bool,
 }
 
-/// What is taken to the disk at once.
+/// Bytes to write at once.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) bytes: Vec<u8>,
-    /// Where in the bytes new segments begin.
+    /// Offsets in `bytes` where segments start.
     pub(super) begins: Vec<usize>,
-    /// Bytes of the last beginning.
+    /// Size of the hub's state at the last start.
     pub(super) head: usize,
 }
 
@@ -63,7 +63,8 @@ impl Spool {
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for something to write, and a little for more; `spare` is empty and used again. `None`: that was all.
+    /// Waits for bytes, and up to `PATIENCE` for a whole block. `spare` must be empty and is
+    /// reused. Returns `None` after the last batch.
     pub(super) fn take(&self, mut spare: Batch) -> Option<Batch> {
         let is_idle = |waiting: &mut Waiting| {
             waiting.batch.bytes.is_empty() && waiting.news.is_empty() && !waiting.is_closing
@@ -89,27 +90,27 @@ impl Spool {
         (!is_over).then_some(spare)
     }
 
-    /// Nothing can be written any more.
+    /// Discards what waits, and all that follows.
     pub(super) fn stop(&self) {
         let mut waiting = self.lock();
         waiting.is_stopped = true;
         waiting.batch = Batch::default();
     }
 
-    /// What waits now is all that there will be.
+    /// Ends the queue: `take` returns what waits, then `None`.
     pub(super) fn close(&self) {
         self.lock().is_closing = true;
         self.0.bell.notify_one();
     }
 }
 
-/// What the headers of so many bytes have, in blocks of which one is not full.
+/// Returns the bytes of headers for this many bytes of content, with one block partly filled.
 fn headers(bytes: usize) -> usize {
     (bytes / BLOCK + 2) * HEADER_BYTES
 }
 
 impl Waiting {
-    /// Adds bytes. Answers whether the disk is to be told.
+    /// Adds bytes. Returns whether to wake the thread that writes.
     fn push(&mut self, bytes: &[u8]) -> bool {
         let before = self.batch.bytes.len();
         self.batch.bytes.extend_from_slice(bytes);
@@ -125,7 +126,7 @@ impl Log for Spool {
             return Wants::Nothing;
         }
         if mem::take(&mut waiting.is_behind) {
-            waiting.news.push("the disk keeps up again: the recording goes on".into());
+            waiting.news.push("the disk has caught up: the recording continues".into());
         }
         Wants::Segment
     }
@@ -164,7 +165,7 @@ impl Log for Spool {
         if waiting.is_stopped {
             return Wants::Nothing;
         }
-        // A large hub at the beginning of a segment is no reason to leave events out.
+        // The hub's state at the start of a segment does not count towards the bound.
         if waiting.batch.bytes.len() + bytes.len() > MOST + waiting.batch.head {
             waiting.is_behind = true;
             waiting.news.push(

@@ -9,7 +9,7 @@ use switchboard_core::{
 use super::spool::{Batch, Spool};
 use super::*;
 
-/// A file that is gone after the test.
+/// A file that is removed after the test.
 struct TempFile(PathBuf);
 
 impl TempFile {
@@ -37,7 +37,7 @@ fn hub() -> (Hub, ConnectionId) {
     (hub, connection)
 }
 
-/// So many pings of one client.
+/// Sends `count` pings from one client.
 fn feed(hub: &mut Hub, connection: ConnectionId, recorder: &mut impl Witness, events: u64) {
     for n in 0..events {
         let inbound = Inbound::HealthPing { timestamp: Json::of(&n).unwrap() };
@@ -80,7 +80,7 @@ fn a_ring_is_replayed_from_the_first_segment_that_is_left() {
 
 #[test]
 fn events_are_left_out_while_the_disk_is_too_slow_and_then_it_goes_on() {
-    // Nobody writes until this test does.
+    // Nothing is written until this test does so.
     let mut spool = Spool::new(1024 * 1024);
     assert_eq!(spool.wants(), Wants::Segment);
     assert_eq!(spool.begin(b"head"), Wants::Event);
@@ -122,7 +122,7 @@ fn a_size_that_is_asked_for_is_enough() {
         let size = megabytes_for(hub as u64) * MEGABYTE;
         let mut spool = Spool::new((size - HEAD_BYTES as u64) / u64::from(PLACES));
         assert_eq!(spool.begin(&vec![0; hub]), Wants::Event, "{hub} bytes");
-        // Nobody writes: more than a few megabytes would wait for the disk.
+        // Nothing is being written, so more than a few megabytes would wait for the disk.
         assert_eq!(spool.add(&vec![0; (hub / 2).min(1 << 20)]), Wants::Event, "{hub} bytes");
     }
 }

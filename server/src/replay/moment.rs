@@ -1,4 +1,4 @@
-//! When something was.
+//! Times of events.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::cli::Until;
 
 const DAY: u64 = 86_400_000_000;
 
-/// What a hub's times are on the wall.
+/// Converts a hub's time to wall-clock time.
 #[derive(Clone, Copy)]
 pub(super) struct Moment {
     /// Microseconds from the Unix epoch to the server's start.
@@ -20,7 +20,7 @@ impl Moment {
         Self { start: hub.config().unix_ms_at_start.saturating_mul(1_000) }
     }
 
-    /// The moment that is meant; of times of day, the first from `begin` on.
+    /// Returns the moment that is meant; for a time of day, the first one from `begin` on.
     pub(super) fn find(self, until: Until, begin: Timestamp) -> Timestamp {
         match until {
             Until::After(time) => Timestamp::ZERO + time,
@@ -33,7 +33,7 @@ impl Moment {
         }
     }
 
-    /// The date and the time of day in UTC, and the time since the start.
+    /// Formats date and time of day in UTC, and the time since the start.
     pub(super) fn show(self, at: Timestamp) -> String {
         let micros = self.start.saturating_add(at.as_micros());
         let micros = i64::try_from(micros).unwrap_or(i64::MAX);

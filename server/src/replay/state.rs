@@ -1,4 +1,4 @@
-//! How things are at one moment.
+//! The hub's state at one moment.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,7 @@ use switchboard_core::{ConnectionView, Hub, Timestamp};
 
 use super::timeline::Filter;
 
-/// Shows who is there, where, and what waits for them.
+/// Shows connections, rooms and what waits to be sent.
 pub(super) fn show(
     out: &mut impl Write,
     hub: &Hub,
@@ -24,7 +24,7 @@ pub(super) fn show(
     writeln!(out, "Rooms")?;
     for room in hub.rooms() {
         let members = room.members();
-        // Those that are only kept are many, and only counted below.
+        // There can be many rooms that are only kept; they are counted below.
         if room.seats() == 0 && filter.room().is_none() {
             continue;
         }

@@ -1,4 +1,4 @@
-//! What happened, a line at a time.
+//! The timeline: events and actions, one per line.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,10 +9,10 @@ use switchboard_core::{
 
 use crate::cli;
 
-/// Characters of a payload that are shown.
+/// Characters shown of a payload.
 const SHOWN: usize = 100;
 
-/// What is of interest; all that is given must fit.
+/// Which lines to show; all criteria must match.
 #[derive(Debug, Default)]
 pub(super) struct Filter {
     connection: Option<ConnectionId>,
@@ -32,7 +32,7 @@ impl Filter {
         })
     }
 
-    /// Whether something of this connection, this user and these rooms is of interest.
+    /// Returns whether anything about this connection, user and rooms is to be shown.
     pub(super) fn picks<'r>(
         &self,
         connection: Option<ConnectionId>,
@@ -57,29 +57,29 @@ impl Filter {
     }
 }
 
-/// An id as it is shown here and in the log: slot and generation.
+/// Parses an id in the form used here and in the log: slot and generation.
 fn connection_id(text: &str) -> Result<ConnectionId, String> {
     let parts = text.trim_start_matches('#').split_once('-');
     let id = parts.and_then(|(index, generation)| {
         Some(ConnectionId::from_parts(index.parse().ok()?, generation.parse().ok()?))
     });
-    id.ok_or_else(|| format!("--connection: {text:?} is no id of a connection, such as 12-345"))
+    id.ok_or_else(|| format!("--connection: {text:?} is not a connection id, such as 12-345"))
 }
 
-/// What the timeline knows of a connection.
+/// What the timeline knows about a connection.
 #[derive(Debug)]
 struct Known {
     user: UserName,
-    /// All that it has been in.
+    /// Every room that it has been in.
     rooms: BTreeSet<RoomName>,
 }
 
-/// Makes lines of events and actions.
+/// Turns events and actions into lines.
 pub(super) struct Timeline {
     filter: Filter,
     with_messages: bool,
     known: BTreeMap<ConnectionId, Known>,
-    /// Who asks for a seat in this event.
+    /// The user and rooms of the event's request for a seat.
     asking: Option<(UserName, BTreeSet<RoomName>)>,
     lines: Vec<String>,
 }
@@ -93,7 +93,7 @@ impl Timeline {
         &self.filter
     }
 
-    /// What is there at a beginning.
+    /// Takes over the connections at the start of a segment.
     pub(super) fn enter(&mut self, hub: &Hub) {
         let known = hub.connections().map(|view| {
             let rooms = view.rooms().chain(view.held_rooms()).cloned().collect();
@@ -102,12 +102,12 @@ impl Timeline {
         self.known = known.collect();
     }
 
-    /// The lines since the last time.
+    /// Returns the lines since the last call.
     pub(super) fn take(&mut self) -> std::vec::Drain<'_, String> {
         self.lines.drain(..)
     }
 
-    /// An event that is about to go into the hub.
+    /// Notes an event before the hub handles it.
     pub(super) fn event(&mut self, hub: &Hub, entry: &Entry) {
         match &entry.event {
             Event::Connect { user, rooms, .. } => {
@@ -123,10 +123,12 @@ impl Timeline {
                     self.of(*connection, waiting);
                 }
             }
-            // Only the first counts.
+            // Only the first drain counts.
             Event::Drain { timeout, spread } if !hub.is_draining() => {
                 let (timeout, spread) = (timeout.as_secs_f64(), spread.as_secs_f64());
-                self.all(format!("DRAIN for at most {timeout} s, to come back within {spread} s"));
+                self.all(format!(
+                    "DRAIN for at most {timeout} s, clients reconnect within {spread} s"
+                ));
             }
             Event::Command { command: Command::Close { connection, reason }, .. } => {
                 self.of(*connection, format!("is to be closed: {}", reason.as_str()));
@@ -136,7 +138,7 @@ impl Timeline {
                 self.line(None, Some(user), None, what);
             }
             Event::Command { command: Command::Probe { user, .. }, .. } => {
-                self.line(None, Some(user), None, format!("{user:?} is asked for a sign of life"));
+                self.line(None, Some(user), None, format!("{user:?} is probed"));
             }
             Event::Command { .. }
             | Event::Drain { .. }
@@ -150,7 +152,7 @@ impl Timeline {
         }
     }
 
-    /// Something that came of it.
+    /// Notes an action that the hub answered with.
     pub(super) fn action(&mut self, action: &Action<'_>) {
         match action {
             Action::Accept { connection, .. } => {
@@ -201,7 +203,7 @@ impl Timeline {
                 let what = format!("the application is asked for the state of {room:?}");
                 self.line(None, None, Some(room), what);
             }
-            Action::Drained => self.all("DRAINED: everybody is gone".into()),
+            Action::Drained => self.all("DRAINED: every connection is closed".into()),
             Action::Request { .. }
             | Action::Ping { .. }
             | Action::Raw { .. }
@@ -284,7 +286,7 @@ impl Timeline {
         self.lines.push(what);
     }
 
-    /// Something of a connection, and of all rooms that it has been in.
+    /// Adds a line about a connection and all rooms that it has been in.
     fn of(&mut self, connection: ConnectionId, what: String) {
         let known = self.known.get(&connection);
         let user = known.map(|known| &known.user);
@@ -294,7 +296,7 @@ impl Timeline {
         }
     }
 
-    /// Something of a connection in one room.
+    /// Adds a line about a connection in one room.
     fn about(&mut self, connection: ConnectionId, room: &RoomName, what: String) {
         let user = self.known.get(&connection).map(|known| &known.user);
         if self.filter.picks(Some(connection), user, [room]) {
@@ -322,7 +324,7 @@ fn named(connection: ConnectionId, user: Option<&UserName>, what: &str) -> Strin
     }
 }
 
-/// What is left of a payload. A text is shown as a string, so that nothing in it reaches the terminal as it is.
+/// Shows the start of a payload. Text is escaped, so that nothing in it can steer the terminal.
 fn shown(payload: &Payload) -> String {
     let bytes = payload.len();
     if let Payload::Json(json) = payload

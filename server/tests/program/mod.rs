@@ -1,10 +1,10 @@
-//! The program under test, and a server that is killed in the end.
+//! The program under test, and a server that is killed at the end.
 
 use std::env;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-/// The program, with no variables of ours.
+/// Returns a command for the program, with none of our variables.
 pub(crate) fn switchboard(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
     for (name, _) in env::vars_os() {
@@ -16,7 +16,7 @@ pub(crate) fn switchboard(arguments: &[&str]) -> Command {
     command
 }
 
-/// A server that is killed in the end.
+/// A server that is killed when dropped.
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: String,
