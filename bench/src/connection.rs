@@ -1,4 +1,4 @@
-//! One socket, and what is held back on either side of it.
+//! One socket and its buffers.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -11,19 +11,19 @@ use switchboard_engine::client::{Stream, Upgrade, Upgraded};
 use crate::failure;
 use crate::target::{Place, Target};
 
-/// What a slow connection's socket takes without being read. Loopback would take megabytes.
+/// The receive buffer of a slow connection, in bytes. The default on loopback is megabytes.
 const SLOW_BUFFER: usize = 32 * 1024;
 const SLOW_SEGMENT: u32 = 1460;
 
-/// How far a connection has come.
+/// The state of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Stage {
     Dialing,
     Upgrading,
-    /// At this step of the template's hello.
+    /// Performing this step of the template's hello.
     Greeting(usize),
     Open,
-    /// We have said goodbye.
+    /// We have sent a close frame.
     Leaving,
     Over,
 }
@@ -31,7 +31,7 @@ pub(crate) enum Stage {
 /// How a connection ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Ended {
-    /// The upgrade was.
+    /// The server refused the upgrade.
     Refused(String),
     Closed {
         code: u16,
@@ -39,7 +39,7 @@ pub(crate) enum Ended {
     },
     HungUp,
     Failed(String),
-    /// It took too long.
+    /// A timeout in this stage.
     Late(Stage),
 }
 
@@ -52,7 +52,7 @@ impl fmt::Display for Ended {
             Self::Closed { code, reason } => write!(f, "closed with {code} {reason}"),
             Self::HungUp => f.write_str("the server hung up"),
             Self::Late(stage) => f.write_str(match stage {
-                Stage::Dialing => "timeout: the server did not take the connection",
+                Stage::Dialing => "timeout: the server did not accept the connection",
                 Stage::Upgrading => "timeout: no answer to the upgrade",
                 Stage::Greeting(_) => {
                     "timeout: the message that the template waits for did not come"
@@ -63,9 +63,9 @@ impl fmt::Display for Ended {
     }
 }
 
-/// What reading has brought.
+/// The result of a read.
 pub(crate) enum Flow {
-    /// The buffer is filled so far, and there may be more.
+    /// The buffer holds `filled` bytes; `more` says whether the socket may have more.
     Read {
         filled: usize,
         more: bool,
@@ -77,23 +77,23 @@ pub(crate) enum Flow {
 pub(crate) struct Connection {
     socket: Option<(TcpStream, Stream)>,
     is_secure: bool,
-    /// The handshake, while it lasts.
+    /// The handshake, until it is complete.
     upgrade: Option<Upgrade>,
     pub(crate) stage: Stage,
-    /// Tells this connection from earlier ones at the same place of the table.
+    /// Distinguishes this connection from earlier ones in the same slot of the table.
     pub(crate) generation: u32,
     pub(crate) place: Place,
     pub(crate) begun: u64,
     pub(crate) is_deaf: bool,
-    /// The beginning of something that is not complete.
+    /// The start of an incomplete frame or head.
     unread: Vec<u8>,
-    /// Fragments of a message.
+    /// Fragments of an incomplete message.
     pub(crate) parts: Vec<u8>,
     unsent: Vec<u8>,
 }
 
 impl Connection {
-    /// One that never was.
+    /// Returns a connection that was never made.
     pub(crate) fn none(place: Place, begun: u64, generation: u32) -> Self {
         Self {
             socket: None,
@@ -127,17 +127,18 @@ impl Connection {
         Ok(Self { socket, is_secure, ..Self::none(place, begun, generation) })
     }
 
-    /// Makes the poller tell, once each time, when the socket becomes ready for something.
+    /// Registers the socket with the poller, edge-triggered.
     pub(crate) fn watch(&self, poller: &Poller, key: usize) -> io::Result<()> {
         let Some((socket, _)) = &self.socket else { return Ok(()) };
         #[expect(unsafe_code, reason = "the poller cannot know how long the socket lives")]
-        // SAFETY: `hang_up` takes it from the poller again, and the crowd drops the poller before its connections.
+        // SAFETY: `hang_up` removes it from the poller, and the crowd drops the poller before its
+        // connections.
         unsafe {
             poller.add_with_mode(socket, Event::all(key), PollMode::Edge)
         }
     }
 
-    /// Whether the dialing is done.
+    /// Returns whether the TCP connection is established.
     pub(crate) fn connected(&self) -> Result<bool, String> {
         let Some((socket, _)) = &self.socket else { return Ok(false) };
         if let Some(error) = socket.take_error().map_err(|error| error.to_string())? {
@@ -146,7 +147,7 @@ impl Connection {
         Ok(socket.peer_addr().is_ok())
     }
 
-    /// Asks for the upgrade.
+    /// Sends the upgrade request.
     pub(crate) fn ask(&mut self, target: &Target) {
         let (upgrade, request) = target.request(self.place);
         self.upgrade = Some(upgrade);
@@ -154,8 +155,8 @@ impl Connection {
         self.write(&request);
     }
 
-    /// Takes bytes of the answer to the upgrade. Once it is complete, returns the bytes that follow its head, or why there
-    /// is no connection; `ended` says that no more will come.
+    /// Feeds bytes of the response to the upgrade. Once the response is complete, returns the bytes
+    /// after its head, or why there is no connection. `ended` says that no more bytes will come.
     pub(crate) fn answer(&mut self, bytes: &[u8], ended: bool) -> Option<Result<Vec<u8>, String>> {
         let answer = match self.upgrade.as_mut()?.feed(bytes, ended)? {
             Upgraded::Open(behind) => Ok(behind),
@@ -168,7 +169,7 @@ impl Connection {
         Some(answer)
     }
 
-    /// Reads behind what was kept.
+    /// Reads after the bytes that were kept.
     pub(crate) fn read(&mut self, buffer: &mut Vec<u8>, size: usize) -> Flow {
         let Some((socket, stream)) = &mut self.socket else { return Flow::Nothing };
         if self.is_deaf {
@@ -184,7 +185,8 @@ impl Connection {
                 Ok(taken) => {
                     buffer[..kept].copy_from_slice(&self.unread);
                     self.unread.clear();
-                    // A socket that gave less than was asked for has nothing more; TLS gives what it has decrypted.
+                    // A short read means that the socket is empty; TLS returns what it has
+                    // decrypted.
                     let more = self.is_secure || kept + taken == buffer.len();
                     return Flow::Read { filled: kept + taken, more };
                 }
@@ -206,7 +208,7 @@ impl Connection {
         self.unsent.len()
     }
 
-    /// Sends, or keeps what the socket does not take. What goes wrong is seen when it is read.
+    /// Sends, or buffers what the socket does not accept. Errors show at the next read.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         if !self.unsent.is_empty() {
             self.unsent.extend_from_slice(bytes);
@@ -228,7 +230,7 @@ impl Connection {
 
     pub(crate) fn hang_up(&mut self, poller: &Poller) {
         if let Some((socket, _)) = self.socket.take() {
-            // It fails only for a socket that could not be added either.
+            // Fails only for a socket that could not be added either.
             let _ = poller.delete(socket);
         }
         self.upgrade = None;
@@ -238,7 +240,7 @@ impl Connection {
     }
 }
 
-/// Writes until the socket takes no more; answers how much it took.
+/// Writes until the socket would block. Returns the number of bytes written.
 fn pass(stream: &mut Stream, socket: &mut TcpStream, bytes: &[u8]) -> usize {
     let mut done = 0;
     while done < bytes.len() {
@@ -248,7 +250,7 @@ fn pass(stream: &mut Stream, socket: &mut TcpStream, bytes: &[u8]) -> usize {
             Ok(0) | Err(_) => break,
         }
     }
-    // TLS keeps what it could not write, and says so.
+    // TLS buffers what it could not write, and says so.
     let _ = stream.flush(socket);
     done
 }

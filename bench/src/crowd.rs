@@ -1,4 +1,4 @@
-//! All connections in one loop on one thread.
+//! All connections, in one loop on one thread.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -14,19 +14,19 @@ use crate::target::{Place, Target};
 use crate::template::Step;
 use crate::{frame, template};
 
-/// Bytes that one call reads; one buffer for all connections.
+/// Bytes per read; all connections share one buffer.
 const READ: usize = 256 * 1024;
 
-/// A connection whose server takes nothing holds back no more than this.
+/// The most bytes buffered for a connection whose server does not read.
 const MAX_UNSENT: usize = 1024 * 1024;
 
-/// Few sockets at a time, so that what is due to be published is not late.
+/// Sockets per poll: few, so that publishing stays on schedule.
 const EVENTS: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 
-/// Messages that are none of ours and are kept to be shown.
+/// Number of foreign messages to keep as samples.
 const SAMPLES: usize = 3;
 
-/// Nanoseconds of the run.
+/// Nanoseconds since the start of the run.
 #[derive(Clone, Copy)]
 pub(crate) struct Clock(Instant);
 
@@ -44,35 +44,35 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Who is told what happens.
+/// Callbacks for events of connections.
 pub(crate) trait Watcher {
     fn opened(&mut self, at: usize, now: u64);
-    /// Answers whether the message was one of ours.
+    /// Returns whether the message was one of ours.
     fn heard(&mut self, at: usize, message: &[u8], now: u64) -> bool;
     fn ended(&mut self, at: usize, ended: &Ended, now: u64);
 }
 
-/// What became of the connections.
+/// Statistics of the connections.
 #[derive(Default)]
 pub(crate) struct Tally {
-    /// Never open, by reason.
+    /// Connections that never opened, by reason.
     pub(crate) failed: BTreeMap<String, u64>,
-    /// Ended by the server, by reason.
+    /// Connections that the server closed, by reason.
     pub(crate) dropped: BTreeMap<String, u64>,
     pub(crate) pings: u64,
-    /// Messages that a rule of the template answered.
+    /// Messages that were answered by a rule of the template.
     pub(crate) replies: u64,
-    /// Messages without a marker, and the first of them.
+    /// Number of messages without a marker; `samples` has the first of them.
     pub(crate) others: u64,
     pub(crate) samples: Vec<String>,
-    /// From the first packet to the end of the template's hello.
+    /// Time from dialing to the end of the template's hello.
     pub(crate) connect: Times,
 }
 
 pub(crate) struct Crowd<'t> {
     target: &'t Target,
     pub(crate) clock: Clock,
-    /// Before the connections, so that it is dropped before their sockets.
+    /// Declared before the connections, so that it is dropped before their sockets.
     poller: Poller,
     events: Events,
     ready: Vec<Event>,
@@ -80,7 +80,7 @@ pub(crate) struct Crowd<'t> {
     scratch: Vec<u8>,
     connections: Vec<Connection>,
     free: Vec<usize>,
-    /// When connections that are not open are given up, soonest first.
+    /// When to give up connections that are not open, soonest first.
     deadlines: VecDeque<(u64, usize, u32)>,
     patience: u64,
     pub(crate) opening: usize,
@@ -112,7 +112,7 @@ impl<'t> Crowd<'t> {
         })
     }
 
-    /// Connections that there ever were at once.
+    /// Returns the most connections that were ever in use at once.
     pub(crate) fn len(&self) -> usize {
         self.connections.len()
     }
@@ -125,7 +125,7 @@ impl<'t> Crowd<'t> {
         self.connections[at].begun
     }
 
-    /// Begins a connection. A slow one gets a small buffer for what it does not read.
+    /// Starts a connection. A slow one gets a small receive buffer.
     pub(crate) fn dial(
         &mut self,
         place: Place,
@@ -156,7 +156,7 @@ impl<'t> Crowd<'t> {
         at
     }
 
-    /// Handles what happens until something did, for at most so long.
+    /// Handles events until there was at least one, for at most `longest`.
     pub(crate) fn turn(&mut self, longest: Duration, watcher: &mut impl Watcher) -> io::Result<()> {
         self.events.clear();
         self.poller.wait(&mut self.events, Some(longest))?;
@@ -192,7 +192,7 @@ impl<'t> Crowd<'t> {
         }
     }
 
-    /// Sends a message; not if the connection is not open, or its server has not taken much else.
+    /// Sends a message, unless the connection is not open or too much is already buffered for it.
     pub(crate) fn send(&mut self, at: usize, payload: &[u8]) -> bool {
         let connection = &self.connections[at];
         if connection.stage != Stage::Open || connection.unsent() > MAX_UNSENT {
@@ -203,7 +203,7 @@ impl<'t> Crowd<'t> {
         true
     }
 
-    /// Says goodbye.
+    /// Sends a close frame.
     pub(crate) fn leave(&mut self, at: usize) {
         if self.connections[at].stage != Stage::Open {
             return;
@@ -216,12 +216,12 @@ impl<'t> Crowd<'t> {
         self.deadlines.push_back((self.clock.now() + self.patience, at, generation));
     }
 
-    /// Gives the place of an ended connection to the next.
+    /// Frees the slot of a closed connection.
     pub(crate) fn recycle(&mut self, at: usize) {
         self.free.push(at);
     }
 
-    /// Makes a connection read nothing, or all that has come meanwhile.
+    /// Stops reading from a connection, or reads everything that has arrived meanwhile.
     pub(crate) fn set_deaf(&mut self, at: usize, is_deaf: bool, watcher: &mut impl Watcher) {
         self.connections[at].is_deaf = is_deaf;
         if !is_deaf {
@@ -276,12 +276,12 @@ impl<'t> Crowd<'t> {
                 }
             }
         }
-        // A message that was larger than usual does not stay for ever.
+        // Release the memory of an unusually large message.
         buffer.truncate(READ);
         self.buffer = buffer;
     }
 
-    /// A server that refuses may mark the end of its answer by hanging up.
+    /// A refusing server may end its response by closing the connection.
     fn last_words(&mut self, at: usize, how: Ended) -> Ended {
         let connection = &mut self.connections[at];
         if connection.stage == Stage::Upgrading
@@ -293,7 +293,7 @@ impl<'t> Crowd<'t> {
         how
     }
 
-    /// Takes what is complete; answers how many bytes that were.
+    /// Handles complete frames. Returns the number of bytes consumed.
     fn digest(&mut self, at: usize, bytes: &[u8], watcher: &mut impl Watcher) -> usize {
         let now = self.clock.now();
         let mut used = 0;
@@ -384,7 +384,7 @@ impl<'t> Crowd<'t> {
         }
     }
 
-    /// Goes on with the template's hello, to its next wait or its end.
+    /// Performs the template's hello up to its next wait or its end.
     fn greet(&mut self, at: usize, watcher: &mut impl Watcher) {
         let data = if self.target.template.binary { Data::Binary } else { Data::Text };
         while let Stage::Greeting(step) = self.connections[at].stage {
@@ -407,7 +407,7 @@ impl<'t> Crowd<'t> {
         }
     }
 
-    /// A message that is none of ours.
+    /// Handles a foreign message.
     fn other(&mut self, at: usize, payload: &[u8]) {
         let text = String::from_utf8_lossy(payload);
         let target = self.target;
@@ -453,7 +453,7 @@ mod tests {
     fn waiting_is_exact_to_less_than_a_millisecond() {
         let poller = Poller::new().unwrap();
         let mut events = Events::with_capacity(EVENTS);
-        // The quickest of some, because the machine may be busy.
+        // The fastest of several, because the machine may be busy.
         let waits = (0..20).map(|_| {
             let start = Instant::now();
             poller.wait(&mut events, Some(Duration::from_micros(200))).unwrap();

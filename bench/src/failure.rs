@@ -1,11 +1,11 @@
-//! What to do about a refusal, where the server is one of ours.
+//! Advice on failures, for Switchboard servers.
 
 use std::collections::BTreeMap;
 
-/// Bytes of a refusal's body that are shown.
+/// Bytes shown of a refusal's body.
 const SHOWN: usize = 300;
 
-/// Words of a reason, and the setting that is behind it.
+/// Parts of a reason, and the setting behind each.
 const SETTINGS: [(&str, &str); 7] = [
     ("server_full", "max_connections in [limits]"),
     ("lobby_full", "max_per_room in [limits]"),
@@ -16,13 +16,13 @@ const SETTINGS: [(&str, &str); 7] = [
     ("too_many_rooms", "max_rooms_per_connection in [limits]"),
 ];
 
-/// Which setting of a Switchboard server has to do with it.
+/// Returns advice on the setting behind a reason.
 pub(crate) fn advice(text: &str) -> Option<String> {
     let (_, setting) = SETTINGS.iter().find(|(word, _)| text.contains(word))?;
     Some(format!("on a Switchboard server that is {setting}; 0 switches a limit off"))
 }
 
-/// An HTTP response that is not the upgrade, on one line.
+/// Formats an HTTP response other than 101 on one line.
 pub(crate) fn refusal(status: u16, reason: &str, body: &[u8]) -> String {
     let shown: String = String::from_utf8_lossy(&body[..body.len().min(SHOWN)])
         .chars()
@@ -34,7 +34,7 @@ pub(crate) fn refusal(status: u16, reason: &str, body: &[u8]) -> String {
     format!("{}{separator}{shown}", text.trim())
 }
 
-/// Reasons, the most frequent first.
+/// Formats reasons, the most frequent first.
 pub(crate) fn list(reasons: &BTreeMap<String, u64>) -> String {
     let mut sorted: Vec<_> = reasons.iter().collect();
     sorted.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
@@ -42,7 +42,7 @@ pub(crate) fn list(reasons: &BTreeMap<String, u64>) -> String {
     lines.collect::<Vec<_>>().join("; ")
 }
 
-/// A list with advice.
+/// Formats reasons with advice.
 pub(crate) fn explain(reasons: &BTreeMap<String, u64>, samples: &[String]) -> String {
     let mut text = list(reasons);
     let errors: Vec<_> = samples.iter().filter(|sample| sample.contains("error")).collect();

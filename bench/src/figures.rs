@@ -1,16 +1,16 @@
-//! Times, and what is said of them.
+//! Durations and how to print them.
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-/// Times that something took, exact to less than one per cent.
+/// A histogram of durations in nanoseconds, with an error of less than one per cent.
 pub(crate) struct Times {
     all: Histogram<u64>,
-    /// Exactly.
+    /// The exact maximum.
     longest: u64,
 }
 
-/// Microseconds that so many per cent did not exceed.
+/// Percentiles in microseconds.
 #[derive(Clone, Copy, Serialize, PartialEq, Debug)]
 pub(crate) struct Percentiles {
     pub(crate) p50_us: f64,
@@ -31,7 +31,7 @@ impl Default for Times {
 
 impl Times {
     pub(crate) fn record(&mut self, nanos: u64) {
-        // It grows as it must; only memory could make this fail.
+        // It grows as needed; only a lack of memory could make this fail.
         let _ = self.all.record(nanos);
         self.longest = self.longest.max(nanos);
     }
@@ -41,7 +41,7 @@ impl Times {
         self.longest = 0;
     }
 
-    /// Nothing, where there were none.
+    /// Returns `None` if nothing was recorded.
     pub(crate) fn percentiles(&self) -> Option<Percentiles> {
         if self.all.is_empty() {
             return None;
@@ -58,17 +58,17 @@ impl Times {
     }
 }
 
-/// Microseconds with one digit behind the point.
+/// Converts to microseconds with one decimal.
 fn tenths(nanos: u64) -> f64 {
     (nanos as f64 / 100.0).round() / 10.0
 }
 
-/// A number rounded to a few digits, for JSON.
+/// Rounds to three decimals, for JSON.
 pub(crate) fn rounded(value: f64) -> f64 {
     (value * 1_000.0).round() / 1_000.0
 }
 
-/// A time as people read it.
+/// Formats microseconds in a suitable unit.
 pub(crate) fn spell(us: f64) -> String {
     if us < 1_000.0 {
         format!("{us:.0} us")
@@ -81,7 +81,7 @@ pub(crate) fn spell(us: f64) -> String {
     }
 }
 
-/// A number in groups of three digits.
+/// Formats a number with thousands separators.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();

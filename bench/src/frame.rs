@@ -5,28 +5,29 @@ use std::io::Cursor;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::OpCode;
 
-/// A message that is longer ends its connection.
+/// The longest message in bytes; a longer one ends its connection.
 pub(crate) const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 
-/// Where a frame is in the bytes that were read.
+/// A frame's place in the bytes that were read.
 pub(crate) struct Found {
     pub(crate) opcode: OpCode,
     pub(crate) is_last: bool,
     pub(crate) header: usize,
-    /// Header and payload.
+    /// Bytes of header and payload.
     pub(crate) whole: usize,
 }
 
-/// The frame at the beginning of `bytes`, if it is complete; or why it is none that a server may send.
+/// Finds the frame at the start of `bytes`. Returns `None` if it is incomplete, and an error if a
+/// server must not send it.
 pub(crate) fn find(bytes: &[u8]) -> Result<Option<Found>, String> {
     let mut cursor = Cursor::new(bytes);
     let parsed = FrameHeader::parse(&mut cursor).map_err(|error| error.to_string())?;
     let Some((head, length)) = parsed else { return Ok(None) };
     if head.mask.is_some() {
-        return Err("a frame of the server is masked".to_owned());
+        return Err("a frame from the server is masked".to_owned());
     }
     if head.rsv1 || head.rsv2 || head.rsv3 {
-        return Err("a frame uses an extension that was not agreed on".to_owned());
+        return Err("a frame uses an extension that was not negotiated".to_owned());
     }
     let length = usize::try_from(length).ok().filter(|length| *length <= MAX_MESSAGE);
     let length = length.ok_or_else(|| format!("a message is longer than {MAX_MESSAGE} bytes"))?;
@@ -41,7 +42,7 @@ pub(crate) fn find(bytes: &[u8]) -> Result<Option<Found>, String> {
 /// Appends one masked frame.
 pub(crate) fn put(out: &mut Vec<u8>, opcode: OpCode, payload: &[u8], mask: [u8; 4]) {
     let header = FrameHeader { opcode, mask: Some(mask), ..FrameHeader::default() };
-    // Into memory this cannot fail.
+    // Writing to memory cannot fail.
     let _ = header.format(payload.len() as u64, out);
     let start = out.len();
     out.extend_from_slice(payload);
@@ -54,13 +55,13 @@ pub(crate) fn put(out: &mut Vec<u8>, opcode: OpCode, payload: &[u8], mask: [u8; 
     }
 }
 
-/// Code and reason in a close frame.
+/// Returns code and reason of a close frame.
 pub(crate) fn close(payload: &[u8]) -> (u16, String) {
     match payload {
         [high, low, reason @ ..] => {
             (u16::from_be_bytes([*high, *low]), String::from_utf8_lossy(reason).into_owned())
         }
-        // What RFC 6455 calls a close frame without a code.
+        // RFC 6455's code for a close frame without one.
         _ => (1005, String::new()),
     }
 }

@@ -1,4 +1,4 @@
-//! Who has sent what, and who has got it: every delivery is checked.
+//! Records every message and checks every delivery.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
@@ -10,27 +10,27 @@ use crate::marker::{Mark, Markers, SEQUENCES};
 use crate::target::Place;
 use crate::text::Prepared;
 
-/// A closed loop waits no longer for a message's deliveries.
+/// Nanoseconds that a closed loop waits for a message's deliveries.
 const STALLED: u64 = 1_000_000_000;
 
-/// A visitor's stream begins wherever it does.
+/// A visitor's stream starts with whatever it receives first.
 const NOT_YET: u32 = u32::MAX;
 
-/// What is expected of a connection.
+/// What a connection is expected to receive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
-    /// To get everything.
+    /// Every message.
     Member,
-    /// It does not read for a while, and may miss something.
+    /// Possibly not every message, since it does not read for a while.
     Slow,
-    /// It comes and goes, and gets what there is meanwhile.
+    /// What is published while it is connected.
     Visitor,
 }
 
 struct Seat {
     room: u32,
     kind: Kind,
-    /// Where its next sequence numbers begin, one for each publisher of the room.
+    /// Start of its row in `next`, which has one sequence number for each publisher of the room.
     row: usize,
     is_gone: bool,
 }
@@ -41,7 +41,7 @@ struct Publisher {
     column: usize,
     message: Prepared,
     sent: u32,
-    /// Closed loop: deliveries that are missing of the messages from `base` on.
+    /// Closed loop: deliveries missing of each message from `base` on.
     base: u32,
     missing: VecDeque<u32>,
     in_flight: u32,
@@ -55,18 +55,18 @@ struct Room {
     gone: u32,
 }
 
-/// All that was sent and got.
+/// Totals of messages and deliveries.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Counts {
     pub(crate) published: u64,
-    /// Not sent, because the server took nothing from the publisher, or it was gone.
+    /// Not sent, because the publisher's connection was full or closed.
     pub(crate) unsent: u64,
     /// Deliveries to members, without repetitions.
     pub(crate) delivered: u64,
     pub(crate) repeated: u64,
-    /// Came after a later one of the same publisher.
+    /// Deliveries after a later message of the same publisher.
     pub(crate) out_of_order: u64,
-    /// Of another room, or to a publisher that should not get its own.
+    /// Deliveries to another room, or to a publisher that should not receive its own messages.
     pub(crate) misdelivered: u64,
     /// Messages that a closed loop gave up.
     pub(crate) stalled: u64,
@@ -75,25 +75,24 @@ pub(crate) struct Counts {
     own: u64,
 }
 
-/// Deliveries that never came.
+/// Deliveries that did not happen.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Missing {
-    /// To members that were there.
+    /// To members that stayed connected.
     pub(crate) lost: u64,
-    /// To members whose connection the server ended.
+    /// To members whose connection the server closed.
     pub(crate) ended: u64,
-    /// To slow members.
     pub(crate) slow: u64,
 }
 
-/// Messages published in a stretch of time, and how long they took.
+/// Messages published in an interval, and their latencies.
 pub(crate) struct Stretch {
     from: u64,
     to: u64,
     pub(crate) times: Times,
 }
 
-/// What happened to a visitor, and when.
+/// An event of a visitor's connection, and its time.
 pub(crate) enum News {
     Opened(usize, u64),
     Heard(usize, u64),
@@ -105,7 +104,7 @@ pub(crate) struct Ledger {
     book: Book,
     pub(crate) news: Vec<News>,
     wants_news: bool,
-    /// How the server ended slow members, by reason.
+    /// Slow members whose connection the server closed, by reason.
     pub(crate) slow_ended: BTreeMap<String, u64>,
 }
 
@@ -115,14 +114,14 @@ struct Book {
     rooms: Vec<Room>,
     publishers: Vec<Publisher>,
     next: Vec<u32>,
-    /// What was jumped over, by place in `next`.
+    /// Skipped sequence numbers, by index in `next`.
     holes: HashMap<usize, Vec<Range<u32>>>,
     counts: Counts,
     stretches: Vec<Stretch>,
     echo: Option<bool>,
-    /// Closed loop: messages of one publisher that are under way at once.
+    /// Closed loop: messages that each publisher keeps in flight.
     window: u32,
-    /// Closed loop: publishers that may go on.
+    /// Closed loop: publishers that may send their next message.
     may_publish: Vec<usize>,
 }
 
@@ -133,7 +132,7 @@ impl Ledger {
         Self { markers: Markers::new(run), book, news, wants_news, slow_ended }
     }
 
-    /// A connection that will publish. All of them come before the first seat is given.
+    /// Adds a publisher. All publishers must be added before the first seat.
     pub(crate) fn add_publisher(&mut self, connection: usize, room: u32, message: Prepared) {
         let index = self.book.publishers.len();
         let publishers = &mut self.book.room(room).publishers;
@@ -152,7 +151,7 @@ impl Ledger {
         });
     }
 
-    /// A connection that will listen.
+    /// Adds a listener.
     pub(crate) fn seat(&mut self, connection: usize, place: Place, kind: Kind) {
         let book = &mut self.book;
         let room = book.room(place.room);
@@ -171,7 +170,7 @@ impl Ledger {
         self.book.publishers.len()
     }
 
-    /// Whether all publishers' connections have ended.
+    /// Returns whether all publishers' connections are closed.
     pub(crate) fn is_silent(&self, crowd: &Crowd<'_>) -> bool {
         !self.book.publishers.iter().any(|publisher| crowd.is_open(publisher.connection))
     }
@@ -180,7 +179,7 @@ impl Ledger {
         self.book.counts
     }
 
-    /// Publishes the next message of a publisher, with this time in it.
+    /// Publishes a publisher's next message, with this time in its marker.
     pub(crate) fn publish(&mut self, crowd: &mut Crowd<'_>, index: usize, at: u64) {
         let due = self.book.due(index);
         let closed = self.book.window > 0;
@@ -200,7 +199,7 @@ impl Ledger {
         }
     }
 
-    /// From now on each publisher keeps so many messages under way.
+    /// Switches to a closed loop: each publisher keeps `window` messages in flight.
     pub(crate) fn close_loop(&mut self, window: u32) {
         let book = &mut self.book;
         book.window = window;
@@ -217,12 +216,13 @@ impl Ledger {
         self.book.may_publish.clear();
     }
 
-    /// Publishers whose oldest message has all its deliveries, once for each.
+    /// Takes the publishers that may send again, because their oldest message has all its
+    /// deliveries.
     pub(crate) fn take_permits(&mut self) -> Vec<usize> {
         std::mem::take(&mut self.book.may_publish)
     }
 
-    /// Gives up what a closed loop has waited for too long.
+    /// Gives up messages that a closed loop has waited for too long.
     pub(crate) fn give_up_stalled(&mut self, now: u64) {
         let book = &mut self.book;
         if book.window == 0 {
@@ -239,7 +239,7 @@ impl Ledger {
         }
     }
 
-    /// Messages published from now on are measured apart from those before.
+    /// Measures messages published from now on separately.
     pub(crate) fn begin_stretch(&mut self, now: u64) {
         self.end_stretch(now);
         self.book.stretches.push(Stretch { from: now, to: u64::MAX, times: Times::default() });
@@ -255,7 +255,7 @@ impl Ledger {
         &self.book.stretches
     }
 
-    /// How many publishers have heard themselves, and how many others have been heard.
+    /// Returns the number of deliveries to a message's own publisher, and of all others.
     pub(crate) fn heard_own(&self) -> (u64, u64) {
         let Counts { own, delivered, .. } = self.book.counts;
         (own, delivered - own)
@@ -269,7 +269,7 @@ impl Ledger {
         self.book.echo = Some(echo);
     }
 
-    /// Deliveries that there should be in all.
+    /// Returns the number of deliveries expected in total.
     pub(crate) fn expected(&self) -> u64 {
         let own = u32::from(self.book.echo == Some(false));
         let publishers = self.book.publishers.iter();
@@ -277,7 +277,7 @@ impl Ledger {
         publishers.map(|one| u64::from(one.sent) * u64::from(due(one.room))).sum()
     }
 
-    /// Deliveries that never came, found by comparing every listener with every publisher of its room.
+    /// Counts missing deliveries by comparing every listener with every publisher of its room.
     pub(crate) fn missing(&self) -> Missing {
         let mut missing = Missing::default();
         let book = &self.book;
@@ -342,14 +342,14 @@ impl Book {
         &mut self.rooms[at]
     }
 
-    /// Deliveries that the next message of a publisher causes.
+    /// Returns the number of deliveries that a publisher's next message causes.
     fn due(&self, index: usize) -> u32 {
         let room = &self.rooms[self.publishers[index].room as usize];
         let own = u32::from(self.echo == Some(false));
         room.members.saturating_sub(own).saturating_sub(room.gone)
     }
 
-    /// Enters a delivery; answers who got it, if it is one that was due.
+    /// Records a delivery. Returns the kind of its receiver, if the delivery was due.
     fn enter(&mut self, at: usize, mark: Mark, now: u64) -> Option<Kind> {
         let seat = self.seats.get(at)?.as_ref()?;
         let publisher = self.publishers.get_mut(mark.publisher as usize);
@@ -397,7 +397,8 @@ impl Book {
         Some(seat.kind)
     }
 
-    /// Somebody is gone: nobody waits for it. Answers who it was.
+    /// Records that a connection closed, so that nothing waits for its deliveries. Returns its
+    /// kind.
     fn leave(&mut self, at: usize) -> Option<Kind> {
         let seat = self.seats.get_mut(at)?.as_mut()?;
         seat.is_gone = true;
@@ -423,7 +424,7 @@ impl Book {
 }
 
 impl Publisher {
-    /// One delivery less to wait for; answers whether it was the last of its message.
+    /// Records one delivery of a message in a closed loop. Returns whether it was the last one.
     fn arrived(&mut self, sequence: u32, now: u64) -> bool {
         let Some(at) = sequence.checked_sub(self.base) else { return false };
         let Some(missing) = self.missing.get_mut(at as usize).filter(|missing| **missing > 0)
@@ -442,7 +443,7 @@ impl Publisher {
     }
 }
 
-/// Takes a sequence number out of what was jumped over, if it is there.
+/// Removes a sequence number from the skipped ones, if it is among them.
 fn fill(holes: &mut HashMap<usize, Vec<Range<u32>>>, cell: usize, sequence: u32) -> bool {
     let Some(list) = holes.get_mut(&cell) else { return false };
     let Some(at) = list.iter().position(|hole| hole.contains(&sequence)) else { return false };

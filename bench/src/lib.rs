@@ -1,6 +1,7 @@
-//! A load generator for WebSocket servers. It checks every delivery and says how long each took.
+//! A load generator for WebSocket servers. It checks every delivery and measures its latency.
 //!
-//! [`Options`] are the command line of `switchboard bench`; [`measure`] runs one scenario and returns its [`Report`].
+//! [`Options`] is the command line of `switchboard bench`; [`measure`] runs one scenario and
+//! returns its [`Report`].
 
 mod connection;
 mod crowd;
@@ -55,10 +56,11 @@ impl From<String> for BenchError {
     }
 }
 
-/// Loads the server until the scenario is over, or soon after `stop` is set. Shows its progress on stderr if that is a
-/// terminal.
+/// Loads the server until the scenario is over, or shortly after `stop` is set. Shows progress on
+/// stderr if that is a terminal.
 ///
-/// Every connection is an open file; the caller sees to it that [`Options::connections`] of them are allowed.
+/// Every connection is an open file; the caller must raise the limit to at least
+/// [`Options::connections`].
 ///
 /// # Errors
 /// If the options contradict each other, the server cannot be reached, or too few connections open.

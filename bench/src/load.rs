@@ -1,4 +1,4 @@
-//! Publishing: at a rate, whatever the server does, or as fast as it delivers.
+//! Publishing: at a fixed rate, or as fast as the server delivers.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -9,38 +9,38 @@ use crate::figures::{Times, grouped, spell};
 use crate::ledger::Ledger;
 use crate::progress::Progress;
 
-/// How long nothing may go by unseen: signals, stalled loops, the progress line.
+/// The longest wait: signals, stalled loops and the progress line are checked this often.
 pub(crate) const TICK: u64 = 50_000_000;
 
-/// Messages published before sockets are looked at again.
+/// Messages published before sockets are polled again.
 const BATCH: u32 = 64;
 
-/// Without a delivery for so long, no more will come.
+/// After this long without a delivery, no more are expected.
 const QUIET: u64 = 1_000_000_000;
 
-/// However many still come, nobody waits longer.
+/// The longest wait for deliveries, even if more keep arriving.
 const DRAIN: u64 = 10_000_000_000;
 
-/// A repetition of the last message would come behind it.
+/// A repetition of the last message may follow it within this time.
 const BEHIND: u64 = 50_000_000;
 
-/// How messages follow each other.
+/// How messages are paced.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) enum Pace {
-    /// So many a second, of all publishers together (an open loop).
+    /// Messages a second, of all publishers together (an open loop).
     Rate(f64),
-    /// Each publisher keeps so many under way (a closed loop).
+    /// Messages that each publisher keeps in flight (a closed loop).
     Window(u32),
 }
 
-/// All that a load needs at hand.
+/// The state of a load.
 pub(crate) struct Load<'l, 't> {
     pub(crate) crowd: &'l mut Crowd<'t>,
     pub(crate) ledger: &'l mut Ledger,
     pub(crate) stop: &'l AtomicBool,
     pub(crate) progress: &'l mut Progress,
     pace: Pace,
-    /// When the schedule began, and how many messages of it are out.
+    /// When the schedule started, and how many of its messages are sent.
     begun: u64,
     count: u64,
     pub(crate) lateness: Times,
@@ -66,12 +66,13 @@ impl<'l, 't> Load<'l, 't> {
         self.stop.load(Relaxed) || self.ledger.is_silent(self.crowd)
     }
 
-    /// Publishes for so long, or until it is over.
+    /// Publishes for `length`, or until stopped.
     pub(crate) fn run(&mut self, length: Duration) -> io::Result<()> {
         self.run_with(length, |_, _, _| Some(TICK))
     }
 
-    /// The same with something else to do, which says when it wants to be asked again, or that it has no more to do.
+    /// Like `run`, and calls `also` in between, which returns how long it can wait, or `None` when
+    /// it has finished.
     pub(crate) fn run_with(
         &mut self,
         length: Duration,
@@ -100,7 +101,7 @@ impl<'l, 't> Load<'l, 't> {
         }
     }
 
-    /// Publishes what is due; answers how long nothing more is.
+    /// Publishes what is due. Returns how long nothing more is.
     fn publish_due(&mut self) -> u64 {
         let clock = self.crowd.clock;
         match self.pace {
@@ -139,7 +140,7 @@ impl<'l, 't> Load<'l, 't> {
         });
     }
 
-    /// Publishes no more, and waits for what is still under way.
+    /// Stops publishing, and waits for messages in flight.
     pub(crate) fn drain(&mut self) -> io::Result<()> {
         self.ledger.open_loop();
         let clock = self.crowd.clock;

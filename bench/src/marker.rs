@@ -1,9 +1,9 @@
-//! What every payload carries, and how it is found in whatever a server makes of it.
+//! The marker in every payload, and how to find it in what a server sends.
 
 use memchr::memmem::Finder;
 
-/// `~sbRRRR.PPPPPPPP.SSSSSSSS.NNNNNNNNNNNNNNNN~`: run, publisher, sequence number, nanoseconds. No envelope has to escape
-/// any of it.
+/// `~sbRRRR.PPPPPPPP.SSSSSSSS.NNNNNNNNNNNNNNNN~`: run, publisher, sequence number, nanoseconds. No
+/// envelope has to escape these characters.
 pub(crate) const BYTES: usize = 43;
 
 const PREFIX: usize = 8;
@@ -12,22 +12,22 @@ const SEQUENCE: usize = PUBLISHER + 9;
 const TIME: usize = SEQUENCE + 9;
 const END: usize = TIME + 16;
 
-/// Runs are told apart by a number below this.
+/// Numbers of runs are below this.
 pub(crate) const RUNS: u16 = 10_000;
 
 /// Sequence numbers are below this.
 pub(crate) const SEQUENCES: u32 = 100_000_000;
 
-/// Which message it is.
+/// The identity of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Mark {
     pub(crate) publisher: u32,
     pub(crate) sequence: u32,
-    /// When it was published, or should have been: nanoseconds of the run.
+    /// When it was published, or should have been: nanoseconds since the start of the run.
     pub(crate) at: u64,
 }
 
-/// Writes and finds the markers of one run; those of other runs are no markers.
+/// Writes and finds the markers of one run; those of other runs are ignored.
 pub(crate) struct Markers {
     prefix: [u8; PREFIX],
     finder: Finder<'static>,
@@ -40,7 +40,7 @@ impl Markers {
         Self { prefix, finder: Finder::new(&prefix).into_owned() }
     }
 
-    /// Fills `out`, which has [`BYTES`].
+    /// Fills `out`, which must have [`BYTES`] bytes.
     pub(crate) fn write(&self, out: &mut [u8], mark: Mark) {
         out[..PREFIX].copy_from_slice(&self.prefix);
         put(&mut out[PUBLISHER..PUBLISHER + 8], u64::from(mark.publisher));
@@ -51,7 +51,7 @@ impl Markers {
         out[END] = b'~';
     }
 
-    /// All markers in a message: a server may put several payloads into one.
+    /// Finds all markers in a message: a server may put several payloads into one.
     pub(crate) fn find<'m>(&'m self, message: &'m [u8]) -> impl Iterator<Item = Mark> + 'm {
         let mut rest = message;
         std::iter::from_fn(move || {
@@ -67,7 +67,7 @@ impl Markers {
     }
 }
 
-/// Decimal digits, as many as fit.
+/// Writes decimal digits that fill `out`.
 pub(crate) fn put(out: &mut [u8], mut value: u64) {
     for byte in out.iter_mut().rev() {
         *byte = b'0' + (value % 10) as u8;

@@ -1,4 +1,4 @@
-//! What can be asked for, and what it amounts to.
+//! The command's options, and the load they describe.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::load::Pace;
 use crate::marker;
 use crate::template::Template;
 
-/// What is measured.
+/// A kind of load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scenario {
     FanOut,
@@ -28,10 +28,10 @@ pub(crate) enum Scenario {
 /// How to load a server.
 #[derive(Args, Debug)]
 pub struct Options {
-    /// Where the server is, such as ws://127.0.0.1:8080/ws/{room}; wss too
+    /// Address of the server, such as ws://127.0.0.1:8080/ws/{room}, or wss
     #[arg(value_name = "URL")]
     pub(crate) url: String,
-    /// What to measure
+    /// Scenario to run
     #[arg(value_enum, default_value = "fan-out", hide_possible_values = true)]
     pub(crate) scenario: Scenario,
     /// Connections in all (connect, idle, echo)
@@ -43,7 +43,7 @@ pub struct Options {
     /// Members of each room (not in echo and churn)
     #[arg(long, value_name = "N")]
     members: Option<u32>,
-    /// Members of each room that publish [default: all, but no more than 10]
+    /// Members of each room that publish [default: all, up to 10]
     #[arg(long, value_name = "N")]
     publishers: Option<u32>,
     /// Members of each room that do not read in the second half (slow) [default: 1]
@@ -52,7 +52,7 @@ pub struct Options {
     /// Messages a second, of all publishers together; visitors a second (churn)
     #[arg(long, value_name = "PER_SECOND", value_parser = rate)]
     rate: Option<f64>,
-    /// Messages of each publisher under way, instead of a rate
+    /// Messages that each publisher keeps in flight, instead of a rate
     #[arg(long, value_name = "N", conflicts_with = "rate")]
     window: Option<u32>,
     /// Bytes of a payload, at least 43 [default: 128; 2,048 in slow]
@@ -61,39 +61,39 @@ pub struct Options {
     /// How long to measure
     #[arg(long, value_name = "TIME", default_value = "8s", value_parser = duration)]
     pub(crate) time: Duration,
-    /// How long to publish before that
+    /// How long to publish before measuring
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     pub(crate) warmup: Duration,
-    /// Connections that are being opened at the same time
+    /// Connections to open concurrently
     #[arg(long, value_name = "N", default_value_t = 128)]
     at_once: u32,
-    /// How long a connection may take to open, and other answers to come
+    /// How long opening a connection may take, and other answers
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) patience: Duration,
-    /// How to speak to the server: switchboard, plain, socket.io, or a file
+    /// Template for the server: switchboard, plain, socket.io, or a file
     #[arg(long, value_name = "NAME", default_value = "switchboard")]
     template: String,
-    /// What publishes a message, with {payload} in it, instead of the template's
+    /// Message that publishes {payload}, instead of the template's
     #[arg(long, value_name = "TEXT")]
     publish: Option<String>,
-    /// A header of every request; may be repeated
+    /// Header to add to every request; may be repeated
     #[arg(long = "header", value_name = "NAME: VALUE")]
     headers: Vec<String>,
-    /// The subprotocol to ask for
+    /// Subprotocol to ask for
     #[arg(long, value_name = "NAME")]
     subprotocol: Option<String>,
     /// Send binary messages
     #[arg(long)]
     binary: bool,
-    /// A file with the certificates (PEM) of the only authorities to trust
+    /// File with the only certificate authorities (PEM) to trust
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
-    /// One JSON object on stdout instead of the report
+    /// Print one JSON object instead of the report
     #[arg(long)]
     pub json: bool,
 }
 
-/// A scenario, in numbers.
+/// The load of a scenario in numbers.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Plan {
     pub(crate) rooms: u32,
@@ -101,18 +101,20 @@ pub(crate) struct Plan {
     pub(crate) publishers: u32,
     /// Members of each room that do not read.
     pub(crate) slow: u32,
-    /// Connections in all, without visitors.
+    /// Connections in all, except for visitors.
     pub(crate) connections: u32,
     pub(crate) bytes: usize,
     pub(crate) pace: Pace,
     pub(crate) at_once: usize,
 }
 
-/// Numbers that the ledger keeps, one for each listener and publisher of a room.
+/// Sequence numbers that the ledger may keep, one for each pair of listener and publisher in a
+/// room.
 const MAX_CELLS: u64 = 100_000_000;
 
 impl Options {
-    /// The number of connections that are open at the same time, without the visitors of the scenario `churn`.
+    /// Returns the number of connections that are open at the same time, except for the visitors of
+    /// the scenario `churn`.
     ///
     /// # Errors
     /// If the options contradict each other.
@@ -202,7 +204,7 @@ impl Options {
         }
     }
 
-    /// A flag that does nothing in this scenario is a mistake.
+    /// Rejects flags that have no effect in this scenario.
     fn check_flags(&self) -> Result<(), String> {
         use Scenario::{Churn, Connect, Echo, FanOut, Idle, Rooms, Slow};
         let name = self.scenario.to_possible_value();
@@ -260,7 +262,7 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Reads `8s`, `1m30s` or a plain number of seconds.
+/// Parses `8s`, `1m30s` or a plain number of seconds.
 fn duration(text: &str) -> Result<Duration, String> {
     let exact = match text.parse() {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),

@@ -1,4 +1,4 @@
-//! What the load generator itself needs: whether a figure is the server's or its own.
+//! The load generator's own resource use: whether a figure measures the server or the generator.
 
 use std::fs;
 
@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use crate::figures::{Times, rounded, spell};
 
-/// With more than this the generator has hardly any time left.
+/// Per cent of a core beyond which the generator is the bottleneck.
 const FULL: f64 = 90.0;
 
-/// Lateness of publishing, in microseconds, that is worth a word.
+/// Microseconds of lateness that are worth a warning.
 const LATE: f64 = 1_000.0;
 
-/// Processor time of this thread, and time that it waited for a processor, in nanoseconds.
+/// Nanoseconds that this thread ran, and that it waited for a processor.
 #[derive(Clone, Copy)]
 pub(crate) struct Used {
     processor: u64,
@@ -20,7 +20,7 @@ pub(crate) struct Used {
 }
 
 impl Used {
-    /// Nothing, where the system does not tell.
+    /// Returns `None` where the system does not report it.
     pub(crate) fn so_far() -> Option<Self> {
         let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
         let mut numbers = text.split_whitespace().map(str::parse);
@@ -28,14 +28,14 @@ impl Used {
     }
 }
 
-/// The generator's part in the figures.
+/// The generator's influence on the figures.
 #[derive(Clone, Serialize, PartialEq, Debug)]
 pub(crate) struct Generator {
-    /// Of one core.
+    /// Per cent of one core that it used.
     pub(crate) cpu_percent: f64,
-    /// Of the time, ready to run while something else ran on its core.
+    /// Per cent of the time that it was ready but another thread ran on its core.
     pub(crate) waited_percent: f64,
-    /// How late messages were published, which 99 % did not exceed; only at a given rate.
+    /// 99th percentile of how late messages were published; only at a fixed rate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) late_p99_us: Option<f64>,
     pub(crate) is_bottleneck: bool,
@@ -58,13 +58,13 @@ impl Generator {
         let cpu_percent = used.map_or(0.0, |(from, to)| percent(from.processor, to.processor));
         let waited_percent = used.map_or(0.0, |(from, to)| percent(from.waited, to.waited));
         let late_p99_us = lateness.percentiles().map(|times| times.p99_us);
-        // Late for a noticeable part of what is measured.
+        // The lateness is a noticeable part of the latency.
         let is_late = late_p99_us.is_some_and(|late| late > LATE && late > latency_p99_us / 10.0);
         let is_bottleneck = cpu_percent + waited_percent >= FULL || is_late;
         Self { cpu_percent, waited_percent, late_p99_us, is_bottleneck, latency_p99_us }
     }
 
-    /// A word, when the figures are not the server's alone.
+    /// Returns a warning if the figures do not measure the server alone.
     pub(crate) fn warning(&self) -> Option<String> {
         if !self.is_bottleneck {
             return None;

@@ -1,4 +1,4 @@
-//! The line on the terminal that shows how far the run is.
+//! The progress line on the terminal.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -6,7 +6,7 @@ use crate::figures::grouped;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// A line on stderr, once a second, where that is a terminal.
+/// A line on stderr that changes once a second, if stderr is a terminal.
 pub(crate) struct Progress {
     is_shown: bool,
     next: u64,
@@ -18,7 +18,7 @@ impl Progress {
         Self { is_shown: io::stderr().is_terminal(), next: SECOND, last: (0, 0) }
     }
 
-    /// Shows `line` if a second has passed; it gets how many of `count` there were in a second.
+    /// Shows `line` if a second has passed. `line` gets the increase of `count` per second.
     pub(crate) fn show(&mut self, now: u64, count: u64, line: impl FnOnce(&str) -> String) {
         if !self.is_shown || now < self.next {
             return;
@@ -29,12 +29,12 @@ impl Progress {
         self.last = (now, count);
         self.next = now + SECOND;
         let text = line(&grouped(rate));
-        // Nobody is hurt when it cannot be shown.
+        // Progress is optional, so errors are ignored.
         let _ = write!(io::stderr(), "\r\x1b[K{:>4} s  {text}", now / SECOND);
         let _ = io::stderr().flush();
     }
 
-    /// Takes the line away.
+    /// Clears the line.
     pub(crate) fn clear(&self) {
         if self.is_shown {
             let _ = write!(io::stderr(), "\r\x1b[K");

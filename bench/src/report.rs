@@ -1,4 +1,4 @@
-//! What came out, for people and for programs.
+//! The report of a run, as text and as JSON.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Write};
@@ -10,8 +10,8 @@ use crate::figures::{Percentiles, grouped, rounded, spell};
 use crate::ledger::{Counts, Missing};
 use crate::own::Generator;
 
-/// What was measured, to print ([`Display`]) or to serialize. Each figure means the same in all scenarios, and is left
-/// out of those in which it has no meaning.
+/// The results of a run, to print ([`Display`]) or to serialize. Each figure means the same in all
+/// scenarios; a scenario leaves out figures that do not apply.
 #[derive(Serialize, Default, Debug)]
 pub struct Report {
     pub(crate) scenario: String,
@@ -52,9 +52,9 @@ pub(crate) struct Connections {
     pub(crate) per_second: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) connect: Option<Percentiles>,
-    /// Never open, by reason.
+    /// Connections that never opened, by reason.
     pub(crate) failed: BTreeMap<String, u64>,
-    /// Open, and ended by the server, by reason.
+    /// Open connections that the server closed, by reason.
     pub(crate) ended: BTreeMap<String, u64>,
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct Traffic {
     pub(crate) deliveries_per_second: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) latency: Option<Percentiles>,
-    /// From here on: of the whole run, with warm-up and what came late.
+    /// From here on: of the whole run, including warm-up and late deliveries.
     pub(crate) published: u64,
     pub(crate) expected: u64,
     pub(crate) delivered: u64,
@@ -88,14 +88,14 @@ pub(crate) struct Idle {
 #[derive(Serialize, Debug)]
 pub(crate) struct Slow {
     pub(crate) members: u64,
-    /// What the others had while everybody read, and while some did not.
+    /// Latency of the other members while everyone read, and while some did not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) latency_before: Option<Percentiles>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) latency_during: Option<Percentiles>,
     pub(crate) delivered: u64,
     pub(crate) missed: u64,
-    /// How the server ended them, by reason.
+    /// Slow members whose connection the server closed, by reason.
     pub(crate) ended: BTreeMap<String, u64>,
 }
 
@@ -107,16 +107,16 @@ pub(crate) struct Visits {
     pub(crate) per_second: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) connect: Option<Percentiles>,
-    /// From being open to the first message.
+    /// Time from opening to the first message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) first_message: Option<Percentiles>,
-    /// From saying goodbye to the server's answer.
+    /// Time from our close frame to the server's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) goodbye: Option<Percentiles>,
 }
 
 impl Traffic {
-    /// The account of a whole run.
+    /// Returns the totals of a whole run.
     pub(crate) fn account(counts: Counts, expected: u64, missing: Missing) -> Self {
         Self {
             published: counts.published,
@@ -133,7 +133,7 @@ impl Traffic {
         }
     }
 
-    /// The figures of the measured time.
+    /// Adds the rates of the measured interval.
     pub(crate) fn measured(mut self, before: Counts, after: Counts, nanos: u64) -> Self {
         self.seconds = rounded(nanos as f64 / 1e9);
         let per_second =
@@ -150,17 +150,18 @@ impl Traffic {
 }
 
 impl Report {
-    /// Whether nothing was lost, repeated, out of order or in a wrong room, and no connection failed.
+    /// Returns whether nothing was lost, repeated, out of order or in a wrong room, and no
+    /// connection failed.
     pub fn is_clean(&self) -> bool {
         self.is_clean
     }
 
-    /// Whether the run was stopped before its end.
+    /// Returns whether the run was stopped early.
     pub fn is_interrupted(&self) -> bool {
         self.is_interrupted
     }
 
-    /// Decides whether it was good, and puts into words what was not.
+    /// Decides whether the run was clean, and explains in the notes why it was not.
     pub(crate) fn conclude(&mut self, samples: &[String]) {
         let Connections { failed, ended, .. } = &self.connections;
         let no_traffic = Traffic::default();
@@ -170,14 +171,14 @@ impl Report {
             failed.is_empty() && ended.is_empty() && traffic.is_clean() && visits_failed == 0;
         if traffic.stalled > 0 {
             self.notes.push(format!(
-                "{} messages were not delivered to everybody within a second; the closed loop went \
-                 on without them",
+                "{} messages were not delivered to everyone within a second; the closed loop \
+                 continued without them",
                 grouped(traffic.stalled)
             ));
         }
         if traffic.unsent > 0 {
             self.notes.push(format!(
-                "{} messages were not sent: the server took no more from their publisher, or it was gone",
+                "{} messages were not sent: their publisher's connection was full or closed",
                 grouped(traffic.unsent)
             ));
         }

@@ -1,4 +1,4 @@
-//! The scenarios: who connects, and what they do.
+//! The scenarios: which connections there are, and what they do.
 
 use std::io;
 use std::sync::Arc;
@@ -18,13 +18,13 @@ use crate::target::{Place, Target};
 use crate::text::Prepared;
 use crate::visits;
 
-/// Without a message for so long, the first round is over.
+/// How long without a message ends the first round.
 const QUIET: Duration = Duration::from_millis(500);
 
-/// How long the server may take to answer goodbyes.
+/// How long the server may take to answer close frames.
 const GOODBYE: Duration = Duration::from_secs(2);
 
-/// Times of one measurement.
+/// Durations of a run.
 #[derive(Clone, Copy)]
 pub(crate) struct Lengths {
     pub(crate) warmup: Duration,
@@ -44,7 +44,7 @@ pub(crate) struct Run<'t> {
     pub(crate) report: Report,
 }
 
-/// Where the figures stood at a moment.
+/// A snapshot of the totals.
 pub(crate) struct Moment {
     at: u64,
     counts: Counts,
@@ -62,7 +62,7 @@ impl Moment {
 }
 
 impl Run<'_> {
-    /// Does it all, and answers what came out.
+    /// Runs the scenario and returns its report.
     pub(crate) fn measure(mut self) -> Result<Report, String> {
         let Plan { rooms, members, publishers, bytes, pace, .. } = self.plan;
         let (rate, window) = match (self.scenario, pace) {
@@ -98,7 +98,7 @@ impl Run<'_> {
         Moment { at: self.crowd.clock.now(), counts: self.ledger.counts(), used: Used::so_far() }
     }
 
-    /// Opens connections, at most so many at once under way.
+    /// Opens connections, at most `at_once` concurrently.
     pub(crate) fn open(
         &mut self,
         seats: impl Iterator<Item = (Place, bool)>,
@@ -129,7 +129,8 @@ impl Run<'_> {
         Ok(begun)
     }
 
-    /// The same where nothing can be measured unless all are open. Answers whether they are; if not, it was interrupted.
+    /// Opens connections where nothing can be measured unless all are open. Returns whether they
+    /// are; if not, the run was interrupted.
     pub(crate) fn open_all(
         &mut self,
         seats: impl Iterator<Item = (Place, bool)>,
@@ -149,7 +150,8 @@ impl Run<'_> {
         Err(format!("only {opened} of {all} connections are open: {why}{hello}"))
     }
 
-    /// Everybody's place; those who do not read come last in their room.
+    /// Returns every connection's place and whether it is slow; slow members come last in their
+    /// room.
     fn seats(&self) -> impl Iterator<Item = (Place, bool)> + use<> {
         let Plan { members, slow, connections, .. } = self.plan;
         (0..connections).map(move |user| {
@@ -158,11 +160,12 @@ impl Run<'_> {
         })
     }
 
-    /// Tells the ledger who publishes and who listens. Connections have the numbers of their seats.
+    /// Tells the ledger which connections publish and which listen. A connection's index is its
+    /// user's number.
     pub(crate) fn arrange(&mut self) {
         let Plan { members, publishers, connections, bytes, .. } = self.plan;
         let target = self.target;
-        // Rooms take turns, so that messages of one room do not follow each other.
+        // Alternate between rooms, so that messages of one room do not follow each other.
         for column in 0..publishers {
             for user in (column..connections).step_by(members as usize) {
                 let room = user / members;
@@ -177,8 +180,8 @@ impl Run<'_> {
         }
     }
 
-    /// Every publisher's first message must reach every member, or nothing can be measured. Finds out whether publishers
-    /// hear themselves.
+    /// Requires that every publisher's first message reaches a member, or nothing can be measured.
+    /// Finds out whether publishers receive their own messages.
     pub(crate) fn first_round(&mut self) -> Result<(), String> {
         let clock = self.crowd.clock;
         for index in 0..self.ledger.publishers() {
@@ -191,7 +194,7 @@ impl Run<'_> {
         let everything = self.ledger.expected();
         let others = everything - if self.ledger.echo() == Some(false) { 0 } else { publishers };
         let mut seen = (self.ledger.counts(), clock.now());
-        // Ctrl-C does not end this: it is over soon, and without it nothing could be said.
+        // Ignores Ctrl-C: this is over soon, and without it there is nothing to report.
         loop {
             self.crowd.turn(Duration::from_millis(10), &mut self.ledger).map_err(failed)?;
             let now = clock.now();
@@ -235,7 +238,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// What the server says, for those whose template does not fit.
+    /// Returns a sample of what the server sends, to help with a template that does not fit.
     fn heard_so_far(&self) -> String {
         match self.crowd.tally.samples.first() {
             Some(sample) => format!("; it sent, for example: {sample}"),
@@ -243,7 +246,7 @@ impl Run<'_> {
         }
     }
 
-    /// Members publish, everybody else gets it.
+    /// Members publish, and everyone else in the room receives.
     fn publish(&mut self) -> Result<(), String> {
         if !self.open_all(self.seats())? {
             return Ok(());
@@ -283,7 +286,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Writes down what happened between two moments, and in all.
+    /// Adds the figures between two snapshots to the report, and the totals.
     pub(crate) fn account(&mut self, before: &Moment, after: &Moment, lateness: &Times) {
         let nanos = after.at - before.at;
         let ledger = &self.ledger;
@@ -307,12 +310,12 @@ impl Run<'_> {
             ended: self.ledger.slow_ended.clone(),
         });
         if let Some(traffic) = &mut self.report.traffic {
-            // There are two, and they are said apart.
+            // This scenario has two latencies, which are reported separately.
             traffic.latency = None;
         }
     }
 
-    /// All at once.
+    /// Opens all connections at once.
     fn connect(&mut self) -> Result<(), String> {
         let before = self.open(self.seats()).map_err(failed)?;
         let after = self.moment();
@@ -328,7 +331,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Nothing is said, and in the end everybody must still be there.
+    /// Sends nothing, and at the end checks that every connection still works.
     fn idle(&mut self) -> Result<(), String> {
         if !self.open_all(self.seats())? {
             return Ok(());
@@ -378,7 +381,7 @@ impl Run<'_> {
     }
 }
 
-/// Notes where the figures stand, and measures from there on.
+/// Takes a snapshot, and measures from there on.
 pub(crate) fn moment(load: &mut Load<'_, '_>) -> Moment {
     let at = load.crowd.clock.now();
     load.ledger.begin_stretch(at);

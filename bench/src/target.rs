@@ -1,4 +1,4 @@
-//! Where the server is, and what a request to it looks like.
+//! The server's address, and the requests to it.
 
 use std::fmt;
 use std::fs;
@@ -12,20 +12,20 @@ use switchboard_engine::client::{Address, Stream, Tls, Upgrade};
 use crate::template::{NAMES, Template};
 use crate::text::Text;
 
-/// How long the first attempt to reach the server may take.
+/// Timeout of the first attempt to reach the server.
 const REACHABLE: Duration = Duration::from_secs(5);
 
-/// Who a connection is, and where.
+/// A connection's room and user, by number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Place {
     pub(crate) room: u32,
     pub(crate) user: u32,
 }
 
-/// A server, as all connections see it.
+/// The server under load.
 pub(crate) struct Target {
     address: Address,
-    /// What goes into the header.
+    /// The value of the `Host` header.
     host: String,
     path: Text,
     tls: Tls,
@@ -35,7 +35,8 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Reads the address, in which `{room}` and `{user}` may be, and sees whether somebody listens there.
+    /// Parses the address, which may contain `{room}` and `{user}`, and checks that something
+    /// listens there.
     pub(crate) fn new(
         url: &str,
         template: Template,
@@ -62,7 +63,7 @@ impl Target {
         Ok(Self { host: host.to_owned(), address, path, tls, at, template, run })
     }
 
-    /// Whether the server can tell one room from another.
+    /// Returns whether the server is told a connection's room.
     pub(crate) fn names_rooms(&self) -> bool {
         self.path.uses("room") || self.template.names_rooms()
     }
@@ -71,12 +72,12 @@ impl Target {
         self.address.is_secure()
     }
 
-    /// For one connection.
+    /// Returns the stream of one connection, plain or TLS.
     pub(crate) fn stream(&self) -> Result<Stream, String> {
         Stream::new(&self.address, &self.tls).map_err(|error| error.to_string())
     }
 
-    /// Begins the handshake of one connection, and returns the bytes of its request.
+    /// Starts the handshake of one connection, and returns the bytes of its request.
     pub(crate) fn request(&self, place: Place) -> (Upgrade, Vec<u8>) {
         let mut headers =
             format!("User-Agent: switchboard-bench/{}\r\n", env!("CARGO_PKG_VERSION"));
@@ -94,7 +95,7 @@ impl Target {
         })
     }
 
-    /// Rooms of this run are no rooms of another.
+    /// Room names differ between runs.
     pub(crate) fn room(&self, number: u32) -> String {
         format!("bench-{:04}-{number}", self.run)
     }
@@ -104,7 +105,7 @@ impl Target {
     }
 }
 
-/// Whatever is in the query, a token perhaps, is not shown.
+/// Leaves out the query, which may hold a token.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.is_secure() { "wss" } else { "ws" };
@@ -114,7 +115,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// The first address of the host's that takes a connection.
+/// Returns the first of the host's addresses that accepts a connection.
 fn reach(address: &Address) -> Result<SocketAddr, String> {
     let about = |error: io::Error| {
         format!("there is no server at {}:{}: {error}", address.host(), address.port())

@@ -1,4 +1,4 @@
-//! How a server is spoken to: its envelope, what to say at the beginning, and what to answer.
+//! How to speak to a server: its envelope, what to say first, and what to answer.
 
 use std::fs;
 use std::path::Path;
@@ -8,17 +8,17 @@ use serde::Deserialize;
 
 use crate::text::Text;
 
-/// Those that need no file.
+/// The built-in templates.
 const BUILT_IN: [(&str, &str); 3] = [
     ("switchboard", include_str!("templates/switchboard.toml")),
     ("plain", include_str!("templates/plain.toml")),
     ("socket.io", include_str!("templates/socket.io.toml")),
 ];
 
-/// What may be filled in before a message is made.
+/// Placeholders of texts that are filled in once per connection.
 pub(crate) const NAMES: &[&str] = &["room", "user"];
 
-/// What may be filled in where a message is published.
+/// Placeholders of the message that publishes.
 pub(crate) const PUBLISHED: &[&str] = &["room", "user", "payload", "id", "bytes"];
 
 #[derive(Deserialize)]
@@ -52,15 +52,15 @@ struct FileReply {
     send: String,
 }
 
-/// One step of the beginning.
+/// One step of the hello.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// Until a message has this text in it.
+    /// Waits for a message that contains this text.
     Wait(String),
     Send(Text),
 }
 
-/// What is answered to messages that are none of ours, such as an application's pings.
+/// A rule for answering foreign messages, such as an application's pings.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pattern: Regex,
@@ -81,7 +81,7 @@ impl Reply {
 pub(crate) struct Template {
     pub(crate) publish: Text,
     pub(crate) binary: bool,
-    /// Whether a publisher gets its own messages; found out when it is not said.
+    /// Whether a publisher receives its own messages; measured if not set.
     pub(crate) echo: Option<bool>,
     pub(crate) headers: Vec<Text>,
     pub(crate) hello: Vec<Step>,
@@ -89,7 +89,7 @@ pub(crate) struct Template {
 }
 
 impl Template {
-    /// Loads a template by the name of one that is built in, or of a file.
+    /// Loads a built-in template by its name, or a file.
     pub(crate) fn load(name: &str) -> Result<Self, String> {
         let about = |why| format!("the template {name}: {why}");
         if let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
@@ -154,7 +154,7 @@ impl Template {
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-_.!#$%&'*+^`|~".contains(&byte));
         if !is_token || line.chars().any(char::is_control) {
-            return Err(format!("{line:?} is no header; one is written as \"NAME: VALUE\""));
+            return Err(format!("{line:?} is not a header; write it as \"NAME: VALUE\""));
         }
         self.headers.push(Text::parse(line, NAMES)?);
         Ok(())
@@ -164,7 +164,7 @@ impl Template {
         self.add_header(&format!("Sec-WebSocket-Protocol: {name}"))
     }
 
-    /// Whether anything but the address tells the server which room it is.
+    /// Returns whether anything but the address tells the server the room.
     pub(crate) fn names_rooms(&self) -> bool {
         let in_hello = self.hello.iter().any(|step| match step {
             Step::Wait(_) => false,
@@ -214,8 +214,8 @@ mod tests {
             ("publish = '{paylod}'", "{paylod}"),
             ("", "missing field `publish`"),
             ("publish = '{payload}'\npublsh = 1", "unknown field `publsh`"),
-            ("publish = '{payload}'\nheaders = ['x']", "\"x\" is no header"),
-            ("publish = '{payload}'\nheaders = [\"x: a\\r\\nb: c\"]", "is no header"),
+            ("publish = '{payload}'\nheaders = ['x']", "\"x\" is not a header"),
+            ("publish = '{payload}'\nheaders = [\"x: a\\r\\nb: c\"]", "is not a header"),
             ("publish = '{payload}'\n[[hello]]", "hello step 1 needs"),
             ("publish = '{payload}'\n[[hello]]\nwait = ''", "an empty text"),
             ("publish = '{payload}'\n[[hello]]\nsend = '{payload}'", "{payload}"),

@@ -1,8 +1,8 @@
-//! A text with places to fill in, and a message whose changing places are known.
+//! Texts with placeholders, and messages in which only known places change.
 
 use crate::marker;
 
-/// A text in which `{room}` and the like are to be replaced.
+/// A text with placeholders such as `{room}`.
 #[derive(Debug)]
 pub(crate) struct Text(Vec<Part>);
 
@@ -13,7 +13,7 @@ enum Part {
 }
 
 impl Text {
-    /// Finds the places. Something in braces that looks like a name but is none of `names` is taken for a mistake.
+    /// Parses placeholders. A name in braces that is not among `names` is an error.
     pub(crate) fn parse(text: &str, names: &'static [&'static str]) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut literal = String::new();
@@ -53,7 +53,7 @@ impl Text {
         self.count(name) > 0
     }
 
-    /// The text with everything in its place.
+    /// Replaces all placeholders.
     pub(crate) fn fill(&self, value: impl Fn(&str) -> String) -> String {
         let mut text = String::new();
         for part in &self.0 {
@@ -66,10 +66,10 @@ impl Text {
     }
 }
 
-/// Digits of a message's id: publisher and sequence number.
+/// Digits of a message's id: publisher, a separator and sequence number.
 const ID: usize = 17;
 
-/// A message of which only marker and id change.
+/// A message in which only marker and ids change.
 pub(crate) struct Prepared {
     bytes: Vec<u8>,
     marker: usize,
@@ -77,7 +77,7 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// `payload` is at least as long as a marker.
+    /// `payload` is in bytes, and at least as long as a marker.
     pub(crate) fn new(text: &Text, room: &str, user: &str, payload: usize) -> Self {
         let mut bytes = Vec::new();
         let mut marker = 0;
@@ -101,7 +101,7 @@ impl Prepared {
         Self { bytes, marker, ids }
     }
 
-    /// The message with this mark.
+    /// Returns the message with this mark.
     pub(crate) fn with(&mut self, markers: &marker::Markers, mark: marker::Mark) -> &[u8] {
         markers.write(&mut self.bytes[self.marker..self.marker + marker::BYTES], mark);
         for at in &self.ids {

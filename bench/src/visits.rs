@@ -1,4 +1,4 @@
-//! Visitors: they connect, hear one message of their room, and leave.
+//! Visitors: they connect, receive one message of their room, and leave.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -12,13 +12,13 @@ use crate::report::Visits;
 use crate::scenario::{Lengths, Run, failed, moment};
 use crate::target::Place;
 
-/// Messages a second in each room, for visitors to hear.
+/// Messages a second in each room for visitors to receive.
 const TICKS: f64 = 20.0;
 
-/// Visitors that begin before anything else is looked at.
+/// Visitors to start before doing anything else.
 const BATCH: u32 = 32;
 
-/// A visit under way.
+/// A visit in progress.
 #[derive(Default)]
 struct Visit {
     begun: u64,
@@ -30,11 +30,11 @@ struct Door {
     visits: HashMap<usize, Visit>,
     rate: f64,
     rooms: u32,
-    /// The number of the next visitor.
+    /// Number of the next visitor.
     next: u64,
     first_user: u32,
     since: u64,
-    /// Nobody comes any more.
+    /// Whether no more visitors are admitted.
     is_closed: bool,
     patience: u64,
     completed: u64,
@@ -83,7 +83,7 @@ pub(crate) fn churn(run: &mut Run<'_>) -> Result<(), String> {
     let completed_in_time = door.completed;
     door.is_closed = true;
     if !load.is_over() {
-        // Who is inside may finish.
+        // Visits in progress may finish.
         let longest = patience + Duration::from_secs(1);
         load.run_with(longest, |crowd, ledger, now| {
             let wait = door.look(crowd, ledger, now);
@@ -109,7 +109,7 @@ pub(crate) fn churn(run: &mut Run<'_>) -> Result<(), String> {
 }
 
 impl Door {
-    /// Lets in who is due, and sees what the others do. Answers how long it may wait.
+    /// Starts visits that are due, and handles events of the others. Returns how long it can wait.
     fn look(&mut self, crowd: &mut Crowd<'_>, ledger: &mut Ledger, now: u64) -> u64 {
         for news in std::mem::take(&mut ledger.news) {
             self.hear(news, crowd);
@@ -164,7 +164,7 @@ impl Door {
         }
     }
 
-    /// Those who have heard nothing for too long.
+    /// Ends visits that have received nothing for too long.
     fn send_away(&mut self, crowd: &mut Crowd<'_>, now: u64) {
         let patience = self.patience;
         let is_late = |visit: &Visit| {
@@ -172,7 +172,7 @@ impl Door {
         };
         for (at, visit) in &mut self.visits {
             if is_late(visit) {
-                // It fails when it ends, for it has not left by itself.
+                // It counts as failed once it ends, because it did not leave by itself.
                 visit.opened = Some(u64::MAX - patience);
                 crowd.leave(*at);
             }

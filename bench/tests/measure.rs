@@ -1,4 +1,5 @@
-//! The load generator against servers that misbehave on purpose, that are behind TLS, or that are told to stop.
+//! The load generator against servers that misbehave on purpose, use TLS, or while it is told to
+//! stop.
 #![cfg(test)]
 
 mod faulty;
@@ -14,7 +15,7 @@ use faulty::{Faults, Faulty};
 use serde_json::{Value, json};
 use switchboard_bench::{BenchError, Options, Report};
 
-/// Nothing that is waited for should take as long.
+/// Far longer than anything here should take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Parser)]
@@ -110,7 +111,7 @@ fn a_server_behind_tls_is_loaded_as_well() {
     assert_eq!(traffic["delivered"], traffic["expected"], "{report}");
     assert_ne!(traffic["delivered"], 0, "{report}");
     assert_eq!(report["connections"]["opened"], 3);
-    // Without the authority nobody vouches for the server.
+    // The certificate is not trusted without the authority.
     let said = measure(&url, arguments, Arc::default()).unwrap_err().to_string();
     assert!(said.contains("only 0 of 3 connections are open: 3 × TLS: "), "{said}");
 }

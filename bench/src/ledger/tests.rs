@@ -3,7 +3,7 @@ use crate::text::Text;
 
 const NONE: [usize; 0] = [];
 
-/// A room of three, of whom connection 0 has published so many messages.
+/// Returns a room of three in which connection 0 has published `sent` messages.
 fn book(sent: u32, window: u32) -> Ledger {
     let mut ledger = Ledger::new(1, Some(true), false);
     let text = Text::parse("{payload}", &["payload"]).unwrap();
@@ -28,15 +28,15 @@ fn hear(ledger: &mut Ledger, at: usize, sequences: &[u32]) {
 fn whatever_a_listener_hears_is_accounted_for() {
     let mut ledger = book(10, 0);
     hear(&mut ledger, 0, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-    // 2 comes late, 5 and 6 never, 8 twice, and the last is missing.
+    // 2 is late, 5 and 6 never arrive, 8 arrives twice, and the last is missing.
     hear(&mut ledger, 1, &[0, 1, 3, 2, 4, 7, 8, 8]);
     let counts = ledger.counts();
     assert_eq!((counts.delivered, counts.repeated, counts.out_of_order), (17, 1, 1));
     assert_eq!((ledger.expected(), ledger.missing().lost), (20, 3));
-    // What was jumped over may still come, once.
+    // Skipped messages may still arrive, once.
     hear(&mut ledger, 1, &[6, 6, 5]);
     assert_eq!((ledger.counts().repeated, ledger.missing().lost), (2, 1));
-    // Nobody has published that.
+    // This was never published.
     hear(&mut ledger, 1, &[10]);
     assert_eq!(ledger.counts().misdelivered, 1);
     ledger.ended(1, &Ended::HungUp, 0);
@@ -61,7 +61,7 @@ fn a_closed_loop_goes_on_when_everybody_has_a_message() {
     assert_eq!(ledger.take_permits(), NONE);
     hear(&mut ledger, 1, &[1]);
     assert_eq!(ledger.take_permits(), [0_usize]);
-    // Who is gone is not waited for; 0 was jumped over, and only time gives it up.
+    // Closed connections are not waited for; 0 was skipped, so only the timeout gives it up.
     ledger.ended(1, &Ended::HungUp, 0);
     assert_eq!(ledger.take_permits(), [0_usize]);
     ledger.give_up_stalled(STALLED);

@@ -1,4 +1,4 @@
-//! A server that passes everything on to everybody, except for what it loses, repeats and swaps on purpose, and counts.
+//! A broadcast server that loses, repeats and reorders some messages on purpose, and counts them.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tungstenite::{Message, accept};
 
-/// What it has done on purpose.
+/// The faults that it has caused.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Faults {
     pub(crate) lost: u64,
@@ -21,7 +21,7 @@ pub(crate) struct Faults {
 #[derive(Default)]
 struct Room {
     clients: Vec<TcpStream>,
-    /// Held back for one client until the publisher's next message has gone out.
+    /// Held back for one client until after the publisher's next message.
     held: HashMap<(usize, String), Vec<u8>>,
     faults: Faults,
     messages: u64,
@@ -33,7 +33,7 @@ pub(crate) struct Faulty {
 }
 
 impl Faulty {
-    /// An honest one makes no mistakes.
+    /// An honest server causes no faults.
     pub(crate) fn start(is_honest: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -52,14 +52,14 @@ impl Faulty {
         format!("ws://{}/", self.address)
     }
 
-    /// All its mistakes. What is still held back will not come.
+    /// Returns all its faults. What is still held back counts as lost.
     pub(crate) fn faults(&self) -> Faults {
         let room = self.room.0.lock().unwrap();
         let held = room.held.len() as u64;
         Faults { lost: room.faults.lost + held, ..room.faults }
     }
 
-    /// Returns when so many messages have come.
+    /// Waits for this many messages.
     pub(crate) fn wait_for(&self, messages: u64, patience: Duration) {
         let (room, changed) = &*self.room;
         let room = room.lock().unwrap();
@@ -72,9 +72,9 @@ impl Faulty {
 
 fn serve(client: TcpStream, shared: &(Mutex<Room>, Condvar), is_honest: bool) {
     client.set_nodelay(true).unwrap();
-    // Under the lock, so that nobody who has been let in can miss what others say.
+    // Under the lock, so that every client that was let in receives what others send.
     let mut room = shared.0.lock().unwrap();
-    // Who only sees whether somebody listens sends nothing.
+    // A connection that only checks for a listener sends nothing.
     let Ok(mut socket) = accept(client.try_clone().unwrap()) else { return };
     room.clients.push(client);
     drop(room);
@@ -100,7 +100,7 @@ impl Room {
         let frame = frame(text);
         for client in 0..self.clients.len() {
             let whose = (client, publisher.clone());
-            // Not the first ones, which the generator begins with.
+            // Spares the first messages, which the generator starts with.
             match (sequence + client) % 10 {
                 _ if is_honest || sequence == 0 => self.send(client, &frame),
                 3 => self.faults.lost += 1,
@@ -119,7 +119,7 @@ impl Room {
                 }
                 9 if client == 0 && sequence % 50 == 9 => {
                     self.send(client, &frame);
-                    // Of a publisher that there is not.
+                    // From an unknown publisher.
                     self.send(client, &frame_of_nobody(text));
                     self.faults.strange += 1;
                 }
@@ -129,7 +129,7 @@ impl Room {
     }
 
     fn send(&mut self, client: usize, frame: &[u8]) {
-        // Clients that have left stay in the list, so that the others keep their numbers.
+        // Closed clients stay in the list, so that the others keep their index.
         let _ = self.clients[client].write_all(frame);
     }
 }

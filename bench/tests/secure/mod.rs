@@ -6,7 +6,7 @@ use std::thread;
 use rustls::{ServerConnection, StreamOwned};
 use switchboard_conformance::certificates::certificates;
 
-/// The authority (PEM) to trust, and where the server is.
+/// Starts the server; returns the authority (PEM) to trust, and the server's URL.
 pub(crate) fn echo_server() -> (String, String) {
     let (authority, config) = certificates();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -16,7 +16,7 @@ pub(crate) fn echo_server() -> (String, String) {
             let config = config.clone();
             thread::spawn(move || {
                 let tls = StreamOwned::new(ServerConnection::new(config).unwrap(), client);
-                // A client that does not trust the certificate ends here.
+                // Fails for a client that does not trust the certificate.
                 let Ok(mut socket) = tungstenite::accept(tls) else { return };
                 while let Ok(message) = socket.read() {
                     if message.is_text() && socket.send(message).is_err() {
