@@ -1,6 +1,6 @@
-"""The figures of proof/coverage: which lines and regions of some folders were reached, unit tests left out.
+"""The figures of proof/coverage: lines and regions that were reached, unit tests left out.
 
-    coverage.py LCOV JSON FOLDER...
+coverage.py LCOV JSON FOLDER...
 """
 
 import json
@@ -15,7 +15,11 @@ def code_lines(path):
     if path.name == "tests.rs":
         return 0
     text = path.read_text(encoding="utf-8")
-    return text.split("#[cfg(test)]\n#[allow", 1)[0].split("#[cfg(test)]\nmod tests {", 1)[0].count("\n")
+    return (
+        text.split("#[cfg(test)]\n#[allow", 1)[0]
+        .split("#[cfg(test)]\nmod tests {", 1)[0]
+        .count("\n")
+    )
 
 
 def reached_lines(lcov):
@@ -87,8 +91,12 @@ def main(lcov, export, *folders):
             if len(path.relative_to(folder).parts) > 1:
                 groups[f"{folder}/{path.relative_to(folder).parts[0]}"] = ""
         for group in groups:
-            inside = lambda files: {path: hits for path, hits in files.items() if path.is_relative_to(group)}
-            totals.append(f"{group}: lines {share(inside(of_lines))}, regions {share(inside(of_regions))}")
+            inside = lambda files: {
+                path: hits for path, hits in files.items() if path.is_relative_to(group)
+            }
+            totals.append(
+                f"{group}: lines {share(inside(of_lines))}, regions {share(inside(of_regions))}"
+            )
     print("\n".join(totals))
 
 

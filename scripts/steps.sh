@@ -20,7 +20,8 @@ ended() {
     local status=$?
     # Status 77 says that a step cannot run on this machine.
     if [ "$status" -ne 0 ] && [ "$status" -ne 77 ]; then
-        printf '\nFAILED (status %s): %s, after %s s\n' "$status" "$current" "$((SECONDS - started))"
+        printf '\nFAILED (status %s): %s, after %s s\n' \
+            "$status" "$current" "$((SECONDS - started))"
     fi
     exit "$status"
 }
@@ -55,12 +56,14 @@ need() {
     command -v "$1" >/dev/null || missing+=("${@:2}")
 }
 
-# Installs what `need` has found missing, and nothing else: a developer's own tools stay as they are.
+# Installs what `need` has found missing, and nothing else: a developer's own tools stay as they
+# are.
 install_missing() {
     [ "${#missing[@]}" -gt 0 ] || return 0
     local as_root=()
     if [ "$(id -u)" -ne 0 ]; then
-        command -v sudo >/dev/null || fail "missing: ${missing[*]}; install them, or run this as root"
+        command -v sudo >/dev/null ||
+            fail "missing: ${missing[*]}; install them, or run this as root"
         as_root=(sudo)
     fi
     echo "installing ${missing[*]}"
