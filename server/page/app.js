@@ -1,4 +1,4 @@
-// Puts the parts together: the form, the state of the connection, the tabs.
+// Connects the parts: the form, the connection's state, the tabs.
 
 import { Chat } from "./chat.js";
 import { drawSparkline } from "./chart.js";
@@ -115,7 +115,7 @@ function showState(state) {
   byTestId("send").disabled = !connected;
   imageInput.disabled = !connected;
   if (connected) {
-    // The server has the last word on the name, and a reconnect leads to the room it began with.
+    // The server decides the name, and a reconnect returns to the first room.
     inputs.name.value = chat.user;
     inputs.room.value = chat.room;
     members.self = chat.user;
@@ -128,7 +128,7 @@ function showState(state) {
   stateLine.dataset.phase = phase;
   stateLine.replaceChildren(connected ? `Connected to ${chat.room} as ${chat.user}` : PHASES[phase]);
   if (phase === "waiting") {
-    // Only this is read out; the seconds that follow tick silently.
+    // Only this is read out; the countdown ticks silently.
     stateLine.append(element("span", { class: "visually-hidden" }, `. ${bannerText()}`));
     stateLine.append(element("span", { id: "countdown", "aria-hidden": "true" }));
   } else if (phase === "closed" && state.text) {
@@ -145,7 +145,7 @@ function bannerText() {
   return (announced ? closeText(GOING_AWAY) : text).replace("{when}", when);
 }
 
-/** Shows the banner, and again until what it counts down to has come. */
+/** Shows the banner, and updates it until its countdown ends. */
 function showBanner() {
   clearTimeout(countdown);
   const text = bannerText();
@@ -204,13 +204,14 @@ function sendImages(files) {
 
 imageInput.addEventListener("change", () => {
   sendImages([...imageInput.files]);
-  // So that choosing the same picture again counts as a change.
+  // So that choosing the same picture again fires a change event.
   imageInput.value = "";
 });
 
 const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
 const conversation = byId("conversation");
-// On the whole document, because a picture dropped beside the conversation would otherwise replace the page.
+// On the whole document, because a picture dropped beside the conversation would otherwise replace
+// the page.
 document.addEventListener("dragover", (event) => {
   if (carriesFiles(event)) {
     event.preventDefault();

@@ -1,4 +1,4 @@
-// A line chart over the last two minutes, in SVG: sharp on every screen, and coloured by the style sheet.
+// An SVG line chart of the last two minutes, styled by the style sheet.
 
 import { element, svg } from "./dom.js";
 import { formatNumber } from "./format.js";
@@ -6,7 +6,7 @@ import { niceTicks, tickLabel } from "./scale.js";
 
 const WINDOW_MS = 120_000;
 const TIME_TICKS_MS = [120_000, 90_000, 60_000, 30_000, 0];
-// Samples come once a second; a longer silence is shown as a hole and not bridged by a line.
+// Samples arrive once a second; after a longer silence the line has a gap.
 const HOLE_MS = 3_500;
 const HEIGHT = 190;
 const MARGIN = { top: 12, right: 14, bottom: 26, left: 44 };
@@ -40,7 +40,7 @@ export class LineChart {
     }).observe(figure.querySelector(".plot"));
   }
 
-  /** `values` has a number, or nothing, for each key. */
+  /** `values` maps each key to a number, or to nothing. */
   push(now, values) {
     this.#samples.push({ at: now, values });
     for (const { key, value } of this.#series) {
@@ -48,7 +48,7 @@ export class LineChart {
     }
   }
 
-  /** A sentence across the chart, for when no numbers come; empty for none. */
+  /** Shows a sentence across the chart when there are no numbers; empty removes it. */
   setNote(text) {
     this.#note.hidden = text === "";
     this.#note.textContent = text;
@@ -99,7 +99,8 @@ export class LineChart {
         continue;
       }
       const joined = previous !== undefined && at - previous <= HOLE_MS;
-      // The oldest sample may lie left of the axis, so that the line reaches it; it is cut off there.
+      // The oldest sample may lie left of the axis, so that the line reaches it; it is clipped
+      // there.
       path += `${joined ? "L" : "M"}${Math.max(plot.left, scale.x(at)).toFixed(1)} ${scale.y(value).toFixed(1)}`;
       previous = at;
     }
@@ -147,7 +148,7 @@ function crisp(position) {
   return Math.round(position) + 0.5;
 }
 
-/** A line the size of a word. `values` may hold null where there is none. */
+/** A line the size of a word. `values` may contain null for missing samples. */
 export function drawSparkline(picture, values, slots) {
   const { width, height } = picture.viewBox.baseVal;
   const highest = Math.max(1, ...values.filter(Number.isFinite));

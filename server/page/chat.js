@@ -1,4 +1,4 @@
-// The conversation in one room: what arrives becomes entries of the list, what is typed becomes messages.
+// The conversation in one room: incoming events become list entries, typed text becomes messages.
 
 import { refreshText } from "./closes.js";
 import { element } from "./dom.js";
@@ -8,7 +8,7 @@ import { byteLength } from "./names.js";
 
 const IMAGE_TYPE = "image";
 const DEFAULT_MAX_BYTES = 65_536;
-// What the longest id and the header of a binary message take.
+// Bytes of the longest id and of a binary message's header.
 const ENVELOPE_BYTES = 100;
 const ECHOES_KEPT = 100;
 
@@ -20,10 +20,10 @@ export class Chat {
   #room;
   #user;
   #counter = 0;
-  /** When own messages were published whose confirmation has not come yet, by their event_id. */
+  /** When own messages were published that are not confirmed yet, by event_id. */
   #echoes = new Map();
 
-  /** `roster` is told who is here, with `reset`, `add` and `remove` as in roster.js. */
+  /** `roster` is updated with `reset`, `add` and `remove`, as in roster.js. */
   constructor({ list, shelf, roster }) {
     this.#list = list;
     this.#shelf = shelf;
@@ -73,7 +73,7 @@ export class Chat {
     client.on("error", ifCurrent((error) => this.#failed(error)));
   }
 
-  /** Whether the text left the input. */
+  /** Returns whether the input's text was sent. */
   sendText(text) {
     const payload = { text };
     const limit = this.#maxBytes;
@@ -105,7 +105,10 @@ export class Chat {
     return this.#visit.client.greeting?.limits?.max_message_bytes ?? DEFAULT_MAX_BYTES;
   }
 
-  /** Shows it at once, and what becomes of it when that is known: the client sends it until the server has answered. */
+  /**
+   * Shows the message at once and its outcome later: the client resends it until the server
+   * answers.
+   */
   #sendOwn(type, payload, content) {
     this.#counter += 1;
     const id = `own-${this.#counter}`;
@@ -147,7 +150,7 @@ export class Chat {
         this.#roster.reset(members, total);
       }
     } catch {
-      // The connection is gone again; the next one asks for itself.
+      // The connection was lost again; the next one asks for itself.
     }
   }
 

@@ -1,4 +1,5 @@
-// What a close, a refusal or a refresh means to the person in front of the page. `{when}` in a text becomes "in 8 s" or "now".
+// What a close, a refusal or a refresh means for the user. `{when}` in a text becomes "in 8 s" or
+// "now".
 
 export const GOING_AWAY = 1001;
 export const ABNORMAL = 1006;
@@ -28,7 +29,7 @@ const MEANINGS = {
   [ABNORMAL]: "The server cannot be reached. Trying again {when}.",
 };
 
-/** Holds `{when}` if the client comes back by itself. */
+/** Contains `{when}` if the client reconnects by itself. */
 export function closeText(code = ABNORMAL, reason = "") {
   if (code === 4002 && Object.hasOwn(CAPACITY, reason)) {
     return CAPACITY[reason];
@@ -49,13 +50,13 @@ const REASONS = {
   too_old: "the server does not keep it any longer",
 };
 
-/** Why there is a hole in the conversation. */
+/** Why messages are missing from the conversation. */
 export function refreshText(reason) {
   const why = Object.hasOwn(REASONS, reason) ? REASONS[reason] : reason;
   return `What was said while you were away could not be recovered: ${why}.`;
 }
 
-/** Why the room could not be entered; holds `{when}` if it is full. */
+/** Why the room could not be joined; contains `{when}` if it is full. */
 export function refusalText(code, message) {
   return code === FULL ? CAPACITY[FULL] : `The server does not let you in here: ${message} (${code}).`;
 }

@@ -1,4 +1,4 @@
-// The server's numbers, which it publishes once a second in a room of its own.
+// The server's statistics, which it publishes once a second in a room for them.
 
 import { LineChart } from "./chart.js";
 import { byTestId, element } from "./dom.js";
@@ -46,7 +46,7 @@ export class Dashboard {
   #visit;
   #identity;
 
-  /** `identity` gives `{ user, token }` when the dashboard connects. */
+  /** `identity` returns `{ user, token }` when the dashboard connects. */
   constructor({ stats, status, identity }) {
     this.#status = status;
     this.#identity = identity;
@@ -60,7 +60,10 @@ export class Dashboard {
     }
   }
 
-  /** Connects on the first call; numbers are collected from then on, seen or not, so that the charts have no holes. */
+  /**
+   * Connects on the first call. From then on numbers are collected even while hidden, so that the
+   * charts have no gaps.
+   */
   open() {
     if (this.#visit && this.#visit.state.phase !== "closed") {
       return;

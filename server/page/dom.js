@@ -1,6 +1,6 @@
-// The few lines that make working with the DOM short. Text goes in as text nodes only, never as markup.
+// Short helpers for the DOM. Text is added as text nodes only, never as markup.
 
-/** `properties` are attributes; null or undefined leaves one out. */
+/** `properties` are attributes; null or undefined omits one. */
 export function element(tag, properties = {}, ...children) {
   return fill(document.createElement(tag), properties, children);
 }

@@ -1,10 +1,12 @@
-// "What happens when it is full?": visitors enter the room one after another until the server says no.
+// "What happens when it is full?": visitors join the room one after another until the server
+// refuses.
 
 import { ABNORMAL } from "./closes.js";
 import { plural } from "./format.js";
 import { Client } from "./switchboard-client.js";
 
-// Browsers allow a page some 200 WebSockets; past that, a refusal would be the browser's and prove nothing.
+// Browsers allow a page about 200 WebSockets; beyond that, the browser would refuse, which proves
+// nothing.
 const MAX_VISITORS = 150;
 
 export class RoomFiller {
@@ -15,7 +17,7 @@ export class RoomFiller {
   #visitors = new Set();
   #running = false;
 
-  /** `where` gives `{ room, token }` at the moment of the click. */
+  /** `where` returns `{ room, token }` at the time of the click. */
   constructor({ button, closeButton, result, where }) {
     this.#button = button;
     this.#closeButton = closeButton;
@@ -46,9 +48,10 @@ export class RoomFiller {
     this.#render();
   }
 
-  /** The close of a visitor that did not get in; undefined for one that did. */
+  /** Returns the close of a visitor that was refused; undefined if it got in. */
   #enter(room, token, user) {
-    // By the path, so that a visitor who does not get in is told so by a close code, as any other program would be.
+    // The room is in the path, so that a refused visitor is told by a close code, like any other
+    // program.
     const visitor = new Client(`/ws/${encodeURIComponent(room)}`, { user, token: token || undefined });
     return new Promise((resolve) => {
       visitor.on("state", (change) => {
@@ -58,7 +61,7 @@ export class RoomFiller {
         } else if (change.state !== "connecting") {
           this.#visitors.delete(visitor);
           resolve(change);
-          // Visitors do not come back.
+          // Visitors do not reconnect.
           visitor.close();
         }
         this.#render();

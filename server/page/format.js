@@ -1,4 +1,4 @@
-// Numbers as people read them.
+// Formats numbers for people.
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 
@@ -34,7 +34,7 @@ export function formatPercent(value) {
   return `${formatNumber(value)} %`;
 }
 
-/** "in 8 s", "in 1.3 s" close to the end, "now". */
+/** Formats a wait: "in 8 s", "in 1.3 s" close to the end, or "now". */
 export function formatWait(ms) {
   if (ms <= 0) {
     return "now";

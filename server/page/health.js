@@ -1,8 +1,8 @@
-// Measures the round trip, again and again while we are in the room.
+// Measures the round trip repeatedly while we are in the room.
 
 const INTERVAL_MS = 5_000;
 
-/** Event: `sample`, a round trip in ms, or null when no answer came within the interval. */
+/** Event: `sample`, a round trip in ms, or null if no answer arrived within the interval. */
 export class HealthMeter extends EventTarget {
   #client;
   #asked;
@@ -27,7 +27,10 @@ export class HealthMeter extends EventTarget {
     });
   }
 
-  /** The client's own question whether the server is alive: unlike others it is no activity, so a connection still gets idle. */
+  /**
+   * The client's own health ping: unlike messages it does not count as activity, so a connection
+   * can still become idle.
+   */
   #measure() {
     if (this.#asked !== undefined) {
       this.#sample(null);

@@ -1,4 +1,4 @@
-// Pictures: what they are, making them fit, and showing a bounded number of them.
+// Pictures: detecting their type, making them fit, and showing a bounded number of them.
 
 import { element } from "./dom.js";
 import { formatBytes } from "./format.js";
@@ -8,7 +8,7 @@ const MAX_SIDE = 1600;
 const MIN_SIDE = 16;
 const QUALITIES = [0.85, 0.7, 0.5];
 const SHRINK_STEP = 0.75;
-// An SVG may come without a size of its own.
+// An SVG may lack a size.
 const SIDE_OF_UNSIZED = 512;
 
 const SIGNATURES = [
@@ -18,7 +18,10 @@ const SIGNATURES = [
   ["image/webp", 8, [0x57, 0x45, 0x42, 0x50]],
 ];
 
-/** The MIME type by the magic bytes, never by what the sender claims; undefined if it is none of the four. */
+/**
+ * Returns the MIME type by the magic bytes, whatever the sender claims; undefined if it is not one
+ * of the four.
+ */
 export function sniffImageType(bytes) {
   const found = SIGNATURES.find(([, offset, magic]) => magic.every((byte, index) => bytes[offset + index] === byte));
   return found?.[0];
@@ -28,7 +31,10 @@ export class ImageError extends Error {
   name = "ImageError";
 }
 
-/** The bytes to send for a file, at most `budget` of them, and a note if they are not the file's own. */
+/**
+ * Returns the bytes to send for a file, at most `budget`, and a note if they differ from the
+ * file's.
+ */
 export async function prepareImage(file, budget) {
   if (file.size <= budget) {
     const bytes = new Uint8Array(await file.arrayBuffer());
@@ -90,11 +96,11 @@ function draw(picture, width, height) {
   return canvas;
 }
 
-/** Hands out blob URLs and takes the oldest back, so that a long session does not keep every picture it ever saw. */
+/** Creates blob URLs and revokes the oldest, so that a long session does not keep every picture. */
 export class ImageShelf {
   #held = new Map();
 
-  /** A node that shows `bytes`: a picture, or a download if the browser cannot show it. */
+  /** Returns a node that shows `bytes`: a picture, or a download if the browser cannot show it. */
   show(bytes, from) {
     const figure = element("div", { class: "picture" });
     const type = sniffImageType(bytes);
@@ -111,7 +117,7 @@ export class ImageShelf {
     return figure;
   }
 
-  /** Gives back what the nodes inside `node` hold. */
+  /** Releases the pictures inside `node`. */
   release(node) {
     for (const figure of node.querySelectorAll(".picture")) {
       this.#drop(figure);

@@ -1,4 +1,4 @@
-// The list of who is in the room, on the page.
+// The list of the room's members, on the page.
 
 import { element } from "./dom.js";
 import { formatNumber } from "./format.js";
@@ -16,7 +16,7 @@ export class MembersView {
     this.#count = count;
   }
 
-  /** Whose name is marked. */
+  /** Marks this user's name. */
   set self(user) {
     this.#self = user;
     this.#queueRender();
@@ -38,7 +38,7 @@ export class MembersView {
     this.#queueRender();
   }
 
-  /** At most once a frame: a room that fills up announces each of its members. */
+  /** Renders at most once a frame: a room that fills up announces each member. */
   #queueRender() {
     if (!this.#renderQueued) {
       this.#renderQueued = true;

@@ -1,4 +1,4 @@
-// The stream of messages and notices on the page.
+// The list of messages and notices, on the page.
 
 import { element } from "./dom.js";
 import { formatNumber } from "./format.js";
@@ -28,16 +28,16 @@ export class MessageList {
     scroller.addEventListener("scroll", () => this.#noteScroll(), { passive: true });
     this.#setAtBottom(true);
     jump.addEventListener("click", () => this.toBottom());
-    // Once a frame and not per message, which would lay the page out for each. It also follows what grows later: a
-    // picture gets its height after it was appended, a window gets smaller.
+    // Once a frame and not per message, which would cause a layout for each. It also follows later
+    // growth: a picture gets its height after it was appended, a window shrinks.
     const follow = new ResizeObserver(() => this.#atBottom && this.toBottom());
     follow.observe(list);
     follow.observe(scroller);
   }
 
   /**
-   * `content` is a node. An own message that is still on its way comes with `resend`, which sends it again and says
-   * whether that went out; it is pending until `confirm` or `fail`.
+   * `content` is a node. `resend` is given for an own message in flight; it sends the message again
+   * and returns whether it could. Such a message is pending until `confirm` or `fail`.
    */
   add({ id, from, own = false, direct = false, timestamp, content, resend }) {
     const pending = resend !== undefined;
@@ -69,7 +69,7 @@ export class MessageList {
     this.#append(element("li", { class: "notice", "data-testid": "notice", "data-kind": kind }, text));
   }
 
-  /** A line "alice, bob joined"; a run of the same kind shares one. `verb` is "joined" or "left". */
+  /** Adds a line "alice, bob joined"; consecutive users share one. `verb` is "joined" or "left". */
   presence(verb, user) {
     const last = this.#lastPresence;
     if (last?.verb === verb && this.#list.lastElementChild === last.node) {
@@ -93,7 +93,7 @@ export class MessageList {
     return [...this.#own.keys()].filter((id) => this.isPending(id));
   }
 
-  /** The server took the message; with a `timestamp` it came back as a publication. */
+  /** The server accepted the message; with a `timestamp`, it arrived back as a publication. */
   confirm(id, timestamp) {
     const entry = this.#own.get(id);
     const { node } = entry;
@@ -102,7 +102,7 @@ export class MessageList {
     clearProblem(node);
     if (timestamp !== undefined) {
       setTime(node.querySelector("time"), timestamp);
-      // It was shown when it was sent; where it belongs is where the server put it.
+      // It was shown when sent; move it to where the server put it.
       if (node !== this.#list.lastElementChild && !node.contains(document.activeElement)) {
         this.#list.append(node);
       }
@@ -133,7 +133,7 @@ export class MessageList {
 
   toBottom() {
     this.#scroller.scrollTop = this.#scroller.scrollHeight;
-    // Whatever the next scroll event reports was not the reader: content shrank or grew in this very frame.
+    // The next scroll event does not come from the user: content shrank or grew in this frame.
     this.#lastScrollTop = 0;
     this.#setAtBottom(true);
   }
@@ -155,7 +155,8 @@ export class MessageList {
 
   #noteScroll() {
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
-    // Only going up leaves the bottom: a picture that has just grown also makes the distance to it larger.
+    // Only scrolling up leaves the bottom: a picture that has just grown also increases the
+    // distance to it.
     const wentUp = scrollTop < this.#lastScrollTop;
     this.#lastScrollTop = scrollTop;
     if (scrollHeight - scrollTop - clientHeight <= BOTTOM_SLACK_PX) {

@@ -1,4 +1,4 @@
-// Names of rooms and users, and tokens: what can be sent at all.
+// Validates names of rooms and users, and tokens.
 
 const MAX_NAME_BYTES = 128;
 
@@ -8,7 +8,7 @@ export function byteLength(text) {
   return encoder.encode(text).length;
 }
 
-/** Why this cannot be the name of a room or a user; undefined if it can. */
+/** Returns why this is not a valid name of a room or a user; undefined if it is. */
 export function nameProblem(name, what) {
   if (name === "") {
     return `The ${what} is missing.`;
@@ -22,7 +22,7 @@ export function nameProblem(name, what) {
   return undefined;
 }
 
-/** A token travels as the name of a subprotocol, and only some characters may be in that. */
+/** A token is sent as the name of a subprotocol, which allows only some characters. */
 export function tokenProblem(token) {
   return /^[\w!#$%&'*+.^`|~-]*$/.test(token) ? undefined : "The token holds a character that cannot be sent.";
 }

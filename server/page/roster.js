@@ -1,4 +1,4 @@
-// Who is in the room. The server lists at most a thousand names; the others are only counted.
+// The users in the room. The server lists at most a thousand names; the others are only counted.
 
 export class Roster {
   #users = new Set();
@@ -21,7 +21,7 @@ export class Roster {
     this.#unlisted = Math.max(0, total - this.#users.size);
   }
 
-  /** Whether that changed anything. */
+  /** Returns whether that changed anything. */
   add(user) {
     const before = this.#users.size;
     this.#users.add(user);

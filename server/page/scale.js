@@ -1,10 +1,10 @@
-// Where the ticks of an axis go.
+// Positions of the ticks of an axis.
 
 const STEPS = [1, 2, 5, 10];
 
 /**
- * Ticks from 0 to at least `max`, at round numbers, in about `intervals` steps that are whole numbers: everything on
- * our charts is counted.
+ * Returns ticks from 0 to at least `max`, at round numbers, in about `intervals` steps of whole
+ * numbers: all our charts show counts.
  */
 export function niceTicks(max, intervals = 4) {
   const rough = Math.max(1, max) / intervals;
@@ -14,7 +14,7 @@ export function niceTicks(max, intervals = 4) {
   return Array.from({ length: count + 1 }, (_, index) => index * step);
 }
 
-/** "950", "12k", "1.5M": short enough to stand beside an axis. */
+/** Formats a tick: "950", "12k", "1.5M". */
 export function tickLabel(value) {
   for (const [size, suffix] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
     if (value >= size) {

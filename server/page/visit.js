@@ -1,4 +1,4 @@
-// A stay in one room, kept up for as long as the server wants it. Knows nothing of the page.
+// A stay in one room, kept up while the server allows it. Independent of the page.
 
 import { closeText, FULL, refusalText } from "./closes.js";
 import { Client } from "./switchboard-client.js";
@@ -17,18 +17,22 @@ export function openVisit({ room, user, token }) {
  *   connected   in the room
  *   waiting     until `retryAt`, then connecting again
  *   closed      for good, until `start` is called
- * The last two carry a `text` that says why, and connecting does after a failure. It is empty when it was `stop` that closed.
+ * The last two have a `text` that says why, and so has connecting after a failure. It is empty when
+ * `stop` closed.
  */
 export class Visit extends EventTarget {
   state = { phase: "idle" };
   client;
   room;
-  /** When the server that is about to go wants us back; undefined while it stays. */
+  /** When a draining server asks us to reconnect; undefined while it is not draining. */
   drainUntil;
 
   #platform;
   #timer;
-  /** Whether the room was full when it was asked for last: then it is not on the client's list any more. */
+  /**
+   * Whether the last join was refused because the room was full: then the client does not join it
+   * again by itself.
+   */
   #wasFull = false;
 
   constructor(client, room, platform = {}) {
@@ -81,7 +85,7 @@ export class Visit extends EventTarget {
     this.room.join().catch((problem) => this.#refused(problem));
   }
 
-  /** The room is not open to us, though the server is. */
+  /** The server accepts us, but the room does not. */
   #refused({ code, message }) {
     if (code === "stopped" || code === "closed") {
       return;

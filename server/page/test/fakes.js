@@ -1,4 +1,4 @@
-// A client without a server: the test says what happens, and sees what was called.
+// A client without a server: the test decides what happens, and sees the calls.
 
 class Emitter {
   #listeners = [];

@@ -6,7 +6,7 @@ import { FakeClient } from "./fakes.js";
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-/** A visit at 1,000 ms, with timers that the test ends. */
+/** A visit at 1,000 ms, with timers that the test fires. */
 function start() {
   const client = new FakeClient();
   const timers = new Map();

@@ -1,6 +1,6 @@
-// Starts the browser, and looks at the server's page as a person does.
+// Starts the browser, and operates the server's page like a user.
 //
-// Screenshots go to the folder that SCREENSHOTS names (target/screenshots by default).
+// Screenshots are saved in the folder SCREENSHOTS (target/screenshots by default).
 
 import assert from "node:assert/strict";
 import { accessSync, constants, mkdirSync } from "node:fs";
@@ -29,7 +29,7 @@ function program() {
   return found;
 }
 
-/** A browser for the test `t`, closed with it; gives one context. */
+/** Starts a browser for the test `t`, which closes it at the end; returns a context. */
 export async function browse(t) {
   mkdirSync(SCREENSHOTS, { recursive: true });
   const browser = await chromium.launch({
@@ -48,7 +48,7 @@ export async function browse(t) {
   return browser.newContext({ locale: "en-GB", viewport: { width: 1200, height: 800 } });
 }
 
-/** One tab: what a person at the page does and sees. */
+/** One tab: what a user of the page does and sees. */
 export class Tab {
   problems = [];
 
@@ -91,7 +91,7 @@ export class Tab {
     return this.page.locator(`[data-testid=notice][data-kind="${kind}"]`);
   }
 
-  /** How often a notice says that `name` came. */
+  /** Returns how many notices say that `name` joined. */
   async arrivals(name) {
     const notices = await this.get("notice").allTextContents();
     return notices.filter((text) => text.includes(name) && text.includes("joined")).length;

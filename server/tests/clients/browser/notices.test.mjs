@@ -1,4 +1,5 @@
-// What the server's own page tells a person whose connection failed: that nothing was missed, or that something was.
+// What the server's page tells a user whose connection failed: that nothing was missed, or that
+// something was.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -29,7 +30,7 @@ async function say(client, text) {
   assert.equal(answer.type, "ack", JSON.stringify(answer));
 }
 
-/** A tab behind a network, and somebody beside it whose connection is good. */
+/** Opens a tab behind a failing network, and a second client with a good connection. */
 async function start(t) {
   const server = await Server.start(t, CONFIG);
   const network = await Network.start(t, server.port);
@@ -41,10 +42,10 @@ async function start(t) {
   return { server, network, bob, tab };
 }
 
-/** What a browser tells a page when there is a network again. */
+/** Fires what a browser tells a page when the network is back. */
 const back = (tab) => tab.page.evaluate(() => void dispatchEvent(new Event("online")));
 
-/** The conversation from top to bottom: texts, and kinds of notices. */
+/** Returns the conversation from top to bottom: texts, and kinds of notices. */
 const lines = (tab) =>
   tab.get("messages").locator("> li").evaluateAll((items) =>
     items.map((item) => item.dataset.kind ?? item.querySelector(".text")?.textContent));
@@ -96,7 +97,7 @@ test("a server that was restarted cannot give back what was said: the page says 
 test("a tab that was too slow is told how many messages were skipped", async (t) => {
   const { network, bob, tab } = await start(t);
   network.freeze();
-  // More than all the buffers on the way hold.
+  // More than all the buffers on the way can hold.
   const text = "x".repeat(60_000);
   const count = 400;
   for (let n = 0; n < count; n += 1) await say(bob, `${n} ${text}`);

@@ -1,5 +1,5 @@
-// The server's own page in a real browser: two tabs talk, and the page tells what goes on.
-// There is a screenshot of every step.
+// The server's page in a real browser: two tabs talk, and the page explains what happens.
+// Takes a screenshot of every step.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -18,7 +18,7 @@ timeout = "10s"
 spread = "60s"
 `;
 
-/** A picture that no page has by itself: a gradient of `side` times `side` points, as PNG. */
+/** Returns a picture that no page contains: a gradient of `side` × `side` pixels, as PNG. */
 function png(side) {
   const chunk = (name, data) => {
     const body = Buffer.concat([Buffer.from(name), data]);
@@ -62,7 +62,7 @@ test("two tabs join, talk and see each other, and the page explains what happens
   const asked = new Set();
   context.on("request", (request) => {
     const { protocol, host } = new URL(request.url());
-    // A picture that the page made itself is no request to anybody.
+    // A picture that the page made itself causes no request.
     if (protocol !== "blob:" && protocol !== "data:") asked.add(host);
   });
   const tabs = {};
@@ -97,7 +97,7 @@ test("two tabs join, talk and see each other, and the page explains what happens
     await bob.get("message-input").fill("hello alice");
     await bob.get("message-input").press("Enter");
     await alice.message("bob", "hello alice").waitFor();
-    // One's own message is there once, and confirmed by the server.
+    // One's own message appears once, and confirmed by the server.
     const own = alice.message("alice", "hello <b>bob</b> 👋");
     const confirmed = async () => (await own.getAttribute("data-pending")) !== "true";
     await eventually(() => "the own message confirmed", confirmed);
@@ -119,7 +119,7 @@ test("two tabs join, talk and see each other, and the page explains what happens
       );
       assert.deepEqual(size, [side, side]);
     }
-    // Not only a picture: the very bytes.
+    // Not only a picture: the very same bytes.
     const received = await bob.get("image").evaluate(async (node) => {
       const response = await fetch(node.src);
       return [...new Uint8Array(await response.arrayBuffer())];
@@ -159,7 +159,7 @@ test("two tabs join, talk and see each other, and the page explains what happens
     for (const name of ["connections", "messages", "rooms"]) {
       const chart = alice.get(`chart-${name}`);
       await chart.waitFor();
-      // The longest line of the chart; once a second it gets longer and moves.
+      // The longest line of the chart; it grows and moves once a second.
       const line = () => chart.locator("svg path").evaluateAll((paths) =>
         paths.map((path) => path.getAttribute("d") ?? "").reduce((a, b) => (a.length > b.length ? a : b), ""),
       );
@@ -172,7 +172,7 @@ test("two tabs join, talk and see each other, and the page explains what happens
       const labels = await chart.locator("svg text").allTextContents();
       assert.ok(labels.filter((label) => /\d/.test(label)).length >= 3, `axes with numbers: ${labels}`);
     }
-    // alice, bob, and the dashboard's own.
+    // alice, bob, and the dashboard's connection.
     const counted = async () => (await alice.get("stat-connections").textContent()).trim() === "3";
     await eventually(() => "three connections on the dashboard", counted);
     assert.doesNotMatch(await alice.page.locator("[data-testid^=stat-]").allTextContents().then(String), /NaN|undefined/);
@@ -195,7 +195,7 @@ test("two tabs join, talk and see each other, and the page explains what happens
   assert.deepEqual([...alice.problems, ...bob.problems], [], "nothing went wrong on the pages");
 
   await step("the drain is announced", async () => {
-    // Looked for from before the signal on: the wait may be a short one.
+    // Watched from before the signal, because the wait may be short.
     const announced = bob.get("banner").filter({ hasText: /restart|reconnect/i }).waitFor();
     const [end] = await Promise.all([server.terminate(), announced]);
     assert.deepEqual([end.code, end.signal], [0, null]);

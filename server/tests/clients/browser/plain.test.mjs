@@ -1,4 +1,5 @@
-// The plain script of the browser client in a page without modules: its own example, from another origin.
+// The browser client's plain script in a page without modules: its own example, from another
+// origin.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -11,7 +12,9 @@ import { Tab, browse } from "./chromium.mjs";
 const PACKAGE = new URL("../../../../client-web/", import.meta.url);
 const FILES = { "/examples/plain.html": "text/html", "/dist/switchboard-client.global.js": "text/javascript" };
 
-/** Serves the example and its script; the example talks to the server at `url` and not at its usual place. */
+/**
+ * Serves the example and its script; the example connects to `url` instead of its usual address.
+ */
 async function serve(t, url) {
   const site = createServer(({ url: path }, response) => {
     if (FILES[path] === undefined) {

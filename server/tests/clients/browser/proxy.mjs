@@ -1,4 +1,5 @@
-// A network between a client and a server, for what happens to one: connections are reset, go silent, or are refused.
+// A network between a client and a server that fails on request: connections are reset, silenced or
+// refused.
 
 import net from "node:net";
 import { once } from "node:events";
@@ -6,12 +7,12 @@ import { once } from "node:events";
 export class Network {
   #pairs = new Set();
   #server = net.createServer((near) => this.#accept(near));
-  /** The server's port. */
+  /** The port of the server. */
   target;
-  /** While it is not, connections are refused. */
+  /** While false, connections are refused. */
   up = true;
 
-  /** For the test `t`; it is torn down with it. */
+  /** Starts a network for the test `t`, which closes it at the end. */
   static async start(t, target) {
     const network = new Network();
     network.target = target;
@@ -39,7 +40,7 @@ export class Network {
       end.on("data", (data) => !other.write(data) && end.pause());
       other.on("drain", () => !pair.frozen && end.resume());
       end.on("close", () => {
-        // Behind a connection that is frozen the other side hears of nothing.
+        // The other side does not see the end of a frozen connection.
         if (!pair.frozen) {
           other.destroy();
           this.#pairs.delete(pair);
@@ -48,7 +49,7 @@ export class Network {
     }
   }
 
-  /** Ends every connection by a reset, the frozen ones too. */
+  /** Resets every connection, including frozen ones. */
   reset() {
     for (const { ends } of this.#pairs) {
       ends.forEach((end) => end.resetAndDestroy());
@@ -56,7 +57,9 @@ export class Network {
     this.#pairs.clear();
   }
 
-  /** The connections that there are pass nothing on any more, and neither side is told. New ones work. */
+  /**
+   * Freezes the open connections: they forward nothing, and neither side is told. New ones work.
+   */
   freeze() {
     for (const pair of this.#pairs) {
       pair.frozen = true;
@@ -64,7 +67,7 @@ export class Network {
     }
   }
 
-  /** What was frozen goes on, with everything that was sent meanwhile. */
+  /** Unfreezes connections, and forwards everything that was sent meanwhile. */
   thaw() {
     for (const pair of this.#pairs) {
       pair.frozen = false;
@@ -72,7 +75,7 @@ export class Network {
     }
   }
 
-  /** How many connections there are, frozen ones included. */
+  /** The number of connections, including frozen ones. */
   get size() {
     return this.#pairs.size;
   }

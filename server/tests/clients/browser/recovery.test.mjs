@@ -1,5 +1,5 @@
-// The browser client behind a network that fails again and again, and a server that restarts once: what it saw is compared,
-// position by position, with what a member of the room saw whose connection never failed.
+// The browser client behind a network that fails again and again, and a server that restarts once.
+// What it saw is compared, position by position, with what a member with a stable connection saw.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -22,7 +22,7 @@ interval = "300ms"
 stale_after = "1s"
 `;
 
-/** Runs in the page; what it collects is at `window.story`. */
+/** Runs in the page and collects its results in `window.story`. */
 async function tellStory(room) {
   const { Client } = await import("/switchboard-client.js");
   class CountingSocket extends WebSocket {
@@ -64,7 +64,7 @@ async function tellStory(room) {
   await stream.join();
 }
 
-/** A page with the client, behind a network of its own. */
+/** A page with the client, behind a network that only it uses. */
 class Reader {
   static async open(t, server) {
     const reader = new Reader();
@@ -83,14 +83,14 @@ class Reader {
     return this.tab.page.evaluate((many) => window.story.send(many), count);
   }
 
-  /** The browser's own switch, which the page sees as the events `offline` and `online`. */
+  /** The browser's own offline switch, which fires the events `offline` and `online`. */
   async setOffline(offline) {
     const rates = { latency: 0, downloadThroughput: -1, uploadThroughput: -1 };
     await this.devtools.send("Network.emulateNetworkConditions", { offline, ...rates });
     await eventually(() => `offline: ${offline}`, async () => (await this.look(() => navigator.onLine)) !== offline);
   }
 
-  /** Until the client has noticed what `fail` does to its connection. */
+  /** Waits until the client has noticed what `fail` does to its connection. */
   async losing(fail) {
     const losses = await this.look(() => window.story.losses);
     await fail();
@@ -104,7 +104,7 @@ class Reader {
     });
   }
 
-  /** Until everything of its own is published, and the page has seen all that is. */
+  /** Waits until everything the page sent is published, and the page has seen every publication. */
   async caughtUp(publisher) {
     await this.until("an answer to everything", () => Object.keys(window.story.acked).length === window.story.sent);
     const last = await publisher.collect();
@@ -112,7 +112,7 @@ class Reader {
   }
 }
 
-/** A member with a good connection: it publishes, and its inbox is what the room really was. */
+/** A member with a good connection: it publishes, and its inbox is the reference for the room. */
 class Publisher {
   #count = 0;
   #last;
@@ -131,7 +131,7 @@ class Publisher {
     }
   }
 
-  /** Takes what was published until now; gives the last position. */
+  /** Takes everything published so far; returns the last position. */
   async collect() {
     await this.client.fence(ROOM);
     for (const { event_id, from, payload } of this.client.unread({ type: "news" })) {
@@ -144,7 +144,7 @@ class Publisher {
   }
 }
 
-/** How the connection fails; each leaves the network as it found it. */
+/** The kinds of failures; each restores the network at the end. */
 const FAILURES = {
   async reset(reader) {
     await reader.losing(() => reader.network.reset());
@@ -211,7 +211,7 @@ test("a page whose network fails again and again sees every message once and in 
     for (let round = 0; round < FAILURES_OF_A_KIND / 2; round += 1) {
       for (const [kind, fail] of Object.entries(FAILURES)) {
         await reader.until("the room entered", () => window.story.entered);
-        // The failure comes while both are sending, each time at another moment.
+        // The failure happens while both are sending, each time at another moment.
         const talking = Promise.all([publisher.publish(8), reader.send(4)]);
         await publisher.client.fence(ROOM);
         if (round % 2 > 0) await talking;
@@ -222,7 +222,7 @@ test("a page whose network fails again and again sees every message once and in 
         });
         lost[kind] = (lost[kind] ?? 0) + (await reader.look(() => window.story.losses)) - before;
         await talking;
-        // Every other time the next failure meets a client that is still catching up.
+        // Every other time, the next failure hits a client that is still catching up.
         if (round % 2 > 0) await reader.caughtUp(publisher);
       }
     }
@@ -230,7 +230,8 @@ test("a page whose network fails again and again sees every message once and in 
   };
 
   await failAll();
-  // Nothing of the page is without an answer now: the next server would not know that it was published.
+  // All calls of the page have been answered by now: the next server would not recognise a
+  // repetition.
   reader.network.up = false;
   reader.network.reset();
   await publisher.publish(7);
@@ -261,7 +262,7 @@ test("a page whose network fails again and again sees every message once and in 
   assert.deepEqual([result.repeated, result.wrong, result.missing, result.gaps], [0, 0, 0, 0]);
   assert.equal(result.refreshes, 1);
   assert.equal(result.delivered + result.marked, published.length);
-  // Every own message is there once, in the order in which it was sent, where its ack said.
+  // Every own message appears once, in the order of sending, at the position of its ack.
   const own = published.filter(({ from }) => from === "page");
   assert.deepEqual(own.map(({ n }) => n), Array.from({ length: story.sent }, (_, index) => index + 1));
   assert.deepEqual(own.map(({ event_id }) => event_id), own.map(({ n }) => story.acked[n]));

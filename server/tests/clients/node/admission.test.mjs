@@ -1,4 +1,4 @@
-// Who gets in: three in all, two in a room, two of a user.
+// Admission limits: three connections in all, two in a room, two of a user.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -12,7 +12,7 @@ max_per_user = 2
 `;
 const CROWD = 50;
 
-/** How both ways of refusing show: the reason, after checking everything around it. */
+/** Both ways of refusing: returns the reason, after checking everything around it. */
 const ANSWERS = {
   close: (outcome) => {
     assert.ok(outcome.closed, `accepted and closed: ${JSON.stringify(outcome)}`);
@@ -39,7 +39,7 @@ for (const [answer, reasonOf] of Object.entries(ANSWERS)) {
 
     const second = await server.connect("/ws/blue?user=alice");
     assert.equal(await refused(server, "/ws/green?user=dora"), "server_full");
-    // Where all three are full, the widest is told.
+    // If all three are full, the widest limit is reported.
     assert.equal(await refused(server, "/ws/red?user=alice"), "server_full");
     await second.close();
     await server.connect("/ws?user=carol");
@@ -79,7 +79,7 @@ for (const [answer, reasonOf] of Object.entries(ANSWERS)) {
       assert.equal((await server.stats()).total_connections, cap);
       for (const { client } of inside) assert.ok(client.open, "who is in stays in");
 
-      // The refused left nothing behind: as many seats as before.
+      // Refused clients leave nothing behind: as many seats are free as before.
       await Promise.all(inside.map(({ client }) => client.close()));
       await server.empty();
       const next = Array.from({ length: cap }, (_, n) => server.connect(path(n)));
@@ -104,12 +104,12 @@ test("joining by message keeps to the room's cap", async (t) => {
 test("a closed connection frees its seat at once", async (t) => {
   const server = await Server.start(t, CAPS);
   await server.connect("/ws/red?user=alice");
-  // No waiting, no second try: the close has been answered, so the seat is free.
+  // No waiting and no second try: the close has been answered, so the seat is free.
   for (let n = 0; n < 20; n += 1) {
     const guest = await server.connect(`/ws/red?user=guest${n}`);
     assert.equal((await guest.close()).code, 1000);
   }
-  // Without a close, the server learns of it from the system.
+  // Without a close frame, the server learns of it from the system.
   for (let n = 0; n < 20; n += 1) {
     const guest = await server.connect(`/ws/red?user=guest${n}`);
     guest.destroy();
@@ -145,7 +145,7 @@ test("handshakes that never finish leave no seat taken", async (t) => {
     }
     await turn();
   }
-  // Half a head that stays, too: it has no seat yet.
+  // An incomplete head that stays open, too: it has no seat yet.
   const halves = await Promise.all(Array.from({ length: 10 }, () => server.raw()));
   await Promise.all(halves.map((raw, n) => raw.write(head(n).slice(0, 80))));
 

@@ -1,4 +1,4 @@
-// Tokens are checked before the upgrade, wherever they travel, and are never logged.
+// Tokens are checked before the upgrade, however they are sent, and are never logged.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -56,9 +56,10 @@ const UPGRADE = {
   "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
 };
 
-test("a good token opens the connection, however it is carried", async (t) => {
+test("a good token opens the connection, however it is sent", async (t) => {
   const { server, good, claims } = await prepare(t);
-  // What this file signs is what the server signs: the bad ones below fail for what is said of them.
+  // This file signs exactly like the server, so that the bad tokens below fail for the stated
+  // reason.
   for (const token of [good, signed(claims)]) {
     for (const [way, request] of Object.entries(carried)) {
       const [path, options] = request(token);
@@ -102,7 +103,7 @@ test("without a good token there is a 401 with a JSON body, for a plain HTTP cli
 test("curl shows the 401", async (t) => {
   const { server, bad } = await prepare(t);
   const upgrade = Object.entries(UPGRADE).flatMap(([name, value]) => ["-H", `${name}: ${value}`]);
-  // Also to somebody who only looks at the address, without an upgrade.
+  // Also for a plain GET of the address, without an upgrade.
   const withToken = (token) => ["-H", `Authorization: Bearer ${token}`];
   for (const extra of [upgrade, [], [...upgrade, ...withToken(bad["another secret"])], withToken(bad["another secret"])]) {
     const args = ["-i", "-sS", "--noproxy", "*", "--http1.1", "--max-time", "10", ...extra];

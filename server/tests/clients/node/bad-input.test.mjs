@@ -1,15 +1,15 @@
-// Peers that are broken, rude or hostile: each gets a clear answer, and nobody else notices.
+// Broken, rude or hostile peers: each gets a clear answer, and no other client notices.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Server, eventually, frame, refusal, turn, upgradeHead, within } from "./harness.mjs";
 
-/** A room with two members in it, to see whether the server still does its work. */
+/** A room with two members, to check that the server still works. */
 async function pair(server) {
   const ann = await server.connect("/ws/pair?user=ann");
   const ben = await server.connect("/ws/pair?user=ben");
   let n = 0;
-  /** One message there and one back; gives how long that took. */
+  /** Sends one message in each direction; returns how long that took. */
   return async () => {
     n += 1;
     const start = performance.now();
@@ -21,7 +21,7 @@ async function pair(server) {
   };
 }
 
-/** Writes until the peer has answered something or left: it need not take all of it. */
+/** Writes until the peer has answered or disconnected: it need not read all of it. */
 async function pour(raw, chunks) {
   for (const chunk of chunks) {
     if (raw.ended || raw.received.length > 0) return;
@@ -34,7 +34,7 @@ function* repeated(chunk, times) {
   for (let n = 0; n < times; n += 1) yield chunk;
 }
 
-test("what is no HTTP is answered with 400 and closed", async (t) => {
+test("input that is not HTTP is answered with 400 and closed", async (t) => {
   const server = await Server.start(t);
   const talk = await pair(server);
   const nonsense = [
@@ -172,14 +172,14 @@ test("64 KiB passes, one byte more is closed with 1009 and the limit", async (t)
   carol.send(Buffer.concat([Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]), Buffer.alloc(65_529)]));
   assert.deepEqual(await carol.closed(), { code: 1009, reason: "message over 65536 bytes" });
 
-  // In pieces, each of which is small.
+  // In fragments, each of which is small.
   const pieces = await (await server.raw()).upgrade("/ws/lobby?user=dora");
   const middle = frame({ fin: false, opcode: 0, payload: Buffer.alloc(1024, 0x20) });
   await pieces.write(frame({ fin: false, payload: "{" }));
   await pour(pieces, repeated(middle, 66));
   assert.deepEqual(await pieces.closeFrame(), { code: 1009, reason: "message over 65536 bytes" });
 
-  // Announced only: the server does not wait for it.
+  // Only the header: the server does not wait for the payload.
   const liar = await (await server.raw()).upgrade("/ws/lobby?user=erin");
   const huge = Buffer.from([0x82, 0xff, 0, 0, 0, 1, 0, 0, 0, 0, 1, 2, 3, 4]);
   await liar.write(huge);
@@ -209,7 +209,7 @@ test("a million empty fragments end with a close", async (t) => {
   await talk();
 });
 
-test("messages that make no sense are answered, and the connection goes on", async (t) => {
+test("messages that make no sense are answered, and the connection stays open", async (t) => {
   const server = await Server.start(t, "[limits]\nmessages_per_second = 0\n");
   const alice = await server.connect("/ws/lobby?user=alice");
   const bad = [
@@ -238,14 +238,14 @@ test("messages that make no sense are answered, and the connection goes on", asy
   assert.equal(long.refused?.status, 400, JSON.stringify(long));
 });
 
-test("a flood of 200,000 messages is slowed, then closed, and others go on", async (t) => {
+test("a flood of 200,000 messages is slowed, then closed, and others are not affected", async (t) => {
   const server = await Server.start(t, "[limits]\nrate_limit_strikes = 50\n");
   const talk = await pair(server);
   await talk();
   const memory = server.memory();
   const text = JSON.stringify({ type: "spam", payload: "x" });
 
-  // One that minds the close, and one that goes on whatever it is told.
+  // One that obeys the close, and one that ignores it.
   const polite = await server.connect("/ws/pair?user=polite");
   const deaf = await (await server.raw()).upgrade("/ws/pair?user=deaf");
   const flood = async () => {
@@ -294,7 +294,7 @@ test("10,000 connections that come and vanish leave nothing behind", async (t) =
     (raw) => raw.write(head),
     async (raw) => {
       await raw.write(head);
-      // Whatever it says, as long as it is something: in, full, or too many at once.
+      // Any of these outcomes: admitted, full, or too many at once.
       await raw.answer();
     },
   ];

@@ -1,4 +1,4 @@
-// `switchboard bench` against a server that is not ours: the `ws` package, with an envelope of its own.
+// `switchboard bench` against a foreign server: the `ws` package, with an envelope of its own.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -27,7 +27,7 @@ match = '^\\["are you there",([0-9]+)\\]$'
 send = '["yes",$1]'
 `;
 
-/** Joins on request, tells the others in a room what one says, and asks everybody whether they are there. */
+/** Joins on request, forwards messages to the room, and asks every client whether it is alive. */
 function serve(server, seen) {
   const rooms = new Map();
   server.on("connection", (socket, request) => {

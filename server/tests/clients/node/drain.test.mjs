@@ -1,4 +1,4 @@
-// SIGTERM: everybody is told when to come back, nobody new gets in, and the program ends in time.
+// SIGTERM: clients are told when to reconnect, no new ones get in, and the program ends in time.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -18,7 +18,7 @@ timeout = "${timeout}"
 spread = "${SPREAD}ms"
 `;
 
-/** A message before the close, the advice in range, the right close. */
+/** Expects a notice before the close, a delay in range, and the right close code. */
 async function dismissed(client) {
   const { retry_after_ms: wait } = await client.next({ type: "draining" });
   assert.ok(Number.isInteger(wait) && wait >= 0 && wait <= SPREAD, `retry_after_ms ${wait}`);
@@ -51,12 +51,12 @@ test("an idle server ends at once", async (t) => {
   assert.ok(end.ms < 3_000, `ended after ${end.ms} ms`);
 });
 
-test("a client that never reads cannot hold the program, and nobody gets in meanwhile", async (t) => {
+test("a client that never reads cannot hold the program, and no new client gets in meanwhile", async (t) => {
   const server = await Server.start(t, config("3s"));
   const reader = await server.connect("/ws/lobby?user=reader");
   const stuck = await server.connect("/ws/lobby?user=stuck");
   stuck.socket.pause();
-  // Until more waits for the stuck one than its buffers take.
+  // Until more is queued for the stuck client than its buffers hold.
   const body = "x".repeat(32 * 1024);
   for (let n = 0; n < 600; n += 1) {
     reader.send({ type: "chat", payload: body });
@@ -71,10 +71,10 @@ test("a client that never reads cannot hold the program, and nobody gets in mean
     assert.equal(refusal(late.refused), "draining");
     assert.match(late.refused.headers["retry-after"], /^[0-9]+$/);
   } else if (late.closed?.code === 1001) {
-    // Accepted only to be told, in words that a browser can read.
+    // Accepted only to be closed with a reason that a browser can read.
     assert.equal(late.closed.reason, "draining");
   } else {
-    // The listener is gone already.
+    // The listener is already closed.
     assert.equal(late.closed?.code, 1006, JSON.stringify(late));
     assert.match(late.error, /ECONNREFUSED|ECONNRESET/);
   }

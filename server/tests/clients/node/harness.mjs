@@ -1,7 +1,7 @@
-// Starts a real `switchboard` on a port of the system's choice, and talks to it with real clients.
+// Starts a real `switchboard` on a free port, and connects real clients.
 //
-// Nothing here sleeps: everything waits for a condition and gives up at a deadline, saying what it
-// had seen until then. Whatever a test opened through its `Server` is closed with it.
+// Nothing here sleeps: every wait has a condition and a deadline, after which it fails and says
+// what it had seen. Everything that a test opened through its `Server` is closed with it.
 
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WebSocket } from "ws";
 
-/** Long enough for a busy machine with two cores; nothing should come near it. */
+/** Milliseconds. Long enough for a busy machine with two cores; nothing should come near it. */
 export const PATIENCE = 10_000;
 
 const children = new Set();
@@ -22,7 +22,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () =>
 
 // ---------------------------------------------------------------- waiting
 
-/** `promise`, or a failure that names `what` (a text or a function giving one) after `ms`. */
+/** Awaits `promise`, or fails after `ms` naming `what` (a text or a function that returns one). */
 export function within(ms, what, promise) {
   let timer;
   const late = new Promise((_, reject) => {
@@ -34,7 +34,7 @@ export function within(ms, what, promise) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** Asks `probe` again and again until it gives something truthy. */
+/** Calls `probe` repeatedly until it returns something truthy. */
 export async function eventually(what, probe, ms = PATIENCE) {
   const end = performance.now() + ms;
   let last;
@@ -46,7 +46,7 @@ export async function eventually(what, probe, ms = PATIENCE) {
   }
 }
 
-/** Lets what has arrived be handled. */
+/** Lets pending events be handled. */
 export const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 const settled = (emitter, event) => new Promise((resolve) => emitter.once(event, resolve));
@@ -59,7 +59,7 @@ export function program() {
   return path;
 }
 
-/** The environment without our own variables: the program reads settings from it. */
+/** The environment without our variables, which the program would read as settings. */
 function environment() {
   const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("SWITCHBOARD"));
   return Object.fromEntries(kept);
@@ -70,7 +70,7 @@ export class Server {
   #folder = mkdtempSync(join(tmpdir(), "switchboard-test-"));
   #opened = new Set();
   out = "";
-  /** What the program logged so far. */
+  /** The program's log so far. */
   log = "";
 
   constructor(config) {
@@ -78,7 +78,7 @@ export class Server {
     writeFileSync(this.config, config);
   }
 
-  /** Starts a server for the test `t`; it is stopped when the test ends, however it ends. */
+  /** Starts a server for the test `t`, which stops it at the end in any case. */
   static async start(t, config = "") {
     const server = new Server(config);
     t.after(() => server.stop());
@@ -117,7 +117,7 @@ export class Server {
     return this.#child.pid;
   }
 
-  /** Sends SIGTERM; gives how the program ended and after how long. */
+  /** Sends SIGTERM; returns how the program ended and after how long. */
   async terminate(ms = PATIENCE) {
     const start = performance.now();
     this.#child.kill("SIGTERM");
@@ -125,7 +125,9 @@ export class Server {
     return { ...end, ms: performance.now() - start };
   }
 
-  /** Closes everything that was opened, then the server; a server that does not leave cleanly fails. */
+  /**
+   * Closes everything that was opened, then the server; fails if the server does not exit cleanly.
+   */
   async stop() {
     for (const one of this.#opened) one.destroy();
     this.#opened.clear();
@@ -141,7 +143,7 @@ export class Server {
     }
   }
 
-  /** Runs another command of the program with the same configuration; gives its output. */
+  /** Runs another command of the program with the same configuration; returns its output. */
   command(...args) {
     return new Promise((resolve, reject) => {
       const options = { env: environment(), timeout: PATIENCE };
@@ -152,7 +154,7 @@ export class Server {
     });
   }
 
-  // -------------------------------------------------------------- looking at it
+  // -------------------------------------------------------------- inspection
 
   async stats() {
     const answer = await this.get("/api/stats");
@@ -160,7 +162,7 @@ export class Server {
     return JSON.parse(answer.body);
   }
 
-  /** Waits until no seat is taken or reserved, and gives the statistics. */
+  /** Waits until no seat is taken or reserved; returns the statistics. */
   async empty(ms = PATIENCE) {
     let stats;
     const seen = () => `nobody connected, no seat reserved: ${JSON.stringify(stats)}`;
@@ -180,13 +182,13 @@ export class Server {
     return readdirSync(`/proc/${this.pid}/fd`).length;
   }
 
-  // -------------------------------------------------------------- talking to it
+  // -------------------------------------------------------------- requests
 
   get(path, headers = {}) {
     return this.request({ path, headers });
   }
 
-  /** One HTTP request on a connection of its own. */
+  /** Sends one HTTP request on a new connection. */
   request({ method = "GET", path, headers = {} }) {
     const answer = new Promise((resolve, reject) => {
       const options = { host: "127.0.0.1", port: this.port, method, path, headers, agent: false };
@@ -200,7 +202,7 @@ export class Server {
     return within(PATIENCE, `${method} ${path} answered`, answer);
   }
 
-  /** A WebSocket that may or may not get in. */
+  /** Opens a WebSocket that may be refused. */
   dial(path, { protocols = [], ...options } = {}) {
     const socket = new WebSocket(`ws://127.0.0.1:${this.port}${path}`, protocols, {
       perMessageDeflate: false,
@@ -209,7 +211,7 @@ export class Server {
     return this.#keep(new Client(socket));
   }
 
-  /** A client that got in: `connected` has been received (as `hello`). */
+  /** Opens a WebSocket that must be accepted; its `connected` message is `hello`. */
   async connect(path, options) {
     const client = this.dial(path, options);
     const outcome = await client.outcome();
@@ -217,7 +219,7 @@ export class Server {
     return client;
   }
 
-  /** Bare TCP. */
+  /** Opens a plain TCP connection. */
   async raw() {
     const raw = this.#keep(new Raw(this.port));
     await within(PATIENCE, "a TCP connection", raw.opened);
@@ -238,7 +240,7 @@ async function body(response) {
   return { status: response.statusCode, headers: response.headers, body: text };
 }
 
-/** The code of a refusal's JSON body. */
+/** Returns the code in a refusal's JSON body. */
 export function refusal(answer) {
   assert.match(answer.headers["content-type"] ?? "", /^application\/json/);
   const { error } = JSON.parse(answer.body);
@@ -268,7 +270,7 @@ export class Client {
         this.#refused = answer;
         this.#wake();
         request.destroy();
-        // ws leaves a socket with this listener to its owner.
+        // With this listener, ws leaves the socket to its owner.
         socket.terminate();
       });
     });
@@ -283,7 +285,7 @@ export class Client {
     for (const check of this.#waiting) check();
   }
 
-  /** Waits until `look` gives something other than undefined, and looks no more. It may throw to give up. */
+  /** Waits until `look` returns something other than undefined. `look` may throw to give up. */
   #until(what, look, ms) {
     let check;
     const found = new Promise((resolve, reject) => {
@@ -324,7 +326,7 @@ export class Client {
     }, ms);
   }
 
-  /** The next `count` messages that match. */
+  /** Takes the next `count` messages that match. */
   async take(count, match, ms = PATIENCE) {
     const end = performance.now() + ms;
     const taken = [];
@@ -337,7 +339,7 @@ export class Client {
     return taken;
   }
 
-  /** Takes whatever is unread and matches. */
+  /** Takes all unread messages that match. */
   unread(match = {}) {
     const found = this.#inbox.filter((message) => fits(message, match));
     this.#inbox = this.#inbox.filter((message) => !fits(message, match));
@@ -348,7 +350,7 @@ export class Client {
     this.socket.send(typeof message === "string" || Buffer.isBuffer(message) ? message : JSON.stringify(message));
   }
 
-  /** Sends a message with an id of its own; gives the message that answers it. */
+  /** Sends a message with a new id; returns the message that answers it. */
   async ask(message, ms = PATIENCE) {
     const id = message.id ?? `q${(serial += 1)}`;
     this.send({ ...message, id });
@@ -362,8 +364,8 @@ export class Client {
   }
 
   /**
-   * Everything the server had for this connection when it handles this is in the inbox afterwards:
-   * its answers come in order.
+   * Waits until everything that the server had queued for this connection is in the inbox: answers
+   * arrive in order.
    */
   async fence(room) {
     const answer = await this.ask({ type: "members", room });
@@ -371,7 +373,7 @@ export class Client {
     return answer;
   }
 
-  /** How the connection ended. */
+  /** Waits for the end of the connection, and returns how it ended. */
   closed(ms = PATIENCE) {
     return this.#until("the close", () => this.#ended, ms);
   }
@@ -380,7 +382,10 @@ export class Client {
     return this.socket.readyState === WebSocket.OPEN;
   }
 
-  /** Let in (`client`), closed by the server (`closed`), or refused with an HTTP answer (`refused`). */
+  /**
+   * Waits until accepted (`client`), closed by the server (`closed`), or refused with an HTTP
+   * response (`refused`).
+   */
   async outcome(ms = PATIENCE) {
     const outcome = await this.#until("a decision about the connection", () => {
       if (this.#refused) return { refused: this.#refused };
@@ -413,7 +418,7 @@ function fits(message, fields) {
   return Object.entries(fields).every(([name, value]) => message[name] === value);
 }
 
-/** `"epoch:offset"` in its parts. */
+/** Splits `"epoch:offset"`. */
 export function position(text) {
   const parts = /^([0-9a-f]{16}):(0|[1-9][0-9]*)$/.exec(text);
   assert.ok(parts, `a position: ${text}`);
@@ -453,7 +458,7 @@ export function decodeBinary(frame) {
 
 const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 
-/** The head of an upgrade request; a header given as null is left out. */
+/** Returns the head of an upgrade request; a header given as null is left out. */
 export function upgradeHead(path, { method = "GET", headers = {} } = {}) {
   const all = {
     Host: "127.0.0.1",
@@ -467,7 +472,7 @@ export function upgradeHead(path, { method = "GET", headers = {} } = {}) {
   return `${method} ${path} HTTP/1.1\r\n${lines.map(([k, v]) => `${k}: ${v}\r\n`).join("")}\r\n`;
 }
 
-/** A client's frame, byte by byte as wanted. */
+/** Returns a client's frame, with every field adjustable. */
 export function frame({ fin = true, reserved = 0, opcode = 1, masked = true, payload = "" }) {
   const bytes = Buffer.from(payload);
   const first = (fin ? 0x80 : 0) | (reserved << 4) | opcode;
@@ -481,7 +486,7 @@ export function frame({ fin = true, reserved = 0, opcode = 1, masked = true, pay
     head.set([first, bit | 127]);
     head.writeBigUInt64BE(BigInt(bytes.length), 2);
   }
-  // A mask of zeros leaves the payload as it is.
+  // A mask of zeros leaves the payload unchanged.
   return Buffer.concat([head, masked ? Buffer.alloc(4) : Buffer.alloc(0), bytes]);
 }
 
@@ -509,7 +514,7 @@ export class Raw {
     this.#wake();
   }
 
-  /** Waits until the bytes are on their way, or cannot be any more. */
+  /** Waits until the bytes are sent, or cannot be. */
   write(data) {
     const flushed = new Promise((resolve) => this.socket.write(data, () => resolve()));
     return Promise.race([flushed, this.gone]);
@@ -533,7 +538,7 @@ export class Raw {
     return JSON.stringify(this.received.toString("latin1").slice(0, 400));
   }
 
-  /** The HTTP answer; what follows it stays in `received`. */
+  /** Waits for the HTTP response; what follows it stays in `received`. */
   answer(ms) {
     return this.#until("a whole HTTP answer", () => {
       const end = this.received.indexOf("\r\n\r\n");
@@ -562,7 +567,7 @@ export class Raw {
     return this;
   }
 
-  /** The server's next frame. */
+  /** Waits for the server's next frame. */
   frame(ms) {
     return this.#until("a whole frame", () => this.#takeFrame(), ms);
   }
@@ -581,7 +586,7 @@ export class Raw {
     return { opcode: bytes[0] & 0x0f, payload: bytes.subarray(start, start + length) };
   }
 
-  /** The close frame, skipping what comes before it. */
+  /** Waits for the close frame, skipping frames before it. */
   async closeFrame(ms = PATIENCE) {
     const end = performance.now() + ms;
     for (;;) {
@@ -593,7 +598,7 @@ export class Raw {
     }
   }
 
-  /** Until the server has closed its side. */
+  /** Waits until the server has closed its side. */
   closed(ms) {
     return this.#until("the server's end", () => (this.ended ? true : undefined), ms);
   }

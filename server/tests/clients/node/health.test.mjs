@@ -1,4 +1,4 @@
-// Who is alive: heartbeats every second, stale after two.
+// Heartbeats: every second, with clients stale after two.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,10 +13,10 @@ stale_after = "2s"
 mode = "${mode}"
 `;
 
-// Node 20 has no WebSocket of its own; the specification's client expects the browser's.
+// Node 20 lacks a WebSocket; the specification's client expects the browser's.
 globalThis.WebSocket ??= WebSocket;
 
-/** Waits for the fifth sign of the server's heartbeat: more than twice the stale limit. */
+/** Waits for the fifth heartbeat of the server: more than twice the stale limit. */
 function fiveBeats(listen) {
   let beats = 0;
   const start = performance.now();
@@ -29,7 +29,7 @@ function fiveBeats(listen) {
   return within(15_000, () => `5 heartbeats over more than 4 s; ${beats} came`, beaten);
 }
 
-/** A client that gives no sign of life is closed at the limit, neither before nor long after. */
+/** Expects that a silent client is closed at the limit, neither before nor long after. */
 async function closedAsStale(server, options, prepare = () => {}) {
   const start = performance.now();
   const client = await server.connect("/ws/lobby?user=silent", options);
@@ -68,7 +68,7 @@ test("in mode application, a client that answers nothing is closed at the limit"
   const server = await Server.start(t, config("application"));
   await Promise.all([
     closedAsStale(server, { autoPong: false }),
-    // A protocol pong, asked for or not, is no answer to a health_ping.
+    // A protocol pong, whether requested or not, does not answer a health_ping.
     closedAsStale(server, { autoPong: true }, (client) => client.socket.on("message", () => client.socket.pong())),
   ]);
   assert.equal((await server.empty()).total_connections, 0);
@@ -100,7 +100,7 @@ test("in mode protocol, a client without pongs is closed at the limit", async (t
   const server = await Server.start(t, config("protocol"));
   await Promise.all([
     closedAsStale(server, { autoPong: false }),
-    // A pong that answers nothing is no sign of life.
+    // A pong without a ping does not count.
     closedAsStale(server, { autoPong: false }, (client) => {
       client.socket.on("ping", () => client.socket.pong("unsolicited"));
     }),

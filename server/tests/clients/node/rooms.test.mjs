@@ -1,4 +1,4 @@
-// Rooms, presence and messages, as the `ws` package's clients see them.
+// Rooms, presence and messages, as clients of the `ws` package see them.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -62,7 +62,7 @@ test("join and leave, and what a room's member may do", async (t) => {
   await bob.fence("lobby");
   assert.deepEqual(bob.unread({ type: "member_joined" }), []);
 
-  // The only room need not be named.
+  // A client in one room need not name it.
   const ack = await alice.ask({ type: "chat", payload: { text: "hello" } });
   assert.equal(ack.type, "ack");
   const heard = await bob.next({ type: "chat" });
@@ -71,7 +71,7 @@ test("join and leave, and what a room's member may do", async (t) => {
   assert.equal(position(heard.event_id).offset, 1);
   assert.equal((await alice.next({ type: "chat" })).event_id, ack.event_id, "and the sender gets it too");
 
-  // In two rooms it must be.
+  // A client in two rooms must.
   await alice.join("den");
   const vague = await alice.ask({ type: "chat", payload: 1 });
   assert.deepEqual([vague.type, vague.code], ["error", "room_required"]);
@@ -118,7 +118,7 @@ test("ten clients send 200 messages each: everybody gets each once, in one order
   for (let n = 0; n < clients; n += 1) {
     const own = first.filter((message) => message.from === `user${n}`);
     assert.deepEqual(own.map((message) => message.payload.n), Array.from({ length: each }, (_, at) => at));
-    // Each id was acknowledged once, with the position under which all saw it.
+    // Each id was acknowledged once, with the position at which everyone saw it.
     const acks = everyone[n].unread({ type: "ack" });
     if (acks.length < each) acks.push(...(await everyone[n].take(each - acks.length, (m) => m.type === "ack")));
     assert.deepEqual(
@@ -171,7 +171,7 @@ test("members names each user once", async (t) => {
 test("presence is about users: tabs and blips make no notices", async (t) => {
   const server = await Server.start(t, OPEN);
   const watcher = await server.connect("/ws/grace:hall?user=watcher");
-  // A passer-by's own departure, one grace time later, marks how far the watcher has seen.
+  // The leave of a passer-by, one grace period later, marks how far the watcher has read.
   const passerBy = async (user) => {
     const client = await server.connect(`/ws/grace:hall?user=${user}`);
     await watcher.next({ type: "member_joined", user });
@@ -201,7 +201,7 @@ test("presence is about users: tabs and blips make no notices", async (t) => {
   await passerBy("erin");
   assert.deepEqual(watcher.unread({ user: "bob" }), [], "exactly one member_left");
 
-  // Leaving by message, not only by closing.
+  // By a leave message, not only by closing.
   const again = await server.connect("/ws/grace:hall?user=bob");
   await watcher.next({ type: "member_joined", user: "bob" });
   await again.ask({ type: "leave", room: "grace:hall" });
@@ -213,7 +213,7 @@ test("binary frames arrive with exactly the bytes that were sent", async (t) => 
   const alice = await server.connect("/ws/lobby?user=alice");
   const bob = await server.connect("/ws/lobby?user=bob");
 
-  // Every value of a byte, and all sizes at which the frame's length field changes.
+  // Every byte value, and all sizes at which the frame's length field changes.
   const every = Buffer.from(Array.from({ length: 256 }, (_, n) => n));
   const payloads = [Buffer.alloc(0), every, Buffer.alloc(60_000, every)];
   for (const [at, payload] of payloads.entries()) {
@@ -289,7 +289,7 @@ test("the envelope with event and data says the same as the one with type and pa
   const heard = await bob.next({ type: "message.send" });
   assert.deepEqual([heard.payload, heard.id, heard.event_id], [data, "client-uuid", ack.event_id]);
 
-  // Byte for byte: neither numbers nor spaces nor the order of keys are touched.
+  // Byte for byte: numbers, spaces and the order of keys stay as they are.
   const odd = '{"z":1.0, "a":12345678901234567890,"é":"\\u00e9"}';
   const raw = new Promise((resolve) => bob.socket.once("message", (text) => resolve(text.toString())));
   alice.send(`{"type":"chat","payload":${odd}}`);

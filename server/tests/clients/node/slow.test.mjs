@@ -1,4 +1,5 @@
-// A member that stops reading: nobody else notices, memory stays bounded, and what it missed is told.
+// A member that stops reading: no other member notices, memory stays bounded, and it is told what
+// it missed.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -33,7 +34,10 @@ class Street {
     return street;
   }
 
-  /** Sends one message at a time, each when all healthy members have the one before; gives latencies in ms. */
+  /**
+   * Sends one message at a time, each when all healthy members have the previous one; returns
+   * latencies in ms.
+   */
   async speak(count, { key = () => undefined, stop = () => false } = {}) {
     const latencies = [];
     let peak = 0;
@@ -53,8 +57,8 @@ class Street {
   }
 
   /**
-   * What the others see while one does not read: compares with before, and checks the memory. The
-   * slow member stays paused.
+   * Measures the others while one member does not read: compares with before, and checks the
+   * memory. The slow member stays paused.
    */
   async compare(t, options) {
     const before = await this.speak(300);
@@ -72,7 +76,7 @@ class Street {
     assert.ok(growth < 32, `the server grew by ${growth} MiB`);
   }
 
-  /** Reads on with the slow member up to the newest message, which is never the one that is dropped. */
+  /** Lets the slow member read up to the newest message, which is never the one that is dropped. */
   async catchUp() {
     const last = (await this.speaker.ask({ type: "join", room: ROOM })).position;
     const end = position(last).offset;
@@ -117,7 +121,7 @@ test("overflow = close: the slow one is closed with 4008, the others notice noth
   assert.deepEqual(await slow.closed(30_000), { code: 4008, reason: "slow_consumer" });
   const seen = slow.unread({ type: "news" }).map((message) => position(message.event_id).offset);
   assert.deepEqual(seen, seen.map((_, n) => 301 + n), "until then in order, without holes");
-  // One that never reads again does not keep its seat either.
+  // One that never reads again loses its seat as well.
   const left = async () => (await server.stats()).total_connections === 4;
   await eventually(() => "only the healthy members are left", left, 30_000);
 });
@@ -126,21 +130,22 @@ test("overflow = drop_oldest: the slow one is told exactly how much it missed", 
   const street = await Street.open(t, "drop_oldest");
   await street.compare(t);
   const { received, gaps } = await street.catchUp();
-  // Every hole is covered by a gap, and no gap covers something that came.
+  // Every hole is covered by a gap, and no gap covers a message that arrived.
   const came = new Set(received.map((message) => position(message.event_id).offset));
   const inGap = (offset) => gaps.some((gap) => offset > gap.since && offset <= gap.to);
   for (let offset = 301; offset <= street.sent; offset += 1) {
     assert.notEqual(came.has(offset), inGap(offset), `offset ${offset} either came or was announced as dropped`);
   }
   assert.ok(came.has(street.sent), "the newest is there");
-  // It goes on as an ordinary member.
+  // It continues as an ordinary member.
   await street.speak(20);
   assert.equal((await street.slow.take(20, (message) => message.type === "news")).length, 20);
 });
 
 test("overflow = conflate: the slow one gets the newest of every key", async (t) => {
   const street = await Street.open(t, "conflate");
-  // One key is written only once, long after the slow one's buffers are full and long before the end.
+  // One key is written only once, long after the slow member's buffers are full and long before the
+  // end.
   const once = 1_000;
   const busy = 5;
   await street.compare(t, { key: (n) => (n === once ? "seldom" : `busy${n % busy}`) });

@@ -1,4 +1,4 @@
-"""Holds many idle connections on a server and tells what each costs it in memory.
+"""Holds many idle connections on a server and reports what each costs it in memory.
 
     python3 server/tests/clients/python/idle.py [COUNT]
 
@@ -23,7 +23,7 @@ ROOM_SIZE = 10
 MOST_BYTES = 2048
 BURST = 16
 BURST_BYTES = 4096
-# A little more stays, between what is in use; what the burst needed is a hundred times as much.
+# A little more stays, between allocations in use; the burst itself needed a hundred times as much.
 HOPED_AFTER_BURST, MOST_AFTER_BURST = 1.1, 1.5
 CONFIG = f"""
 listen = "127.0.0.1:0"
@@ -33,7 +33,7 @@ max_per_room = {ROOM_SIZE}
 max_per_user = 0
 [rooms.""]
 presence = false
-# What a room keeps is the room's, and not what a connection costs.
+# History belongs to the room, and is not the cost of a connection.
 history_events = 0
 [log]
 level = "warn"
@@ -42,7 +42,7 @@ MASK = b"\0\0\0\0"
 
 
 def private_bytes(pid):
-    """What is this process's alone, and would be given back if it ended."""
+    """Returns the bytes of the process's private memory, which would be freed if it ended."""
     smaps = Path(f"/proc/{pid}/smaps_rollup").read_text()
     kilobytes = re.findall(r"^Private_(?:Clean|Dirty): +(\d+) kB", smaps, re.MULTILINE)
     return sum(map(int, kilobytes)) * 1024
@@ -51,7 +51,7 @@ def private_bytes(pid):
 def connect(port, number):
     client = socket.socket()
     client.settimeout(10)
-    # So small that the burst does not fit.
+    # Too small for the burst.
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.connect(("127.0.0.1", port))
     client.sendall(
@@ -68,7 +68,7 @@ def wait_for(client, text):
     while text not in got:
         piece = client.recv(4096)
         if not piece:
-            raise SystemExit(f"the server ended a connection: {got!r}")
+            raise SystemExit(f"the server closed a connection: {got!r}")
         got += piece
 
 
@@ -88,7 +88,7 @@ def read_burst(client):
 
 
 def burst(clients):
-    """In each room one says a lot before anybody reads."""
+    """In each room, one client sends a lot before any other reads."""
     for publisher in clients[::ROOM_SIZE]:
         for _ in range(BURST):
             say(publisher, b'{"type":"chat","payload":"' + b"x" * BURST_BYTES + b'"}')
@@ -107,7 +107,7 @@ def main():
         server = subprocess.Popen([program, "--config", config.name], stdout=subprocess.PIPE, text=True)
         try:
             port = int(re.search(r"http://127\.0\.0\.1:(\d+)/", server.stdout.readline())[1])
-            # The first ones bring what is there once: thread-local buffers, tables.
+            # Ignores the first connections: thread-local buffers and tables are allocated once.
             clients = [connect(port, number) for number in range(100)]
             before = private_bytes(server.pid)
             clients += [connect(port, number) for number in range(100, count)]
@@ -122,7 +122,7 @@ def main():
                 say(client, b'{"type":"health_ping","timestamp":2}')
             for client in clients:
                 wait_for(client, b'"timestamp":2')
-            # The server gives back what it does not need when it has seen that it is over.
+            # The server returns memory once it has noticed the end of the burst.
             deadline = time.monotonic() + 30
             after = (private_bytes(server.pid) - before) / (count - 100)
             while after > answered * HOPED_AFTER_BURST and time.monotonic() < deadline:

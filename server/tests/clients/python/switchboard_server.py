@@ -1,4 +1,4 @@
-"""Starts a real `switchboard` for a test, on a port of the system's choice, and always stops it."""
+"""Starts a real `switchboard` for a test, on a free port, and always stops it."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from websockets.asyncio.client import connect
 
-# Long enough for a busy machine; nothing should come near it.
+# Seconds. Long enough for a busy machine; nothing should come near it.
 PATIENCE = 10
 
 
@@ -25,7 +25,7 @@ class Server:
         self._process = await self._run(["--listen", "127.0.0.1:0"])
         self._reading = asyncio.create_task(self._read_log())
         self.port = await asyncio.wait_for(self._address(), PATIENCE)
-        # So that nothing waits for a full pipe, should the program say more.
+        # So that the program never blocks on a full pipe.
         self._draining = asyncio.create_task(self._process.stdout.read())
 
     async def _run(self, arguments):
@@ -50,7 +50,7 @@ class Server:
             self.log += line
 
     async def command(self, *arguments):
-        """Runs another command of the program; gives what it prints."""
+        """Runs another command of the program; returns its output."""
         process = await self._run(arguments)
         out, problem = await asyncio.wait_for(process.communicate(), PATIENCE)
         if process.returncode != 0:
@@ -58,7 +58,7 @@ class Server:
         return out.decode().strip()
 
     async def stop(self):
-        """SIGTERM, and the program must leave cleanly."""
+        """Sends SIGTERM; the program must exit cleanly."""
         process = getattr(self, "_process", None)
         try:
             if process is not None:
@@ -75,13 +75,13 @@ class Server:
             self._folder.cleanup()
 
     def dial(self, path, **options):
-        """The package's own `connect`: await it, or use it with `async with`."""
+        """Calls the package's own `connect`: await it, or use it with `async with`."""
         options = {"compression": None, "proxy": None, "open_timeout": PATIENCE, "close_timeout": PATIENCE} | options
         return connect(f"ws://127.0.0.1:{self.port}{path}", **options)
 
 
 async def receive(socket, match, deadline=PATIENCE):
-    """The next message for which `match` holds; others before it are dropped."""
+    """Returns the next message for which `match` holds; others before it are dropped."""
     seen = []
 
     async def search():
@@ -107,7 +107,7 @@ async def send(socket, **message):
 
 
 class ServerTest(unittest.IsolatedAsyncioTestCase):
-    """Gives each test a server with the class's configuration, and clients that are let go of with it."""
+    """Gives each test a server with the class's configuration, and closes its clients with it."""
 
     config = ""
 
@@ -117,7 +117,7 @@ class ServerTest(unittest.IsolatedAsyncioTestCase):
         await self.server.start()
 
     async def enter(self, path, **options):
-        """A client that got in, and the server's `connected`."""
+        """Returns a client that was accepted, and the server's `connected`."""
         socket = await self.server.dial(path, **options)
         self.addAsyncCleanup(socket.close)
         hello = json.loads(await asyncio.wait_for(socket.recv(), PATIENCE))

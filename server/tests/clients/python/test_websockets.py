@@ -96,7 +96,7 @@ presence_grace = "50ms"
             own = [message["payload"] for message in views[0] if message["from"] == f"user{n}"]
             self.assertEqual(own, list(range(each)))
 
-        # Nothing comes a second time: the answer to a question is next.
+        # Nothing is repeated: the answer to a question is next.
         for socket in sockets:
             await send(socket, type="members", id="end", room="crowd")
             rest = []
@@ -114,7 +114,7 @@ presence_grace = "50ms"
                 frame = await receive(member, lambda message: isinstance(message, bytes))
                 self.assertEqual(published(frame), (128, "lobby", "image", "i", "alice", epoch, n, payload))
 
-        # In fragments on the way in, whole on the way out.
+        # Fragmented on the way in, whole on the way out.
         whole = publish(b"lobby", type=b"file", payload=bytes(range(256)))
         await alice.send([whole[:5], whole[5:40], whole[40:]])
         frame = await receive(bob, lambda message: isinstance(message, bytes))
@@ -142,7 +142,7 @@ presence_grace = "50ms"
         latency = await asyncio.wait_for(await alice.ping(), PATIENCE)
         self.assertGreater(latency, 0)
         await alice.close(1000, "bye")
-        # The reply carries the code (RFC 6455, 5.5.1); the reason was for the server.
+        # The reply contains the code (RFC 6455, 5.5.1); the reason was for the server.
         self.assertEqual(alice.close_code, 1000)
 
 
