@@ -14,7 +14,7 @@ use smol::Unblock;
 use smol::io::{AsyncBufReadExt, BufReader};
 use smol::stream::StreamExt;
 use switchboard_core::client::State;
-use switchboard_smol::{Client, Event};
+use switchboard_smol::{Client, ClientEvent};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -55,26 +55,26 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "whatever else there is, is shown as it is")]
-fn print(event: Event) {
+fn print(event: ClientEvent) {
     match event {
-        Event::Message(message) => {
+        ClientEvent::Message(message) => {
             let from = message.from.as_ref().map_or("the server", |user| user.as_str());
             let text: String = message.payload.read().unwrap_or_else(|_| "?".into());
             println!("{from}: {text}");
         }
-        Event::MemberJoined { user, .. } => println!("* {user} is here"),
-        Event::MemberLeft { user, .. } => println!("* {user} is gone"),
-        Event::Refresh { reason, .. } => println!("* something was missed ({reason})"),
-        Event::Lagged(lagged) => println!("* this terminal was too slow: {lagged:?}"),
-        Event::State { state: State::Waiting { retry_in }, detail, .. } => {
+        ClientEvent::MemberJoined { user, .. } => println!("* {user} is here"),
+        ClientEvent::MemberLeft { user, .. } => println!("* {user} is gone"),
+        ClientEvent::Refresh { reason, .. } => println!("* something was missed ({reason})"),
+        ClientEvent::Lagged(lagged) => println!("* this terminal was too slow: {lagged:?}"),
+        ClientEvent::State { state: State::Waiting { retry_in }, detail, .. } => {
             let why = detail.as_deref().unwrap_or("the connection was lost");
             println!("* {why}; trying again in {:.1} s", retry_in.as_secs_f64());
         }
-        Event::State { state: State::Closed, cause, detail } => {
+        ClientEvent::State { state: State::Closed, cause, detail } => {
             println!("* closed for good: {cause:?} {detail:?}");
             std::process::exit(1);
         }
-        Event::State { state, .. } => println!("* {state:?}"),
+        ClientEvent::State { state, .. } => println!("* {state:?}"),
         other => println!("* {other:?}"),
     }
 }

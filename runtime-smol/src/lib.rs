@@ -52,11 +52,11 @@ mod waiting;
 mod writers;
 
 pub use builder::Builder;
-pub use client::{Client, ClientBuilder, Events, StartError};
+pub use client::{Client, ClientBuilder, Events, Room};
 pub use server::{Server, bind};
 pub use switchboard_engine::client::{
-    Accepted, Call, CallError, Caller, Event, History, Lagged, Members, MissedInRoom, Request,
-    Room, Stopping, Tls, TlsError,
+    Accepted, Call, CallError, ClientEvent, ClientSettings, Lagged, Members, MissedInRoom,
+    RoomHistory, ServerRequest, StartError, Stopping, Tls, TlsError,
 };
 pub use switchboard_engine::server::{
     BuildError, Claims, Credentials, Identity, Published, RefuseBy, RequestError, Reservation,

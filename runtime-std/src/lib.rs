@@ -73,12 +73,12 @@ mod threads;
 mod waiting;
 
 pub use builder::Builder;
-pub use client::{Client, ClientBuilder, Events, NoEvent, Posted, Room, StartError};
+pub use client::{Client, ClientBuilder, Events, Room};
 pub use server::Server;
 pub use switchboard_engine::bind;
 pub use switchboard_engine::client::{
-    Accepted, CallError, Caller, Event, History, Lagged, Members, MissedInRoom, Request, Tls,
-    TlsError,
+    Accepted, Call, CallError, ClientEvent, ClientSettings, Lagged, Members, MissedInRoom, NoEvent,
+    RoomHistory, ServerRequest, StartError, Tls, TlsError,
 };
 pub use switchboard_engine::server::{
     BuildError, Claims, Credentials, Identity, Published, RefuseBy, RequestError, Reservation,

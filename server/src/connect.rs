@@ -16,7 +16,7 @@ use smol::io::{AsyncBufReadExt, BufReader};
 use smol::stream::{self, StreamExt};
 use smol::{LocalExecutor, Unblock};
 use switchboard_core::client::State;
-use switchboard_smol::{Client, Event, Events, Request, Tls};
+use switchboard_smol::{Client, ClientEvent, ClientSettings, Events, ServerRequest, Tls};
 
 use crate::cli::Connect;
 use command::{Answered, Command, Line};
@@ -29,7 +29,7 @@ const MAX_REQUESTS: usize = 100;
 struct Terminal {
     show: Show,
     /// Unanswered requests of the server.
-    requests: RefCell<Vec<Request>>,
+    requests: RefCell<Vec<ServerRequest>>,
 }
 
 impl Terminal {
@@ -40,9 +40,9 @@ impl Terminal {
         }
     }
 
-    fn event(&self, event: Event) {
+    fn event(&self, event: ClientEvent) {
         self.print(&self.show.event(&event));
-        if let Event::Request(request) = event {
+        if let ClientEvent::Request(request) = event {
             let mut requests = self.requests.borrow_mut();
             if requests.len() >= MAX_REQUESTS {
                 requests.remove(0);
@@ -58,7 +58,7 @@ enum Next {
     Joined(bool),
     /// An answer that arrived after the end of the input.
     Answered,
-    Event(Option<Event>),
+    Event(Option<ClientEvent>),
     Line(Option<io::Result<String>>),
     Signal,
 }
@@ -73,7 +73,8 @@ pub(crate) fn connect(options: &Connect) -> Result<(), Box<dyn Error>> {
     }
     if let Some(file) = &options.ca {
         let pem = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
-        builder = builder.tls(Tls::with_root_pem(&pem)?);
+        let tls = Tls::with_root_pem(&pem)?;
+        builder = builder.settings(ClientSettings { tls, ..ClientSettings::default() });
     }
     let executor = LocalExecutor::new();
     smol::block_on(executor.run(async {
@@ -152,10 +153,10 @@ async fn converse<'a>(
             Next::Signal | Next::Event(None) => return Ok(()),
             Next::Event(Some(event)) => {
                 // Print the answers that arrived before this event first.
-                if !matches!(event, Event::State { .. }) {
+                if !matches!(event, ClientEvent::State { .. }) {
                     smol::future::yield_now().await;
                 }
-                is_open |= matches!(event, Event::State { state: State::Open, .. });
+                is_open |= matches!(event, ClientEvent::State { state: State::Open, .. });
                 let refused = refusal(&event);
                 terminal.event(event);
                 if let Some(why) = refused {
@@ -210,8 +211,8 @@ fn start<'a>(
 }
 
 /// Returns why no connection will be made, if the client has given up.
-fn refusal(event: &Event) -> Option<String> {
-    let Event::State { state: State::Closed, cause, detail } = event else { return None };
+fn refusal(event: &ClientEvent) -> Option<String> {
+    let ClientEvent::State { state: State::Closed, cause, detail } = event else { return None };
     let cause = cause.as_ref().map(ToString::to_string).unwrap_or_default();
     Some(match detail {
         Some(detail) => format!("the server refuses this client: {detail}"),

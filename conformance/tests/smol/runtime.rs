@@ -86,6 +86,6 @@ macro_rules! provider {
 }
 pub(crate) use provider;
 
-pub(crate) fn next_event(events: &mut Events) -> Option<Event> {
+pub(crate) fn next_event(events: &mut Events) -> Option<ClientEvent> {
     done(events.next_event())
 }

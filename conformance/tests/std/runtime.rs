@@ -68,7 +68,7 @@ macro_rules! post {
 pub(crate) use post;
 
 /// Waits for the answer to what was posted.
-pub(crate) fn answer<T>(call: Posted<T>) -> Result<T, CallError> {
+pub(crate) fn answer<T>(call: Call<T>) -> Result<T, CallError> {
     let Ok(result) = call.wait_timeout(DEADLINE) else { panic!("it takes too long") };
     result
 }
@@ -81,6 +81,6 @@ macro_rules! provider {
 }
 pub(crate) use provider;
 
-pub(crate) fn next_event(events: &mut Events) -> Option<Event> {
+pub(crate) fn next_event(events: &mut Events) -> Option<ClientEvent> {
     events.next_event_within(DEADLINE).expect("an event")
 }

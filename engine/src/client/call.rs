@@ -1,13 +1,14 @@
-//! Something that was asked for and is not there yet.
+//! A question to the server whose answer has not come yet.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::string::{String, ToString};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use super::shell::Shell;
+use crate::wait::{block_on, block_until};
 use switchboard_core::client::{Event, Failure, Settled};
 use switchboard_core::{NameError, Ticket};
 
@@ -68,10 +69,12 @@ where
     T::try_from(text).map_err(|error| CallError::Name { what, error })
 }
 
-/// A call under way: it has begun when this is made, and calls that were made one after the other go out in that order.
+/// A call under way. It has begun when this is made, and calls that were made one after the other
+/// are sent in that order.
 ///
-/// To wait is to await it. To drop it is to cancel it: what has not been sent yet is not, and of what has been sent the
-/// answer is ignored, and it is not sent again. [`detach`](Self::detach) lets it go on alone.
+/// Await it, or [`wait`](Self::wait), for the answer. To drop it is to cancel it: what has not been
+/// sent is not sent any more, and of what has been sent the answer is ignored.
+/// [`detach`](Self::detach) lets it go on alone.
 #[must_use = "a call that is dropped is cancelled"]
 pub struct Call<T> {
     state: State,
@@ -100,7 +103,24 @@ impl<T> Call<T> {
         Self { state, read }
     }
 
-    /// Lets it go on without anybody waiting for the answer.
+    /// Blocks this thread until there is an answer.
+    ///
+    /// # Errors
+    /// If the server refused, or could not be asked.
+    pub fn wait(self) -> Result<T, CallError> {
+        block_on(self)
+    }
+
+    /// Blocks this thread for at most `timeout`.
+    ///
+    /// # Errors
+    /// If there is no answer by then, gives back the call, to be waited for again or dropped.
+    pub fn wait_timeout(mut self, timeout: Duration) -> Result<Result<T, CallError>, Self> {
+        let deadline = Instant::now() + timeout;
+        block_until(Some(deadline), |cx| Pin::new(&mut self).poll(cx)).ok_or(self)
+    }
+
+    /// Lets it go on without its answer.
     pub fn detach(mut self) {
         if let State::Going(shell, ticket) = std::mem::replace(&mut self.state, State::Done) {
             shell.forget(ticket);

@@ -2,15 +2,20 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::poll_fn;
+use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::vec::Vec;
+use std::time::{Duration, Instant};
 
+use futures_core::Stream;
 use serde::Serialize;
 
 use super::call::CallError;
 use super::lag::{Lag, Lagged};
 use super::shell::Shell;
+use crate::wait::{Async, Blocking, block_until};
 use switchboard_core::client::{
     self, Cause, Delivery, Joined, Refused, ReplyError, RoomChange, State,
 };
@@ -21,7 +26,7 @@ use switchboard_core::{
 /// Something that happened.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Event {
+pub enum ClientEvent {
     /// The connection is in another state.
     State {
         /// In this one.
@@ -86,13 +91,13 @@ pub enum Event {
         why: Option<Refused>,
     },
     /// The server asks something.
-    Request(Request),
+    Request(ServerRequest),
     /// The application was too slow, and events were left out here.
     Lagged(Lagged),
 }
 
 /// The server's application asks. Dropped without an answer, it is answered with the error `unanswered`.
-pub struct Request {
+pub struct ServerRequest {
     /// What is asked for.
     pub method: Arc<str>,
     /// With this.
@@ -101,7 +106,7 @@ pub struct Request {
     shell: Arc<Shell>,
 }
 
-impl Request {
+impl ServerRequest {
     /// The server's id of it.
     pub fn id(&self) -> &str {
         self.id.as_deref().unwrap_or_default()
@@ -129,7 +134,7 @@ impl Request {
     }
 }
 
-impl Drop for Request {
+impl Drop for ServerRequest {
     fn drop(&mut self) {
         self.answer(Err(ReplyError {
             code: "unanswered".into(),
@@ -138,9 +143,9 @@ impl Drop for Request {
     }
 }
 
-impl fmt::Debug for Request {
+impl fmt::Debug for ServerRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request")
+        f.debug_struct("ServerRequest")
             .field("method", &self.method)
             .field("payload", &self.payload)
             .finish_non_exhaustive()
@@ -148,7 +153,7 @@ impl fmt::Debug for Request {
 }
 
 enum Entry {
-    Event(Event),
+    Event(ClientEvent),
     Request { id: MessageId, method: Arc<str>, payload: Payload },
 }
 
@@ -199,7 +204,7 @@ impl Queue {
     pub(super) fn state(&mut self, state: State, cause: Option<Cause>, detail: Option<Arc<str>>) {
         if self.deaf {
         } else if self.has_room(64) {
-            self.insert(64, Entry::Event(Event::State { state, cause, detail }));
+            self.insert(64, Entry::Event(ClientEvent::State { state, cause, detail }));
         } else {
             self.lag.get_or_insert_default().state(state, cause, detail);
         }
@@ -209,8 +214,8 @@ impl Queue {
         if self.deaf {
         } else if self.has_room(256) {
             let event = match change {
-                RoomChange::Joined(joined) => Event::Joined { room, joined },
-                RoomChange::Left(why) => Event::Left { room, why },
+                RoomChange::Joined(joined) => ClientEvent::Joined { room, joined },
+                RoomChange::Left(why) => ClientEvent::Left { room, why },
             };
             self.insert(256, Entry::Event(event));
         } else {
@@ -233,15 +238,15 @@ impl Queue {
             };
         if self.has_room(bytes) {
             let event = match delivery {
-                Delivery::Publication(publication) => Event::Message(publication),
-                Delivery::Direct(direct) => Event::Direct(direct),
-                Delivery::MemberJoined { room, user } => Event::MemberJoined { room, user },
-                Delivery::MemberLeft { room, user } => Event::MemberLeft { room, user },
+                Delivery::Publication(publication) => ClientEvent::Message(publication),
+                Delivery::Direct(direct) => ClientEvent::Direct(direct),
+                Delivery::MemberJoined { room, user } => ClientEvent::MemberJoined { room, user },
+                Delivery::MemberLeft { room, user } => ClientEvent::MemberLeft { room, user },
                 Delivery::Gap { room, since, position, dropped } => {
-                    Event::Gap { room, since, position, dropped }
+                    ClientEvent::Gap { room, since, position, dropped }
                 }
                 Delivery::Refresh { room, reason, position, payload } => {
-                    Event::Refresh { room, reason, position, payload }
+                    ClientEvent::Refresh { room, reason, position, payload }
                 }
             };
             return self.insert(bytes, Entry::Event(event));
@@ -294,34 +299,43 @@ impl Queue {
             return Some(entry);
         }
         let (lagged, state) = self.lag.take()?.end();
-        let state = state.map(|(state, cause, detail)| Event::State { state, cause, detail });
+        let state = state.map(|(state, cause, detail)| ClientEvent::State { state, cause, detail });
         if lagged == Lagged::default() {
             return state.map(Entry::Event);
         }
         if let Some(state) = state {
             self.insert(64, Entry::Event(state));
         }
-        Some(Entry::Event(Event::Lagged(lagged)))
+        Some(Entry::Event(ClientEvent::Lagged(lagged)))
     }
 }
 
-/// The events of a client. There is one of it for each client.
+/// The events of a client, in order. There is one of it for each client.
 ///
-/// It keeps so many events as [`Setup`](super::Setup) says for an application that takes them too slowly. The connection
-/// is still read and answered then; what there is no room for is left out, until the application has taken all
-/// that is kept, and then hears what it has missed ([`Event::Lagged`]). The last change of the state is never left
-/// out. A server's request that there is no room for is answered with the error `busy`. When this is dropped, events are
-/// not kept at all.
-pub struct Events(pub(super) Arc<Shell>);
+/// An application that takes them too slowly, or not at all, harms nobody else: the connection is
+/// still read, and heartbeats are answered. As many events are kept as
+/// [`ClientSettings`](super::ClientSettings) says. What comes then is left out until the
+/// application has taken all that is kept, and it is told what it has missed
+/// ([`ClientEvent::Lagged`]). The last change of the state is never left out. A server's request
+/// that finds no room is answered with the error `busy`. Drop this to keep no events at all.
+pub struct Events<K> {
+    shell: Arc<Shell>,
+    kind: PhantomData<fn() -> K>,
+}
 
-impl Events {
-    /// The next event; `None` when the client has ended and all have been taken.
-    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        self.0.with_events(|queue| match queue.pop() {
+impl<K> Events<K> {
+    pub(super) fn new(shell: Arc<Shell>) -> Self {
+        Self { shell, kind: PhantomData }
+    }
+
+    /// The next event; `None` if the client has ended and all events have been taken.
+    pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<ClientEvent>> {
+        self.shell.with_events(|queue| match queue.pop() {
             Some(Entry::Event(event)) => Poll::Ready(Some(event)),
             Some(Entry::Request { id, method, payload }) => {
-                let (id, shell) = (Some(id), self.0.clone());
-                Poll::Ready(Some(Event::Request(Request { method, payload, id, shell })))
+                let (id, shell) = (Some(id), self.shell.clone());
+                let request = ServerRequest { method, payload, id, shell };
+                Poll::Ready(Some(ClientEvent::Request(request)))
             }
             None if queue.over => Poll::Ready(None),
             None => {
@@ -332,16 +346,66 @@ impl Events {
     }
 }
 
-impl Drop for Events {
+impl Events<Async> {
+    /// The next event; `None` if the client has ended. Nothing is lost when the future is dropped.
+    pub async fn next_event(&mut self) -> Option<ClientEvent> {
+        poll_fn(|cx| self.poll_event(cx)).await
+    }
+}
+
+impl Stream for Events<Async> {
+    type Item = ClientEvent;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<ClientEvent>> {
+        self.poll_event(cx)
+    }
+}
+
+impl Events<Blocking> {
+    /// Waits for the next event; `None` if the client has ended.
+    pub fn next_event(&mut self) -> Option<ClientEvent> {
+        block_until(None, |cx| self.poll_event(cx)).flatten()
+    }
+
+    /// Waits for the next event, at most for `timeout`.
+    ///
+    /// # Errors
+    /// If there was no event in time.
+    pub fn next_event_within(&mut self, timeout: Duration) -> Result<Option<ClientEvent>, NoEvent> {
+        block_until(Some(Instant::now() + timeout), |cx| self.poll_event(cx)).ok_or(NoEvent)
+    }
+}
+
+impl Iterator for Events<Blocking> {
+    type Item = ClientEvent;
+
+    fn next(&mut self) -> Option<ClientEvent> {
+        self.next_event()
+    }
+}
+
+impl<K> Drop for Events<K> {
     fn drop(&mut self) {
-        for id in self.0.with_events(Queue::stop_listening) {
-            self.0.feed(client::Event::Reply { id, result: Err(Shell::busy()) });
+        for id in self.shell.with_events(Queue::stop_listening) {
+            self.shell.feed(client::Event::Reply { id, result: Err(Shell::busy()) });
         }
     }
 }
 
-impl fmt::Debug for Events {
+impl<K> fmt::Debug for Events<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Events")
     }
 }
+
+/// There was no event in time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NoEvent;
+
+impl fmt::Display for NoEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("there was no event in time")
+    }
+}
+
+impl std::error::Error for NoEvent {}

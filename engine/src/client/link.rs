@@ -83,16 +83,16 @@ impl Link {
     /// When TLS is needed and cannot be had.
     pub fn new(setup: &Setup, dial: &DialOrder) -> Result<Self, Over> {
         let address: &Address = &setup.address;
-        let stream =
-            Stream::new(address, &setup.tls).map_err(|error| Over::Failed(error.to_string()))?;
+        let stream = Stream::new(address, &setup.settings.tls)
+            .map_err(|error| Over::Failed(error.to_string()))?;
         let (upgrade, head) = Upgrade::ask(address, dial);
         // All writes go into memory at once, so that tungstenite's own buffer stays empty.
         let config = WebSocketConfig::default()
             .read_buffer_size(256)
             .write_buffer_size(0)
             .max_write_buffer_size(usize::MAX)
-            .max_message_size(Some(setup.max_message_bytes))
-            .max_frame_size(Some(setup.max_message_bytes));
+            .max_message_size(Some(setup.settings.max_message_bytes))
+            .max_frame_size(Some(setup.settings.max_message_bytes));
         Ok(Self {
             stream,
             stage: Stage::Upgrading(upgrade),

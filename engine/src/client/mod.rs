@@ -4,9 +4,11 @@
 //! A runtime brings a socket that does not block, time, and something that runs: see [`Shell`] and [`Link`].
 
 mod address;
+mod asynchronous;
+mod blocking;
 mod call;
-mod caller;
 mod events;
+mod handle;
 mod lag;
 mod link;
 mod room;
@@ -18,12 +20,12 @@ mod upgrade;
 
 pub use address::{Address, AddressError};
 pub use call::{Call, CallError};
-pub use caller::{Caller, Stopping};
-pub use events::{Event, Events, Request};
+pub use events::{ClientEvent, Events, NoEvent, ServerRequest};
+pub use handle::{Client, Stopping};
 pub use lag::{Lagged, MissedInRoom};
 pub use link::{Arrived, Link, Over};
-pub use room::{Accepted, History, Members, Room};
-pub use setup::Setup;
+pub use room::{Accepted, Members, Room, RoomHistory};
+pub use setup::{BuildClient, ClientSettings, Setup, StartError};
 pub use shell::{DialOrder, Orders, Outside, Shell};
 pub use stream::Stream;
 pub use tls::{Tls, TlsError};

@@ -1,41 +1,43 @@
 //! One room, from the client's side.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::time::Duration;
-use std::vec::Vec;
 
-use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-
-use super::call::{Call, CallError, name};
-use super::caller::Caller;
 use switchboard_core::client::{Event, Joined, Question, Settled};
 use switchboard_core::{
     ConflationKey, Json, Kind, Payload, Position, Publication, RoomName, Ticket, UserName,
 };
 
+use super::call::{Call, CallError, name};
+use super::handle::Caller;
+
 /// A room. Cheap to clone; it keeps the client going, as every handle does.
-#[derive(Clone)]
-pub struct Room {
+///
+/// A call fails if the server refuses, if the client is stopped or closed for good, or if too many
+/// messages wait already; questions and requests fail, too, if there is no answer in time.
+pub struct Room<K> {
     caller: Caller,
     name: RoomName,
+    kind: PhantomData<fn() -> K>,
 }
 
 /// The server took a message, or answered a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Accepted {
-    /// Its place in its room, if it was published.
+    /// The message's place in its room, if it was published.
     pub event_id: Option<Position>,
     /// The answer of the server's handler.
     pub payload: Option<Payload>,
 }
 
 impl Accepted {
-    /// The handler's answer. Where it said nothing, that of `()`, which is `null`.
+    /// Reads the handler's answer. A handler that answered nothing has answered `()`.
     ///
     /// # Errors
-    /// When it does not fit.
+    /// If it is of another type.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         match &self.payload {
             Some(payload) => payload.read(),
@@ -44,48 +46,42 @@ impl Accepted {
     }
 }
 
-/// Who is in a room.
+/// The members of a room.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Members {
-    /// Names, not always all.
+    /// Their names; of a large room not all.
     pub users: Vec<UserName>,
-    /// How many users there are.
+    /// The number of users in the room.
     pub total: u64,
 }
 
-/// What a room keeps.
+/// Publications that a room keeps.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct History {
+pub struct RoomHistory {
     /// Oldest first.
     pub events: Vec<Publication>,
     /// The room's position.
     pub position: Position,
-    /// Whether there are newer ones than these.
+    /// Whether there are newer ones.
     pub more: bool,
 }
 
-impl Room {
+impl<K> Room<K> {
     pub(super) fn new(caller: Caller, name: RoomName) -> Self {
-        Self { caller, name }
+        Self { caller, name, kind: PhantomData }
     }
 
-    /// Its name.
+    /// The room's name.
     pub fn name(&self) -> &RoomName {
         &self.name
     }
 
-    /// Enters, and enters again after each reconnect, with all that was missed. A client that has no connection yet enters
-    /// when it has one.
-    pub fn join(&self) -> Call<Joined> {
-        self.begin_join(None)
+    /// The position of the last publication that was received in the room.
+    pub fn position(&self) -> Option<Position> {
+        self.caller.position(&self.name)
     }
 
-    /// The same, with what was published after this position.
-    pub fn join_since(&self, since: Position) -> Call<Joined> {
-        self.begin_join(Some(since))
-    }
-
-    fn begin_join(&self, since: Option<Position>) -> Call<Joined> {
+    pub(super) fn begin_join(&self, since: Option<Position>) -> Call<Joined> {
         let room = self.name.clone();
         let event = move |ticket: Ticket| Event::Join { ticket, room, since };
         Call::begin(self.caller.shell(), Ok(event), |settled| {
@@ -93,29 +89,13 @@ impl Room {
         })
     }
 
-    /// Leaves.
-    pub fn leave(&self) -> Call<()> {
+    pub(super) fn begin_leave(&self) -> Call<()> {
         let room = self.name.clone();
         let event = move |ticket: Ticket| Event::Leave { ticket, room };
         Call::begin(self.caller.shell(), Ok(event), |_| Some(()))
     }
 
-    /// Publishes. The message is sent again until there is an answer, and is published once.
-    pub fn send(&self, kind: &str, payload: &impl Serialize) -> Call<Accepted> {
-        self.begin_send(kind, None, json(payload))
-    }
-
-    /// The same, for rooms that conflate: the message replaces one with the same key that a slow member has not got yet.
-    pub fn send_with_key(&self, kind: &str, key: &str, payload: &impl Serialize) -> Call<Accepted> {
-        self.begin_send(kind, Some(key), json(payload))
-    }
-
-    /// Publishes bytes.
-    pub fn send_binary(&self, kind: &str, payload: impl Into<Bytes>) -> Call<Accepted> {
-        self.begin_send(kind, None, Ok(Payload::Binary(payload.into())))
-    }
-
-    fn begin_send(
+    pub(super) fn begin_send(
         &self,
         kind: &str,
         key: Option<&str>,
@@ -130,23 +110,16 @@ impl Room {
         Call::begin(self.caller.shell(), event, accepted)
     }
 
-    /// Asks the server's handler for this type of message about this room. It is sent once at most.
-    pub fn request(&self, kind: &str, payload: &impl Serialize) -> Call<Accepted> {
-        self.caller.begin_request(Some(self.name.clone()), kind, json(payload), None)
-    }
-
-    /// The same with a time-out of its own.
-    pub fn request_within(
+    pub(super) fn begin_request(
         &self,
-        timeout: Duration,
         kind: &str,
         payload: &impl Serialize,
+        timeout: Option<Duration>,
     ) -> Call<Accepted> {
-        self.caller.begin_request(Some(self.name.clone()), kind, json(payload), Some(timeout))
+        self.caller.request(Some(self.name.clone()), kind, json(payload), timeout)
     }
 
-    /// Who is in it.
-    pub fn members(&self) -> Call<Members> {
+    pub(super) fn ask_members(&self) -> Call<Members> {
         let question = Question::Members { room: self.name.clone() };
         self.ask(question, |settled| {
             if let Settled::Members { members: users, total } = settled {
@@ -157,12 +130,15 @@ impl Room {
         })
     }
 
-    /// What was published after a position, or the last of what was.
-    pub fn history(&self, since: Option<Position>, limit: Option<u32>) -> Call<History> {
+    pub(super) fn ask_history(
+        &self,
+        since: Option<Position>,
+        limit: Option<u32>,
+    ) -> Call<RoomHistory> {
         let question = Question::History { room: self.name.clone(), since, limit };
         self.ask(question, |settled| {
             if let Settled::History { events, position, more } = settled {
-                Some(History { events, position, more })
+                Some(RoomHistory { events, position, more })
             } else {
                 None
             }
@@ -173,14 +149,15 @@ impl Room {
         let event = move |ticket: Ticket| Event::Ask { ticket, question, timeout: None };
         Call::begin(self.caller.shell(), Ok(event), read)
     }
+}
 
-    /// What has been seen of it.
-    pub fn position(&self) -> Option<Position> {
-        self.caller.position(&self.name)
+impl<K> Clone for Room<K> {
+    fn clone(&self) -> Self {
+        Self { caller: self.caller.clone(), name: self.name.clone(), kind: PhantomData }
     }
 }
 
-impl fmt::Debug for Room {
+impl<K> fmt::Debug for Room<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Room").field(&self.name).finish()
     }

@@ -1,97 +1,107 @@
-//! The settings of a client, and how they are put into a builder.
+//! The settings of a client.
 
-use std::string::String;
+use std::fmt;
 
-use super::address::Address;
-use super::tls::Tls;
 use switchboard_core::client::{Config, Token};
 
-/// What every runtime's builder sets.
+use super::address::{Address, AddressError};
+use super::tls::Tls;
+
+/// How patient a client is, how much it keeps, and whom it trusts. Start from the defaults.
+///
+/// ```
+/// use switchboard_engine::client::ClientSettings;
+///
+/// let settings = ClientSettings { max_events: 100, ..ClientSettings::default() };
+/// ```
 #[derive(Clone, Debug)]
-pub struct Setup {
-    /// Where the server is.
-    pub address: Address,
-    /// The machine's.
+pub struct ClientSettings {
+    /// How patient the client is, and how much it keeps.
     pub config: Config,
-    /// The name, for servers that ask for no token.
-    pub user: Option<String>,
-    /// The token, where it is always the same.
-    pub token: Option<Token>,
-    /// Whom to trust.
+    /// Whom to trust on `wss` connections. Default: Mozilla's list of authorities.
     pub tls: Tls,
-    /// How many events are kept for the application.
+    /// How many events are kept for an application that takes them too slowly. What comes then is
+    /// left out, and the application is told ([`ClientEvent::Lagged`](super::ClientEvent::Lagged)).
+    /// Default 1,024.
     pub max_events: usize,
-    /// How many bytes of payload those may have.
+    /// How many bytes of payload those events may have. Default 8 MiB.
     pub max_event_bytes: usize,
-    /// How large a message of the server may be.
+    /// How large a message of the server may be; a larger one ends the connection. Default 16 MiB.
     pub max_message_bytes: usize,
 }
 
-impl Setup {
-    /// The defaults.
-    pub fn new(address: Address) -> Self {
+impl Default for ClientSettings {
+    fn default() -> Self {
         Self {
-            address,
             config: Config::default(),
-            user: None,
-            token: None,
             tls: Tls::default(),
             max_events: 1_024,
             max_event_bytes: 8 * 1024 * 1024,
             max_message_bytes: 16 * 1024 * 1024,
         }
     }
+}
 
-    /// More messages than this do not wait for a socket: all that can be without an answer, and some to spare.
+/// What a runtime's builder fills in.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Where the server is.
+    pub address: Address,
+    /// The name, for servers that ask for no token.
+    pub user: Option<String>,
+    /// The token, if it is always the same.
+    pub token: Option<Token>,
+    /// Everything else.
+    pub settings: ClientSettings,
+}
+
+/// The builder of a runtime's clients.
+pub trait BuildClient {
+    /// Begins with the defaults, for a client of this address.
+    fn new(setup: Setup) -> Self;
+}
+
+impl Setup {
+    /// The defaults for a client of this address.
+    ///
+    /// # Errors
+    /// If it is not the address of a WebSocket server, or a `wss` one without the feature `tls`.
+    pub fn new(address: &str) -> Result<Self, StartError> {
+        let address = Address::parse(address).map_err(StartError::Address)?;
+        if address.is_secure() && !cfg!(feature = "tls") {
+            return Err(StartError::NoTls);
+        }
+        Ok(Self { address, user: None, token: None, settings: ClientSettings::default() })
+    }
+
+    /// More messages than this do not wait for a socket: all that can be without an answer, and
+    /// some to spare.
     pub(super) fn max_waiting(&self) -> usize {
-        let Config { max_in_flight, max_rooms, .. } = self.config;
+        let Config { max_in_flight, max_rooms, .. } = self.settings.config;
         max_in_flight.saturating_add(max_rooms.saturating_mul(2)).saturating_add(1_000)
     }
 }
 
-/// The part of a client's builder that is the same everywhere. The builder has a field `setup`.
-#[macro_export]
-#[doc(hidden)]
-macro_rules! client_settings {
-    () => {
-        /// How patient the client is, and how much it keeps.
-        pub fn config(mut self, config: ::switchboard_core::client::Config) -> Self {
-            let ask_token = self.setup.config.ask_token;
-            self.setup.config = ::switchboard_core::client::Config { ask_token, ..config };
-            self
-        }
-
-        /// The name, for servers that ask for no token.
-        pub fn user(mut self, name: &str) -> Self {
-            self.setup.user = Some(name.into());
-            self
-        }
-
-        /// The token, the same for each connection. When the server refuses it, the client is closed for good.
-        pub fn token(mut self, token: &str) -> Self {
-            self.setup.token = Some(::switchboard_core::client::Token::new(token));
-            self
-        }
-
-        /// Whom to trust on `wss` connections. Mozilla's list of authorities unless set.
-        pub fn tls(mut self, tls: $crate::client::Tls) -> Self {
-            self.setup.tls = tls;
-            self
-        }
-
-        /// How many events are kept for an application that does not take them, and how many bytes of payload those may
-        /// have; what is over that is left out, and the application told
-        /// ([`Event::Lagged`]($crate::client::Event::Lagged)). 1,024 events and 8 MiB unless set.
-        pub fn events_kept(mut self, events: usize, bytes: usize) -> Self {
-            self.setup.max_events = events.max(1);
-            self.setup.max_event_bytes = bytes;
-            self
-        }
-
-        /// How large a message of the server may be; one that is larger ends the connection. 16 MiB unless set.
-        pub fn max_message_bytes(mut self, bytes: usize) -> Self {
-            self.setup.max_message_bytes = bytes;
-            self
-        }
-    };
+/// Why a client cannot start.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The address is invalid.
+    Address(AddressError),
+    /// The address is a `wss` one, and the feature `tls` was not built in.
+    NoTls,
+    /// The operating system refuses what a client needs; it says why.
+    System(String),
 }
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(error) => error.fmt(f),
+            Self::NoTls => write!(f, "wss addresses need the feature `tls`"),
+            Self::System(why) => write!(f, "the system refuses what a client needs: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}

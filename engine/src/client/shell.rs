@@ -1,20 +1,18 @@
 //! The machine behind a lock, between those who call, the one who listens, and what drives the socket.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
-use std::format;
 use std::mem;
-use std::string::{String, ToString};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::vec::Vec;
 
 use super::events::{Events, Queue};
 use super::link::{Arrived, Over};
 use super::setup::Setup;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use crate::slots::Slots;
 use switchboard_core::client::{
-    Action, Client as Machine, Event, Failure, Outbound, ReplyError, Session, Settled, Token,
+    Action, Client as Machine, Event, Failure, Outbound, ReplyError, Session, Settled,
+    State as ConnectionState, Token,
 };
 use switchboard_core::{Position, Ticket, Timestamp};
 
@@ -57,15 +55,11 @@ pub struct Orders {
     pub last: bool,
 }
 
-pub(super) enum Slot {
-    Waiting(Option<Waker>),
-    Done(Result<Settled, Failure>),
-}
-
-struct Inner {
+/// What is behind the lock.
+struct State {
     machine: Machine,
     tickets: u64,
-    calls: BTreeMap<Ticket, Slot>,
+    calls: Slots<Result<Settled, Failure>>,
     events: Queue,
     orders: Orders,
     detail: Option<Arc<str>>,
@@ -78,7 +72,7 @@ struct Inner {
 
 /// A client: what calls, events and the socket have in common.
 pub struct Shell {
-    inner: Mutex<Inner>,
+    state: Mutex<State>,
     outside: Arc<dyn Outside>,
     setup: Arc<Setup>,
 }
@@ -86,17 +80,22 @@ pub struct Shell {
 impl Shell {
     /// A client that has not started, and its events. Of the randomness, some goes into the ids of messages, which must be
     /// unlike those of all others, and some decides the waits.
-    pub fn new(setup: Arc<Setup>, random: u64, outside: Arc<dyn Outside>) -> (Arc<Self>, Events) {
+    pub fn new<K>(
+        setup: Arc<Setup>,
+        random: u64,
+        outside: Arc<dyn Outside>,
+    ) -> (Arc<Self>, Events<K>) {
         let prefix = format!("{random:016x}");
         #[expect(clippy::cast_possible_truncation, reason = "any 32 bits will do")]
         let seed = (random ^ (random >> 32)) as u32;
         #[expect(clippy::expect_used, reason = "16 digits")]
-        let machine = Machine::new(setup.config.clone(), &prefix, seed).expect("a good prefix");
-        let inner = Inner {
+        let machine =
+            Machine::new(setup.settings.config.clone(), &prefix, seed).expect("a good prefix");
+        let state = State {
             machine,
             tickets: 0,
-            calls: BTreeMap::new(),
-            events: Queue::new(setup.max_events, setup.max_event_bytes),
+            calls: Slots::default(),
+            events: Queue::new(setup.settings.max_events, setup.settings.max_event_bytes),
             orders: Orders::default(),
             detail: None,
             closing: false,
@@ -104,8 +103,8 @@ impl Shell {
             last: false,
             over: false,
         };
-        let shell = Arc::new(Self { inner: Mutex::new(inner), outside, setup });
-        (shell.clone(), Events(shell))
+        let shell = Arc::new(Self { state: Mutex::new(state), outside, setup });
+        (shell.clone(), Events::new(shell))
     }
 
     /// How it was set up.
@@ -113,18 +112,18 @@ impl Shell {
         &self.setup
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing that panics runs under it.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn perform(&self, event: Event, before: impl FnOnce(&mut Inner)) {
+    fn perform(&self, event: Event, before: impl FnOnce(&mut State)) {
         let now = self.outside.now();
         let mut wakers = Vec::new();
-        let mut inner = self.lock();
-        before(&mut inner);
-        inner.perform(now, event, &self.setup, &mut wakers);
-        drop(inner);
+        let mut state = self.lock();
+        before(&mut state);
+        state.perform(now, event, &self.setup, &mut wakers);
+        drop(state);
         wakers.into_iter().for_each(Waker::wake);
     }
 
@@ -143,15 +142,15 @@ impl Shell {
     pub(super) fn call(&self, event: impl FnOnce(Ticket) -> Event) -> Option<Ticket> {
         let now = self.outside.now();
         let mut wakers = Vec::new();
-        let mut inner = self.lock();
-        if inner.over {
+        let mut state = self.lock();
+        if state.over {
             return None;
         }
-        inner.tickets += 1;
-        let ticket = Ticket(inner.tickets);
-        inner.calls.insert(ticket, Slot::Waiting(None));
-        inner.perform(now, event(ticket), &self.setup, &mut wakers);
-        drop(inner);
+        state.tickets += 1;
+        let ticket = Ticket(state.tickets);
+        state.calls.open(ticket);
+        state.perform(now, event(ticket), &self.setup, &mut wakers);
+        drop(state);
         wakers.into_iter().for_each(Waker::wake);
         self.outside.ring();
         Some(ticket)
@@ -162,30 +161,19 @@ impl Shell {
         ticket: Ticket,
         cx: &Context<'_>,
     ) -> Poll<Result<Settled, Failure>> {
-        let mut inner = self.lock();
-        match inner.calls.get_mut(&ticket) {
-            Some(Slot::Waiting(waker)) => {
-                *waker = Some(cx.waker().clone());
-                return Poll::Pending;
-            }
-            Some(Slot::Done(_)) => {}
-            None => return Poll::Ready(Err(Failure::Stopped)),
-        }
-        match inner.calls.remove(&ticket) {
-            Some(Slot::Done(result)) => Poll::Ready(result),
-            Some(Slot::Waiting(_)) | None => Poll::Ready(Err(Failure::Stopped)),
-        }
+        let polled = self.lock().calls.poll(ticket, cx);
+        polled.map(|result| result.unwrap_or(Err(Failure::Stopped)))
     }
 
     /// Nobody waits for this any more, but it goes on.
     pub(super) fn forget(&self, ticket: Ticket) {
-        self.lock().calls.remove(&ticket);
+        self.lock().calls.close(ticket);
     }
 
     /// Nobody wants this any more.
     pub(super) fn cancel(&self, ticket: Ticket) {
-        let slot = self.lock().calls.remove(&ticket);
-        if let Some(Slot::Waiting(_)) = slot {
+        let is_waiting = self.lock().calls.close(ticket);
+        if is_waiting {
             self.feed(Event::Cancel { ticket });
         }
     }
@@ -195,13 +183,12 @@ impl Shell {
     }
 
     /// The state, with the time that is left now.
-    pub(super) fn state(&self) -> switchboard_core::client::State {
-        use switchboard_core::client::State;
+    pub(super) fn state(&self) -> ConnectionState {
         let now = self.outside.now();
-        let inner = self.lock();
-        match (inner.machine.state(), inner.machine.next_deadline()) {
-            (State::Waiting { retry_in }, Some(due)) => {
-                State::Waiting { retry_in: retry_in.min(due - now) }
+        let state = self.lock();
+        match (state.machine.state(), state.machine.next_deadline()) {
+            (ConnectionState::Waiting { retry_in }, Some(due)) => {
+                ConnectionState::Waiting { retry_in: retry_in.min(due - now) }
             }
             (state, _) => state,
         }
@@ -213,26 +200,26 @@ impl Shell {
 
     /// Whether the socket has been closed since the client was stopped.
     pub(super) fn poll_closed(&self, cx: &Context<'_>) -> Poll<()> {
-        let mut inner = self.lock();
-        if inner.over || !inner.closing {
+        let mut state = self.lock();
+        if state.over || !state.closing {
             return Poll::Ready(());
         }
-        inner.stopping.push(cx.waker().clone());
+        state.stopping.push(cx.waker().clone());
         Poll::Pending
     }
 
     /// Nobody has a handle any more.
     pub(super) fn leave(&self) {
-        self.perform(Event::Stop, |inner| inner.last = true);
+        self.perform(Event::Stop, |state| state.last = true);
         self.outside.ring();
     }
 
     /// What is to be done. Each thing is said once.
     pub fn orders(&self) -> Orders {
-        let mut inner = self.lock();
-        let mut orders = mem::take(&mut inner.orders);
-        orders.deadline = inner.machine.next_deadline();
-        orders.last = inner.last;
+        let mut state = self.lock();
+        let mut orders = mem::take(&mut state.orders);
+        orders.deadline = state.machine.next_deadline();
+        orders.last = state.last;
         orders
     }
 
@@ -272,18 +259,18 @@ impl Shell {
         if self.lock().orders.drop.is_some() {
             return;
         }
-        self.perform(event, |inner| {
-            inner.orders.outbound.clear();
-            inner.detail = detail.map(|why| Arc::from(&*why));
+        self.perform(event, |state| {
+            state.orders.outbound.clear();
+            state.detail = detail.map(|why| Arc::from(&*why));
         });
     }
 
     /// The socket that was to be dropped with a code is closed.
     pub fn closed(&self) {
         let wakers = {
-            let mut inner = self.lock();
-            inner.closing = false;
-            mem::take(&mut inner.stopping)
+            let mut state = self.lock();
+            state.closing = false;
+            mem::take(&mut state.stopping)
         };
         wakers.into_iter().for_each(Waker::wake);
     }
@@ -297,18 +284,18 @@ impl Shell {
     pub fn ended(&self) {
         let mut wakers = Vec::new();
         let now = self.outside.now();
-        let mut inner = self.lock();
-        inner.perform(now, Event::Stop, &self.setup, &mut wakers);
-        inner.over = true;
-        inner.events.over = true;
-        inner.events.wake(&mut wakers);
-        wakers.extend(mem::take(&mut inner.stopping));
-        drop(inner);
+        let mut state = self.lock();
+        state.perform(now, Event::Stop, &self.setup, &mut wakers);
+        state.over = true;
+        state.events.over = true;
+        state.events.wake(&mut wakers);
+        wakers.extend(mem::take(&mut state.stopping));
+        drop(state);
         wakers.into_iter().for_each(Waker::wake);
     }
 }
 
-impl Inner {
+impl State {
     fn perform(&mut self, now: Timestamp, event: Event, setup: &Setup, wakers: &mut Vec<Waker>) {
         let mut unanswered = Vec::new();
         for action in self.machine.handle(now, event) {
@@ -339,11 +326,7 @@ impl Inner {
                     self.events.wake(wakers);
                 }
                 Action::Settled { ticket, result } => {
-                    if let Some(slot) = self.calls.get_mut(&ticket)
-                        && let Slot::Waiting(waker) = mem::replace(slot, Slot::Done(result))
-                    {
-                        wakers.extend(waker);
-                    }
+                    wakers.extend(self.calls.answer(ticket, result));
                 }
                 Action::AskToken => self.orders.ask_token = true,
                 Action::Dial { token, session } => {

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use switchboard_core::client::{CloseFrame, Outbound};
-use switchboard_engine::client::{Address, Arrived, DialOrder, Link, Over, Setup};
+use switchboard_engine::client::{Arrived, DialOrder, Link, Over, Setup};
 use tungstenite::handshake::derive_accept_key;
 
 use crate::socket::{Socket, Turn};
@@ -11,7 +11,7 @@ use crate::socket::{Socket, Turn};
 const DIAL: DialOrder = DialOrder { token: None, user: None, session: None, last_event_id: None };
 
 fn setup(address: &str) -> Setup {
-    Setup::new(Address::parse(address).expect("an address"))
+    Setup::new(address).expect("an address")
 }
 
 fn link(address: &str) -> Link {
@@ -140,7 +140,7 @@ fn a_close_without_a_code_is_not_for_good_and_nonsense_is_named() {
 #[test]
 fn a_server_that_does_not_read_is_given_up() {
     let setup = setup("ws://localhost/ws");
-    let most = setup.config.max_in_flight + 2 * setup.config.max_rooms + 1_000;
+    let most = setup.settings.config.max_in_flight + 2 * setup.settings.config.max_rooms + 1_000;
     let (mut link, mut socket) = open();
     socket.writes.push_back(Turn::Fails(ErrorKind::WouldBlock));
     link.send((0..most).map(|_| Outbound::Text("x".into())));
@@ -246,7 +246,7 @@ mod secure {
     #[test]
     fn what_waits_for_the_handshake_is_bounded() {
         let setup = setup("wss://localhost/ws");
-        let mut stream = Stream::new(&setup.address, &setup.tls).expect("TLS is there");
+        let mut stream = Stream::new(&setup.address, &setup.settings.tls).expect("TLS is there");
         let mut socket = Socket::default();
         let mut taken = 0;
         for _ in 0..1_000 {

@@ -6,8 +6,9 @@ use std::task::{Context, Poll, Waker};
 
 use switchboard_core::Timestamp;
 use switchboard_core::client::{Outbound, ServerMessage, State};
+use switchboard_engine::Async;
 use switchboard_engine::client::{
-    Address, Arrived, Caller, Event, Events, Orders, Outside, Over, Request, Setup, Shell,
+    Arrived, Client, ClientEvent, Events, Orders, Outside, Over, ServerRequest, Setup, Shell,
 };
 
 /// Time stands still.
@@ -26,24 +27,24 @@ impl Outside for Still {
     }
 }
 
-struct Client {
+struct Connected {
     shell: Arc<Shell>,
-    events: Events,
-    caller: Caller,
+    events: Events<Async>,
+    client: Client<Async, ()>,
 }
 
 /// A client that is connected and keeps so many events.
-fn connected(max_events: usize) -> Client {
-    let mut setup = Setup::new(Address::parse("ws://localhost/ws").expect("an address"));
-    setup.max_events = max_events;
+fn connected(max_events: usize) -> Connected {
+    let mut setup = Setup::new("ws://localhost/ws").expect("an address");
+    setup.settings.max_events = max_events;
     let (shell, events) = Shell::new(Arc::new(setup), 1, Arc::new(Still::default()));
-    let caller = Caller::new(shell.clone());
-    caller.connect();
+    let client = Client::new(shell.clone());
+    client.connect();
     assert!(shell.orders().dial.is_some());
     shell.arrived(Arrived::Opened);
     hear(&shell, r#"{"type":"connected","session":"5be0cd19137e2179"}"#);
-    assert_eq!(caller.state(), State::Open);
-    Client { shell, events, caller }
+    assert_eq!(client.state(), State::Open);
+    Connected { shell, events, client }
 }
 
 fn hear(shell: &Shell, text: &str) {
@@ -54,11 +55,11 @@ fn joined(shell: &Shell, room: &str) {
     hear(shell, &format!(r#"{{"type":"joined","room":"{room}","position":"00c9f1b2a4d07e35:1"}}"#));
 }
 
-fn next(events: &mut Events) -> Poll<Option<Event>> {
-    events.poll_next(&mut Context::from_waker(Waker::noop()))
+fn next(events: &mut Events<Async>) -> Poll<Option<ClientEvent>> {
+    events.poll_event(&mut Context::from_waker(Waker::noop()))
 }
 
-fn take(events: &mut Events) -> Vec<Event> {
+fn take(events: &mut Events<Async>) -> Vec<ClientEvent> {
     std::iter::from_fn(|| match next(events) {
         Poll::Ready(event) => event,
         Poll::Pending => None,
@@ -101,12 +102,12 @@ fn requests_that_nobody_takes_any_more_are_answered_busy() {
     joined(&client.shell, "lobby");
     hear(&client.shell, r#"{"type":"direct","from":"bob","timestamp":1,"payload":1}"#);
     client.shell.over(Over::Failed("cut".into()));
-    assert!(matches!(client.caller.state(), State::Waiting { .. }));
+    assert!(matches!(client.client.state(), State::Waiting { .. }));
 }
 
-fn request(events: &mut Events) -> Request {
+fn request(events: &mut Events<Async>) -> ServerRequest {
     let mut all = take(events);
-    let Some(Event::Request(request)) = all.pop() else { panic!("{all:?}") };
+    let Some(ClientEvent::Request(request)) = all.pop() else { panic!("{all:?}") };
     request
 }
 
@@ -123,7 +124,7 @@ fn a_request_is_answered_once_whatever_becomes_of_it() {
         hear(&client.shell, REQUEST);
         let request = request(&mut client.events);
         assert_eq!((request.id(), &*request.method), ("s1", "confirm"));
-        assert!(format!("{request:?}").starts_with("Request { method: \"confirm\""));
+        assert!(format!("{request:?}").starts_with("ServerRequest { method: \"confirm\""));
         match answer {
             0 => request.reply(&7).expect("a number is JSON"),
             1 => request.refuse("no", "not now"),
@@ -163,11 +164,11 @@ fn a_slow_application_hears_what_it_missed_and_how_things_stand() {
 
     let all = take(&mut client.events);
     let [
-        Event::Joined { .. },
-        Event::MemberJoined { .. },
-        Event::MemberLeft { .. },
-        Event::Lagged(lagged),
-        Event::State { state: State::Waiting { .. }, detail, .. },
+        ClientEvent::Joined { .. },
+        ClientEvent::MemberJoined { .. },
+        ClientEvent::MemberLeft { .. },
+        ClientEvent::Lagged(lagged),
+        ClientEvent::State { state: State::Waiting { .. }, detail, .. },
     ] = &all[..]
     else {
         panic!("{all:?}")
@@ -178,10 +179,10 @@ fn a_slow_application_hears_what_it_missed_and_how_things_stand() {
     assert!(hall.refreshed && hall.dropped == 0 && &*hall.room == "hall");
     assert_eq!((lobby.since.offset, lobby.position.offset, lobby.dropped), (1, 5, 4));
     // All has been told, and new events are kept again.
-    client.caller.connect();
+    client.client.connect();
     assert!(matches!(
         &take(&mut client.events)[..],
-        [Event::State { state: State::Connecting, .. }]
+        [ClientEvent::State { state: State::Connecting, .. }]
     ));
     assert_eq!(format!("{:?}", client.events), "Events");
 }
@@ -190,8 +191,10 @@ fn a_slow_application_hears_what_it_missed_and_how_things_stand() {
 fn only_a_state_that_was_left_out_is_told_by_itself() {
     let mut client = connected(1);
     let all = take(&mut client.events);
-    let [Event::State { state: State::Connecting, .. }, Event::State { state: State::Open, .. }] =
-        &all[..]
+    let [
+        ClientEvent::State { state: State::Connecting, .. },
+        ClientEvent::State { state: State::Open, .. },
+    ] = &all[..]
     else {
         panic!("{all:?}")
     };
@@ -201,7 +204,7 @@ fn only_a_state_that_was_left_out_is_told_by_itself() {
 fn what_comes_while_the_socket_is_to_be_closed_is_not_heard() {
     let mut client = connected(10);
     take(&mut client.events);
-    let _stopping = client.caller.stop();
+    let _stopping = client.client.stop();
     hear(&client.shell, REQUEST);
     client.shell.over(Over::Failed("cut".into()));
     let orders = client.shell.orders();
@@ -209,7 +212,7 @@ fn what_comes_while_the_socket_is_to_be_closed_is_not_heard() {
     assert!(texts(orders).is_empty());
     client.shell.closed();
     let all = take(&mut client.events);
-    assert!(matches!(&all[..], [Event::State { state: State::Idle, .. }]), "{all:?}");
+    assert!(matches!(&all[..], [ClientEvent::State { state: State::Idle, .. }]), "{all:?}");
     client.shell.ended();
     assert!(matches!(next(&mut client.events), Poll::Ready(None)));
     assert!(format!("{:?}", client.shell).contains("ws://localhost/ws"));

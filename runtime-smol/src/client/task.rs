@@ -23,18 +23,18 @@ pub(super) type TokenProvider = Box<dyn Fn() -> BoxFuture<Result<String, String>
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Time, and what wakes the task.
-pub(super) struct Surroundings {
+pub(super) struct Environment {
     clock: Clock,
     bell: Bell,
 }
 
-impl Default for Surroundings {
+impl Default for Environment {
     fn default() -> Self {
         Self { clock: Clock::start(), bell: Bell::default() }
     }
 }
 
-impl Outside for Surroundings {
+impl Outside for Environment {
     fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -46,7 +46,7 @@ impl Outside for Surroundings {
 
 pub(super) struct Source {
     pub(super) shell: Arc<Shell>,
-    pub(super) surroundings: Arc<Surroundings>,
+    pub(super) environment: Arc<Environment>,
     pub(super) tokens: Option<TokenProvider>,
 }
 
@@ -97,8 +97,8 @@ pub(super) async fn run(source: Source) {
         if orders.last && task.connection.is_none() && task.dial.is_none() {
             return;
         }
-        task.set_alarm(orders.deadline, &source.surroundings.clock);
-        let mut rung = pin!(source.surroundings.bell.heard());
+        task.set_alarm(orders.deadline, &source.environment.clock);
+        let mut rung = pin!(source.environment.bell.heard());
         poll_fn(|cx| {
             let rung = rung.as_mut().poll(cx).is_ready();
             if task.poll(cx, &source.shell) || rung { Poll::Ready(()) } else { Poll::Pending }
@@ -218,7 +218,7 @@ async fn dial(shell: Arc<Shell>, order: DialOrder) -> Result<Connection, Over> {
     let resolved = smol::net::resolve((address.host().to_owned(), address.port())).await;
     let resolved = resolved.map_err(|error| failed(format!("cannot find {address}"), error))?;
     let count = u32::try_from(resolved.len().max(1)).unwrap_or(u32::MAX);
-    let share = setup.config.connect_timeout / count;
+    let share = setup.settings.config.connect_timeout / count;
     let mut last = Over::Failed(format!("{address} has no address"));
     for resolved in resolved {
         let too_long = async {

@@ -1,105 +1,97 @@
 //! How a client is put together.
 
+use std::fmt;
+use std::io;
 use std::sync::Arc;
-use std::{fmt, io};
 
-use switchboard_engine::client::{Address, AddressError, Caller, Event, Setup, Shell};
+use switchboard_core::client::Token;
+use switchboard_engine::client::{
+    BuildClient, ClientEvent, ClientSettings, Setup, Shell, StartError,
+};
 use switchboard_engine::seed;
 
-use super::Client;
-use super::events::Events;
-use super::thread::{Source, Surroundings, TokenProvider, run};
+use super::thread::{Environment, Source, TokenProvider, run};
+use super::{Client, Events};
 
-/// Settings of a client that has not started. See [`Client::builder`].
+/// A client that has not started. See [`Client::builder`].
 pub struct ClientBuilder {
     setup: Setup,
     tokens: Option<TokenProvider>,
 }
 
-/// Why a client cannot start.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The address is no good.
-    Address(AddressError),
-    /// The address is a `wss` one, and the feature `tls` was not built in.
-    NoTls,
-    /// There can be no more threads or files.
-    Io(io::Error),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(error) => error.fmt(f),
-            Self::NoTls => write!(f, "wss addresses need the feature `tls`"),
-            Self::Io(error) => write!(f, "the client's thread cannot start: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {}
-
-impl From<io::Error> for StartError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
+impl BuildClient for ClientBuilder {
+    fn new(setup: Setup) -> Self {
+        Self { setup, tokens: None }
     }
 }
 
 impl ClientBuilder {
-    switchboard_engine::client_settings!();
-
-    pub(super) fn new(address: &str) -> Result<Self, StartError> {
-        let address = Address::parse(address).map_err(StartError::Address)?;
-        if address.is_secure() && !cfg!(feature = "tls") {
-            return Err(StartError::NoTls);
-        }
-        Ok(Self { setup: Setup::new(address), tokens: None })
+    /// The name, for servers that ask for no token.
+    pub fn user(mut self, name: &str) -> Self {
+        self.setup.user = Some(name.into());
+        self
     }
 
-    /// Where tokens come from: asked before the first connection, and again when the server refuses the last one. It runs
-    /// on a thread of its own and may take its time.
+    /// The token, the same for each connection. If the server refuses it, the client is closed for
+    /// good.
+    pub fn token(mut self, token: &str) -> Self {
+        self.setup.token = Some(Token::new(token));
+        self
+    }
+
+    /// Everything else that can be set.
+    pub fn settings(mut self, settings: ClientSettings) -> Self {
+        self.setup.settings = settings;
+        self
+    }
+
+    /// Where tokens come from: asked before the first connection, and again when the server refuses
+    /// the last one. It runs on a thread of its own and may take its time.
     pub fn token_from<E: fmt::Display>(
         mut self,
         provider: impl Fn() -> Result<String, E> + Send + Sync + 'static,
     ) -> Self {
         self.tokens = Some(Arc::new(move || provider().map_err(|error| error.to_string())));
-        self.setup.config.ask_token = true;
         self
     }
 
     /// Makes the client and begins to connect, on a thread of its own.
     ///
     /// # Errors
-    /// When there can be no more threads.
-    pub fn start(self) -> Result<(Client, Events), StartError> {
-        let surroundings = Arc::new(Surroundings::new()?);
-        let (shell, events) = Shell::new(Arc::new(self.setup), seed(), surroundings.clone());
-        let caller = Caller::new(shell.clone());
-        caller.connect();
-        let source = Source { shell, surroundings, tokens: self.tokens };
-        let thread = std::thread::Builder::new().name("switchboard-client".into());
-        thread.spawn(move || run(&source))?;
-        Ok((Client(caller), Events(events)))
+    /// If there can be no more threads or files.
+    pub fn start(mut self) -> Result<(Client, Events), StartError> {
+        self.setup.settings.config.ask_token = self.tokens.is_some();
+        let environment = Arc::new(Environment::new().map_err(refused)?);
+        let (shell, events) = Shell::new(Arc::new(self.setup), seed(), environment.clone());
+        let client = Client::new(shell.clone());
+        client.connect();
+        let source = Source { shell, environment, tokens: self.tokens };
+        spawn("switchboard-client", move || run(&source))?;
+        Ok((client, events))
     }
 
-    /// The same, and has each event handled on the thread `switchboard-events`, one after the other.
+    /// [`start`](Self::start), and handles each event on the thread `switchboard-events`, one after
+    /// the other.
     ///
     /// # Errors
-    /// When there can be no more threads.
+    /// If there can be no more threads or files.
     pub fn start_with(
         self,
-        mut handle: impl FnMut(Event) + Send + 'static,
+        handle: impl FnMut(ClientEvent) + Send + 'static,
     ) -> Result<Client, StartError> {
         let (client, events) = self.start()?;
-        let thread = std::thread::Builder::new().name("switchboard-events".into());
-        thread.spawn(move || {
-            for event in events {
-                handle(event);
-            }
-        })?;
+        spawn("switchboard-events", move || events.for_each(handle))?;
         Ok(client)
     }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), StartError> {
+    let thread = std::thread::Builder::new().name(name.into());
+    thread.spawn(work).map(drop).map_err(refused)
+}
+
+fn refused(error: io::Error) -> StartError {
+    StartError::System(error.to_string())
 }
 
 impl fmt::Debug for ClientBuilder {

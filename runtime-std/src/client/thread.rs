@@ -18,18 +18,18 @@ pub(super) type TokenProvider = Arc<dyn Fn() -> Result<String, String> + Send + 
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Time, and what wakes the thread.
-pub(super) struct Surroundings {
+pub(super) struct Environment {
     clock: Clock,
     poller: Poller,
 }
 
-impl Surroundings {
+impl Environment {
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self { clock: Clock::start(), poller: Poller::new()? })
     }
 }
 
-impl Outside for Surroundings {
+impl Outside for Environment {
     fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -43,7 +43,7 @@ impl Outside for Surroundings {
 
 pub(super) struct Source {
     pub(super) shell: Arc<Shell>,
-    pub(super) surroundings: Arc<Surroundings>,
+    pub(super) environment: Arc<Environment>,
     pub(super) tokens: Option<TokenProvider>,
 }
 
@@ -162,19 +162,19 @@ impl<'a> Thread<'a> {
     }
 
     fn deadline_is_over(&self) -> bool {
-        let now = self.source.surroundings.clock.now();
+        let now = self.source.environment.clock.now();
         self.source.shell.deadline().is_some_and(|deadline| deadline <= now)
     }
 
     /// Waits for the socket, for time, or for somebody who rings.
     fn wait(&mut self, deadline: Option<Timestamp>) {
-        let surroundings = &self.source.surroundings;
-        let instant = deadline.map(|deadline| surroundings.clock.instant_of(deadline));
+        let environment = &self.source.environment;
+        let instant = deadline.map(|deadline| environment.clock.instant_of(deadline));
         self.wait_for_socket(instant);
     }
 
     fn wait_for_socket(&mut self, until: Option<Instant>) {
-        let poller = &self.source.surroundings.poller;
+        let poller = &self.source.environment.poller;
         let timeout = until.map(|until| until.saturating_duration_since(Instant::now()));
         let watched = self.connection.as_ref().map_or(Ok(()), Connection::watch);
         self.events.clear();
@@ -189,11 +189,11 @@ impl<'a> Thread<'a> {
     fn begin(&mut self, name: &str, work: impl FnOnce() -> Found + Send + 'static) -> u64 {
         self.number += 1;
         let (number, sender) = (self.number, self.sender.clone());
-        let surroundings = self.source.surroundings.clone();
+        let environment = self.source.environment.clone();
         let spawned = std::thread::Builder::new().name(name.into()).spawn(move || {
             // Nobody may want it any more.
             let _ = sender.send((number, work()));
-            surroundings.ring();
+            environment.ring();
         });
         if let Err(error) = spawned {
             let failed = Found::Socket(Err(Over::Failed(error.to_string())));
@@ -214,7 +214,7 @@ impl<'a> Thread<'a> {
     fn begin_dial(&mut self, order: DialOrder) {
         let setup = self.source.shell.setup().clone();
         let number = self.begin("switchboard-dial", move || {
-            Found::Socket(dial(&setup.address, setup.config.connect_timeout))
+            Found::Socket(dial(&setup.address, setup.settings.config.connect_timeout))
         });
         self.dial = Some((number, order));
     }
@@ -230,7 +230,7 @@ impl<'a> Thread<'a> {
         } else if let Some((_, order)) = self.dial.take_if(|(dial, _)| *dial == number)
             && let Found::Socket(result) = found
         {
-            let poller = &self.source.surroundings.poller;
+            let poller = &self.source.environment.poller;
             let connection = result.and_then(|socket| {
                 let link = Link::new(shell.setup(), &order)?;
                 Connection::new(socket, link, poller)

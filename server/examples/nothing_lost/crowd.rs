@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use smol::{Task, Timer};
 use switchboard_core::client::{Config, State};
 use switchboard_core::{Position, RoomName};
-use switchboard_smol::{Client, Event, Events, Room};
+use switchboard_smol::{Client, ClientEvent, ClientSettings, Events, Room};
 
 use crate::log::Logs;
 
@@ -77,8 +77,9 @@ impl Crowd {
                 buffer: 100_000,
                 ..Config::default()
             };
+            let settings = ClientSettings { config, ..ClientSettings::default() };
             let builder = Client::builder(&format!("ws://{address}/ws"))?;
-            let (client, events) = builder.user(&format!("u{n}")).config(config).start()?;
+            let (client, events) = builder.user(&format!("u{n}")).settings(settings).start()?;
             let room = client.room(&format!("room-{}", n % rooms))?;
             let person = Arc::new(Person { room, seen: Mutex::default() });
             let stream = watch(person.clone(), events, tallies.clone(), logs.clone());
@@ -220,7 +221,7 @@ async fn watch(
         let mut seen = lock(&person.seen);
         let mut totals = lock(&tallies);
         match event {
-            Event::Message(message) => {
+            ClientEvent::Message(message) => {
                 totals.delivered += 1;
                 let (position, at) = (message.position, seen.at);
                 match at {
@@ -239,27 +240,27 @@ async fn watch(
                     logs.saw(person.room.name(), position, number);
                 }
             }
-            Event::Refresh { position, .. } => {
+            ClientEvent::Refresh { position, .. } => {
                 totals.refreshed += 1;
                 if let Some(at) = seen.at.filter(|at| at.epoch == position.epoch) {
                     totals.announced += position.offset.saturating_sub(at.offset);
                 }
                 seen.at = Some(position);
             }
-            Event::Gap { position, dropped, .. } => {
+            ClientEvent::Gap { position, dropped, .. } => {
                 totals.gaps += 1;
                 totals.announced += dropped;
                 seen.at = Some(position);
             }
             // The stream must continue where it was, unless a refresh, which comes next, says
             // otherwise.
-            Event::Joined { joined, .. }
+            ClientEvent::Joined { joined, .. }
                 if joined.recovered == Some(true) && seen.at != Some(joined.position) =>
             {
                 totals.missing += 1;
             }
-            Event::Lagged(_) => totals.lagged += 1,
-            Event::State { state, .. } => {
+            ClientEvent::Lagged(_) => totals.lagged += 1,
+            ClientEvent::State { state, .. } => {
                 totals.dialling -= usize::from(seen.is_dialling);
                 seen.is_open = state == State::Open;
                 seen.is_dialling = state == State::Connecting;
@@ -270,12 +271,12 @@ async fn watch(
                     seen.open_since_restart = totals.restarted.map(|at| at.elapsed());
                 }
             }
-            Event::Joined { .. }
-            | Event::Direct(_)
-            | Event::MemberJoined { .. }
-            | Event::MemberLeft { .. }
-            | Event::Left { .. }
-            | Event::Request(_) => {}
+            ClientEvent::Joined { .. }
+            | ClientEvent::Direct(_)
+            | ClientEvent::MemberJoined { .. }
+            | ClientEvent::MemberLeft { .. }
+            | ClientEvent::Left { .. }
+            | ClientEvent::Request(_) => {}
             // Later versions may add events, but not about publications.
             _ => {}
         }

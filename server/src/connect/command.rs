@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use smol::future::{BoxedLocal, FutureExt};
 use switchboard_core::{Position, Publication};
-use switchboard_smol::{Accepted, CallError, Client, Request};
+use switchboard_smol::{Accepted, CallError, Client, ServerRequest};
 
 use super::json;
 
@@ -209,7 +209,7 @@ pub(super) fn begin(client: &Client, command: Command) -> BoxedLocal<Answered> {
 
 /// Answers a request of the server.
 pub(super) fn reply(
-    request: Option<Request>,
+    request: Option<ServerRequest>,
     answer: Result<Value, (String, String)>,
 ) -> BoxedLocal<Answered> {
     let done = match (request, answer) {

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use switchboard_core::Payload;
 use switchboard_core::client::State;
-use switchboard_smol::Event;
+use switchboard_smol::ClientEvent;
 
 use super::command::{Answered, Command, Line, position, publication};
 
@@ -125,9 +125,9 @@ pub(super) fn answer(tag: Option<&Value>, answer: &Answered) -> Value {
 }
 
 /// Formats an event.
-pub(super) fn event(event: &Event) -> Value {
+pub(super) fn event(event: &ClientEvent) -> Value {
     match event {
-        Event::State { state, cause, detail } => {
+        ClientEvent::State { state, cause, detail } => {
             let mut value = json!({ "event": "state", "state": state_name(*state) });
             if let State::Waiting { retry_in } = state {
                 value["retry_in_ms"] =
@@ -139,13 +139,13 @@ pub(super) fn event(event: &Event) -> Value {
             }
             value
         }
-        Event::Message(message) => {
+        ClientEvent::Message(message) => {
             let mut value = publication(message);
             value["event"] = "message".into();
             value["room"] = message.room.as_str().into();
             value
         }
-        Event::Direct(direct) => {
+        ClientEvent::Direct(direct) => {
             let mut value = json!({ "event": "direct", "timestamp": direct.unix_ms });
             if let Some(from) = &direct.from {
                 value["from"] = from.as_str().into();
@@ -153,17 +153,17 @@ pub(super) fn event(event: &Event) -> Value {
             put_payload(&mut value, &direct.payload);
             value
         }
-        Event::MemberJoined { room, user } => {
+        ClientEvent::MemberJoined { room, user } => {
             json!({ "event": "member_joined", "room": room.as_str(), "user": user.as_str() })
         }
-        Event::MemberLeft { room, user } => {
+        ClientEvent::MemberLeft { room, user } => {
             json!({ "event": "member_left", "room": room.as_str(), "user": user.as_str() })
         }
-        Event::Gap { room, since, position, dropped } => json!({
+        ClientEvent::Gap { room, since, position, dropped } => json!({
             "event": "gap", "room": room.as_str(), "since": since.to_string(),
             "position": position.to_string(), "dropped": dropped,
         }),
-        Event::Refresh { room, reason, position, payload } => {
+        ClientEvent::Refresh { room, reason, position, payload } => {
             let mut value = json!({
                 "event": "refresh", "room": room.as_str(), "reason": &**reason,
                 "position": position.to_string(),
@@ -173,7 +173,7 @@ pub(super) fn event(event: &Event) -> Value {
             }
             value
         }
-        Event::Joined { room, joined } => {
+        ClientEvent::Joined { room, joined } => {
             let position = joined.position.to_string();
             let mut value =
                 json!({ "event": "joined", "room": room.as_str(), "position": position });
@@ -182,20 +182,20 @@ pub(super) fn event(event: &Event) -> Value {
             }
             value
         }
-        Event::Left { room, why } => {
+        ClientEvent::Left { room, why } => {
             let mut value = json!({ "event": "left", "room": room.as_str() });
             if let Some(why) = why {
                 value["error"] = json!({ "code": &*why.code, "message": &*why.message });
             }
             value
         }
-        Event::Request(request) => {
+        ClientEvent::Request(request) => {
             let mut value =
                 json!({ "event": "request", "id": request.id(), "method": &*request.method });
             put_payload(&mut value, &request.payload);
             value
         }
-        Event::Lagged(lagged) => json!({ "event": "lagged", "others": lagged.others }),
+        ClientEvent::Lagged(lagged) => json!({ "event": "lagged", "others": lagged.others }),
         _ => json!({ "event": "unknown" }),
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use switchboard_core::Payload;
 use switchboard_core::client::State;
-use switchboard_smol::Event;
+use switchboard_smol::ClientEvent;
 
 use super::command::Answered;
 use super::json;
@@ -24,7 +24,7 @@ impl Show {
         Self { as_json }
     }
 
-    pub(super) fn event(&self, event: &Event) -> String {
+    pub(super) fn event(&self, event: &ClientEvent) -> String {
         if self.as_json {
             return stamped(json::event(event));
         }
@@ -55,9 +55,9 @@ fn clock() -> impl Display {
     Timestamp::now().strftime("%T")
 }
 
-fn words(event: &Event) -> String {
+fn words(event: &ClientEvent) -> String {
     match event {
-        Event::State { state, cause, detail } => {
+        ClientEvent::State { state, cause, detail } => {
             let why = detail.as_deref().map(str::to_owned);
             let why = why.or_else(|| cause.as_ref().map(ToString::to_string));
             let why = why.map(|why| format!(": {why}")).unwrap_or_default();
@@ -66,40 +66,40 @@ fn words(event: &Event) -> String {
             }
             format!("* {}{why}", json::state_name(*state))
         }
-        Event::Message(message) => {
+        ClientEvent::Message(message) => {
             let from = message.from.as_ref().map_or("the server", |user| user.as_str());
             let (offset, kind) = (message.position.offset, &message.kind);
             format!("{} #{offset} {from} [{kind}] {}", message.room, payload(&message.payload))
         }
-        Event::Direct(direct) => {
+        ClientEvent::Direct(direct) => {
             let from = direct.from.as_ref().map_or("the server", |user| user.as_str());
             format!("{from} to you: {}", payload(&direct.payload))
         }
-        Event::MemberJoined { room, user } => format!("{room} * {user} is here"),
-        Event::MemberLeft { room, user } => format!("{room} * {user} is gone"),
-        Event::Gap { room, since, position, dropped } => {
+        ClientEvent::MemberJoined { room, user } => format!("{room} * {user} is here"),
+        ClientEvent::MemberLeft { room, user } => format!("{room} * {user} is gone"),
+        ClientEvent::Gap { room, since, position, dropped } => {
             format!("{room} * {dropped} messages were left out between {since} and {position}")
         }
-        Event::Refresh { room, reason, position, payload: state } => {
+        ClientEvent::Refresh { room, reason, position, payload: state } => {
             let state = state.as_ref().map(|state| format!(": {}", payload(state)));
             let state = state.unwrap_or_default();
             format!(
                 "{room} * messages are missing ({reason}); it continues after {position}{state}"
             )
         }
-        Event::Joined { room, joined } => {
+        ClientEvent::Joined { room, joined } => {
             let how = if joined.recovered == Some(true) { ", nothing is missing" } else { "" };
             format!("{room} * entered at {}{how}", joined.position)
         }
-        Event::Left { room, why } => match why {
+        ClientEvent::Left { room, why } => match why {
             Some(why) => format!("{room} * cannot be joined again: {}: {}", why.code, why.message),
             None => format!("{room} * the server removed you"),
         },
-        Event::Request(request) => {
+        ClientEvent::Request(request) => {
             let (id, method) = (request.id(), &request.method);
             format!("? {method} {} (answer with /reply {id} PAYLOAD)", payload(&request.payload))
         }
-        Event::Lagged(lagged) => {
+        ClientEvent::Lagged(lagged) => {
             let dropped: u64 = lagged.rooms.iter().map(|room| room.dropped).sum();
             format!("* too slow: {} events were left out here", dropped + lagged.others)
         }

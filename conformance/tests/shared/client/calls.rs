@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{hasty, plain, until, until_open};
+use super::{hasty, impatient, plain, until, until_open};
 use crate::runtime::{
-    CallError, Context, Event, answer, done, gate, later, next_event, post, wait_at,
+    CallError, ClientEvent, ClientSettings, Context, answer, done, gate, later, next_event, post,
+    wait_at,
 };
 use crate::shared::harness::{DEADLINE, Running};
 use switchboard_core::client::Failure;
@@ -21,7 +22,7 @@ fn two_clients_talk_in_a_room_and_directly() {
     assert_eq!(done(lobby.join()).unwrap().recovered, None);
     done(theirs.join()).unwrap();
     let user = until(&mut events, |event| match event {
-        Event::MemberJoined { user, .. } => Some(user),
+        ClientEvent::MemberJoined { user, .. } => Some(user),
         _ => None,
     });
     assert_eq!(user.as_str(), "bob");
@@ -29,7 +30,7 @@ fn two_clients_talk_in_a_room_and_directly() {
     let binary = done(theirs.send_binary("image", vec![0xff, 0xd8])).unwrap();
     let mut message = || {
         until(&mut events, |event| match event {
-            Event::Message(message) => Some(message),
+            ClientEvent::Message(message) => Some(message),
             _ => None,
         })
     };
@@ -45,12 +46,12 @@ fn two_clients_talk_in_a_room_and_directly() {
     assert_eq!((history.events.len(), history.more), (1, false));
     done(alice.direct("bob", &json!({"n": 1}))).unwrap();
     let direct = until(&mut others, |event| match event {
-        Event::Direct(direct) => Some(direct),
+        ClientEvent::Direct(direct) => Some(direct),
         _ => None,
     });
     assert_eq!(direct.payload.read::<Value>().unwrap(), json!({"n": 1}));
     done(theirs.leave()).unwrap();
-    until(&mut events, |event| matches!(event, Event::MemberLeft { .. }).then_some(()));
+    until(&mut events, |event| matches!(event, ClientEvent::MemberLeft { .. }).then_some(()));
     assert_eq!(done(theirs.send("chat", &1)).unwrap_err().code(), "not_a_member");
     assert_eq!(done(alice.direct("nobody", &1)).unwrap_err().code(), "user_offline");
     assert_eq!(alice.user().unwrap().as_str(), "alice");
@@ -107,7 +108,7 @@ fn a_server_asks_and_is_answered() {
         };
         server.handle.command(ask).unwrap();
         let request = until(&mut events, |event| match event {
-            Event::Request(request) => Some(request),
+            ClientEvent::Request(request) => Some(request),
             _ => None,
         });
         assert_eq!(&*request.method, method);
@@ -155,7 +156,8 @@ fn the_buffer_is_bounded_and_what_is_cancelled_is_not_sent() {
 #[test]
 fn an_application_that_is_slow_hears_what_it_missed_and_nobody_else_waits() {
     let server = Running::start(plain());
-    let (client, mut events) = hasty(&server.url()).events_kept(10, 1 << 20).start().unwrap();
+    let settings = ClientSettings { max_events: 10, max_event_bytes: 1 << 20, ..impatient() };
+    let (client, mut events) = hasty(&server.url()).settings(settings).start().unwrap();
     let room = client.room("lobby").unwrap();
     done(room.join()).unwrap();
     for n in 1..=40 {
@@ -163,11 +165,11 @@ fn an_application_that_is_slow_hears_what_it_missed_and_nobody_else_waits() {
     }
     let mut last = 0;
     let missed = until(&mut events, |event| match event {
-        Event::Message(message) => {
+        ClientEvent::Message(message) => {
             last = message.position.offset;
             None
         }
-        Event::Lagged(lagged) => Some(lagged.rooms[0].clone()),
+        ClientEvent::Lagged(lagged) => Some(lagged.rooms[0].clone()),
         _ => None,
     });
     assert!((1..40).contains(&last));
@@ -176,7 +178,9 @@ fn an_application_that_is_slow_hears_what_it_missed_and_nobody_else_waits() {
     let history = done(room.history(Some(missed.since), None)).unwrap();
     assert_eq!(history.events.len() as u64, missed.dropped);
     done(room.send("n", &41)).unwrap();
-    assert!(matches!(next_event(&mut events), Some(Event::Message(m)) if m.position.offset == 41));
+    assert!(
+        matches!(next_event(&mut events), Some(ClientEvent::Message(m)) if m.position.offset == 41)
+    );
 }
 
 /// What both ends can say about themselves and each other.
@@ -188,7 +192,8 @@ fn clients_rooms_and_contexts_know_who_and_where_they_are() {
         later! { Ok((who, context.message_id().is_some(), room)) }
     });
     let server = Running::start(builder);
-    let (client, mut events) = hasty(&server.url()).max_message_bytes(1024 * 1024).start().unwrap();
+    let settings = ClientSettings { max_message_bytes: 1024 * 1024, ..impatient() };
+    let (client, mut events) = hasty(&server.url()).settings(settings).start().unwrap();
     until_open(&mut events);
     assert_eq!(client.address().to_string(), server.url());
     assert_eq!(format!("{:?}", client.address()), server.url());
@@ -210,7 +215,7 @@ fn clients_rooms_and_contexts_know_who_and_where_they_are() {
     sent.read::<()>().unwrap();
     done(client.direct_binary("alice", vec![7])).unwrap();
     let direct = until(&mut events, |event| match event {
-        Event::Direct(direct) => Some(direct),
+        ClientEvent::Direct(direct) => Some(direct),
         _ => None,
     });
     assert_eq!(direct.payload, Payload::Binary(vec![7].into()));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{hasty, plain, until, until_open};
 use crate::runtime::{
-    CallError, Client, Event, Identity, StartError, done, later, next_event, provider,
+    CallError, Client, ClientEvent, Identity, StartError, done, later, next_event, provider,
 };
 use crate::shared::harness::Running;
 use switchboard_core::client::{Cause, Failure, State};
@@ -38,7 +38,7 @@ fn a_refusal_for_good_closes_and_says_why() {
     let server = Running::start(builder);
     let (client, mut events) = hasty(&server.url()).token("wrong").start().unwrap();
     let (cause, detail) = until(&mut events, |event| match event {
-        Event::State { state: State::Closed, cause, detail } => Some((cause, detail)),
+        ClientEvent::State { state: State::Closed, cause, detail } => Some((cause, detail)),
         _ => None,
     });
     assert_eq!(cause, Some(Cause::Refused { status: 401 }));
@@ -80,7 +80,7 @@ fn a_server_that_is_full_is_tried_again_when_it_says() {
     until_open(&mut events);
     let (_second, mut events) = hasty(&server.url()).user("bob").start().unwrap();
     let (cause, detail, retry_in) = until(&mut events, |event| match event {
-        Event::State { state: State::Waiting { retry_in }, cause, detail } => {
+        ClientEvent::State { state: State::Waiting { retry_in }, cause, detail } => {
             Some((cause, detail, retry_in))
         }
         _ => None,
@@ -100,13 +100,13 @@ fn addresses_that_are_no_good_and_servers_that_are_none_are_told_apart() {
     drop(nobody);
     let (_client, mut events) = hasty(&format!("ws://{address}/ws")).start().unwrap();
     let detail = until(&mut events, |event| match event {
-        Event::State { state: State::Waiting { .. }, detail, .. } => detail,
+        ClientEvent::State { state: State::Waiting { .. }, detail, .. } => detail,
         _ => None,
     });
     assert!(detail.contains("cannot connect to 127.0.0.1:"), "{detail}");
     let (_client, mut events) = hasty("ws://no-such-host.invalid/ws").start().unwrap();
     let detail = until(&mut events, |event| match event {
-        Event::State { state: State::Waiting { .. }, detail, .. } => detail,
+        ClientEvent::State { state: State::Waiting { .. }, detail, .. } => detail,
         _ => None,
     });
     assert!(detail.contains("cannot find ws://no-such-host.invalid/ws"), "{detail}");

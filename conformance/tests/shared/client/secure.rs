@@ -9,8 +9,8 @@ use rustls::{ServerConfig, ServerConnection};
 
 use switchboard_conformance::certificates::certificates;
 
-use super::{hasty, plain, until};
-use crate::runtime::{Event, Tls, done};
+use super::{hasty, impatient, plain, until};
+use crate::runtime::{ClientEvent, ClientSettings, Tls, done};
 use crate::shared::harness::Running;
 use switchboard_core::client::State;
 
@@ -78,7 +78,8 @@ fn a_server_with_a_certificate_is_talked_to_in_secret() {
     let address = tls_in_front_of(server.address, config);
     let url = format!("wss://localhost:{}/ws", address.port());
     let tls = Tls::with_root_pem(authority.as_bytes()).unwrap();
-    let (client, mut events) = hasty(&url).tls(tls).start().unwrap();
+    let (client, mut events) =
+        hasty(&url).settings(ClientSettings { tls, ..impatient() }).start().unwrap();
     let room = client.room("lobby").unwrap();
     done(room.join()).unwrap();
     // More than fits into one record, and into the buffers on the way.
@@ -88,7 +89,7 @@ fn a_server_with_a_certificate_is_talked_to_in_secret() {
     }
     for _ in 0..20 {
         let text: String = until(&mut events, |event| match event {
-            Event::Message(message) => Some(message.payload.read().unwrap()),
+            ClientEvent::Message(message) => Some(message.payload.read().unwrap()),
             _ => None,
         });
         assert_eq!(text, large);
@@ -104,7 +105,7 @@ fn a_certificate_that_nobody_vouches_for_is_refused_with_words() {
     let url = format!("wss://localhost:{}/ws", address.port());
     let (_client, mut events) = hasty(&url).start().unwrap();
     let detail = until(&mut events, |event| match event {
-        Event::State { state: State::Waiting { .. }, detail, .. } => detail,
+        ClientEvent::State { state: State::Waiting { .. }, detail, .. } => detail,
         _ => None,
     });
     assert!(detail.starts_with("TLS: invalid peer certificate: "), "{detail}");
