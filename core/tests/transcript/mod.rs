@@ -13,6 +13,7 @@
 mod oracle;
 mod play;
 mod render;
+mod words;
 
 use std::fmt::Write;
 

@@ -1,16 +1,15 @@
 //! The commands of a script.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use switchboard_core::{
-    Action, CloseReason, Command, Config, ConnectionId, Disconnect, ErrorCode, Event, Hub, Inbound,
-    Json, Kind, Message, Payload, Position, RawFrame, Refusal, Request, RoomName, Session, Ticket,
-    Timestamp,
+    Action, Command, Config, ConnectionId, Disconnect, ErrorCode, Event, Hub, Inbound, Message,
+    Position, RawFrame, Refusal, Request, RoomName, Session, Ticket, Timestamp,
 };
 
 use super::oracle::Oracle;
 use super::render::{self, Names};
+use super::words::{Words, duration, json, named, reason, text};
 
 /// Tickets of attempts start here, those of commands at 1.
 const ATTEMPTS: u64 = 1_000_000;
@@ -28,39 +27,6 @@ pub(super) struct Play {
     notices: bool,
     quiet: bool,
     output: Vec<String>,
-}
-
-/// What a command's words say: `#id`, `key=…` and such, and the others.
-struct Words<'a> {
-    plain: Vec<&'a str>,
-    options: Vec<(&'a str, &'a str)>,
-}
-
-impl<'a> Words<'a> {
-    fn new(words: &[&'a str]) -> Self {
-        let (mut plain, mut options) = (Vec::new(), Vec::new());
-        for word in words {
-            match (word.strip_prefix('#'), word.split_once('=')) {
-                (Some(id), _) => options.push(("id", id)),
-                (None, Some(option)) => options.push(option),
-                (None, None) => plain.push(*word),
-            }
-        }
-        Self { plain, options }
-    }
-
-    fn option(&self, name: &str) -> Option<&'a str> {
-        self.options.iter().find(|(other, _)| *other == name).map(|(_, value)| *value)
-    }
-
-    /// An option that is a name.
-    fn named<T: for<'t> TryFrom<&'t str>>(&self, name: &str) -> Option<T> {
-        self.option(name).map(named)
-    }
-
-    fn kind(&self) -> Kind {
-        named(self.option("type").unwrap_or("chat"))
-    }
 }
 
 impl Play {
@@ -403,50 +369,5 @@ impl Play {
         self.run(Timestamp::MAX);
         assert!(self.hub.is_empty(), "something is left: {:#?}", self.hub);
         assert_eq!(self.hub.next_deadline(), None);
-    }
-}
-
-fn named<T: for<'t> TryFrom<&'t str>>(name: &str) -> T {
-    T::try_from(name).unwrap_or_else(|_| panic!("not a name: {name}"))
-}
-
-fn json(text: &str) -> Json {
-    Json::parse(text).expect("JSON")
-}
-
-/// A JSON string; `x*5` is `"xxxxx"`.
-fn text(word: &str) -> Payload {
-    let text = match word.split_once('*') {
-        Some((part, times)) => part.repeat(times.parse().expect("a number")),
-        None => word.to_owned(),
-    };
-    Payload::Json(Json::of(&text).expect("a string"))
-}
-
-fn reason(name: &str) -> CloseReason {
-    match name {
-        "normal" => CloseReason::Normal,
-        "forbidden" => CloseReason::Forbidden,
-        "unauthorized" => CloseReason::Unauthorized,
-        _ => panic!("no such reason: {name}"),
-    }
-}
-
-/// `5s`, `20ms`, `45s-1us`.
-fn duration(text: &str) -> Duration {
-    if let Some((long, short)) = text.split_once('-') {
-        return duration(long) - duration(short);
-    }
-    if let Some((long, short)) = text.split_once('+') {
-        return duration(long) + duration(short);
-    }
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let number = text[..digits].parse().expect("a number");
-    match &text[digits..] {
-        "us" => Duration::from_micros(number),
-        "ms" => Duration::from_millis(number),
-        "s" => Duration::from_secs(number),
-        "" if number == 0 => Duration::ZERO,
-        unit => panic!("no such unit: {unit}"),
     }
 }
