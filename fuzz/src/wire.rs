@@ -5,9 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use switchboard_core::client::{Delivery, ServerMessage};
 use switchboard_core::{
-    Beginning, Broken, Codec, Direct, ErrorCode, Frame, Inbound, Json, Kind, Message, Opcode,
-    Payload, Position, Publication, Refusal, Request, RoomName,
+    Beginning, Broken, Codec, Direct, ErrorCode, Inbound, Json, Kind, Message, Opcode, Payload,
+    Position, Publication, Refusal, Request, RoomName,
 };
+use switchboard_simulator::frames::{Frame, FrameReader};
 
 /// All names that an error can have.
 const CODES: [ErrorCode; 17] = [
@@ -164,30 +165,23 @@ fn room() -> RoomName {
 /// When the frame is not what RFC 6455, 5.2 says: one, final, unmasked, of the right length.
 pub fn understood(message: &Message) -> ServerMessage {
     let frame = Codec::Json.encode(message).expect("this codec can say everything");
-    let payload = unframed(&frame);
-    match frame.opcode() {
-        Opcode::Text => ServerMessage::from_text(&String::from_utf8(payload).expect("UTF-8")),
-        Opcode::Binary => ServerMessage::from_binary(&Bytes::from(payload)),
-        other @ (Opcode::Close | Opcode::Ping | Opcode::Pong) => {
-            panic!("{message:?} is sent as {other:?}")
-        }
-    }
-}
-
-fn unframed(frame: &Frame) -> Vec<u8> {
     let bytes = frame.parts().concat();
     assert_eq!(frame.len(), bytes.len());
-    assert!(matches!(bytes[0], 0x81 | 0x82), "the first byte is {:#x}", bytes[0]);
-    let number = |digits: &[u8]| digits.iter().fold(0, |n, digit| n << 8 | usize::from(*digit));
-    let (header, length) = match bytes[1] {
-        length @ ..126 => (2, usize::from(length)),
-        126 => (4, number(&bytes[2..4])),
-        127 => (10, number(&bytes[2..10])),
-        128.. => panic!("a server masks nothing"),
-    };
-    assert_eq!(bytes.len(), header + length, "the length in the header is right");
-    assert_eq!(frame.payload().concat(), &bytes[header..]);
-    bytes[header..].to_vec()
+    let mut reader = FrameReader::default();
+    reader.add(&bytes);
+    let read = reader.next_frame().expect("a frame of a server's").expect("the whole frame");
+    assert!(reader.is_empty(), "the length in the header is right");
+    match (frame.opcode(), read) {
+        (Opcode::Text, Frame::Text(text)) => {
+            assert_eq!(frame.payload().concat(), text.as_bytes());
+            ServerMessage::from_text(&text)
+        }
+        (Opcode::Binary, Frame::Binary(bytes)) => {
+            assert_eq!(frame.payload().concat(), bytes);
+            ServerMessage::from_binary(&Bytes::from(bytes))
+        }
+        (opcode, read) => panic!("{message:?} is sent as {opcode:?}, and read as {read:?}"),
+    }
 }
 
 /// Holds both ends against each other, for what one of them understood of a server's message.

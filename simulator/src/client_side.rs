@@ -9,7 +9,8 @@ use switchboard_core::{Json, MessageId, Timestamp};
 
 use crate::chance::Chance;
 use crate::checks::{Stream, Verdict, View, rule};
-use crate::link::{Frame, Link, LinkId, Quality, ServerEnd, Upward};
+use crate::frames::Frame;
+use crate::link::{Link, LinkId, Quality, ServerEnd, Upward};
 use crate::person::{Call, mark};
 use crate::plan::Act;
 use crate::server::asked_for;
@@ -386,7 +387,7 @@ impl World {
         while self.held_by(id).is_some()
             && let Some(link) = self.links.get_mut(&id)
         {
-            let frame = link.frames.next();
+            let frame = link.frames.next_frame();
             let frame = frame.map_err(|why| Self::broken("the server keeps the protocol", why))?;
             let Some(frame) = frame else { break };
             self.frame(index, id, frame)?;
@@ -420,6 +421,11 @@ impl World {
                     self.tell(Some(index), || format!("<- {text}"));
                 }
                 self.feed(index, Event::Received(message))
+            }
+            // Nobody in a world sends bytes.
+            Frame::Binary(bytes) => {
+                let what = format!("a binary message of {} bytes", bytes.len());
+                Err(Self::broken("the server keeps the protocol", what))
             }
             Frame::Ping(payload) => {
                 self.transmit(index, Upward::Pong(payload));

@@ -35,6 +35,7 @@ mod chance;
 mod checks;
 mod client_side;
 mod faults;
+pub mod frames;
 mod link;
 mod minimise;
 mod mischief;

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "not every file of tests needs everything")]
 
+mod frames;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,6 +13,8 @@ use switchboard_core::{
     Codec, Command, Config, ConnectionId, Driver, Ending, Limit, Message, Outlet, Output, Payload,
     RawFrame, RoomClass, Stall, Timestamp,
 };
+
+use frames::frames;
 
 pub(crate) const NOW: Timestamp = Timestamp::ZERO;
 
@@ -229,25 +233,7 @@ impl Socket {
 
     /// What arrived, frame by frame: opcode and payload. All must be whole.
     pub(crate) fn frames(&self) -> Vec<(u8, Vec<u8>)> {
-        let bytes = self.bytes();
-        let (mut rest, mut frames) = (&bytes[..], Vec::new());
-        while let [first, second, tail @ ..] = rest {
-            assert_eq!((first & 0xf0, second & 0x80), (0x80, 0), "one unmasked frame a message");
-            let extended = match second {
-                126 => 2,
-                127 => 8,
-                _ => 0,
-            };
-            let len = match extended {
-                0 => usize::from(*second),
-                n => tail[..n].iter().fold(0, |len, byte| len << 8 | usize::from(*byte)),
-            };
-            let (payload, next) = tail[extended..].split_at(len);
-            frames.push((first & 0x0f, payload.to_vec()));
-            rest = next;
-        }
-        assert!(rest.is_empty(), "half a frame");
-        frames
+        frames(&self.bytes())
     }
 }
 

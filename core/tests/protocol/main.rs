@@ -1,9 +1,13 @@
 //! What travels between server and client, byte for byte and word for word.
 
+#[path = "../outlets/frames.rs"]
+mod frames;
+
 mod codec;
 mod document;
 mod words;
 
+use frames::frames;
 use switchboard_core::{Codec, Inbound, Message, Opcode, Payload, Request};
 
 fn named<T: for<'t> TryFrom<&'t str>>(name: &str) -> T {
@@ -15,7 +19,12 @@ fn application(kind: &str, id: &str, room: Option<&str>, payload: Payload) -> In
     Inbound::Application(Request { kind, id, room: room.map(named), key: None, payload })
 }
 
+/// The only frame of a message, as a client finds it.
 fn encoded(message: &Message) -> (Opcode, Vec<u8>) {
     let frame = Codec::Json.encode(message).expect("JSON has a way to say everything");
-    (frame.opcode(), frame.payload().concat())
+    let bytes = frame.parts().concat();
+    let (opcode, payload) = frames(&bytes).pop().expect("a frame");
+    assert_eq!((frame.len(), frame.payload().concat()), (bytes.len(), payload.clone()));
+    assert_eq!(opcode, if frame.opcode() == Opcode::Text { 1 } else { 2 });
+    (frame.opcode(), payload)
 }
