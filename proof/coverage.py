@@ -1,4 +1,4 @@
-"""The figures of proof/coverage: lines and regions that were reached, unit tests left out.
+"""Computes the figures of proof/coverage: lines and regions reached, without unit tests.
 
 coverage.py LCOV JSON FOLDER...
 """
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def code_lines(path):
-    """How many lines a file has before its unit tests, which come last."""
+    """Returns the number of lines before a file's unit tests, which come last."""
     if path.name == "tests.rs":
         return 0
     text = path.read_text(encoding="utf-8")
@@ -23,7 +23,7 @@ def code_lines(path):
 
 
 def reached_lines(lcov):
-    """By file: whether each line with code in it was reached."""
+    """Returns, by file, whether each line with code was reached."""
     files = {}
     for line in open(lcov, encoding="utf-8"):
         kind, _, rest = line.strip().partition(":")
@@ -36,7 +36,7 @@ def reached_lines(lcov):
 
 
 def reached_regions(export):
-    """By file: whether each region was reached, in any instance of its function."""
+    """Returns, by file, whether each region was reached in any instance of its function."""
     files = {}
     for function in json.load(open(export, encoding="utf-8"))["data"][0]["functions"]:
         for first, column, last, end, count, file, _, kind in function["regions"]:
@@ -48,7 +48,7 @@ def reached_regions(export):
 
 
 def within(folder, files, line_of):
-    """Those of a folder's files, as paths in it, with only what stands before the unit tests."""
+    """Selects a folder's files, and in each what comes before the unit tests."""
     found = {}
     for name, reached in files.items():
         path = Path(name)
@@ -61,7 +61,7 @@ def within(folder, files, line_of):
 
 
 def ranges(numbers):
-    """`3, 7-9` for 3, 7, 8, 9."""
+    """Formats 3, 7, 8, 9 as `3, 7-9`."""
     parts = []
     for number in numbers:
         if parts and parts[-1][1] == number - 1:

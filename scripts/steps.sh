@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the scripts here, .ci/run and .ci/long have in common. Sourced, not run.
+# Functions shared by the scripts here, .ci/run and .ci/long. Sourced, not run.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -15,10 +15,10 @@ export CARGO_BUILD_JOBS=${CARGO_BUILD_JOBS:-2} CARGO_TERM_COLOR=${CARGO_TERM_COL
 current='the start'
 started=$SECONDS
 
-# Says what failed, however the script ends. Prints nothing after a good run.
+# Reports the step that failed, however the script ends. Prints nothing on success.
 ended() {
     local status=$?
-    # Status 77 says that a step cannot run on this machine.
+    # Status 77 means that a step cannot run on this machine.
     if [ "$status" -ne 0 ] && [ "$status" -ne 77 ]; then
         printf '\nFAILED (status %s): %s, after %s s\n' \
             "$status" "$current" "$((SECONDS - started))"
@@ -32,7 +32,7 @@ fail() {
     exit 1
 }
 
-# The header of a step, with the time since the start.
+# Prints the header of a step, with the time since the start.
 header() {
     current=$1
     started=$SECONDS
@@ -56,8 +56,7 @@ need() {
     command -v "$1" >/dev/null || missing+=("${@:2}")
 }
 
-# Installs what `need` has found missing, and nothing else: a developer's own tools stay as they
-# are.
+# Installs what `need` found missing, and nothing else: a developer's tools stay as they are.
 install_missing() {
     [ "${#missing[@]}" -gt 0 ] || return 0
     local as_root=()
@@ -73,7 +72,7 @@ install_missing() {
     missing=()
 }
 
-# A virtual environment at $1 with what the requirements in $2 name.
+# Creates a virtual environment at $1 with the requirements in $2.
 python_environment() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
     install_missing

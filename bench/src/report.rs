@@ -311,7 +311,7 @@ impl Traffic {
             )?;
         }
         if self.misdelivered > 0 {
-            write!(line, ", {} that nobody should have got", grouped(self.misdelivered))?;
+            write!(line, ", {} to the wrong member", grouped(self.misdelivered))?;
         }
         row(f, "deliveries", &line)
     }

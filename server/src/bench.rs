@@ -14,7 +14,7 @@ use crate::os;
 
 pub(crate) const HELP: &str = "\
 Scenarios (and their defaults):
-  fan-out  members publish, everybody in their room gets it
+  fan-out  members publish, and all members of their room receive
            (10 rooms of 10, all publish, 1,000 messages/s)
   rooms    the same in many small rooms (100 rooms of 3)
   echo     each connection alone in its room, and hears itself (100 connections, 1,000 messages/s)
@@ -28,7 +28,7 @@ raise max_connections, max_per_room and messages_per_second in its [limits].
 
 {room} and {user} in the address (and in the template) become names unique to this run.
 
-Every message carries a marker that is searched for in whatever comes back, so that any envelope
+Every message carries a marker that is searched for in whatever is received, so any envelope
 will do. Each delivery is checked: lost, repeated, out of order, in a wrong room. Latency runs
 from publishing to receiving; at a given rate it counts from when the message was due, so
 that a server that holds up the generator does not look better for it. --window N instead keeps

@@ -11,9 +11,9 @@ use crate::{bench, bind};
 
 const EXAMPLES: &str = "\
 Examples:
-  switchboard                                    listen on 127.0.0.1:8080, let everybody in
+  switchboard                                    listen on 127.0.0.1:8080, without tokens
   switchboard --config switchboard.toml          with a configuration file
-  switchboard check-config switchboard.toml      check it, and show what it amounts to
+  switchboard check-config switchboard.toml      check it, and show its effect
   switchboard token --user alice --room lobby    a token to connect with, on stdout
   switchboard --record incident.rec              record what happens, and then look at it:
   switchboard replay incident.rec --user alice
@@ -39,20 +39,20 @@ Exit codes:
   2  wrong usage      the client was refused for good";
 
 const REPLAY_HELP: &str = "\
-The events happen again to a fresh hub, so what is shown is what the server did, and the state
-is what it had. Times are in UTC, and since the server's start. Of payloads that were hashed,
-their length is left.
+Feeds the events to a new hub, so that it shows what the server did, and the state that it
+had. Times are in UTC, and since the server's start. Of hashed payloads, only the length is
+shown.
 
 Exit codes:
-  0  all of it happened again, action for action; a recording that is cut off, as that of a
-     server which was killed, is fine up to its end
-  1  it is no recording of this version, or a part of it is damaged or missing, or the hub
-     decides otherwise now; what comes before that is shown
+  0  every action was as recorded; a recording that is cut off, such as that of a server
+     that was killed, is valid up to its end
+  1  not a recording of this version, or a part of it is damaged or missing, or the hub
+     now decides differently; everything before that is shown
   2  wrong usage";
 
 const CONNECT_HELP: &str = "\
-What you type is said in the room that was joined last; /help shows the commands. When the
-connection is lost, the client comes back and goes on where it was. At the end of the input
+What you type is sent to the room that was joined last; /help shows the commands. When the
+connection is lost, the client reconnects and resumes. At the end of the input
 it waits for the answers and ends.
 
 With --json, each line on stdout is an object with `event` and `at` (milliseconds since the
@@ -64,7 +64,7 @@ Unix epoch), and each line on stdin a command; its answer has the same `tag`:
   wake, quit
 
 Exit codes:
-  0  done          1  refused for good, or the address is no good          2  wrong usage";
+  0  done          1  refused for good, or invalid address               2  wrong usage";
 
 /// A WebSocket server with rooms, presence and resume
 #[derive(Debug, Parser)]

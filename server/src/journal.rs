@@ -27,7 +27,7 @@ pub(crate) fn record(output: &Output) {
         }
         Output::Drained => tracing::info!("every connection is closed"),
         Output::Notice(Notice::Expired { user }) => {
-            tracing::debug!(%user, "did not come back");
+            tracing::debug!(%user, "did not reconnect");
         }
         Output::Request { .. }
         | Output::Raw { .. }

@@ -9,10 +9,11 @@ use switchboard_smol::{Accepted, CallError, Client, ServerRequest};
 
 use super::json;
 
-pub(super) const HELP: &str = "  TEXT                        say it in the room that you joined last, as {\"text\":…} of type chat
-  /join ROOM [POSITION]       enter a room; with what was published after a position
+pub(super) const HELP: &str =
+    "  TEXT                        send it to the room joined last, as {\"text\":…} of type chat
+  /join ROOM [POSITION]       join a room; with what was published after a position
   /leave ROOM                 leave it
-  /send ROOM TYPE PAYLOAD     publish; a payload that is no JSON is taken as a text
+  /send ROOM TYPE PAYLOAD     publish; a payload that is not JSON is sent as text
   /direct USER PAYLOAD        send to every connection of a user
   /request TYPE PAYLOAD       ask the server's handler for this type
   /members ROOM               who is there
@@ -21,7 +22,7 @@ pub(super) const HELP: &str = "  TEXT                        say it in the room 
   /refuse ID CODE MESSAGE     refuse it
   /wake                       try again now, or see at once whether the server is there
   /quit                       close the connection and end; so does the end of the input
-  //TEXT                      say something that begins with a slash";
+  //TEXT                      send text that starts with a slash";
 
 /// A command, and the tag to answer it with.
 #[derive(Debug)]

@@ -56,7 +56,7 @@ pub(super) fn show(
     )?;
     writeln!(
         out,
-        "  rooms: {}, {} of them kept with nobody in them; history: {} bytes; ids remembered: {}",
+        "  rooms: {}, {} of them empty but kept; history: {} bytes; ids remembered: {}",
         stats.rooms, stats.kept_rooms, stats.history_bytes, stats.remembered,
     )?;
     writeln!(

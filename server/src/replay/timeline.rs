@@ -229,7 +229,7 @@ impl Timeline {
                 self.of(*connection, format!("is told of an error: {code}"));
             }
             Notice::Expired { user } => {
-                let what = format!("{user:?} did not come back to the seats that were held");
+                let what = format!("{user:?} did not reconnect to the seats held for it");
                 self.line(None, Some(user), None, what);
             }
             Notice::Blocked { connection } => {
