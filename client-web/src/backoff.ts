@@ -1,4 +1,7 @@
-/** Draws from the whole of [0, ceiling]: mulberry32, which is small and the same in every language. */
+/**
+ * Draws from the whole of [0, ceiling] with mulberry32, which is small and the same in every
+ * language.
+ */
 export function createDraw(seed: number): (ceiling: number) => number {
   return (ceiling) => {
     seed = (seed + 0x6d2b79f5) | 0;

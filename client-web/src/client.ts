@@ -5,7 +5,10 @@ import { Room, type Abortable, type Link, type Publication, type RoomEvents } fr
 import type { Action, Actions, Config, Event, Events, Message, Outcome, State, StateChange } from "./vocabulary.js";
 import { decode, encode, snapshot } from "./wire.js";
 
-/** As much of a WebSocket as is used here; that of browsers, of Node.js 22 and of the package `ws` all have it. */
+/**
+ * The part of a WebSocket that is used here; those of browsers, of Node.js 22 and of the package
+ * `ws` all have it.
+ */
 export interface Socket {
   binaryType: string;
   onmessage: ((event: never) => void) | null;
@@ -20,15 +23,21 @@ export type SocketConstructor = new (url: string, protocols: string[]) => Socket
 export type TokenProvider = () => string | Promise<string>;
 
 export interface ClientOptions extends Partial<Omit<Config, "ask_token" | "seed" | "id_prefix">> {
-  /** A token, or what gives one: asked before the first connection, and again when the server refuses a token. */
+  /**
+   * A token, or a function that gives one: called before the first connection, and again when the
+   * server refuses a token.
+   */
   readonly token?: string | TokenProvider | undefined;
-  /** The name, where anonymous users are allowed. */
+  /** The user's name, where anonymous users are allowed. */
   readonly user?: string | undefined;
-  /** For where there is no global one, such as Node.js 20: that of the package `ws`. */
+  /**
+   * For environments without a global WebSocket, such as Node.js 20: pass the one of the package
+   * `ws`.
+   */
   readonly WebSocket?: SocketConstructor | undefined;
 }
 
-/** What the server said when it let the client in. */
+/** The server's `connected` message. */
 export interface Greeting {
   readonly client_id: string;
   readonly user: string;
@@ -41,7 +50,7 @@ export interface Greeting {
   };
 }
 
-/** A message from user to user. */
+/** A message from one user to another. */
 export interface Direct {
   readonly from?: string;
   readonly id?: string;
@@ -52,23 +61,26 @@ export interface Direct {
 export interface ClientEvents {
   state: StateChange;
   direct: Direct;
-  /** The server is about to go away; the connection will be made again after so long. */
+  /** The server is about to shut down; the client reconnects after this time. */
   draining: { readonly retry_after_ms: number };
   /** The server answered a `wake`. */
   health_pong: object;
-  /** A listener failed, or a message could not be read. Without a listener it goes to the console. */
+  /**
+   * A listener failed, or a message could not be read. Without a listener it is logged to the
+   * console.
+   */
   error: unknown;
 }
 
 export interface RequestOptions extends Abortable {
   readonly room?: string | undefined;
-  /** In milliseconds, from the call on. */
+  /** In milliseconds, from the call. */
   readonly timeout?: number | undefined;
 }
 
 export type RequestHandler = (payload: unknown) => unknown;
 
-/** A timer holds less than 2^31; to wake up sooner does no harm. */
+/** A timer holds less than 2^31; waking up early is harmless. */
 const LONGEST_TIMER_MS = 1_000_000_000;
 const WAKES = ["online", "pageshow", "visibilitychange"];
 
@@ -81,7 +93,7 @@ export class Client {
   readonly #machine: Machine;
   readonly #prefix = random().join("-");
   readonly #events = createListeners<ClientEvents>((error, name) => {
-    // What a listener for errors throws must not come back to it.
+    // An error thrown by a listener for errors must not be reported to it again.
     if (name === "error") {
       console.error(error);
     } else {
@@ -91,7 +103,7 @@ export class Client {
   readonly #handlers = new Map<string, RequestHandler>();
   readonly #rooms = new Map<string, Room>();
   readonly #pending = new Map<number, (outcome: Outcome) => void>();
-  /** What is to be done; the first is under way. */
+  /** Pending work; the first is in progress. */
   readonly #queue: Action[] = [];
   #tickets = 0;
   #tokensAsked = 0;
@@ -100,7 +112,7 @@ export class Client {
   #socket: Socket | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `url` may be relative to the page, and begin with http as well as with ws. */
+  /** `url` may be relative to the page, and may begin with http as well as with ws. */
   constructor(url: string | URL, { token, user, WebSocket = globalThis.WebSocket as SocketConstructor, ...config }: ClientOptions = {}) {
     if (!WebSocket) {
       throw new SwitchboardError("no_websocket", "no WebSocket");
@@ -119,32 +131,36 @@ export class Client {
     return this.#state;
   }
 
-  /** What the server said when it let this client in the last time. */
+  /** The server's last `connected` message. */
   get greeting(): Greeting | undefined {
     return this.#greeting;
   }
 
-  /** Connects, and stays connected until `close`, or until the server says not to come back. While waiting to retry: retries now. */
+  /**
+   * Connects, and stays connected until `close`, or until the server says not to reconnect. While
+   * waiting to retry: retries now.
+   */
   connect(): void {
     this.#watch("addEventListener");
     this.#feed({ connect: {} });
   }
 
   /**
-   * Tells that the device woke up or the network changed: while waiting, retries now; while open, asks whether the server is
-   * still there, which has 5 s to give a sign of life. Browser events that mean this are listened to already.
+   * Call this when the device woke up or the network changed: while waiting, it retries now; while
+   * open, it checks whether the server is still there, which has 5 s to give a sign of life.
+   * Browser events that mean this are handled already.
    */
   wake(): void {
     this.#feed({ wake: {} });
   }
 
-  /** Ends everything: what is unanswered fails with `stopped`, and the rooms are forgotten. */
+  /** Ends everything: all that is unanswered fails with `stopped`, and the rooms are forgotten. */
   close(): void {
     this.#watch("removeEventListener");
     this.#feed({ stop: {} });
   }
 
-  /** Gives a function that takes the listener off again. */
+  /** Returns a function that removes the listener. */
   on<Name extends keyof ClientEvents>(name: Name, listener: (value: ClientEvents[Name]) => void): () => void {
     return this.#events.add(name, listener);
   }
@@ -157,18 +173,26 @@ export class Client {
     return room;
   }
 
-  /** To every connection of a user. Survives reconnects as `room.send` does; bytes are allowed. */
+  /**
+   * Sends to every connection of a user. Survives reconnects like `room.send`; bytes are allowed.
+   */
   async direct(user: string, payload?: unknown, { signal }: Abortable = {}): Promise<void> {
     await this.#link.publish("direct", { to: user }, payload, signal);
   }
 
-  /** Asks the application's handler for `method`, once: if the connection is lost meanwhile, that is an error. */
+  /**
+   * Asks the application's handler for `method`, once: if the connection is lost before the answer,
+   * that is an error.
+   */
   async request<T = unknown>(method: string, payload?: unknown, { room, timeout, signal }: RequestOptions = {}): Promise<T> {
     const answer = await this.#link.publish("request", { type: method, room, timeout_ms: timeout }, payload, signal);
     return answer.payload as T;
   }
 
-  /** Answers the server's requests for `method` with what `handler` returns, or with what it throws as an error. */
+  /**
+   * Answers the server's requests for `method` with what `handler` returns, or with the error it
+   * throws.
+   */
   onRequest(method: string, handler: RequestHandler): () => void {
     this.#handlers.set(method, handler);
     return () => void (this.#handlers.get(method) === handler && this.#handlers.delete(method));
@@ -204,9 +228,9 @@ export class Client {
       }),
 
     publish: async (event, fields, payload, signal) => {
-      // Only a Blob has to be waited for: everything else goes out in the order of the calls.
+      // Only a Blob has to be waited for: everything else is sent in the order of the calls.
       const message = { ...fields, payload: snapshot(payload instanceof Blob ? await payload.arrayBuffer() : payload) };
-      // What cannot be sent fails here, and not in the middle of a reconnect.
+      // Invalid payloads fail here, and not in the middle of a reconnect.
       encode(message as unknown as Message);
       return this.#link.call(event, message, signal);
     },
@@ -229,7 +253,7 @@ export class Client {
   // ---- the machine ----
 
   #feed(event: Event): void {
-    // A listener may call back into the client: what comes of that has to wait for its turn.
+    // A listener may call back into the client: the resulting work has to wait for its turn.
     const isBusy = this.#queue.length > 0;
     this.#queue.push(...this.#machine.handle(Math.floor(performance.now()), event));
     if (isBusy) {
@@ -259,7 +283,7 @@ export class Client {
       } catch (error) {
         answer = { error: String(error) };
       }
-      // An answer to an earlier question is worth nothing.
+      // An answer to an earlier question is stale.
       if (asked === this.#tokensAsked) {
         this.#feed({ token: answer });
       }
@@ -279,7 +303,8 @@ export class Client {
       try {
         socket = new this.#WebSocket(url.href, protocols);
       } catch (error) {
-        // Nothing was dialled: the token cannot be sent, or this page may not open such a connection.
+        // Nothing was dialled: the token cannot be sent, or this page may not open such a
+        // connection.
         this.#feed({ ended: { code: token ? 4001 : 4003, reason: String(error) } });
         return;
       }
@@ -340,7 +365,7 @@ export class Client {
     },
   };
 
-  /** What the old socket still says is not heard. */
+  /** Detaches the old socket, whose further events are ignored. */
   #forgetSocket(): Socket | undefined {
     const socket = this.#socket;
     this.#socket = undefined;
@@ -368,7 +393,10 @@ export class Client {
     }
   }
 
-  /** A timer may sleep while the device does; these tell that it is awake, or that there is a network again. */
+  /**
+   * A timer may sleep while the device does; these events report that it is awake, or that the
+   * network is back.
+   */
   #watch(method: "addEventListener" | "removeEventListener"): void {
     for (const name of WAKES) {
       globalThis[method]?.(name, this.#shown);

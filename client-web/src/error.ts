@@ -1,4 +1,4 @@
-/** `code` is one of PROTOCOL.md's error codes, or of the client's own: see the README. */
+/** `code` is one of PROTOCOL.md's error codes, or one of the client's own: see the README. */
 export class SwitchboardError extends Error {
   override readonly name = "SwitchboardError";
   readonly code: string;

@@ -1,14 +1,14 @@
 type Listener<T> = (value: T) => void;
 
-/** Who listens to what. */
+/** The listeners of each event. */
 export interface Listeners<Events> {
-  /** Gives a function that takes the listener off again. */
+  /** Returns a function that removes the listener. */
   add<Name extends keyof Events>(name: Name, listener: Listener<Events[Name]>): () => void;
-  /** Whether anybody heard it. */
+  /** Returns whether there was a listener. */
   emit<Name extends keyof Events>(name: Name, value: Events[Name]): boolean;
 }
 
-/** A listener that throws is reported, and stops nobody else. */
+/** A listener that throws is reported, and does not keep the others from being called. */
 export function createListeners<Events>(report: (error: unknown, name: keyof Events) => void): Listeners<Events> {
   const all = new Set<{ name: keyof Events; listener: Listener<never> }>();
   return {

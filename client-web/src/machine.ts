@@ -1,5 +1,5 @@
-// What a client does between an application and a socket, without IO, clock or randomness of its own.
-// docs/client-machine.md describes it; the machine in Rust behaves the same.
+// What a client does between an application and a socket, without IO, clock or randomness of its
+// own. docs/client-machine.md describes it; the Rust machine behaves the same.
 
 import { createDraw } from "./backoff.js";
 import { isInFlight, isLeave, isWaiting, type Pending } from "./pending.js";
@@ -11,7 +11,7 @@ import { sizeOf } from "./wire.js";
 export interface Machine {
   /** `now` is in milliseconds. */
   handle(now: number, event: Event): Action[];
-  /** When `tick` is due; `Infinity` if nothing is waited for. */
+  /** When `tick` is due; `Infinity` if nothing is pending. */
   nextDeadline(): number;
 }
 
@@ -53,7 +53,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
   const config: typeof DEFAULTS & Partial<Config> = { ...DEFAULTS, ...settings };
   const draw = createDraw(config.seed);
   const rooms: Rooms = new Map();
-  /** By id, in the order of the calls. */
+  /** Keyed by id, in the order of the calls. */
   const outgoing = new Map<unknown, Pending>();
   let actions: Action[];
   let now = 0;
@@ -61,15 +61,15 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
   let state: State = "idle";
   let token: string | undefined;
   let session: string | undefined;
-  /** In a row. */
+  /** Consecutive failures. */
   let failures = 0;
-  /** Whether a token was refused, and none was accepted since. */
+  /** Whether a token was refused, and none has been accepted since. */
   let wasRefused = false;
   /** Whether there is a socket. */
   let dialled = false;
   /** When *connecting* or *waiting* ends. */
   let until = Infinity;
-  /** The wait that the server wants. */
+  /** The wait that the server asked for. */
   let wait: number | undefined;
   let openedAt: number;
   let staleAfter: number;
@@ -79,7 +79,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
   let maxBytes = Infinity;
   let ids = 0;
 
-  // ---- what comes out ----
+  // ---- actions ----
 
   const emit = (action: Action) => void actions.push(action);
   const transmit = (message: Message) => emit({ transmit: message });
@@ -122,7 +122,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     }
   }
 
-  /** What belonged to the connection ends with it. */
+  /** Ends everything that belonged to the connection. */
   function forgetConnection(): void {
     if (state === "open" && now - openedAt >= config.stable_after_ms) {
       failures = 0;
@@ -148,7 +148,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
 
   function pause(cause?: Cause): void {
     forgetConnection();
-    // From the whole interval, so that clients do not come back together.
+    // Drawn from the whole interval, so that clients do not reconnect together.
     const retry_in_ms = wait ?? draw(Math.min(config.max_backoff_ms, config.min_backoff_ms * 2 ** failures++));
     wait = undefined;
     until = now + retry_in_ms;
@@ -215,7 +215,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     pump();
   }
 
-  /** A frame is a sign of life. */
+  /** Records a sign of life: any frame is one. */
   function heard(): void {
     if (state === "open") {
       staleAt = now + (staleAfter || Infinity);
@@ -237,7 +237,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
         const more = sizeOf(one as unknown as Message) + 1;
         size += more;
         if (size > maxBytes || size === Infinity) {
-          // The last one of a list has no comma.
+          // The last entry of a list has no comma.
           size = envelope + more - 1;
           transmit({ type: RESUME, rooms: (places = []) });
         }
@@ -251,7 +251,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
   function entered(room: Room, { position, recovered }: Entered): void {
     room.entered = room.known = true;
     room.asked = undefined;
-    // What is missing counts as missing until the `refresh` has come.
+    // What is missing counts as missing until the `refresh` has arrived.
     if (recovered ? distance(room.position, position) > 0n : recovered !== false || !room.position) {
       room.position = position;
     }
@@ -266,7 +266,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     }
   }
 
-  /** The connection is not, or no longer, in a room. */
+  /** Drops a room that the connection is not, or no longer, in. */
   function shutOut({ room, tickets }: Room, left: Partial<Problem>): void {
     rooms.delete(room);
     if (tickets.length > 0) {
@@ -278,7 +278,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     }
   }
 
-  // ---- what is sent ----
+  // ---- sending ----
 
   const list = (which: (pending: Pending) => unknown = () => true) => [...outgoing.values()].filter(which);
 
@@ -301,7 +301,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     transmit(pending.message);
   }
 
-  /** Sends what waits, as far as it may go. */
+  /** Sends waiting messages, as far as the limits allow. */
   function pump(): void {
     for (const pending of list(isWaiting)) {
       if (isFree()) {
@@ -338,7 +338,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     }
   }
 
-  // ---- what arrives ----
+  // ---- receiving ----
 
   function received(message: Message): void {
     const { type, id, room: name, timestamp, retry_after_ms } = message;
@@ -403,7 +403,8 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
       return;
     }
 
-    // Without an id it is one of the answers to `resume`, or the server did it by itself.
+    // Without an id it is one of the answers to `resume`, or the server entered the client by
+    // itself.
     const asking = [...rooms.values()].find(({ asked }) => id !== undefined && asked === id);
     if (type === "joined" && isPosition(position) && (id === undefined || asking)) {
       const isLeaving = list((one) => isLeave(one) && one.message.room === message.room).length > 0;
@@ -434,7 +435,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     pump();
   }
 
-  // ---- what happens ----
+  // ---- events ----
 
   const on: { [Name in keyof Events]: (event: Events[Name]) => void } = {
     connect() {
@@ -477,7 +478,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
 
     refused({ status, retry_after_ms }) {
       if (dialled && state !== "open") {
-        // "At once" from a server that refuses would have it dialled for ever.
+        // "At once" from a server that refuses would make the client dial forever.
         wait = retry_after_ms || wait;
         over(status, { code: status });
       }

@@ -1,19 +1,19 @@
 import type { Message } from "./vocabulary.js";
 
-/** A message with an id that nothing has answered yet. */
+/** An unanswered message with an id. */
 export interface Pending {
   readonly ticket: number;
   readonly message: Message;
-  /** The type of its answer, if that is no error. */
+  /** The type of its answer, unless that is an error. */
   readonly answer: unknown;
-  /** When it is given up. */
+  /** When it times out. */
   readonly due: number;
   /** Whether it outlives its connection. */
   readonly lasting?: boolean | undefined;
   sent?: boolean;
   /** Whether it was sent on an earlier connection. */
   repeated?: boolean;
-  /** Whether the server said `rate_limited`, and it waits to be sent again. */
+  /** Whether the server answered `rate_limited`, and it waits to be sent again. */
   limited?: boolean;
 }
 

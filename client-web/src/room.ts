@@ -3,7 +3,7 @@ import { createListeners, type Listeners } from "./listeners.js";
 import type { Entered, Events, Message, Problem } from "./vocabulary.js";
 import { fromHistory } from "./wire.js";
 
-/** A message that was published in a room. */
+/** A publication in a room. */
 export interface Publication {
   readonly type: string;
   readonly room: string;
@@ -15,7 +15,7 @@ export interface Publication {
   readonly timestamp: number;
   /** A `Uint8Array` if it was sent as bytes. */
   readonly payload?: unknown;
-  /** Whether this very client sent it. */
+  /** Whether this client sent it. */
   readonly own: boolean;
 }
 
@@ -24,7 +24,7 @@ export interface Presence {
   readonly user: string;
 }
 
-/** The server left some out, because this client was too slow. */
+/** The server dropped some publications because this client was too slow. */
 export interface Gap {
   readonly room: string;
   readonly since: string;
@@ -32,12 +32,12 @@ export interface Gap {
   readonly dropped: number;
 }
 
-/** What was missed could not be made up for; the stream goes on after `position`. */
+/** What was missed cannot be recovered; the stream continues after `position`. */
 export interface Refresh {
   readonly room: string;
   readonly reason: string;
   readonly position: string;
-  /** The room's full state, where the application provides it. */
+  /** The room's full state, if the application provides it. */
   readonly payload?: unknown;
 }
 
@@ -47,14 +47,17 @@ export interface RoomEvents {
   member_left: Presence;
   gap: Gap;
   refresh: Refresh;
-  /** Each time the room is entered, so after each reconnect too. */
+  /** Each time the room is entered, so also after each reconnect. */
   joined: Entered;
-  /** With a `code` if the room could not be entered again; without one after `leave`, or if the server did it. */
+  /**
+   * With a `code` if the room could not be entered again; without one after `leave`, or if the
+   * server removed the client.
+   */
   left: Partial<Problem>;
 }
 
 export interface Sent {
-  /** Its position, if it was published and not handled by the application. */
+  /** Its position, if it was published rather than handled by the application. */
   readonly event_id?: string;
   readonly payload?: unknown;
 }
@@ -67,22 +70,22 @@ export interface Members {
 export interface History {
   readonly events: Publication[];
   readonly position: string;
-  /** Whether there are newer ones than these. */
+  /** Whether newer publications than these exist. */
   readonly more: boolean;
 }
 
 export interface Abortable {
-  /** Ends the waiting; what is still without an answer then is not sent again. */
+  /** Aborts the wait; an unanswered message is then not sent again. */
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface JoinOptions extends Abortable {
-  /** A position: what was published after it comes first. */
+  /** A position: publications after it arrive first. */
   readonly since?: string | undefined;
 }
 
 export interface SendOptions extends Abortable {
-  /** In a room that conflates, what this replaces. */
+  /** In a room that conflates: a newer message replaces a waiting one with the same key. */
   readonly key?: string | undefined;
 }
 
@@ -92,11 +95,11 @@ export interface HistoryOptions extends Abortable {
 }
 
 export interface MessagesOptions extends Abortable {
-  /** How many may wait unread. */
+  /** The number of messages that may wait unread. */
   readonly limit?: number | undefined;
 }
 
-/** What a room needs of its client. */
+/** What a room needs from its client. */
 export interface Link {
   call<T>(event: keyof Events, fields: object, signal?: AbortSignal, done?: (result: T) => void): Promise<T>;
   publish(event: keyof Events, fields: object, payload: unknown, signal?: AbortSignal): Promise<Sent>;
@@ -105,7 +108,9 @@ export interface Link {
   report(error: unknown): void;
 }
 
-/** A room as one client sees it. Get it from `client.room(name)`; the same name gives the same room. */
+/**
+ * A room as one client sees it. Get it from `client.room(name)`; the same name gives the same room.
+ */
 export class Room implements AsyncIterable<Publication> {
   readonly name: string;
   readonly #link: Link;
@@ -124,7 +129,7 @@ export class Room implements AsyncIterable<Publication> {
     return this.#joined;
   }
 
-  /** Gives a function that takes the listener off again. */
+  /** Returns a function that removes the listener. */
   on<Name extends keyof RoomEvents>(name: Name, listener: (value: RoomEvents[Name]) => void): () => void {
     return this.#events.add(name, listener);
   }
@@ -139,19 +144,23 @@ export class Room implements AsyncIterable<Publication> {
   }
 
   /**
-   * Publishes, or hands it to the application's handler for this type. Settles when the server has answered; until then it
-   * survives reconnects, and is published once. `payload` is a JSON value, or bytes: Uint8Array, ArrayBuffer, Blob.
+   * Publishes a message, or passes it to the application's handler for this type. Settles when the
+   * server has answered; until then it survives reconnects, and is published once. `payload` is a
+   * JSON value, or bytes: Uint8Array, ArrayBuffer, Blob.
    */
   send(type: string, payload?: unknown, { key, signal }: SendOptions = {}): Promise<Sent> {
     return this.#link.publish("send", { room: this.name, type, key }, payload, signal);
   }
 
-  /** Who is in the room: at most 1,000 names, and how many there are. */
+  /** Returns who is in the room: at most 1,000 names, and the total. */
   members({ signal }: Abortable = {}): Promise<Members> {
     return this.#link.call("ask", { message: { type: "members", room: this.name } }, signal);
   }
 
-  /** What the room keeps: publications after `since`, oldest first, or the last ones. */
+  /**
+   * Returns the publications that the room keeps: those after `since`, oldest first, or the last
+   * ones.
+   */
   async history({ since, limit, signal }: HistoryOptions = {}): Promise<History> {
     const room = this.name;
     const history = await this.#link.call<Omit<History, "events"> & { events: Message[] }>("ask", { message: { type: "history", room, since, limit } }, signal);
@@ -159,8 +168,8 @@ export class Room implements AsyncIterable<Publication> {
   }
 
   /**
-   * The messages from now on, until the room is left or the client is closed. Whoever lets more than `limit` wait unread
-   * gets the error `overflow` instead of a stream with a hole in it.
+   * The messages from now on, until the room is left or the client is closed. If more than `limit`
+   * wait unread, the iteration fails with `overflow` instead of leaving a hole in the stream.
    */
   messages({ limit = 1_000, signal }: MessagesOptions = {}): AsyncGenerator<Publication, void, void> {
     const unread: Publication[] = [];
@@ -211,7 +220,7 @@ export class Room implements AsyncIterable<Publication> {
 
   /** @internal */
   tell<Name extends keyof RoomEvents>(name: Name, value: RoomEvents[Name]): void {
-    // Two joins at a time are one entry.
+    // Two concurrent joins enter once.
     if (name === "joined" && this.#joined) {
       return;
     }

@@ -1,18 +1,21 @@
 import { distance } from "./position.js";
 
-/** A room that is wanted: it is entered, or will be. */
+/** A wanted room: it is entered, or will be. */
 export interface Room {
   readonly room: string;
-  /** What was seen of it. */
+  /** The last position seen. */
   position?: string | undefined;
-  /** What the next `resume` says: own publications without an echo are not seen, but need not come again. */
+  /**
+   * What the next `resume` says: own publications without an echo are not seen, but need not be
+   * sent again.
+   */
   from?: string | undefined;
   entered?: boolean;
   /** Whether it was ever entered. */
   known?: boolean;
-  /** Who was asked to let us in and has not answered: `resume`, or the id of a `join`. */
+  /** The pending question: `resume`, or the id of a `join`. */
   asked?: string | undefined;
-  /** Joins that nothing has answered yet. */
+  /** Unanswered joins. */
   tickets: number[];
 }
 
@@ -29,10 +32,10 @@ export function open(rooms: Rooms, name: string): Room {
   return room;
 }
 
-/** How the wire names a room and where it was left. */
+/** Encodes a room and its last position for the wire. */
 export const place = ({ room, from }: Room) => ({ room, last_event_id: from });
 
-/** Moves a room on to `position`; false if that is no news. */
+/** Advances a room to `position`; returns false if that is not an advance. */
 export function advance(room: Room, position: string): boolean {
   if (distance(room.position, position) <= 0n) {
     return false;

@@ -1,6 +1,6 @@
-// What goes into the machine and what comes out of it. The names are those of docs/client-machine.md.
+// The machine's events and actions. The names are those of docs/client-machine.md.
 
-/** A message as it travels; in a binary one, `payload` is a `Uint8Array`. */
+/** A message on the wire; in a binary one, `payload` is a `Uint8Array`. */
 export interface Message {
   readonly type: string;
   readonly id?: string | undefined;
@@ -20,13 +20,13 @@ export interface Config {
   connect_timeout_ms: number;
   request_timeout_ms: number;
   stale_after_ms: number;
-  /** How many messages wait while there is no connection. */
+  /** The number of messages that may wait while there is no connection. */
   buffer: number;
-  /** How many messages may be without an answer at a time. */
+  /** The number of messages that may be unanswered at a time. */
   max_in_flight: number;
-  /** How many rooms may be wanted. */
+  /** The number of rooms that may be wanted. */
   max_rooms: number;
-  /** Whether there is somebody to ask for a token. */
+  /** Whether there is a token provider. */
   ask_token: boolean;
   seed: number;
   id_prefix: string;
@@ -86,11 +86,11 @@ export interface Actions {
 
 export interface Entered {
   readonly position: string;
-  /** Only there when the room was entered from a position: whether nothing was missed since. */
+  /** Present only if the room was entered from a position: whether nothing was missed since. */
   readonly recovered?: boolean | undefined;
 }
 
-/** One of the entries, as an object with that only key. */
+/** One of the entries, as an object with only that key. */
 type OneOf<T> = { [K in keyof T]: { [P in K]: T[K] } }[keyof T];
 
 export type Event = OneOf<Events>;

@@ -1,11 +1,11 @@
-// The bytes of PROTOCOL.md: text messages, and "Binary frames".
+// The wire format of PROTOCOL.md: text messages, and "Binary frames".
 
 import type { Message } from "./vocabulary.js";
 
 const VERSION = 1;
 const PUBLISH = 0;
 const DIRECT = 1;
-/** What goes to a client; a publication has a type of its own. */
+/** The frame kinds that clients receive, and their types; a publication carries its own type. */
 const KINDS: { [Kind in number]?: string } = { 128: "", 129: "direct", 130: "ack" };
 const RECEIVED_HEADER = 32;
 const MAX_NAME_BYTES = 255;
@@ -13,13 +13,13 @@ const MAX_NAME_BYTES = 255;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** How many bytes a message takes on the wire. */
+/** Returns a message's size on the wire, in bytes. */
 export function sizeOf(message: Message): number {
   const data = encode(message);
   return typeof data === "string" ? encoder.encode(data).length : data.length;
 }
 
-/** A message as the socket takes it: text, or a binary frame if the payload is bytes. */
+/** Encodes a message for the socket: as text, or as a binary frame if the payload is bytes. */
 export function encode(message: Message): string | Uint8Array<ArrayBuffer> {
   const { type, id, room, to, payload } = message;
   if (!(payload instanceof Uint8Array)) {
@@ -40,7 +40,7 @@ export function encode(message: Message): string | Uint8Array<ArrayBuffer> {
   return frame;
 }
 
-/** A message from what the socket gave; throws if it cannot be read. */
+/** Decodes a message from the socket; throws if it is unreadable. */
 export function decode(data: string | ArrayBuffer): Message {
   const message: Message | null = typeof data === "string" ? JSON.parse(data) : decodeFrame(new Uint8Array(data));
   if (typeof message?.type !== "string") {
@@ -49,7 +49,7 @@ export function decode(data: string | ArrayBuffer): Message {
   return message;
 }
 
-/** Without a type, if it is none that goes to a client. */
+/** Decodes a binary frame; `type` is missing if the frame is not of a kind that clients receive. */
 function decodeFrame(bytes: Uint8Array): Message {
   const [version, kind, ...lengths] = bytes.subarray(0, 6);
   let at = RECEIVED_HEADER;
@@ -68,12 +68,15 @@ function decodeFrame(bytes: Uint8Array): Message {
   };
 }
 
-/** The events of a `history`: there, bytes come as base64. */
+/** Decodes the events of a `history`, in which bytes are base64. */
 export function fromHistory({ binary, ...event }: Message): Message {
   return typeof binary === "string" ? { ...event, payload: Uint8Array.from(atob(binary), (char) => char.charCodeAt(0)) } : (event as Message);
 }
 
-/** A JSON value or bytes, as it is now: what the application does with the original later must not change what is sent. */
+/**
+ * A copy of a JSON value or bytes: what the application does with the original later must not
+ * change what is sent.
+ */
 export function snapshot(payload: unknown): unknown {
   if (payload instanceof ArrayBuffer || ArrayBuffer.isView(payload)) {
     const { buffer, byteOffset, byteLength } = payload as Uint8Array;
