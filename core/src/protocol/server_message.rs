@@ -1,7 +1,7 @@
 //! What a message from a server says, once a client has read it.
 //!
-//! It is looser than what the server of this version writes ([`Message`](super::to_client::Message)): a newer one may leave
-//! out or add what this client does without.
+//! It is looser than what a server of this version writes ([`Message`](super::to_client::Message)),
+//! since a newer server may add or omit what this client can do without.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -172,7 +172,8 @@ pub struct Greeting {
     pub user: Option<UserName>,
     /// What the next connection can go on with.
     pub session: Option<Session>,
-    /// The rooms that the server has put the client into, and the positions after which their streams begin.
+    /// The rooms that the server has put the client into, and the positions after which their
+    /// streams begin.
     pub rooms: Vec<(RoomName, Position)>,
     /// How long the server may be silent; zero: for ever.
     pub stale_after: Option<Duration>,

@@ -5,6 +5,7 @@ mod frames;
 
 mod codec;
 mod document;
+mod round_trip;
 mod words;
 
 use frames::frames;

@@ -1,4 +1,4 @@
-//! Between messages and frames. PROTOCOL.md describes the wire; this folder is its one implementation.
+//! Between messages and frames, for servers and clients: PROTOCOL.md as code.
 
 mod binary;
 mod frame;
@@ -18,16 +18,17 @@ pub use frame::{Frame, Opcode};
 /// What a connection speaks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Codec {
-    /// The protocol of PROTOCOL.md: JSON objects in text frames, a short header and a payload in binary ones.
+    /// The protocol of PROTOCOL.md: JSON objects in text frames, a short header and a payload in
+    /// binary ones.
     #[default]
     Json,
-    /// No protocol: frames come in as [`Inbound::Raw`], only [`Message::Raw`] goes out, and the rest of the hub
-    /// (seats, limits, liveness, backpressure) works as always.
+    /// No protocol: frames come in as [`Inbound::Raw`], only [`Message::Raw`] goes out, and the rest
+    /// of the hub (seats, limits, liveness, backpressure) works as always.
     Raw,
 }
 
 impl Codec {
-    /// How many there are: a broadcast is encoded at most so often.
+    /// The number of codecs: a broadcast is encoded at most once for each.
     pub(crate) const COUNT: usize = 2;
 
     pub(crate) fn index(self) -> usize {
@@ -37,7 +38,7 @@ impl Codec {
         }
     }
 
-    /// What a text message means. Never fails: what makes no sense is [`Inbound::Malformed`].
+    /// Decodes a text message. Never fails: an invalid one is [`Inbound::Malformed`].
     pub fn decode_text(self, text: &str) -> Inbound {
         match self {
             Self::Json => json::from_client::decode(text),
@@ -45,7 +46,7 @@ impl Codec {
         }
     }
 
-    /// What a binary message means. Never fails: what makes no sense is [`Inbound::Malformed`].
+    /// Decodes a binary message. Never fails: an invalid one is [`Inbound::Malformed`].
     pub fn decode_binary(self, bytes: Bytes) -> Inbound {
         match self {
             Self::Json => binary::from_client::decode(&bytes),
@@ -65,12 +66,12 @@ impl Codec {
 }
 
 impl ServerMessage {
-    /// What a text message means. Never fails: what makes no sense is [`ServerMessage::Unreadable`].
+    /// Decodes a text message. Never fails: an invalid one is [`ServerMessage::Unreadable`].
     pub fn from_text(text: &str) -> Self {
         json::to_client::decode(text).unwrap_or(Self::Unreadable)
     }
 
-    /// What a binary message means. Never fails: what makes no sense is [`ServerMessage::Unreadable`].
+    /// Decodes a binary message. Never fails: an invalid one is [`ServerMessage::Unreadable`].
     pub fn from_binary(bytes: &Bytes) -> Self {
         binary::to_client::decode(bytes).unwrap_or(Self::Unreadable)
     }
@@ -94,7 +95,7 @@ impl Outbound {
         }
     }
 
-    /// Never: there is at least a type in it.
+    /// Returns whether it has no bytes, which no message of the protocol does.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

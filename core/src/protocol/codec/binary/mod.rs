@@ -1,4 +1,4 @@
-//! Binary frames: a fixed header, names, and a payload that nobody looks into.
+//! Binary frames: a fixed header, names, and an opaque payload.
 
 pub(super) mod from_client;
 pub(super) mod to_client;
@@ -13,14 +13,14 @@ const VERSION: u8 = 1;
 const PUBLISH: u8 = 0;
 const DIRECT: u8 = 1;
 const REPLY: u8 = 2;
-/// Set in the kind of a message from a server.
+/// Added to the kind of a message from a server.
 const FROM_SERVER: u8 = 0x80;
 
 /// The first bytes of every message.
 struct Header {
     version: u8,
     kind: u8,
-    /// The lengths of the room or user, the type, the id and the sender, which follow in this order.
+    /// The lengths of the names that follow: the room or user, the type, the id, the sender.
     names: [u8; 4],
     reserved: [u8; 2],
 }
@@ -41,16 +41,16 @@ impl Header {
     }
 }
 
-/// Epoch, offset and timestamp, between the header and the names of a message from a server.
+/// The epoch, offset and timestamp between header and names of a message from a server.
 type Numbers = [u64; 3];
 const NUMBERS: usize = size_of::<Numbers>();
 
-/// The length of what [`write`] writes.
+/// The number of bytes that [`write`] writes.
 fn len(numbers: &[u64], names: [&str; 4]) -> usize {
     Header::BYTES + size_of_val(numbers) + names.map(str::len).iter().sum::<usize>()
 }
 
-/// Writes all that comes before the payload.
+/// Writes everything before the payload.
 fn write(out: &mut Vec<u8>, kind: u8, numbers: &[u64], names: [&str; 4]) {
     // Names are at most 128 bytes by their types, so their lengths fit.
     let lengths = names.map(|name| name.len() as u8);
@@ -64,7 +64,7 @@ fn write(out: &mut Vec<u8>, kind: u8, numbers: &[u64], names: [&str; 4]) {
     }
 }
 
-/// Cuts off the next name; `None` if the message ends within it.
+/// Splits off the next name; `None` if the message ends within it.
 fn cut<'a>(rest: &mut &'a [u8], len: u8) -> Option<&'a [u8]> {
     let (name, behind) = rest.split_at_checked(len.into())?;
     *rest = behind;
@@ -75,7 +75,7 @@ fn text<'a>(field: &'static str, name: &'a [u8]) -> Result<&'a str, Refusal> {
     core::str::from_utf8(name).map_err(|_| Refusal::field(field, "must be UTF-8"))
 }
 
-/// A name, or `None` where it has no bytes.
+/// A name, or `None` if it is empty.
 fn name<T>(field: &'static str, text: &str) -> Result<Option<T>, Refusal>
 where
     T: for<'t> TryFrom<&'t str, Error = NameError>,
@@ -86,7 +86,7 @@ where
     T::try_from(text).map(Some).map_err(|error| Refusal::field(field, error))
 }
 
-/// The type of a publication, which is `binary` where the message does not say one.
+/// The type of a publication: `binary` if the message has none.
 fn kind(text: &str) -> Result<Kind, Refusal> {
     let text = if text.is_empty() { "binary" } else { text };
     Kind::new(text).map_err(|error| Refusal::field("type", error))

@@ -81,7 +81,7 @@ pub(in super::super) fn decode(bytes: &Bytes) -> Option<ServerMessage> {
     })
 }
 
-/// `None` when it is there and is not a name.
+/// A name or its absence; `None` if it is invalid.
 fn name<T>(bytes: &[u8]) -> Option<Option<T>>
 where
     T: for<'t> TryFrom<&'t str, Error = NameError>,

@@ -17,29 +17,19 @@ use crate::protocol::refusal::{ErrorCode, Refusal};
 
 use super::read::kind_of;
 use super::write::Serialized;
-use super::{Field, Object, Value, fields};
+use super::{Field, Object, Value, fields, name};
 
 fields! {
     Fields {
-        kind = "type",
-        id = "id",
-        room = "room",
-        to = "to",
-        key = "key",
-        last_event_id = "last_event_id",
-        rooms = "rooms",
-        since = "since",
-        limit = "limit",
-        error = "error",
-        timestamp = "timestamp",
-        payload = "payload",
+        kind as "type", id, room, to, key, last_event_id, rooms, since, limit, error, timestamp,
+        payload,
     }
-    read only { event = "event", data = "data", }
+    read only { event, data, }
 }
 
 fields! {
     /// One of the rooms of a `resume`.
-    Room { room = "room", last_event_id = "last_event_id", }
+    Room { room, last_event_id, }
 }
 
 /// The code and message with which a client refuses a request.
@@ -137,7 +127,8 @@ fn rooms(field: Field<'_>) -> Result<Vec<(RoomName, Option<Position>)>, Refusal>
     field.list()?.into_iter().enumerate().map(read).collect()
 }
 
-/// The number of one of our pings. A client may have turned it into a floating-point number on the way.
+/// The number of one of our pings. A client may have turned it into a floating-point number on the
+/// way.
 fn nonce(text: &str) -> Option<u64> {
     text.parse().ok().or_else(|| {
         let float: f64 = text.parse().ok()?;

@@ -1,4 +1,4 @@
-//! Text frames: a JSON object for each message.
+//! Text frames: each message is a JSON object.
 
 pub(super) mod from_client;
 mod read;
@@ -8,36 +8,58 @@ mod write;
 use read::Field;
 use write::{Object, Value};
 
-/// Declares the fields of a kind of object, so that each name stands in one place. The result is a struct with the fields
-/// that were read, each still unread, methods that get a field of it, and methods of [`Object`] that write one.
+/// Declares the fields of an object, so that each name is written once. Defines a struct of the
+/// fields as they were received, not yet parsed, with a getter for each, and gives [`Object`] a
+/// method to write each of them.
 macro_rules! fields {
     (
         $(#[$doc:meta])*
-        $fields:ident { $($both:ident = $both_name:literal,)* }
-        $(read only { $($read:ident = $read_name:literal,)* })?
-        $(write only { $($write:ident = $write_name:literal,)* })?
+        $fields:ident { $($both:ident $(as $both_name:literal)?,)* }
+        $(read only { $($read:ident,)* })?
+        $(write only { $($write:ident,)* })?
     ) => {
         $(#[$doc])*
         #[derive(serde::Deserialize)]
         struct $fields<'a> {
-            $(#[serde(borrow, rename = $both_name)] $both: Option<&'a serde_json::value::RawValue>,)*
-            $($(#[serde(borrow, rename = $read_name)] $read: Option<&'a serde_json::value::RawValue>,)*)?
+            $(
+                #[serde(borrow)]
+                $(#[serde(rename = $both_name)])?
+                $both: Option<&'a serde_json::value::RawValue>,
+            )*
+            $($(
+                #[serde(borrow)]
+                $read: Option<&'a serde_json::value::RawValue>,
+            )*)?
         }
 
         impl<'a> $fields<'a> {
-            $(fn $both(&self) -> Field<'a> { Field::new($both_name, self.$both) })*
-            $($(fn $read(&self) -> Field<'a> { Field::new($read_name, self.$read) })*)?
+            $(fn $both(&self) -> Field<'a> {
+                Field::new(name!($both $($both_name)?), self.$both)
+            })*
+            $($(fn $read(&self) -> Field<'a> {
+                Field::new(stringify!($read), self.$read)
+            })*)?
         }
 
         impl Object<'_, $fields<'static>> {
             $(fn $both(self, value: impl Value) -> Self {
-                self.write(concat!(",\"", $both_name, "\":"), value)
+                self.write(concat!(",\"", name!($both $($both_name)?), "\":"), value)
             })*
             $($(fn $write(self, value: impl Value) -> Self {
-                self.write(concat!(",\"", $write_name, "\":"), value)
+                self.write(concat!(",\"", stringify!($write), "\":"), value)
             })*)?
         }
     };
 }
 
-use fields;
+/// The name of a field on the wire: the one given, or that of the field.
+macro_rules! name {
+    ($field:ident) => {
+        stringify!($field)
+    };
+    ($field:ident $name:literal) => {
+        $name
+    };
+}
+
+use {fields, name};

@@ -1,4 +1,4 @@
-//! The values of fields, read one by one, so that an error says which of them it is.
+//! Reads fields one by one, so that an error names the field that is wrong.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -13,7 +13,7 @@ use crate::protocol::payload::{Json, Payload};
 use crate::protocol::position::Position;
 use crate::protocol::refusal::Refusal;
 
-/// A field of a message, still unread.
+/// A field of a message, not yet parsed.
 #[derive(Clone, Copy)]
 pub(super) struct Field<'a> {
     name: &'static str,
@@ -25,7 +25,7 @@ impl<'a> Field<'a> {
         Self { name, value }
     }
 
-    /// This field, or the other one if the message has only that.
+    /// This field, or the other one if the message has only that one.
     pub(super) fn or(self, other: Self) -> Self {
         if self.value.is_none() && other.value.is_some() { other } else { self }
     }
@@ -93,13 +93,13 @@ impl<'a> Field<'a> {
         serde_json::from_str(raw.get()).map_err(|_| self.must_be("an array", raw))
     }
 
-    /// Any value, which is `null` where the field is missing.
+    /// Any value; `null` if the field is missing.
     pub(super) fn payload(self) -> Payload {
         self.value.map_or_else(Payload::null, |value| Payload::Json(Json::from_raw(value)))
     }
 }
 
-/// What kind of JSON value it is, for people.
+/// What kind of JSON value this is, for error messages.
 pub(super) fn kind_of(value: &RawValue) -> &'static str {
     match value.get().as_bytes().first() {
         Some(b'{') => "an object",

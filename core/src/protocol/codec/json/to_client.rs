@@ -20,45 +20,21 @@ use crate::protocol::server_message::{Delivery, Greeting, Refused, ServerMessage
 use crate::protocol::to_client::{Direct, Message, Publication, Welcome};
 
 use super::write::{List, Serialized, object};
-use super::{Field, Object, Value, fields};
+use super::{Field, Object, Value, fields, name};
 
 fields! {
     Fields {
-        kind = "type",
-        id = "id",
-        client_id = "client_id",
-        user = "user",
-        session = "session",
-        room = "room",
-        rooms = "rooms",
-        heartbeat = "heartbeat",
-        limits = "limits",
-        from = "from",
-        event_id = "event_id",
-        timestamp = "timestamp",
-        payload = "payload",
-        binary = "binary",
-        position = "position",
-        since = "since",
-        dropped = "dropped",
-        reason = "reason",
-        recovered = "recovered",
-        members = "members",
-        total = "total",
-        events = "events",
-        more = "more",
-        code = "code",
-        message = "message",
-        method = "method",
-        retry_after_ms = "retry_after_ms",
+        kind as "type", id, client_id, user, session, room, rooms, heartbeat, limits, from,
+        event_id, timestamp, payload, binary, position, since, dropped, reason, recovered, members,
+        total, events, more, code, message, method, retry_after_ms,
     }
-    write only { held = "held", field = "field", }
+    write only { held, field, }
 }
 
 fields! {
     /// One of the rooms in `connected`.
-    RoomPosition { room = "room", position = "position", }
-    write only { recovered = "recovered", }
+    RoomPosition { room, position, }
+    write only { recovered, }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -79,7 +55,7 @@ struct Limits {
     message_burst: u32,
 }
 
-/// What the names of fields and numbers mostly need, beyond [`Message::cost_bytes`].
+/// What field names and numbers usually add to [`Message::cost_bytes`].
 const FIXED: usize = 96;
 
 pub(in super::super) fn encode(message: &Message) -> Frame {
@@ -178,13 +154,13 @@ fn text(
     builder.finish(Opcode::Text, &Bytes::new())
 }
 
-/// In an answer about one room, a publication does not name it.
+/// Within `history`, which names the room itself, a publication has none.
 fn publication<'o>(it: Writer<'o>, event: &Publication, room: Option<&str>) -> Writer<'o> {
     let it = it.room(room).from(event.from.as_deref()).id(event.id.as_deref());
     with_payload(it.event_id(event.position).timestamp(event.unix_ms), &event.payload)
 }
 
-/// The payload in text, whatever it is.
+/// Adds a payload of either kind to a text message.
 fn with_payload<'o>(it: Writer<'o>, payload: &Payload) -> Writer<'o> {
     match payload {
         Payload::Json(json) => it.payload(json),

@@ -1,5 +1,5 @@
-//! JSON objects, written field by field. Publications are what a server writes most, so nothing here goes through the
-//! serialiser that need not.
+//! Writes JSON objects field by field. Publications are what a server writes most, so the common
+//! values are written without the serializer.
 
 use alloc::vec::Vec;
 use core::marker::PhantomData;
@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::protocol::payload::Json;
 use crate::protocol::position::Position;
 
-/// A JSON object with fields of `F`, in the order of the calls that write them.
+/// A JSON object under construction. Its fields are those of `F`, in the order of the calls.
 pub(super) struct Object<'o, F> {
     out: &'o mut Vec<u8>,
     start: usize,
@@ -22,7 +22,8 @@ impl<'o, F> Object<'o, F> {
         Self { out, start, fields: PhantomData }
     }
 
-    /// Writes a field, unless it has no value. `key` is its name in quotes, between a comma and a colon.
+    /// Writes a field unless its value is absent. `key` includes the comma before the name, the
+    /// quotes and the colon.
     pub(super) fn write(self, key: &str, value: impl Value) -> Self {
         if value.is_there() {
             self.out.extend_from_slice(key.as_bytes());
@@ -32,7 +33,7 @@ impl<'o, F> Object<'o, F> {
     }
 
     pub(super) fn end(self) {
-        // The comma before the first field.
+        // The first field was written with a comma in front, which becomes the brace.
         if let Some(first) = self.out.get_mut(self.start) {
             *first = b'{';
         }
@@ -40,7 +41,7 @@ impl<'o, F> Object<'o, F> {
     }
 }
 
-/// What a field can have.
+/// What can be the value of a field.
 pub(super) trait Value {
     fn is_there(&self) -> bool {
         true
@@ -61,7 +62,7 @@ impl<V: Value> Value for Option<V> {
     }
 }
 
-/// The bytes that cannot stand in a string as they are.
+/// Whether a byte has to be escaped in a string.
 static IS_ESCAPED: [bool; 256] = {
     let mut is_escaped = [false; 256];
     is_escaped[b'"' as usize] = true;
@@ -134,19 +135,19 @@ impl Value for Position {
     }
 }
 
-/// What the serialiser makes of it.
+/// A value that the serializer writes.
 pub(super) struct Serialized<T>(pub(super) T);
 
 impl<T: Serialize> Value for Serialized<T> {
     fn write(self, out: &mut Vec<u8>) {
-        // Structs of strings and numbers, written to memory: there is nothing that could fail.
+        // Strings and structs of strings and numbers, written to memory, cannot fail.
         let json = serde_json::to_vec(&self.0);
         debug_assert!(json.is_ok(), "{json:?}");
         out.extend_from_slice(&json.unwrap_or_default());
     }
 }
 
-/// An array.
+/// An array of values.
 pub(super) struct List<I>(pub(super) I);
 
 impl<I: IntoIterator<Item: Value>> Value for List<I> {
@@ -168,7 +169,7 @@ impl<W: FnOnce(&mut Vec<u8>)> Value for W {
     }
 }
 
-/// An object, as the value of a field.
+/// An object as the value of a field.
 pub(super) fn object<F>(
     fields: impl for<'o> FnOnce(Object<'o, F>) -> Object<'o, F>,
 ) -> impl FnOnce(&mut Vec<u8>) {
