@@ -81,10 +81,10 @@ pub use driver::{Delivery, Driver, Outlet, Output, Stall};
 pub use hub::action::{Action, Actions, Answer, Notice, Outcome};
 pub use hub::class::{History, Overflow, Publishers, RoomClass};
 pub use hub::config::{
-    Config, ConfigError, Handled, Heartbeat, HeartbeatMode, Limits, Recovery, UserLimitPolicy,
+    Config, ConfigError, Handled, Heartbeat, HeartbeatMode, Limits, Rate, Recovery, UserLimitPolicy,
 };
 pub use hub::event::{Command, Event, Ticket};
-pub use hub::limit::{Limit, Rate};
+pub use hub::limit::Limit;
 pub use hub::setting::{Choice, Setting, Settings, Value};
 pub use hub::stats::Stats;
 pub use hub::{ConnectionView, Hub, RoomView, UserView};

@@ -1,46 +1,14 @@
 //! The core is pure: time, randomness and the order of things come from outside.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+mod source;
 
-/// Every source file of the core, with its text.
-fn sources() -> Vec<(PathBuf, String)> {
-    fn collect(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
-        for entry in fs::read_dir(folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                collect(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(&path).expect("text");
-                found.push((path, text));
-            }
-        }
-    }
-    let mut found = Vec::new();
-    collect(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut found);
-    assert!(found.len() > 20, "the scan finds the sources");
-    found
-}
-
-/// The code without comments and without spaces, but for those between words.
-fn tight(text: &str) -> String {
-    let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
-    let mut tight = String::new();
-    for word in lines.flat_map(str::split_whitespace) {
-        let is_word = |c: char| c.is_alphanumeric() || c == '_';
-        if tight.ends_with(is_word) && word.starts_with(is_word) {
-            tight.push(' ');
-        }
-        tight.push_str(word);
-    }
-    tight
-}
+use source::{is_part_of_a_word, sources, tight};
 
 /// Whether the name stands in the code as a whole.
 fn has_name(code: &str, name: &str) -> bool {
-    let is_part = |c: char| c.is_alphanumeric() || c == '_';
     code.match_indices(name).any(|(at, _)| {
-        !code[..at].ends_with(is_part) && !code[at + name.len()..].starts_with(is_part)
+        !code[..at].ends_with(is_part_of_a_word)
+            && !code[at + name.len()..].starts_with(is_part_of_a_word)
     })
 }
 

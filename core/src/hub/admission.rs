@@ -1,4 +1,6 @@
-//! Who gets a seat. The check and the taking are one step, so nobody can come between them.
+//! Who gets a seat. Checking and taking is one step, so that nothing can happen in between.
+//!
+//! Changes: connections, queue, random, rooms, stats, users.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -20,7 +22,7 @@ use super::keys::RoomKey;
 use super::presence::Exit;
 use super::tables::connection::{Connection, Membership, Memberships, Phase, Seat};
 
-/// As many as most connections have rooms need no memory of their own.
+/// A list that needs no memory of its own for as many rooms as most connections are in.
 type Few<T> = SmallVec<[T; 2]>;
 
 impl Hub {
@@ -45,8 +47,9 @@ impl Hub {
         }
     }
 
-    /// Takes a seat on the server, in each room and of the user; all of them or none. Those of a connection that ends for
-    /// this one count as free: of an older connection of the same session, or of the one that is replaced.
+    /// Takes a seat on the server, in each room and of the user: all of them or none. The seats of
+    /// a connection that ends for this one, because it is of the same session or is replaced, count
+    /// as free.
     fn admit(
         &mut self,
         user: &UserName,
@@ -97,14 +100,16 @@ impl Hub {
         } else if let Some(evictee) = evictee {
             self.close(evictee, CloseReason::Replaced);
         }
-        // A closing connection still has its seat on the server. If that was the last one, it cannot wait.
+        // A closing connection still has its seat on the server. If that was the last one, it
+        // cannot wait.
         if let Some(ends) = ends.filter(|id| is_full && self.connections.get(*id).is_some()) {
             self.end(ends, Ending::Closed(CloseReason::Replaced));
         }
         Ok(self.reserve(user, rooms, session, present))
     }
 
-    /// The connection that goes when there is one too many: first one that is not even there.
+    /// The connection to be replaced when a user has too many: the oldest, but a closing or held
+    /// one before all others.
     fn oldest(&self, connections: &[ConnectionId]) -> Option<ConnectionId> {
         let is_there = |id: ConnectionId| {
             self.connections.get(id).is_some_and(|c| c.is_open() || c.is_reserved())
@@ -112,8 +117,9 @@ impl Hub {
         connections.iter().copied().min_by_key(|&id| (is_there(id), id.generation()))
     }
 
-    /// Takes everything from a connection but its seat on the server, and closes it. Answers the rooms in which its user still
-    /// is for the others; nobody has a seat there for it any more, and the rooms are still to be dropped if they are empty.
+    /// Takes everything from a connection except its seat on the server, and closes it. Returns the
+    /// rooms in which, for the others, its user still is; its seats there are gone, and the caller
+    /// has to drop the rooms that are empty.
     fn hand_over(&mut self, id: ConnectionId) -> Vec<RoomKey> {
         let (mut present, mut absent) = (Vec::new(), Vec::new());
         while let Some((key, _, seat)) = self.vacate_last(id) {
@@ -148,7 +154,7 @@ impl Hub {
             memberships.push(Membership { room, seat: Seat::reserved(present) });
             since.extend(position.map(|position| (room, position)));
         }
-        // Those that it had before wait for it to join them, as far as there is room for all.
+        // Seats in its other rooms are held until it joins them, as long as it is not in too many.
         for room in present {
             if self.config.limits.max_rooms_per_connection.is_exceeded_by(memberships.len() + 1) {
                 self.user_exits(room, user, Exit::Lost);
@@ -174,7 +180,8 @@ impl Hub {
         id
     }
 
-    /// The upgrade is complete: the reserved seats become memberships, and the client hears where it is.
+    /// The upgrade is complete: reserved seats become memberships, and the client is told where it
+    /// is.
     pub(super) fn opened(&mut self, id: ConnectionId) {
         if self.connections.get(id).is_none_or(|connection| !connection.is_reserved()) {
             return self.stale(id);

@@ -1,4 +1,6 @@
-//! Slow connections: what waits for them, and when it is too much.
+//! Slow connections: when messages begin to wait for one, and how they are let out again.
+//!
+//! Changes: connections, rooms, stats.
 
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -10,11 +12,12 @@ use crate::protocol::to_client::Message;
 use super::Hub;
 use super::tables::outbox::{Outbox, Popped, Replay, Until};
 
-/// Between two pieces of what was missed, so that a long replay leaves everybody else their turn.
+/// The pause between two pieces of what was missed, so that a long replay does not hold up other
+/// connections.
 const PAUSE: Duration = Duration::from_millis(1);
 
 impl Hub {
-    /// The outlet takes no more: from here on, messages wait.
+    /// The outlet takes no more: from now on, messages wait.
     pub(super) fn blocked(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id).filter(|c| c.is_open()) else {
             return self.stale(id);
@@ -31,8 +34,8 @@ impl Hub {
         self.notice(Notice::Blocked { connection: id });
     }
 
-    /// From here on, messages wait, until [`release_paced`](Self::release_paced) has let the last of them out: what was
-    /// missed goes before them, and may be much.
+    /// From now on, messages wait until [`release_paced`](Self::release_paced) has let the last of
+    /// them out: what was missed goes out before them, and may be much.
     pub(super) fn pace(&mut self, id: ConnectionId) {
         let now = self.now;
         let Some(connection) = self.connections.get_mut(id) else { return };
@@ -60,7 +63,8 @@ impl Hub {
         self.release(id);
     }
 
-    /// Lets a piece of what waits out, unless the outlet is blocked; the next one follows in a moment.
+    /// Lets a piece of what waits out, unless the outlet is blocked; the next piece follows after
+    /// [`PAUSE`].
     pub(super) fn release_paced(&mut self, id: ConnectionId) {
         let outbox = self.connections.get(id).and_then(|c| c.outbox.as_deref());
         if outbox.is_none_or(Outbox::is_blocked) {
@@ -101,7 +105,8 @@ impl Hub {
             released += message.cost_bytes();
             self.send_now(id, message);
         }
-        // What was last may have been the last: then nothing waits, and the connection is not blocked any more.
+        // That may have been the last message. Then nothing waits, and the connection is not
+        // blocked any more.
         if self.connections.get(id).and_then(|c| c.outbox.as_ref()).is_some_and(|o| o.is_empty()) {
             self.unblock(id);
             self.close_when_flushed(id);

@@ -1,7 +1,10 @@
 //! Whether a hub that was read from bytes agrees with itself.
 //!
-//! The rules look keys up without asking whether they are there, and count down without looking: what they keep in one table is
-//! what they keep in the others. Bytes can say anything, so that is checked once, where a hub is put together.
+//! The rules look keys up without asking whether they are there, and count down without asking
+//! whether that is possible, because each table agrees with the others. Bytes can say anything, so
+//! that is checked once, when a hub is read.
+//!
+//! Changes: nothing.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
@@ -48,7 +51,7 @@ fn agrees(does: bool, what: &str) -> Result<(), String> {
 }
 
 impl Hub {
-    /// Finds what the rules could not live with.
+    /// Finds whatever the rules rely on and is not so.
     pub(crate) fn check(&self) -> Result<(), String> {
         self.config.check().map_err(|error| error.to_string())?;
         agrees(self.classes == class::by_prefix(&self.config.rooms), "the classes of rooms")?;
@@ -199,7 +202,7 @@ impl Hub {
         agrees(sums.users.is_empty(), "a reference to no user")
     }
 
-    /// Each deadline is that of something, and there are as many as there are such things.
+    /// Each deadline belongs to something, and everything that needs a deadline has one.
     fn check_deadlines(&self, expected: usize) -> Result<(), String> {
         let mut claims = 0;
         let mut remembered = BTreeSet::new();

@@ -7,7 +7,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::hub::class::{History, RoomClass};
-use crate::hub::limit::{Limit, Rate};
+use crate::hub::limit::Limit;
 use crate::hub::setting::{choice, settings};
 use crate::protocol::name::Kind;
 use crate::protocol::to_client::Terms;
@@ -91,6 +91,22 @@ choice! {
         #[default]
         Both = "both",
     }
+}
+
+settings! {
+    /// How much one connection may send: on average, and at once.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct Rate {
+        /// in a second, on average; 0 switches the limit off.
+        pub per_second: u32 = 0;
+        /// at once, after a pause.
+        pub burst: u32 = 0;
+    }
+}
+
+impl Rate {
+    /// No limit.
+    pub const NONE: Self = Self { per_second: 0, burst: 0 };
 }
 
 settings! {

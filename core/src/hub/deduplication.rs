@@ -1,4 +1,7 @@
-//! Messages that come again, because their answer did not arrive: they are answered again and not handled again.
+//! Messages that are sent again because their answer did not arrive: they are answered again, and
+//! not handled again.
+//!
+//! Changes: deadlines, stats, users.
 
 use alloc::boxed::Box;
 use core::hash::{BuildHasher, Hash, Hasher};
@@ -15,17 +18,17 @@ use super::keys::UserKey;
 use super::tables::deadlines::Timer;
 use super::tables::remembered::{Entry, Fate, Remembered};
 
-/// An answer that is larger is not kept.
+/// The largest answer that is kept, in bytes.
 const LARGEST_ANSWER: usize = 4 * 1024;
 
-/// What a message with this id is for the user.
+/// A message with an id, to be recognised if its user sends it again.
 pub(super) struct Known {
     id: MessageId,
     content: u64,
 }
 
 impl Hub {
-    /// A message that is to be handled once.
+    /// What identifies a message that is to be handled once.
     pub(super) fn known(&self, id: &MessageId, parts: impl Hash, payload: &Payload) -> Known {
         let mut hasher = self.content.build_hasher();
         parts.hash(&mut hasher);
@@ -39,7 +42,8 @@ impl Hub {
         Known { id: id.clone(), content: hasher.finish() }
     }
 
-    /// If this message came before, it gets its answer again, or will when there is one. Answers whether that is so.
+    /// If this message came before, answers it again, now or when there is an answer. Returns
+    /// whether it came before.
     pub(super) fn answer_again(&mut self, from: ConnectionId, known: &Known) -> bool {
         let oldest = self.now;
         let window = self.config.recovery.remember_for;
@@ -73,12 +77,12 @@ impl Hub {
         self.users.get_mut(user).remembered.as_mut()?.get_mut(id)
     }
 
-    /// The message was handed to the application.
+    /// Remembers that the application has the message.
     pub(super) fn remember_pending(&mut self, from: ConnectionId, known: Known) {
         self.remember(from, known, Fate::Pending(from));
     }
 
-    /// The message was accepted, and this is its answer.
+    /// Remembers the answer of a message that was accepted.
     pub(super) fn remember_answered(&mut self, from: ConnectionId, known: Known, answer: Message) {
         self.remember(from, known, Fate::Answered(answer));
     }
@@ -113,7 +117,7 @@ impl Hub {
         }
     }
 
-    /// The user's oldest message may have been remembered for long enough.
+    /// Forgets what has been remembered of a user for long enough.
     pub(super) fn remembered_due(&mut self, user: UserKey) {
         let (now, window) = (self.now, self.config.recovery.remember_for);
         let Some(remembered) = &mut self.users.get_mut(user).remembered else { return };
@@ -130,7 +134,7 @@ impl Hub {
         }
     }
 
-    /// The application's answer to a message, for whoever asked last.
+    /// Delivers the application's answer to a message over the connection that asked last.
     pub(super) fn answer(
         &mut self,
         connection: ConnectionId,

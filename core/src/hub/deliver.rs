@@ -1,4 +1,5 @@
-//! What the rules deliver through: a message goes to its recipients at once, or waits where an outbox says so.
+//! What the rules deliver through: a message goes to its recipients at once, or waits in the outbox
+//! of those that have one.
 //!
 //! Changes: connections, overflowed, queue, stats.
 
@@ -19,7 +20,8 @@ use super::tables::connection::Phase;
 use super::tables::outbox::Full;
 
 impl Hub {
-    /// Sends to one open connection, or lets the message wait in its outbox. Answers whether there is such a one.
+    /// Sends to an open connection, or lets the message wait in its outbox. Returns whether the
+    /// connection is open.
     pub(super) fn send(&mut self, to: ConnectionId, message: Message) -> bool {
         let Some(connection) = self.connections.get_mut(to).filter(|c| c.is_open()) else {
             return false;
@@ -38,7 +40,8 @@ impl Hub {
         self.stats.messages_out += self.queue.send(mark, message) as u64;
     }
 
-    /// Sends to all members of a room but one. Answers how many get it, at once or once they read again.
+    /// Sends to all members of a room except one. Returns how many get it, at once or when they
+    /// read again.
     pub(super) fn fan_out(
         &mut self,
         key: RoomKey,
@@ -85,8 +88,9 @@ impl Hub {
         recipients + waits
     }
 
-    /// Lets a message wait. When it does not fit, everything that waits is given up and the connection closed. What comes
-    /// after that in the same event is given up too: it would follow on something that never came.
+    /// Lets a message wait. If it does not fit, everything that waits is given up and the
+    /// connection closed. What comes later in the same event is given up too: it would follow
+    /// something that never came.
     fn wait(&mut self, id: ConnectionId, message: Message, overflow: Overflow) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let Some(outbox) = &mut connection.outbox else { return };
@@ -110,13 +114,14 @@ impl Hub {
         }
     }
 
-    /// Lets a last message wait, whatever the bounds. Answers whether the connection is blocked at all.
+    /// Lets a last message wait, whatever the bounds. Returns `false` if the connection has no
+    /// outbox, so that nothing has to wait.
     pub(super) fn wait_unbounded(&mut self, id: ConnectionId, message: Message) -> bool {
         let outbox = self.connections.get_mut(id).and_then(|connection| connection.outbox.as_mut());
         outbox.map(|outbox| outbox.push_last(message)).is_some()
     }
 
-    /// Once nothing waits for a closing connection, its close frame can go.
+    /// Sends the close frame of a closing connection, unless messages still wait for it.
     pub(super) fn close_when_flushed(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.get(id)
             && let Phase::Closing(closing) = &connection.phase
@@ -127,8 +132,8 @@ impl Hub {
         }
     }
 
-    /// Pings a connection, past its outbox: a heartbeat that waits behind data would measure the data. Answers what only
-    /// the answer to this ping repeats.
+    /// Pings a connection, past its outbox: a heartbeat that waits behind data would measure the
+    /// data. Returns the number that only the answer to this ping repeats.
     pub(super) fn ping(&mut self, id: ConnectionId) -> Option<NonZeroU64> {
         let unix_ms = self.unix_ms();
         let connection = self.connections.get_mut(id)?;

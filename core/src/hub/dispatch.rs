@@ -1,6 +1,6 @@
 //! Which rule an event, a command or a timer is for.
 //!
-//! Changes: queue.
+//! Changes: deadlines, queue.
 
 use crate::protocol::to_client::Message;
 

@@ -1,5 +1,7 @@
-//! Going away without hurting anybody: everybody is told, gets what is theirs, and is closed, and the end comes by
-//! the deadline whatever the peers do.
+//! Shutting down gracefully: each client is told, gets what is theirs, and is closed. It ends by
+//! its deadline, whatever the peers do.
+//!
+//! Changes: deadlines, drain, random.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -14,7 +16,7 @@ use super::tables::deadlines::Timer;
 use super::tables::drain::Drain;
 
 impl Hub {
-    /// A second drain changes nothing.
+    /// Begins to drain. A second drain changes nothing.
     pub(super) fn begin_drain(&mut self, timeout: Duration, spread: Duration) {
         if self.drain.is_some() {
             return;
@@ -25,7 +27,7 @@ impl Hub {
         self.end_drain_if_empty();
     }
 
-    /// Sends one batch away; after the deadline, cuts one batch off.
+    /// Sends one batch of connections away; after the deadline, cuts one batch off.
     pub(super) fn drain_step(&mut self) {
         let now = self.now;
         let batch_size = self.config.limits.work_per_tick;
@@ -54,16 +56,18 @@ impl Hub {
         }
     }
 
-    /// Tells one open connection when to come back, and closes it. One that is not open yet is sent away when it is.
+    /// Tells one open connection when to come back, and closes it. One that is not open yet is sent
+    /// away when it is.
     pub(super) fn send_away(&mut self, id: ConnectionId) {
         let Some(drain) = &self.drain else { return };
-        // Nobody can come back to it.
+        // Its client cannot come back to a server that shuts down.
         if self.connections.get(id).is_some_and(Connection::is_held) {
             return self.end(id, Ending::Lost);
         }
         if self.connections.get(id).is_some_and(Connection::is_open) {
             let retry_after = self.random.up_to(drain.spread);
-            // It is the last message, and a full outbox must not turn it into a slow consumer's end.
+            // It is the last message, and a full outbox must not turn its end into that of a slow
+            // consumer.
             if !self.wait_unbounded(id, Message::Draining { retry_after }) {
                 self.send_now(id, Message::Draining { retry_after });
             }

@@ -1,4 +1,6 @@
-//! Messages from clients.
+//! Messages from clients, and how many they may send.
+//!
+//! Changes: connections, queue, stats.
 
 use alloc::vec::Vec;
 
@@ -48,7 +50,8 @@ impl Hub {
         self.inbound(id, inbound);
     }
 
-    /// A peer's own ping. It is life, and it counts against the rate: answering a flood of them is work too.
+    /// A peer's own ping. It is a sign of life, and it counts against the rate, because answering a
+    /// flood of them is work.
     pub(super) fn alive(&mut self, id: ConnectionId) {
         let now = self.now;
         let Some(connection) = self.connections.get_mut(id).filter(|c| c.is_open()) else {
@@ -70,7 +73,8 @@ impl Hub {
             && connection.bytes.take(now, bytes, limits.bytes)
     }
 
-    /// Counts a message over the rate, and closes at one too many. Answers whether the connection goes on.
+    /// Counts a message over the rate, and closes the connection if there are too many. Returns
+    /// whether it goes on.
     fn strike(&mut self, id: ConnectionId) -> bool {
         let Some(connection) = self.connections.get_mut(id) else { return false };
         connection.strikes += 1;
@@ -127,7 +131,7 @@ impl Hub {
         }
     }
 
-    /// A message of the application's: for its handler, or into a room.
+    /// A message of the application's protocol: for its handler, or into a room.
     fn request(&mut self, from: ConnectionId, request: Request) {
         if request.kind.is_reserved() {
             return self.refuse(from, request.id, reserved(&request.kind));
@@ -176,7 +180,7 @@ impl Hub {
         }
     }
 
-    /// `join` for many rooms; each has an answer of its own.
+    /// `join` for many rooms; each room is answered separately.
     fn resume(
         &mut self,
         from: ConnectionId,
@@ -192,7 +196,7 @@ impl Hub {
             if let Err(refusal) = self.join(from, None, &room, since) {
                 self.refuse_room(from, None, Some(room), refusal);
             }
-            // So much has come together that it should be on its way.
+            // The outbox is half full, so a piece of it should go out now.
             let waiting = self.connections.get(from).and_then(|c| c.outbox.as_ref());
             if waiting.is_some_and(|outbox| outbox.len() * 2 > self.config.limits.outbox_messages) {
                 self.release_paced(from);
@@ -210,7 +214,7 @@ impl Hub {
         let is_member = || {
             let connection = self.connections.get(from)?;
             let slot = connection.slot_of(key?)?;
-            // Somebody who waits for the room's state has joined already, as far as they know.
+            // A client that waits for the room's state has joined already, as far as it knows.
             Some(()).filter(|()| connection.memberships[slot].seat != Seat::HELD)
         };
         match class.publish {

@@ -1,6 +1,4 @@
 //! Keys of what the tables hold: small numbers that stand for a room, a user, a probe or a request.
-//!
-//! Changes: nothing.
 
 /// A room's place in the table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -1,4 +1,6 @@
-//! How connections end, and that nothing of them is left.
+//! How connections close and end, so that nothing of them is left.
+//!
+//! Changes: connections, deadlines, drain, overflowed, queue, stats, users.
 
 use alloc::boxed::Box;
 
@@ -14,9 +16,10 @@ use super::tables::connection::{Closing, Connection, Phase};
 use super::tables::deadlines::Timer;
 
 impl Hub {
-    /// Begins to close: the connection is in no room and of no user from here on, gets what had been accepted
-    /// for it and then a close frame, and keeps its seat on the server until its socket is gone. A reserved one is
-    /// gone at once. Answers whether there was something to close.
+    /// Begins to close: from now on the connection is in no room and belongs to no user. It gets
+    /// what was accepted for it and then a close frame, and keeps its seat on the server until its
+    /// socket is gone. A reserved connection ends at once. Returns whether there was something to
+    /// close.
     pub(super) fn close(&mut self, id: ConnectionId, mut reason: CloseReason) -> bool {
         let Some(connection) = self.connections.get(id) else { return false };
         if connection.is_reserved() {
@@ -31,7 +34,7 @@ impl Hub {
             self.give_up_hold(id);
             return false;
         }
-        // If it lost messages in this very event, that is what it must hear.
+        // If it lost messages in this very event, that is the reason it must be given.
         if connection.outbox.as_ref().is_some_and(|outbox| outbox.given_up) {
             reason = CloseReason::SlowConsumer;
         }
@@ -67,7 +70,7 @@ impl Hub {
         }
     }
 
-    /// Gives back every seat but that on the server.
+    /// Gives back every seat except the one on the server.
     fn retire(&mut self, id: ConnectionId) {
         while let Some(last) =
             self.connections.get(id).and_then(|c| c.memberships.len().checked_sub(1))
@@ -135,7 +138,7 @@ impl Hub {
                 self.stats.closing -= 1;
                 Ending::Closed(closing.reason)
             }
-            // Its end has been told when it was lost.
+            // Its end was announced when it was lost.
             Phase::Held(_) => {
                 self.stats.held -= 1;
                 self.users.release(connection.user);
@@ -179,7 +182,7 @@ impl Hub {
         }
     }
 
-    /// Nobody came back.
+    /// A held connection's time is over, and its client did not come back.
     pub(super) fn hold_over(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get(id) else { return };
         let user = self.users.name(connection.user);

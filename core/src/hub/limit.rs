@@ -1,6 +1,4 @@
-//! Bounds and rates, as a configuration gives them.
-
-use crate::hub::setting::settings;
+//! Bounds, as a configuration gives them.
 
 /// An upper bound that can be switched off.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,20 +28,4 @@ impl Limit {
     pub const fn get(self) -> Option<u32> {
         if self.0 == u32::MAX { None } else { Some(self.0) }
     }
-}
-
-settings! {
-    /// How much one connection may send: on average, and at once.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    pub struct Rate {
-        /// in a second, on average; 0 switches the limit off.
-        pub per_second: u32 = 0;
-        /// at once, after a pause.
-        pub burst: u32 = 0;
-    }
-}
-
-impl Rate {
-    /// No limit.
-    pub const NONE: Self = Self { per_second: 0, burst: 0 };
 }

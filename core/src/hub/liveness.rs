@@ -1,4 +1,6 @@
-//! Is the peer alive? And what else a connection waits for.
+//! Whether a peer is alive, and what is done when a connection's time has come.
+//!
+//! Changes: connections, random.
 
 use core::num::NonZeroU32;
 
@@ -9,13 +11,13 @@ use crate::time::Timestamp;
 use super::Hub;
 use super::tables::connection::{Phase, Ping};
 
-/// In so many moments of an interval there may be pings: at 30 seconds, every 117 milliseconds.
+/// Pings are aligned to this many slots of an interval (at 30 seconds, one every 117 ms), so that
+/// the server wakes once per slot and not once per connection.
 const MOMENTS: u32 = 256;
 
 impl Hub {
-    /// The first ping comes after a random part of the interval, so that connections that were opened together
-    /// are not pinged together; but at one of a few hundred moments of an interval, so that a server with many
-    /// connections does not wake up for each of them.
+    /// When to ping a new connection: after a random part of the interval, so that connections that
+    /// were opened together are not pinged together.
     pub(super) fn first_ping_at(&mut self) -> Timestamp {
         let interval = self.config.heartbeat.interval;
         if interval.is_zero() {
@@ -26,7 +28,8 @@ impl Hub {
         (self.now + interval / 2 + wait).at_next(moment)
     }
 
-    /// An answer to a ping. One that answers none of ours is no sign of life: a peer can send those unasked.
+    /// An answer to a ping. One that answers none of ours is not a sign of life: a peer can send
+    /// those unasked.
     pub(super) fn pong(&mut self, id: ConnectionId, nonce: Option<u64>) {
         let now = self.now;
         let Some(connection) = self.connections.get_mut(id) else { return self.stale(id) };
@@ -46,7 +49,7 @@ impl Hub {
         }
     }
 
-    /// The connection's entry came up.
+    /// The connection's entry among the deadlines is due.
     pub(super) fn connection_due(&mut self, id: ConnectionId) {
         let now = self.now;
         if let Some(connection) = self.connections.get_mut(id) {

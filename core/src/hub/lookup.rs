@@ -1,5 +1,5 @@
-//! What the rules look up: a room's class, whose connection it is, which room a message means; and the refusals where
-//! nothing is found.
+//! What the rules look up: the class of a room, the connections of a user, the room that a message
+//! means; and the refusals for what is not found.
 //!
 //! Changes: stats.
 
@@ -44,7 +44,7 @@ impl Hub {
         self.connections.get(id).map(|connection| self.users.name(connection.user))
     }
 
-    /// The connection of this session and user that still has seats.
+    /// The user's connection of this session, if there is one that still has seats.
     ///
     /// # Cost
     /// Looks at the user's connections.
@@ -56,12 +56,13 @@ impl Hub {
         connections.iter().find(is_it).copied()
     }
 
-    /// Names of the users in a room, sorted; users that are away for a moment are still there.
+    /// The names of the users in a room, sorted. Users that are away for a moment count.
     pub(super) fn users_in(&self, key: RoomKey) -> Vec<UserName> {
         let room = self.rooms.get(key);
         let members = room.members.iter().filter_map(|&id| self.connections.get(id));
         let mut keys: Vec<_> = members.map(|connection| connection.user).collect();
-        // With presence, those are there too whose seats are held, or who are away for a moment.
+        // With presence, these also include users whose seats are held and users that are away for
+        // a moment.
         keys.extend(room.presence.sorted());
         keys.sort_unstable();
         keys.dedup();
@@ -93,7 +94,8 @@ impl Hub {
         let memberships = self.connections.get(id).map_or(&[][..], |c| &c.memberships);
         let name = |key: RoomKey| &self.rooms.get(key).name;
         if let Some(room) = room {
-            // Who is in one room means that one: its name is beside all that is looked at next.
+            // A client that is in one room probably means that one, and its name is next to what is
+            // needed after this.
             let only = memberships.first().filter(|_| memberships.len() == 1);
             let only = only.map(|only| only.room).filter(|&only| *name(only) == room);
             let key = only.or_else(|| self.rooms.find(&room));
@@ -113,7 +115,7 @@ impl Hub {
         }
     }
 
-    /// An event about a connection that is gone.
+    /// Counts an event about a connection that is gone.
     pub(super) fn stale(&mut self, id: ConnectionId) {
         if self.connections.get(id).is_none() {
             self.stats.stale_events += 1;

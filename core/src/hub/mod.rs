@@ -1,7 +1,10 @@
 //! The hub: every decision about connections, rooms and delivery.
 //!
-//! [`Hub::handle`] takes one event and answers with actions. This file dispatches events and has what all of
-//! them share; each other file holds the rules of one matter.
+//! [`Hub::handle`] takes an event and returns actions. This file has the state that all rules
+//! share. `dispatch.rs` finds the rule for an event, every other file next to it holds the rules
+//! about one thing, and `tables/` holds what they keep.
+//!
+//! Changes: now, payloads, queue, rooms, stats, users.
 
 pub(crate) mod action;
 mod admission;
@@ -67,9 +70,10 @@ pub use view::{ConnectionView, RoomView, UserView};
 /// 2. performs the [`Actions`] that come out, in order,
 /// 3. feeds [`Event::Tick`] when [`next_deadline`](Self::next_deadline) has come.
 ///
-/// There are two kinds of methods: `handle`, which is the only one that changes anything, and views. `handle` never
-/// fails and never panics: what cannot be done is answered, and what makes no sense is counted in [`Stats`]. The
-/// same seed and the same events at the same times give the same actions.
+/// There are two kinds of methods: `handle`, which is the only one that changes anything, and
+/// views. `handle` never fails and never panics: what cannot be done is answered, and what makes no
+/// sense is counted in [`Stats`]. The same seed and the same events at the same times give the same
+/// actions.
 ///
 /// [`Driver`](crate::Driver) does steps 1 and 2 for real sockets.
 ///
@@ -96,7 +100,7 @@ pub use view::{ConnectionView, RoomView, UserView};
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Hub {
     config: Arc<Config>,
-    /// Longest prefix first; the last one has the prefix `""`.
+    /// The longest prefix first; the last one is `""`.
     classes: Vec<(String, RoomClass)>,
     pub(crate) now: Timestamp,
     random: Random,
@@ -116,15 +120,15 @@ pub struct Hub {
     stats: Stats,
     #[cfg_attr(feature = "recording", serde(skip))]
     queue: Queue,
-    /// Connections whose outbox overflowed in this event; they are closed at its end, so that closing one
-    /// cannot cut into the broadcast that found it full.
+    /// Connections whose outbox overflowed in this event. They are closed at its end, so that
+    /// closing one does not interfere with the broadcast that found it full.
     #[cfg_attr(feature = "recording", serde(skip))]
     overflowed: Vec<ConnectionId>,
 }
 
 impl Hub {
-    /// An empty hub. The seed decides all jitter, epochs and hash keys: take it from the system's randomness
-    /// in production, and a fixed one to have the same run twice.
+    /// An empty hub. The seed decides all jitter, epochs and hash keys: take it from the system's
+    /// randomness in production, and use a fixed one to have the same run twice.
     ///
     /// # Errors
     /// When the configuration contradicts itself.
@@ -153,20 +157,21 @@ impl Hub {
         })
     }
 
-    /// Lets a [`Witness`](crate::Witness) replace payloads by their digests without a difference to the hub, which hashes them
-    /// with this from now on. To be called before the first event; a driver does it.
+    /// Hashes payloads with this key from now on, so that a [`Witness`](crate::Witness) may replace
+    /// them by their digests without a difference to the hub. To be called before the first event;
+    /// a driver does it.
     pub fn hide_payloads(&mut self, key: [u64; 2]) {
         self.payloads = Digests::Hidden(Keyed::with_key(key));
     }
 
-    /// Takes one event in, and gives out what is to be done about it.
+    /// Takes an event, and returns what is to be done about it.
     ///
-    /// A `now` before that of an earlier call counts as that one.
+    /// If `now` is before that of an earlier call, the earlier one is used.
     ///
     /// # Cost
-    /// Independent of the number of connections, but for what the event touches: a publication costs a copy of
-    /// the room's list of members, a connection's end the number of its rooms, a tick at most
-    /// [`Limits::work_per_tick`](crate::Limits::work_per_tick) deadlines.
+    /// Independent of the number of connections, except for what the event touches: a publication
+    /// costs a copy of the room's list of members, a connection's end the number of its rooms, a
+    /// tick at most [`Limits::work_per_tick`](crate::Limits::work_per_tick) deadlines.
     pub fn handle(&mut self, now: Timestamp, event: Event) -> Actions<'_> {
         self.queue.begin();
         if now < self.now {
@@ -178,12 +183,13 @@ impl Hub {
         self.queue.drain()
     }
 
-    /// When [`Event::Tick`] is due next; in the past while work is left over. `None` when nothing waits for time.
+    /// When [`Event::Tick`] is due next; in the past while work is left over. `None` when nothing
+    /// waits for time.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.deadlines.first()
     }
 
-    /// The rest of a hub that was read from its bytes.
+    /// Completes a hub that was read from bytes.
     #[cfg(feature = "recording")]
     pub(crate) fn revive(&mut self, payloads: Digests) {
         self.payloads = payloads;

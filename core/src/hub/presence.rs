@@ -1,4 +1,6 @@
 //! Entering and leaving rooms, and who hears of it: users come and go, not sockets.
+//!
+//! Changes: connections, deadlines, rooms, users.
 
 use crate::hub::action::Notice;
 use crate::protocol::id::ConnectionId;
@@ -13,7 +15,7 @@ use super::tables::deadlines::Timer;
 /// How a connection leaves a room.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exit {
-    /// It said so: the user is not coming back.
+    /// It said so: the user does not come back.
     Left,
     /// It ended: the user may be back in a moment.
     Lost,
@@ -49,7 +51,8 @@ impl Hub {
         }
     }
 
-    /// Makes a member's seat a held one: it gets nothing from the room any more, and nobody hears of that.
+    /// Makes a member's seat a held one: it gets nothing from the room any more, and the others are
+    /// not told.
     pub(super) fn unseat(&mut self, id: ConnectionId, slot: usize) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let membership = &mut connection.memberships[slot];
@@ -71,7 +74,7 @@ impl Hub {
         self.notice(Notice::Left { connection: id, user, room });
     }
 
-    /// Gives back the seat in this slot, and nobody hears of that. Answers what it was.
+    /// Gives back the seat in this slot, without telling the others. Returns what it was.
     fn vacate(&mut self, id: ConnectionId, slot: usize) -> Option<(RoomKey, UserKey, Seat)> {
         self.unseat(id, slot);
         let connection = self.connections.get_mut(id)?;
@@ -85,13 +88,14 @@ impl Hub {
         Some((key, connection.user, seat))
     }
 
-    /// Gives back the last seat of a connection, and nobody hears of that. Answers what it was.
+    /// Gives back the last seat of a connection, without telling the others. Returns what it was.
     pub(super) fn vacate_last(&mut self, id: ConnectionId) -> Option<(RoomKey, UserKey, Seat)> {
         let last = self.connections.get(id)?.memberships.len().checked_sub(1)?;
         self.vacate(id, last)
     }
 
-    /// Takes the connection out of the room of this slot, and the room out of the hub if nobody is left.
+    /// Takes the connection out of the room of this slot, and the room out of the hub if nobody is
+    /// left.
     pub(super) fn exit(&mut self, id: ConnectionId, slot: usize, exit: Exit) {
         let Some((key, user, seat)) = self.vacate(id, slot) else { return };
         if seat.is_present() {
@@ -120,7 +124,7 @@ impl Hub {
         }
     }
 
-    /// The grace is over and the user did not come back.
+    /// The grace period is over and the user did not come back.
     pub(super) fn absence_over(&mut self, key: RoomKey, user: UserKey) {
         self.rooms.get_mut(key).presence.absent.remove(&user);
         self.say_left(key, user);

@@ -1,5 +1,7 @@
-//! Is this user there, right now? Each connection is asked with a number of its own, so that neither a late
-//! answer nor that of another connection counts.
+//! Whether a user is there right now. Each of their connections is pinged with a number of its own,
+//! so that neither a late answer nor that of another connection counts.
+//!
+//! Changes: connections, deadlines, probes, queue.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -50,7 +52,7 @@ impl Hub {
         Ok(Outcome::Probing(asked))
     }
 
-    /// Answers when the question was asked, if this was one of ours.
+    /// Settles the pings of probes that this answers. Returns when the first of them was sent.
     pub(super) fn answer_probe(&mut self, id: ConnectionId, nonce: u64) -> Option<Timestamp> {
         let now = self.now;
         let (asked, count, settled) =
@@ -59,7 +61,7 @@ impl Hub {
         asked
     }
 
-    /// A connection that is gone, or going, answers nothing any more.
+    /// A connection that ends does not answer any more.
     pub(super) fn forget_probes(&mut self, id: ConnectionId) {
         if self.connections.get(id).is_some_and(|connection| connection.asked > 0) {
             let (_, count, settled) = self.probes.settle(id, |_| true, |_| Pong::Never);

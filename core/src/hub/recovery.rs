@@ -1,4 +1,7 @@
-//! Coming back to a room: where a stream goes on, what was missed, and what a room keeps for that.
+//! Returning to a room: where the stream goes on, what was missed, and what the application says of
+//! a room that does not keep enough.
+//!
+//! Changes: connections, deadlines, next_question, queue, rooms, stats.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -20,16 +23,17 @@ use super::tables::room::{Question, Waiting};
 /// Where a member's stream begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Start {
-    /// With what comes next; it had not been here.
+    /// With what comes next; it has not been here before.
     Live,
-    /// Right after where it had been: all that it missed is there.
+    /// Right after where it was: everything that it missed is there.
     After(Position),
-    /// With what comes next, and something between is missing.
+    /// With what comes next; something in between is missing.
     Broken(Broken),
 }
 
 impl Hub {
-    /// Where the stream of somebody who has been at `since` can go on: all that was missed, or nothing of it.
+    /// Where the stream of a client that has been at `since` can go on: with everything that it
+    /// missed, or with nothing of it.
     pub(super) fn start(&self, key: RoomKey, since: Option<Position>) -> Start {
         let room = self.rooms.get(key);
         let Some(since) = since else { return Start::Live };
@@ -46,7 +50,7 @@ impl Hub {
         }
     }
 
-    /// What the member is told of it.
+    /// What a member is told of where its stream begins.
     pub(super) fn beginning(&self, key: RoomKey, start: Start) -> Beginning {
         let position = self.rooms.get(key).position();
         match start {
@@ -56,7 +60,7 @@ impl Hub {
         }
     }
 
-    /// Whether the member has to wait for the application's word on the room.
+    /// Whether the member has to wait until the application has given the room's state, and why.
     pub(super) fn waits_for_state(&self, key: RoomKey, start: Start) -> Option<Broken> {
         match start {
             Start::Broken(reason)
@@ -83,7 +87,7 @@ impl Hub {
         self.send(id, Message::Joined { id: request, room, beginning, members });
     }
 
-    /// What follows on the word where the stream begins.
+    /// Sends what comes after `joined`: the replay, or `refresh`.
     pub(super) fn follow(&mut self, id: ConnectionId, key: RoomKey, start: Start) {
         match start {
             Start::Live => {}
@@ -97,7 +101,8 @@ impl Hub {
         }
     }
 
-    /// Lets everything after this number wait for a member. What comes later waits behind it.
+    /// Lets everything that the room keeps after this number wait for a member. What is published
+    /// later waits behind it.
     fn replay(&mut self, id: ConnectionId, key: RoomKey, after: u64) {
         let room = self.rooms.get(key);
         let (name, last) = (room.name.clone(), room.position());
@@ -111,8 +116,8 @@ impl Hub {
         }
     }
 
-    /// The member waits until the application has said how things stand in the room. Who comes while it is being asked
-    /// gets the same answer.
+    /// Lets a member wait until the application has given the room's state. Members that come while
+    /// it is being asked get the same answer.
     pub(super) fn await_state(
         &mut self,
         connection: ConnectionId,
@@ -137,7 +142,7 @@ impl Hub {
         self.queue.push(Queued::StateWanted { ticket, room });
     }
 
-    /// It joins a room whose state it waits for already.
+    /// A member joins a room whose state it already waits for.
     pub(super) fn await_state_too(
         &mut self,
         connection: ConnectionId,
@@ -158,7 +163,8 @@ impl Hub {
         Ok(())
     }
 
-    /// It leaves a room whose state it waits for, if it does. Answers what it had asked with an id.
+    /// A member that leaves does not wait for the room's state any more. If it did, returns the ids
+    /// of the requests that are still to be answered.
     pub(super) fn await_no_more(
         &mut self,
         id: ConnectionId,
@@ -169,7 +175,7 @@ impl Hub {
         Some(question.waiting.remove(at).requests)
     }
 
-    /// The application's answer.
+    /// The application has given a room's state.
     pub(super) fn state(
         &mut self,
         ticket: Ticket,
@@ -193,7 +199,8 @@ impl Hub {
     fn answer_question(&mut self, key: RoomKey, payload: Option<Payload>) -> usize {
         let Some(question) = self.forget_question(key) else { return 0 };
         let room = self.rooms.get(key);
-        // What came since the question follows the answer. If that is not there any more, the answer is of no use.
+        // What came since the question follows the answer. If that is not kept any more, the answer
+        // is useless.
         let is_whole = self.start(key, Some(question.position)) == Start::After(question.position);
         let payload = payload.filter(|_| is_whole);
         let position = if payload.is_some() { question.position } else { room.position() };
@@ -256,7 +263,7 @@ impl Hub {
         let past = (from..=there.offset).take(limit).map_while(|offset| there.kept.get(offset));
         for past in past {
             bytes += past.cost_bytes();
-            // At least one, so that somebody who asks for the rest gets on.
+            // At least one, so that a client that asks for the rest makes progress.
             if bytes > self.config.limits.outlet_high_water && !events.is_empty() {
                 break;
             }

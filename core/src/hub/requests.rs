@@ -1,4 +1,6 @@
 //! What the application asks clients.
+//!
+//! Changes: connections, deadlines, queue, requests.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -45,7 +47,7 @@ impl Hub {
         Ok(Outcome::Asked)
     }
 
-    /// A client's answer counts once, and only for what it was asked itself.
+    /// A client's answer counts once, and only for what that client was asked.
     pub(super) fn replied(
         &mut self,
         from: ConnectionId,
@@ -69,7 +71,7 @@ impl Hub {
         self.settle_request(key, Answer::TimedOut);
     }
 
-    /// The connection ends, and with it what it was asked.
+    /// A connection that ends does not answer what it was asked any more.
     pub(super) fn forget_requests(&mut self, id: ConnectionId) {
         if self.connections.get(id).is_none_or(|connection| connection.asked == 0) {
             return;

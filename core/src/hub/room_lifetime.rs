@@ -1,4 +1,5 @@
-//! The life of a room: it is made, its seats are taken, it is idle once nobody is in it, and in the end it is dropped.
+//! The life of a room: it is made, its seats are taken, it is idle when nobody is in it, and in the
+//! end it is dropped.
 //!
 //! Changes: connections, deadlines, random, rooms, stats, users.
 
@@ -23,7 +24,7 @@ impl Hub {
         self.rooms.find(name).unwrap_or_else(|| self.make_room(name))
     }
 
-    /// Makes a room that is not there.
+    /// Makes a room that does not exist.
     pub(super) fn make_room(&mut self, name: &RoomName) -> RoomKey {
         let class = self.class_of(name);
         let number = self.random.next();
@@ -61,7 +62,8 @@ impl Hub {
         Ok((key, slot))
     }
 
-    /// A room with nobody in it, and nobody on the way, is gone or idle, and nobody needs to hear who left it.
+    /// Drops a room in which no seat is taken, or makes it idle. Nobody is left to be told who left
+    /// it.
     pub(super) fn drop_room_if_empty(&mut self, key: RoomKey) {
         let room = self.rooms.get_mut(key);
         if room.seats() > 0 || room.idle_since.is_some() {
@@ -82,7 +84,7 @@ impl Hub {
         }
     }
 
-    /// Nobody is in the room any more, and its class keeps what was published.
+    /// Nobody is in the room any more, and its class keeps what was published, for a while.
     pub(super) fn make_idle(&mut self, key: RoomKey) {
         let now = self.now;
         self.rooms.get_mut(key).idle_since = Some(now);
@@ -93,7 +95,8 @@ impl Hub {
         }
     }
 
-    /// Gives up the room that nobody has been in for longest, but for this one.
+    /// Drops the room that has been idle for longest, except this one. Returns whether there was
+    /// one.
     pub(super) fn give_up_idle_room(&mut self, but: Option<RoomKey>) -> bool {
         let mut idle = self.rooms.idle.iter().copied();
         let first = idle.find(|&(_, key)| Some(key) != but);
@@ -122,8 +125,9 @@ impl Hub {
         self.stats.history_bytes = self.stats.history_bytes - before + kept.bytes();
     }
 
-    /// What the room may keep. While the application is asked for its state, that is at least what a slow member may be
-    /// owed, because those who wait for the answer are to get what comes meanwhile.
+    /// What the room may keep. While the application is asked for its state, that is at least as
+    /// much as an outbox holds, because members that wait for the answer are to get what comes
+    /// meanwhile.
     pub(super) fn bounds(&self, key: RoomKey) -> History {
         let room = self.rooms.get(key);
         let bounds = self.class(room.class).history;
@@ -138,7 +142,8 @@ impl Hub {
         }
     }
 
-    /// When the room is to be looked after: when its oldest publication, or its own time without anybody, is over.
+    /// Arms the room's timer for when its oldest publication is too old, or the room has been idle
+    /// for too long.
     pub(super) fn rearm_room(&mut self, key: RoomKey) {
         let bounds = self.bounds(key);
         let room = self.rooms.get_mut(key);

@@ -1,4 +1,6 @@
-//! One client over several connections: the next one takes over from the last, and for a while its seats are held.
+//! One client over several connections: the seats of a lost connection are held for the next one.
+//!
+//! Changes: connections, deadlines, stats, users.
 
 use crate::protocol::close::{CloseReason, Ending};
 use crate::protocol::id::ConnectionId;
@@ -9,7 +11,7 @@ use super::tables::connection::{Connection, Phase, Seat};
 use super::tables::deadlines::Timer;
 
 impl Hub {
-    /// Whether a connection that ends so may come back to its seats.
+    /// Whether the seats of a connection that ends like this are held for its session.
     pub(super) fn is_held_after(&self, ending: &Ending) -> bool {
         if self.config.recovery.session_window.is_zero() || self.drain.is_some() {
             return false;
@@ -23,7 +25,7 @@ impl Hub {
         }
     }
 
-    /// The connection gets nothing from its rooms any more, and nobody gets its seats.
+    /// The connection gets nothing from its rooms any more, and nobody else gets its seats.
     pub(super) fn hold_seats(&mut self, id: ConnectionId) {
         let seats = self.connections.get(id).map_or(0, |connection| connection.memberships.len());
         for slot in (0..seats).rev() {
@@ -40,8 +42,8 @@ impl Hub {
         self.forget_requests(id);
     }
 
-    /// What is left of a lost connection, until its session comes back. It has another id, so that whatever is still said
-    /// about the old one means nothing.
+    /// Keeps what is left of a lost connection until its session comes back. It has another id, so
+    /// that late events about the old one mean nothing.
     pub(super) fn hold(&mut self, lost: Connection) {
         let until = self.now + self.config.recovery.session_window;
         let id = self.connections.insert(lost.user, lost.session, Phase::Held(until), self.now);
@@ -54,13 +56,13 @@ impl Hub {
         self.rearm(id);
     }
 
-    /// An open connection has seats that were held for it. It has some time to join those rooms.
+    /// Gives an open connection some time to join the rooms in which seats are held for it.
     pub(super) fn await_claims(&mut self, id: ConnectionId) {
         let until = self.now + self.config.limits.handshake_timeout;
         self.deadlines.arm(until, Timer::Claim(id));
     }
 
-    /// Seats that it did not claim are free.
+    /// Frees the seats that were held for a connection and that it did not claim.
     pub(super) fn claims_over(&mut self, id: ConnectionId) {
         let is_held = |c: &Connection| c.memberships.iter().position(|m| m.seat == Seat::HELD);
         let is_open = |c: &&Connection| c.is_open();

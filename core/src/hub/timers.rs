@@ -10,8 +10,8 @@ use super::tables::connection::{Connection, Phase};
 use super::tables::deadlines::Timer;
 
 impl Hub {
-    /// Moves the connection's entry among the deadlines to where it belongs. A message does not do this; it
-    /// only moves the real deadline away, and the entry follows when it comes up.
+    /// Moves the connection's entry among the deadlines to where it belongs. A message does not do
+    /// this: it only postpones the real deadline, and the entry follows when it is due.
     pub(super) fn rearm(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get(id) else { return };
         let (old, new) = (connection.armed, self.due(connection));
@@ -29,7 +29,7 @@ impl Hub {
         }
     }
 
-    /// What this connection waits for first.
+    /// When the first thing is due that this connection waits for.
     pub(super) fn due(&self, connection: &Connection) -> Timestamp {
         let limits = &self.config.limits;
         match &connection.phase {
@@ -44,8 +44,9 @@ impl Hub {
         }
     }
 
-    /// Only who was asked, and given the usual time to answer, can be stale: a driver that slept past the time of the
-    /// ping (a suspended machine) must not take everybody for dead when it wakes up.
+    /// Only a peer that was pinged and had the usual time to answer can be stale: a driver that
+    /// slept past the time of the ping (a suspended machine) must not take all peers for dead when
+    /// it wakes up.
     pub(super) fn stale_at(&self, connection: &Connection) -> Timestamp {
         let heartbeat = &self.config.heartbeat;
         match connection.ping.filter(|ping| ping.asking_since >= connection.last_seen) {

@@ -1,8 +1,11 @@
-//! Looking without touching.
+//! Looking at a hub without changing it.
+//!
+//! Changes: nothing.
 
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::hub::config::Config;
 use crate::hub::stats::Stats;
 use crate::protocol::id::ConnectionId;
 use crate::protocol::name::{RoomName, UserName};
@@ -22,7 +25,8 @@ impl Hub {
         Some(ConnectionView { hub: self, id, connection })
     }
 
-    /// A room that somebody is in or on the way into, or that is kept for those who may come back.
+    /// A room that somebody is in or about to enter, or that is kept for clients that may come
+    /// back.
     pub fn room(&self, name: &str) -> Option<RoomView<'_>> {
         let key = self.rooms.find(name)?;
         Some(RoomView { hub: self, key, room: self.rooms.get(key) })
@@ -34,12 +38,12 @@ impl Hub {
         Some(UserView { hub: self, user: self.users.get(key) })
     }
 
-    /// All of them, in no particular order; those are left out of which only held seats are left.
+    /// All connections, in no particular order, except lost ones whose seats are held.
     pub fn connections(&self) -> impl Iterator<Item = ConnectionView<'_>> {
         self.connections.ids_from(0).filter_map(|id| self.connection(id))
     }
 
-    /// All of them, in no particular order.
+    /// All rooms, in no particular order.
     pub fn rooms(&self) -> impl Iterator<Item = RoomView<'_>> {
         self.rooms.iter().map(|(key, room)| RoomView { hub: self, key, room })
     }
@@ -54,8 +58,8 @@ impl Hub {
         }
     }
 
-    /// Whether every table is empty, and nothing waits for time. A hub without connections becomes so at the
-    /// latest when its last deadline is over.
+    /// Whether every table is empty, and nothing waits for time. A hub without connections becomes
+    /// so at the latest when its last deadline is over.
     pub fn is_empty(&self) -> bool {
         self.connections.len() == 0
             && self.users.len() == 0
@@ -72,8 +76,8 @@ impl Hub {
         self.drain.is_some()
     }
 
-    /// The rules it was made with.
-    pub fn config(&self) -> &crate::Config {
+    /// The configuration that it was made with.
+    pub fn config(&self) -> &Config {
         &self.config
     }
 }
@@ -92,17 +96,19 @@ impl<'a> ConnectionView<'a> {
         self.id
     }
 
-    /// Whose it is.
+    /// Its user.
     pub fn user(&self) -> &'a UserName {
         &self.hub.users.get(self.connection.user).name
     }
 
-    /// The rooms it is in or has seats in, while its upgrade is not complete or the application is asked for their state.
+    /// The rooms that it is in, and those in which it has a seat until its upgrade is complete or
+    /// the application has given their state.
     pub fn rooms(&self) -> impl Iterator<Item = &'a RoomName> + use<'a> {
         self.seats(false)
     }
 
-    /// The rooms in which seats are held for its session: it, or the next connection of the session, has to join them.
+    /// The rooms in which seats are held for its session: it, or the next connection of the
+    /// session, has to join them.
     pub fn held_rooms(&self) -> impl Iterator<Item = &'a RoomName> + use<'a> {
         self.seats(true)
     }
@@ -113,17 +119,17 @@ impl<'a> ConnectionView<'a> {
         those.map(move |membership| &hub.rooms.get(membership.room).name)
     }
 
-    /// Which client it is, over all the connections that it has one after the other.
+    /// The session, which the client keeps over all its connections.
     pub fn session(&self) -> Session {
         self.connection.session
     }
 
-    /// Whether it sends and gets messages.
+    /// Whether it is open: it sends and gets messages.
     pub fn is_open(&self) -> bool {
         self.connection.is_open()
     }
 
-    /// Whether it is on its way out.
+    /// Whether it is being closed.
     pub fn is_closing(&self) -> bool {
         self.connection.is_closing()
     }
@@ -133,18 +139,18 @@ impl<'a> ConnectionView<'a> {
         self.connection.outbox.as_ref().is_some_and(|outbox| outbox.is_blocked())
     }
 
-    /// How many messages wait, and what they are counted as in bytes.
+    /// How many messages wait for it, and how many bytes they count as.
     pub fn waiting(&self) -> (usize, usize) {
         self.connection.outbox.as_ref().map_or((0, 0), |outbox| (outbox.len(), outbox.bytes()))
     }
 
-    /// How long the last answered ping took.
+    /// How long the answer to the last answered ping took.
     pub fn latency(&self) -> Option<Duration> {
         let micros = self.connection.latency_micros?;
         Some(Duration::from_micros(u64::from(micros.get())))
     }
 
-    /// The last sign of life.
+    /// When the last sign of life came.
     pub fn last_seen(&self) -> Timestamp {
         self.connection.last_seen
     }
@@ -187,7 +193,7 @@ impl<'a> RoomView<'a> {
         self.hub.users_in(self.key)
     }
 
-    /// How many publications it keeps, and the bytes of those.
+    /// How many publications it keeps, and their bytes.
     pub fn kept(&self) -> (usize, usize) {
         (self.room.kept.len(), self.room.kept.bytes())
     }
@@ -206,8 +212,8 @@ pub struct UserView<'a> {
 }
 
 impl<'a> UserView<'a> {
-    /// Its connections that count against its limit: reserved and open ones, and those whose seats are held, under ids
-    /// that mean nothing.
+    /// Its connections that count against its limit: reserved and open ones, and those whose seats
+    /// are held, under ids that mean nothing.
     pub fn connections(&self) -> &'a [ConnectionId] {
         &self.user.connections
     }

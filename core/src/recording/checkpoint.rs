@@ -6,8 +6,8 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Hub;
 use crate::digest::Digests;
+use crate::hub::Hub;
 
 use super::decode::Decoder;
 use super::encode::{Content, Encoder, Garbled};

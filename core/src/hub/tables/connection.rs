@@ -21,14 +21,15 @@ use super::table::Table;
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Phase {
-    /// Admitted; the upgrade is not complete. It has its seats and gets nothing yet. Here is where it has been in its rooms.
+    /// Admitted; the upgrade is not complete. It has its seats and gets nothing yet. The positions
+    /// say where its client has been.
     Reserved(Option<Box<Since>>),
     /// It sends and gets messages.
     Open,
-    /// It gets what was accepted for it, and then a close frame. It is in no room, and holds only its seat on the
-    /// server.
+    /// It gets what was accepted for it, and then a close frame. It is in no room, and holds only
+    /// its seat on the server.
     Closing(Box<Closing>),
-    /// Lost, and its id with it; its seats are held for its session until this time.
+    /// Lost; its seats are held for its session until this time, under another id.
     Held(Timestamp),
 }
 
@@ -42,7 +43,8 @@ pub(crate) struct Closing {
     pub(crate) reason: CloseReason,
     /// When the hub stops waiting.
     pub(crate) until: Timestamp,
-    /// Its seats are held for its session, if it comes back; it still counts among its user's connections.
+    /// Its seats are held for its session, if it comes back; it still counts among its user's
+    /// connections.
     pub(crate) held: bool,
 }
 
@@ -54,26 +56,28 @@ pub(crate) struct Membership {
     pub(crate) seat: Seat,
 }
 
-/// What a seat in a room is good for. A member's is its place among the room's members; the others are the numbers that no
-/// place can have, so that a membership is no larger than two numbers.
+/// What a seat in a room is worth. A member's seat is its place among the room's members; the other
+/// kinds are numbers that no place can have, so that a membership is as small as two numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Seat(u32);
 
 impl Seat {
-    /// It was a member before its session was lost. For the others, its user is still there; it has to join again.
+    /// It was a member before its session was lost. For the others, its user is still there; it has
+    /// to join again.
     pub(crate) const HELD: Self = Self(u32::MAX);
-    /// The connection is a member as soon as it is open, or the application has given the room's state.
+    /// The connection is a member as soon as it is open, or the application has given the room's
+    /// state.
     pub(crate) const RESERVED: Self = Self(u32::MAX - 1);
     /// As [`RESERVED`](Self::RESERVED), and for the others, its user is in the room already.
     pub(crate) const RESERVED_PRESENT: Self = Self(u32::MAX - 2);
 
-    /// That of a member.
+    /// The seat of a member.
     pub(crate) const fn member(at: usize) -> Self {
         Self(at as u32)
     }
 
-    /// One that waits for its connection, or for the application.
+    /// A seat that waits for its connection or for the application.
     pub(crate) const fn reserved(present: bool) -> Self {
         if present { Self::RESERVED_PRESENT } else { Self::RESERVED }
     }
@@ -96,12 +100,12 @@ impl Seat {
 /// The seats of one connection. Up to two need no memory of their own.
 pub(crate) type Memberships = SmallVec<[Membership; 2]>;
 
-/// A ping that is out. It was sent an interval before the next one is due.
+/// A ping that is not answered yet. It was sent one interval before the next one is due.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Ping {
     pub(crate) nonce: NonZeroU64,
-    /// When the first of those was sent that have had no answer since the last sign of life.
+    /// When the first ping was sent that has had no answer since the last sign of life.
     pub(crate) asking_since: Timestamp,
 }
 
@@ -113,7 +117,7 @@ pub(crate) struct Connection {
     pub(crate) user: UserKey,
     /// Where in the user's connections.
     pub(crate) user_at: u32,
-    /// Which client it is, over all the connections that it has one after the other.
+    /// The session, which the client keeps over all its connections.
     pub(crate) session: Session,
     pub(crate) phase: Phase,
     pub(crate) memberships: Memberships,
@@ -153,7 +157,7 @@ impl Connection {
         matches!(self.phase, Phase::Held(_))
     }
 
-    /// When the next piece of what it missed is to go out.
+    /// When the next piece of what it missed is due.
     pub(crate) fn next_piece(&self) -> Timestamp {
         match self.outbox.as_ref().map(|outbox| outbox.until) {
             Some(Until::NextPiece(at)) => at,
@@ -161,13 +165,13 @@ impl Connection {
         }
     }
 
-    /// Which of its memberships is that of this room.
+    /// Which of its memberships is of this room.
     pub(crate) fn slot_of(&self, room: RoomKey) -> Option<usize> {
         self.memberships.iter().position(|membership| membership.room == room)
     }
 }
 
-/// Connections by id. A slot is used again; a generation never is, until 4.29 billion have passed.
+/// Connections by id. A slot is used again; a generation is not, until 4.29 billion have passed.
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Connections {
@@ -228,7 +232,7 @@ impl Connections {
         self.table.remove(id.slot())
     }
 
-    /// All, reserved and closing ones too.
+    /// How many there are, in any phase.
     pub(crate) fn len(&self) -> usize {
         self.table.len()
     }

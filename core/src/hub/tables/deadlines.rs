@@ -1,4 +1,4 @@
-//! What happens when: one ordered set of all deadlines.
+//! What is due when: one ordered set of all deadlines.
 
 use alloc::collections::BTreeSet;
 
@@ -7,13 +7,13 @@ use crate::time::Timestamp;
 
 use crate::hub::keys::{ProbeKey, RequestKey, RoomKey, UserKey};
 
-/// Whose deadline it is.
+/// What is due.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Timer {
-    /// The earliest thing that this connection waits for.
+    /// The first thing that this connection waits for.
     Connection(ConnectionId),
-    /// The user's grace in this room ends.
+    /// The user's grace period in this room ends.
     Absence(RoomKey, UserKey),
     /// The room's oldest publication is too old, or nobody has been in it for too long.
     Room(RoomKey),
@@ -31,9 +31,9 @@ pub(crate) enum Timer {
     Drain,
 }
 
-/// An ordered set. Arming and disarming cost the logarithm of its size; the first deadline is found at once.
-/// A connection has one entry, which is not moved when a message comes in: when it is due too early, its owner
-/// arms it again (the lazy way, see ARCHITECTURE.md).
+/// An ordered set. Arming and disarming cost the logarithm of its size; the first deadline is found
+/// at once. A connection has one entry, which is not moved when a message comes in: if it is due
+/// too early, it is armed again.
 #[derive(Default, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Deadlines(BTreeSet<(Timestamp, Timer)>);

@@ -1,8 +1,9 @@
 //! What a room keeps of its publications.
 //!
-//! A room that is talked in keeps one publication and forgets another with each message, in memory that nobody has touched
-//! for a while. So they are not kept as they were, in several blocks each, but as records one behind the other: keeping one
-//! is a short copy to the end, forgetting one moves the beginning. They are put together again for the few who come back.
+//! A room that is talked in keeps one publication and forgets another with each message, in memory
+//! that nobody has touched for a while. So they are not kept as they were, in several blocks each,
+//! but as records one behind the other: keeping one is a short copy to the end, forgetting one
+//! moves the beginning. They are put together again for the few who come back.
 
 #[cfg(feature = "recording")]
 mod saved;
@@ -23,7 +24,8 @@ use crate::time::Timestamp;
 /// Larger payloads are shared with their publication, smaller ones copied.
 const SHARE_FROM: usize = 1_024;
 
-/// The sizes of a publication, and when it came. Names are at most 128 bytes by their types, and never empty.
+/// The sizes of a publication, and when it came. Names are at most 128 bytes by their types, and
+/// never empty.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct Record {
@@ -160,7 +162,7 @@ impl Kept {
         }
     }
 
-    /// Forgets the oldest. Answers whether there was one.
+    /// Forgets the oldest. Returns whether there was one.
     pub(crate) fn pop_oldest(&mut self) -> bool {
         let Some(oldest) = self.records.pop_front() else { return false };
         self.bytes -= oldest.cost();
@@ -238,8 +240,8 @@ impl Past<'_> {
         (names, session, payload)
     }
 
-    /// Whether this one is not to get it, whatever connection they have now. A session is worth something only to its own
-    /// user: another one that came with it is somebody else.
+    /// Whether this one is not to get it, whatever connection they have now. A session is worth
+    /// something only to its own user: another one that came with it is somebody else.
     pub(crate) fn is_not_for(&self, user: &UserName, session: Session) -> bool {
         let ([.., except], whose, _) = self.parts();
         self.record.except > 0 && except == &**user && whose == session.to_bytes()
@@ -250,7 +252,8 @@ impl Past<'_> {
         self.record.cost()
     }
 
-    /// The publication as it was. `epoch` and `room` are those of the room, `unix_ms` is the time at the start of the hub.
+    /// The publication as it was. `epoch` and `room` are those of the room, `unix_ms` is the time
+    /// at the start of the hub.
     pub(crate) fn publication(
         &self,
         room: &RoomName,

@@ -1,7 +1,5 @@
-//! What the hub keeps, below its rules: a file here imports nothing from a file of rules, and decides nothing about who
-//! gets what.
-//!
-//! Changes: nothing.
+//! What the hub keeps, below its rules: a file here imports nothing from a file of rules, and
+//! decides nothing about who gets what.
 
 pub(super) mod connection;
 pub(super) mod deadlines;

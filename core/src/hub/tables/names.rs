@@ -7,13 +7,15 @@ use crate::random::Keyed;
 
 /// Finds what a name stands for.
 ///
-/// The name itself is where the value is, which has to be looked at anyway; here is only a hash of it, so that another value
-/// is hardly ever looked at, and growing looks at none. Places follow on each other until one is free, in one block: among a
-/// million names, to find one costs one cache miss, where a table with a block of tags before its entries costs two.
+/// The name itself is where the value is, which has to be looked at anyway; here is only a hash of
+/// it, so that another value is hardly ever looked at, and growing looks at none. Places follow on
+/// each other until one is free, in one block: among a million names, to find one costs one cache
+/// miss, where a table with a block of tags before its entries costs two.
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Names {
-    /// As many as a power of two, at most three quarters of them in use. They are made again when they are read.
+    /// As many as a power of two, at most three quarters of them in use. They are made again when
+    /// they are read.
     #[cfg_attr(feature = "recording", serde(skip))]
     entries: Vec<Entry>,
     #[cfg_attr(feature = "recording", serde(skip))]
@@ -42,7 +44,8 @@ impl Names {
         hasher.finish() as u32
     }
 
-    /// The index of the first entry that fits or is free, from where one with this hash would be. There is always a free one.
+    /// The index of the first entry that fits or is free, from where one with this hash would be.
+    /// There is always a free one.
     fn probe(&self, hash: u32, fits: impl Fn(&Entry) -> bool) -> usize {
         let last = self.entries.len() - 1;
         let mut index = hash as usize & last;
@@ -82,7 +85,8 @@ impl Names {
         self.entries[index] = entry;
     }
 
-    /// Takes a name out. Those behind it that could be nearer to where they belong move there, so that none is lost.
+    /// Takes a name out. Those behind it that could be nearer to where they belong move there, so
+    /// that none is lost.
     pub(crate) fn remove(&mut self, name: &str, at: u32) {
         let last = self.entries.len() - 1;
         let mut hole = self.probe(self.hash(name), |entry| entry.at == at);

@@ -10,7 +10,8 @@ use crate::protocol::position::Position;
 use crate::protocol::to_client::{Message, Publication};
 use crate::time::Timestamp;
 
-/// A bounded queue. It exists only while its connection is blocked, or gets what it missed piece by piece.
+/// A bounded queue. It exists only while its connection is blocked, or gets what it missed piece by
+/// piece.
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Outbox {
@@ -43,7 +44,8 @@ enum Waiting {
     Replay(Replay),
 }
 
-/// What somebody who came back has missed, to be taken from where the room keeps it when its turn comes.
+/// What a client that came back has missed, to be taken from where the room keeps it when its turn
+/// comes.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Replay {
@@ -55,7 +57,7 @@ pub(crate) struct Replay {
     pub(crate) overflow: Overflow,
 }
 
-/// What comes of looking for the next publication of a replay.
+/// The result of looking for the next publication of a replay.
 pub(crate) enum Found {
     Publication(Arc<Publication>),
     /// It is not for this one.
@@ -69,7 +71,8 @@ pub(crate) enum Popped {
     Message(Message),
     /// From a replay.
     Past(Arc<Publication>),
-    /// A part of what was promised is not kept any more, and this room's members are to get all or to be closed.
+    /// A part of what was promised is not kept any more, and this room's members are to get all or
+    /// to be closed.
     Lost,
     /// Nothing waits.
     Nothing,
@@ -127,7 +130,7 @@ impl Outbox {
     }
 
     /// Puts a message at the end, and drops what its room's policy allows until everything fits.
-    /// Answers how many were dropped.
+    /// Returns how many were dropped.
     pub(crate) fn push(
         &mut self,
         message: Message,
@@ -173,8 +176,9 @@ impl Outbox {
         self.gaps += 1;
     }
 
-    /// Takes the oldest. What a replay stands for is looked for when its turn comes.
-    /// With `announce`, a loss is announced whatever the room's policy, because the connection is being closed anyway.
+    /// Takes the oldest. What a replay stands for is looked for when its turn comes. With
+    /// `announce`, a loss is announced whatever the room's policy, because the connection is being
+    /// closed anyway.
     pub(crate) fn pop(&mut self, announce: bool, find: impl Fn(&Replay) -> Found) -> Popped {
         while let Some(first) = self.waiting.front_mut() {
             let Waiting::Replay(replay) = first else { break };
@@ -237,8 +241,9 @@ impl Outbox {
         })
     }
 
-    /// Leaves a gap where a publication was: right before what follows it, so that the client hears of the hole before it
-    /// sees it, and has heard everything up to the hole. Holes with nothing of their room between are one.
+    /// Leaves a gap where a publication was: right before what follows it, so that the client hears
+    /// of the hole before it sees it, and has heard everything up to the hole. Holes with nothing
+    /// of their room between are one.
     fn drop_publication(&mut self, at: usize) {
         let Some(Waiting::Message(message @ Message::Publication(publication), _)) =
             self.waiting.get(at)
@@ -275,8 +280,9 @@ impl Outbox {
         }
     }
 
-    /// What is next in a room's stream. `None`: something that must not be jumped over, a publication or a change of the
-    /// membership. `Some(Some)`: here is a gap. `Some(None)`: nothing of this room.
+    /// What is next in a room's stream. `None`: something that must not be jumped over, a
+    /// publication or a change of the membership. `Some(Some)`: here is a gap. `Some(None)`:
+    /// nothing of this room.
     fn between(&self, index: usize, room: &RoomName, last: Position) -> Option<Option<usize>> {
         match self.waiting.get(index)? {
             Waiting::Gap(gap) if gap.room == *room => {

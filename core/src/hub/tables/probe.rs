@@ -85,8 +85,8 @@ impl Probes {
         pinged.filter(|pinged| pinged.answer == Pong::Awaited).map(|pinged| pinged.connection)
     }
 
-    /// Settles the awaited answers of a connection to the pings that the filter picks. Returns when the first of those was
-    /// sent, how many they were, and which probes wait for nothing any more.
+    /// Settles the awaited answers of a connection to the pings that the filter picks. Returns when
+    /// the first of those was sent, how many they were, and which probes wait for nothing any more.
     pub(crate) fn settle(
         &mut self,
         connection: ConnectionId,

@@ -1,12 +1,12 @@
 //! How much a connection may send.
 
-use crate::hub::limit::Rate;
+use crate::hub::config::Rate;
 use crate::time::Timestamp;
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
-/// A token bucket in one number: the time at which it will be full again (the "generic cell rate algorithm",
-/// ITU-T I.371). Taking moves that time on; nothing has to be refilled.
+/// A token bucket in one number: the time at which it will be full again (the "generic cell rate
+/// algorithm", ITU-T I.371). Taking moves that time on; nothing has to be refilled.
 #[derive(Clone, Copy, Debug, Default)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Bucket {

@@ -20,7 +20,8 @@ use super::outbox::{Found, Replay};
 use super::table::Table;
 use super::user_counts::UserCounts;
 
-/// A room. It exists while somebody is in it or has a seat in it, and longer if its class keeps history.
+/// A room. It exists while somebody is in it or has a seat in it, and longer if its class keeps
+/// history.
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Room {
@@ -29,11 +30,12 @@ pub(crate) struct Room {
     pub(crate) class: u16,
     /// The members, densely, so that a broadcast copies them in one go.
     pub(crate) members: SmallVec<[ConnectionId; 2]>,
-    /// For each member, which of its memberships this one is: the way back, for constant-time leaving.
+    /// For each member, which of its memberships this room is: the way back, so that leaving takes
+    /// constant time.
     pub(crate) slots: SmallVec<[u16; 8]>,
-    /// Seats of those who are no members (yet).
+    /// Seats of connections that are not members, or not yet.
     pub(crate) reserved: u32,
-    /// Members whose socket takes no more. While it is 0, a broadcast looks at nobody.
+    /// Members with an outbox. While it is 0, a broadcast does not look at any connection.
     pub(crate) blocked: u32,
     /// Users, where the class keeps presence.
     pub(crate) presence: Presence,
@@ -75,13 +77,13 @@ pub(crate) struct Question {
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Waiting {
     pub(crate) connection: ConnectionId,
-    /// All that it has asked with an id, to be answered.
+    /// The ids of its requests that are still to be answered.
     pub(crate) requests: Vec<MessageId>,
     pub(crate) reason: Broken,
 }
 
 impl Presence {
-    /// All users, those included that are away for a moment, in the order of their keys.
+    /// All users, including those that are away for a moment, in the order of their keys.
     pub(crate) fn sorted(&self) -> Vec<UserKey> {
         let mut users: Vec<_> = self.absent.keys().copied().collect();
         self.users.add_to(&mut users);
@@ -107,7 +109,7 @@ impl Room {
 pub(crate) struct Rooms {
     pub(crate) table: Table<Room>,
     names: Names,
-    /// Those that nobody is in, by when that began.
+    /// Rooms that nobody is in, by when that began.
     pub(crate) idle: BTreeSet<(Timestamp, RoomKey)>,
     keyed: Keyed,
 }
@@ -191,12 +193,12 @@ impl Rooms {
         }
     }
 
-    /// One more connection of this user is in the room. Answers whether it is the first.
+    /// Counts one more connection of this user in the room. Returns whether it is the first.
     pub(crate) fn count_user(&mut self, key: RoomKey, user: UserKey) -> bool {
         self.table[key.0].presence.users.add(user, &self.keyed)
     }
 
-    /// A seat in this room is taken: whoever was thought to be gone, the room is in use again.
+    /// Takes a seat in this room, which is not idle any more.
     pub(crate) fn take_seat(&mut self, key: RoomKey) {
         let room = &mut self.table[key.0];
         room.reserved += 1;

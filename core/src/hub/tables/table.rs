@@ -5,8 +5,9 @@ use core::ops::{Index, IndexMut};
 
 /// A vector with holes, and the list of its holes.
 ///
-/// The last place that became free is the first that is filled. Which number comes next therefore follows from what
-/// can be seen here, and a hub that is put together again from a copy of its tables gives out the same numbers.
+/// The last place that became free is the first that is filled. Which number comes next therefore
+/// follows from what can be seen here, and a hub that is put together again from a copy of its
+/// tables gives out the same numbers.
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Table<T> {
@@ -20,7 +21,7 @@ impl<T> Table<T> {
         Self { places: Vec::new(), free: Vec::new() }
     }
 
-    /// Puts a value where there is room. Answers where.
+    /// Puts a value into a free place. Returns which.
     pub(crate) fn insert(&mut self, value: T) -> u32 {
         if let Some(at) = self.free.pop() {
             self.places[at as usize] = Some(value);

@@ -18,7 +18,8 @@ use super::table::Table;
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct User {
     pub(crate) name: UserName,
-    /// Connections that take a seat of the user's: reserved, open and held ones. In no particular order.
+    /// Connections that take a seat of the user's: reserved, open and held ones. In no particular
+    /// order.
     pub(crate) connections: SmallVec<[ConnectionId; 2]>,
     /// The last messages that it sent with ids.
     pub(crate) remembered: Option<Box<Remembered>>,
@@ -88,7 +89,7 @@ impl Users {
         self.get_mut(key).references += 1;
     }
 
-    /// Takes one reference back; the last one takes the user along.
+    /// Takes one reference back. Without references, the user is removed.
     pub(crate) fn release(&mut self, key: UserKey) {
         let user = self.get_mut(key);
         user.references -= 1;

@@ -13,8 +13,8 @@ use crate::hub::keys::UserKey;
 /// More users than this are hashed.
 const FEW: usize = 16;
 
-/// A count for each user. Most rooms have few users, who are found fastest by looking at all of them, and need no memory
-/// of their own while they are no more than two.
+/// A count for each user. Most rooms have few users; these are found fastest by looking at all of
+/// them, and up to two need no memory of their own.
 #[derive(Default, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct UserCounts {
@@ -25,7 +25,7 @@ pub(crate) struct UserCounts {
 }
 
 impl UserCounts {
-    /// Counts one connection. Answers whether it is the user's first.
+    /// Counts one connection. Returns whether it is the user's first.
     pub(crate) fn add(&mut self, user: UserKey, keyed: &Keyed) -> bool {
         if let Some(many) = self.many.as_mut() {
             let count = many.entry(user).or_insert(0);
@@ -45,7 +45,7 @@ impl UserCounts {
         true
     }
 
-    /// Takes one connection back. Answers whether it was the user's last.
+    /// Takes one connection back. Returns whether it was the user's last.
     pub(crate) fn remove(&mut self, user: UserKey) -> bool {
         if let Some(many) = self.many.as_mut() {
             let Some(count) = many.get_mut(&user) else { return false };

@@ -1,4 +1,5 @@
-//! What a room keeps, in a checkpoint: every record with its text beside it, and its payload by itself.
+//! What a room keeps, in a checkpoint: every record with its text beside it, and its payload by
+//! itself.
 
 use alloc::string::String;
 
