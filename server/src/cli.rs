@@ -85,13 +85,13 @@ pub(crate) struct Run {
     /// Configuration file
     #[arg(long, value_name = "FILE", env = "SWITCHBOARD_CONFIG", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
-    /// Listen on addresses that other machines can reach, although clients need no token
+    /// Let clients in without a token on addresses that others can reach
     #[arg(long)]
     pub(crate) allow_anonymous: bool,
     /// Record what the server sees to this file, for `switchboard replay`
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<String>,
-    /// Size of the recording in megabytes; once full, the oldest part is overwritten [default: 64]
+    /// Size of the recording in megabytes; the oldest part is overwritten [default: 64]
     #[arg(long, value_name = "MB")]
     pub(crate) record_size: Option<String>,
     /// What to record of payloads: hash or keep [default: hash]

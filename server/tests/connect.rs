@@ -179,7 +179,7 @@ fn who_is_refused_for_good_hears_why_and_the_exit_code_is_1() {
         let output = run(&[&["connect", &server.url()], arguments].concat(), "");
         let text = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{text}");
-        assert!(text.starts_with("error: the server does not want this client: 401"), "{text}");
+        assert!(text.starts_with("error: the server refuses this client: 401"), "{text}");
     }
     let token = run(&["token", "--user", "alice", "--secret", SECRET], "").stdout;
     let file = env::temp_dir().join(format!("switchboard-{}-token", std::process::id()));
