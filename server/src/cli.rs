@@ -91,7 +91,7 @@ pub(crate) struct Run {
     /// Record what the server sees to this file, for `switchboard replay`
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<String>,
-    /// Size of the recording in megabytes; the oldest part is overwritten [default: 64]
+    /// Megabytes of the recording; the oldest is overwritten [default: 64]
     #[arg(long, value_name = "MB")]
     pub(crate) record_size: Option<String>,
     /// What to record of payloads: hash or keep [default: hash]
