@@ -93,7 +93,7 @@ fn what_is_printed_tells_no_secrets() {
     assert!(claims.get::<UserName>().is_some() && claims.get::<u8>().is_none());
     let settings = Settings::echo();
     assert!(format!("{settings:?}").starts_with("Settings { config: Config {"));
-    assert_eq!(settings.entrance.codec, Codec::Raw);
+    assert_eq!(settings.codec(), Codec::Raw);
     let quiet = Heartbeat { interval: std::time::Duration::ZERO, ..Heartbeat::default() };
     assert_eq!(settings.config.heartbeat, quiet);
     assert_ne!(settings.config.limits, Config::default().limits);

@@ -95,7 +95,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .on("go", go)
         .on("announce", announce)
         // A type without a handler, such as `chat` below, is published as it is.
-        .observe(log)
+        .on_output(log)
         .build()?;
 
     let listener = switchboard_smol::bind(listen::address("127.0.0.1:8080")?)?;

@@ -9,8 +9,7 @@ mod listen;
 
 use std::error::Error;
 
-use switchboard_engine::server::Settings;
-use switchboard_smol::Server;
+use switchboard_smol::{Server, Settings};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let server = Server::builder().settings(Settings::echo()).build()?;

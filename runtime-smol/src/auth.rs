@@ -1,17 +1,14 @@
-//! Who is it?
+//! The application's part of a handshake.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 
 use smol::future::FutureExt;
 use switchboard_core::http::Refusal;
-use switchboard_engine::server::{Credentials, Verdict, failed};
+use switchboard_engine::server::failed;
 
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-pub(crate) type Authenticator = Arc<dyn Fn(Credentials) -> BoxFuture<Verdict> + Send + Sync>;
-
 /// Runs the application's part of a handshake. A panic fails that handshake alone; its message has gone to the log by the
 /// panic hook.
 pub(crate) async fn guarded<T>(begin: impl FnOnce() -> BoxFuture<T>) -> Result<T, Refusal> {

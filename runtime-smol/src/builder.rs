@@ -8,61 +8,61 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use switchboard_core::http::{Refusal as HttpRefusal, Request, Response};
-use switchboard_core::{Command, Kind, NameError, Refusal, RoomName};
+use switchboard_core::{Command, Output, Refusal, RoomName, Ticket};
 use switchboard_engine::server::{
-    BuildError, Credentials, Engine, Identity, Settings, anonymous, state,
+    BuildError, Credentials, Engine, Handlers, Identity, Observer, Reply, Settings, Verdict,
+    anonymous, read, state, write,
 };
-use switchboard_engine::{Clock, seed, unix_ms};
+use switchboard_engine::{Async, Clock, seed, unix_ms};
 
 use crate::Context;
-use crate::auth::Authenticator;
-use crate::handlers::Handlers;
+use crate::auth::BoxFuture;
 use crate::poller::Poller;
 use crate::server::Server;
-use crate::shared::{HttpService, Shared, StateProvider};
+use crate::shared::Shared;
 
 /// The parts that the application brings.
 pub(crate) struct Services {
-    pub(crate) authenticate: Authenticator,
-    pub(crate) http: HttpService,
-    pub(crate) handlers: Handlers,
-    pub(crate) state: StateProvider,
+    pub(crate) authenticate: Box<dyn Fn(Credentials) -> BoxFuture<Verdict> + Send + Sync>,
+    pub(crate) http: Box<dyn Fn(Request) -> BoxFuture<Response> + Send + Sync>,
+    pub(crate) handlers: Handlers<Async, BoxFuture<Reply>>,
+    pub(crate) state: Box<dyn Fn(Ticket, RoomName) -> BoxFuture<Command> + Send + Sync>,
+    pub(crate) observer: Observer,
     pub(crate) handler_timeout: Duration,
     pub(crate) threads: usize,
 }
 
-/// Settings and handlers of a server that is not yet made. See [`Server::builder`].
+/// A server that is not yet made. See [`Server::builder`].
 pub struct Builder {
     settings: Settings,
     services: Services,
-    bad_kind: Option<(String, NameError)>,
 }
 
 impl Builder {
-    switchboard_engine::builder_settings!();
-
     pub(crate) fn new() -> Self {
-        let not_found = |_| async { HttpRefusal::not_found().to_response() };
+        let none = |ticket, room| Command::State { ticket, room, payload: None };
         Self {
             settings: Settings::default(),
             services: Services {
-                authenticate: Arc::new(|credentials| {
-                    Box::pin(async move { anonymous(&credentials) })
-                }),
-                http: Arc::new(move |request| Box::pin(not_found(request))),
+                authenticate: Box::new(|credentials| at_once(anonymous(&credentials))),
+                http: Box::new(|_| at_once(HttpRefusal::not_found().to_response())),
                 handlers: Handlers::default(),
-                state: Box::new(|ticket, room| {
-                    Box::pin(async move { Command::State { ticket, room, payload: None } })
-                }),
+                state: Box::new(move |ticket, room| at_once(none(ticket, room))),
+                observer: Box::new(|_| {}),
                 handler_timeout: Duration::from_secs(5),
                 threads: 1,
             },
-            bad_kind: None,
         }
     }
 
-    /// Finds out whose connection it is, before the upgrade is answered. By default everybody is believed the name in
-    /// `?user=`. It has the handshake time-out to come to a decision.
+    /// What can be set: limits, classes of rooms, the path of upgrades, time-outs.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Finds out whose connection it is, before the upgrade is answered. By default the name in
+    /// `?user=` is trusted. It has the handshake time-out to decide.
     pub fn authenticate<F>(
         mut self,
         authenticator: impl Fn(Credentials) -> F + Send + Sync + 'static,
@@ -71,14 +71,14 @@ impl Builder {
         F: Future<Output = Result<Identity, HttpRefusal>> + Send + 'static,
     {
         self.services.authenticate =
-            Arc::new(move |credentials| Box::pin(authenticator(credentials)));
+            Box::new(move |credentials| Box::pin(authenticator(credentials)));
         self
     }
 
-    /// Handles messages of one type, which are then not published by themselves. The payload is read by serde; one that
-    /// does not fit is answered with an error that says where. What the handler returns is the answer to a message
-    /// that has an `id`: `()` acknowledges it. A handler that panics, or takes longer than
-    /// [`handler_timeout`](Self::handler_timeout), fails that one message.
+    /// Handles messages of one type, which are then not published. The payload is read by serde; if
+    /// it does not fit, the answer is an error that says where. What the handler returns is the
+    /// answer to a message that has an `id`: `()` acknowledges it. A handler that panics, or takes
+    /// longer than [`handler_timeout`](Self::handler_timeout), fails that one message.
     pub fn on<M, R, F>(
         mut self,
         kind: &str,
@@ -89,17 +89,24 @@ impl Builder {
         R: Serialize,
         F: Future<Output = Result<R, Refusal>> + Send + 'static,
     {
-        match Kind::new(kind) {
-            Ok(kind) => self.services.handlers.typed(kind, handler),
-            Err(error) => self.bad_kind = Some((kind.into(), error)),
-        }
+        self.services.handlers.insert(kind, move |context, request| {
+            match read::<M>(&request.payload) {
+                Ok(message) => {
+                    let answer = handler(context, message);
+                    Box::pin(async move { write(&answer.await?) })
+                }
+                Err(refusal) => at_once(Err(refusal)),
+            }
+        });
         self
     }
 
-    /// Gives the full state of a room, for members who come back after more was published than the room keeps. It is asked
-    /// for rooms whose class [says so](switchboard_core::RoomClass::provides_state), and has
-    /// [`Limits::state_timeout`](switchboard_core::Limits::state_timeout); what is published meanwhile follows its answer. `None`,
-    /// a panic or a late answer tells the members to see for themselves.
+    /// Gives the full state of a room, for members who come back after more was published than the
+    /// room keeps. It is asked for rooms whose class
+    /// [says so](switchboard_core::RoomClass::provides_state), and has
+    /// [`Limits::state_timeout`](switchboard_core::Limits::state_timeout); what is published
+    /// meanwhile follows its answer. If it returns `None`, panics or is late, the members have to
+    /// find out for themselves.
     pub fn state<R, F>(mut self, provider: impl Fn(RoomName) -> F + Send + Sync + 'static) -> Self
     where
         R: Serialize,
@@ -112,24 +119,32 @@ impl Builder {
         self
     }
 
-    /// Answers requests that are no upgrades, on the same port. By default with 404. A request's body is not read.
+    /// Answers requests on the same port that are not upgrades, by default with 404. The body of a
+    /// request is not read.
     pub fn http<F>(mut self, service: impl Fn(Request) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Response> + Send + 'static,
     {
-        self.services.http = Arc::new(move |request| Box::pin(service(request)));
+        self.services.http = Box::new(move |request| Box::pin(service(request)));
         self
     }
 
-    /// Time for one message's handler. 5 s unless set.
+    /// Is called with everything that happens to connections: opened, joined, left, refused,
+    /// closed. This is in the middle of the server's work, so it must be quick.
+    pub fn on_output(mut self, observer: impl Fn(&Output) + Send + Sync + 'static) -> Self {
+        self.services.observer = Box::new(observer);
+        self
+    }
+
+    /// Time for the handler of one message. Default 5 s.
     pub fn handler_timeout(mut self, timeout: Duration) -> Self {
         self.services.handler_timeout = timeout;
         self
     }
 
-    /// Threads that write to sockets: the server's own, and as many more as are missing to this number. All rules stay on
-    /// the server's own thread, so that every bound is exact; the others take over part of what large broadcasts cost. 1
-    /// unless set.
+    /// Threads that write to sockets, the server's own included. All rules stay on the server's own
+    /// thread, so that every limit is exact; the others take over part of what large broadcasts
+    /// cost. Default 1.
     pub fn threads(mut self, threads: usize) -> Self {
         self.services.threads = threads.max(1);
         self
@@ -138,22 +153,22 @@ impl Builder {
     /// Makes the server. It does nothing until it is served.
     ///
     /// # Errors
-    /// When the settings contradict each other, or the system has no files left for a server to wait with.
+    /// If the settings contradict each other, the type of a handler is invalid, or the system has
+    /// no files left for a server to wait with.
     pub fn build(self) -> Result<Server, BuildError> {
-        if let Some((kind, error)) = self.bad_kind {
-            return Err(BuildError::Kind(kind, error));
-        }
         let clock = Clock::start();
-        let kinds = self.services.handlers.kinds();
+        let kinds = self.services.handlers.kinds()?;
         let engine = Engine::new(self.settings, kinds, seed(), unix_ms())?;
-        let settings = engine.settings().clone();
         let poller = Poller::new().map_err(|error| BuildError::System(error.to_string()))?;
         let executor = Arc::new(smol::Executor::new());
-        let shared = Arc::new_cyclic(|me| {
-            Shared::new(me, (engine, poller), clock, settings, self.services, &executor)
-        });
+        let shared =
+            Arc::new_cyclic(|me| Shared::new(me, engine, poller, clock, self.services, &executor));
         Ok(Server::new(shared, executor))
     }
+}
+
+fn at_once<T: Send + 'static>(value: T) -> BoxFuture<T> {
+    Box::pin(std::future::ready(value))
 }
 
 impl fmt::Debug for Builder {

@@ -40,7 +40,6 @@ mod alarm;
 mod auth;
 mod builder;
 mod client;
-mod handlers;
 mod outlet;
 mod poller;
 mod reactor;
@@ -60,6 +59,7 @@ pub use switchboard_engine::client::{
 };
 pub use switchboard_engine::server::{
     BuildError, Claims, Credentials, Identity, Published, RefuseBy, RequestError, Reservation,
+    Settings,
 };
 
 /// What a handler knows and can do.

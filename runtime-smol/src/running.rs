@@ -150,7 +150,7 @@ fn begin(
     let handle = Handle::new(shared.clone());
     let context = Context::new(handle, connection, user.clone(), claims, &request);
     let asked = Asked { connection, user, id: request.id.clone() };
-    match catch_unwind(AssertUnwindSafe(|| shared.services.handlers.handle(context, request))) {
+    match catch_unwind(AssertUnwindSafe(|| shared.services.handlers.begin(context, request))) {
         Ok(handling) => handling.map(|handling| (asked, handling)),
         Err(_) => {
             asked.answer(shared, Err(panicked()));

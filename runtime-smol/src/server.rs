@@ -94,14 +94,14 @@ impl Server {
     ///
     /// # Errors
     /// The response to send instead. (Here a full server answers 503, whatever
-    /// [`Builder::capacity_answer`](crate::Builder::capacity_answer) says: the upgrade is not ours to accept.)
+    /// [`Settings::capacity_answer`](crate::Settings::capacity_answer) says: the upgrade is not ours to accept.)
     pub async fn admit(&self, request: Request) -> Result<Reservation, Response> {
         self.seat(request).await.map_err(|refused| refused.into_response())
     }
 
     async fn seat(&self, request: Request) -> Result<Reservation, Box<RefusedUpgrade>> {
         let shared = &self.shared;
-        let entrance = &shared.settings.entrance;
+        let entrance = &shared.entrance;
         let (upgrade, credentials) = entrance.check(request)?;
         let verdict = guarded(|| (shared.services.authenticate)(credentials)).await;
         let peer = entrance.judge(upgrade, verdict.and_then(|verdict| verdict))?;

@@ -7,22 +7,20 @@ use std::sync::{Arc, Weak};
 use parking_lot::{Mutex, MutexGuard};
 use slab::Slab;
 use smol::Executor;
-use switchboard_core::http::{Request, Response};
 use switchboard_core::{Command, ConnectionId, Driver, Output, RoomName, Ticket, Timestamp};
 use switchboard_engine::Clock;
-use switchboard_engine::server::{Claims, Engine, Held, Host, Pending, Settings};
+use switchboard_engine::server::{
+    Claims, Engine, Entrance, Held, Host, Pending, Settings, observe,
+};
 
 use crate::alarm::Alarm;
-use crate::auth::{BoxFuture, guarded};
+use crate::auth::guarded;
 use crate::builder::Services;
 use crate::outlet::Socket;
 use crate::poller::Poller;
 use crate::reactor::Listener;
 use crate::running::RunningHandlers;
 use crate::waiting::Gate;
-
-pub(crate) type StateProvider = Box<dyn Fn(Ticket, RoomName) -> BoxFuture<Command> + Send + Sync>;
-pub(crate) type HttpService = Arc<dyn Fn(Request) -> BoxFuture<Response> + Send + Sync>;
 
 /// What the server's thread works on, and others now and then.
 pub(crate) struct ServerState {
@@ -44,6 +42,7 @@ pub(crate) struct Shared {
     /// The server's. Its tasks own this struct, so it must not own them.
     executor: Weak<Executor<'static>>,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) entrance: Arc<Entrance>,
     pub(crate) services: Services,
     pub(crate) running: RunningHandlers,
     /// What authenticators kept, of connections for which they kept something.
@@ -62,12 +61,13 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(
         me: &Weak<Self>,
-        (engine, poller): (Engine<Socket>, Poller),
+        engine: Engine<Socket>,
+        poller: Poller,
         clock: Clock,
-        settings: Arc<Settings>,
         services: Services,
         executor: &Arc<Executor<'static>>,
     ) -> Self {
+        let (settings, entrance) = (engine.settings().clone(), engine.entrance().clone());
         let state = ServerState {
             engine,
             listeners: Slab::new(),
@@ -82,6 +82,7 @@ impl Shared {
             clock,
             executor: Arc::downgrade(executor),
             settings,
+            entrance,
             services,
             running: RunningHandlers::default(),
             claims: Mutex::default(),
@@ -164,7 +165,7 @@ impl Shared {
     /// is none, whoever uses the server.
     pub(crate) fn perform(self: &Arc<Self>, output: Output) {
         if !matches!(output, Output::Request { .. } | Output::Raw { .. }) {
-            self.settings.observe(&output);
+            observe(&self.services.observer, &output);
         }
         match output {
             Output::Request { connection, user, request } => {

@@ -1,11 +1,9 @@
-//! Who is it?
+//! The application's part of a handshake.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use switchboard_core::http::Refusal;
-use switchboard_engine::server::{Credentials, Verdict, failed};
-
-pub(crate) type Authenticator = Box<dyn Fn(Credentials) -> Verdict + Send + Sync>;
+use switchboard_engine::server::failed;
 
 /// Runs the application's part of a handshake. A panic fails that handshake alone; its message has gone to the log by the
 /// panic hook.

@@ -6,35 +6,34 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use switchboard_core::http::{Refusal as HttpRefusal, Request, Response};
-use switchboard_core::{Command, Kind, NameError, Refusal, RoomName};
-use switchboard_engine::server::{BuildError, Credentials, Settings, Verdict, anonymous, state};
-use switchboard_engine::{Clock, seed, unix_ms};
+use switchboard_core::{Command, Output, Refusal, RoomName, Ticket};
+use switchboard_engine::server::{
+    BuildError, Credentials, Handlers, Observer, Reply, Settings, Verdict, anonymous, read, state,
+    write,
+};
+use switchboard_engine::{Blocking, Clock, seed, unix_ms};
 
 use crate::Context;
-use crate::auth::Authenticator;
-use crate::handlers::Handlers;
 use crate::server::Server;
-use crate::shared::{Shared, StateProvider};
+use crate::shared::Shared;
 
 /// The parts that the application brings.
 pub(crate) struct Services {
-    pub(crate) authenticate: Authenticator,
+    pub(crate) authenticate: Box<dyn Fn(Credentials) -> Verdict + Send + Sync>,
     pub(crate) http: Box<dyn Fn(Request) -> Response + Send + Sync>,
-    pub(crate) handlers: Handlers,
-    pub(crate) state: StateProvider,
+    pub(crate) handlers: Handlers<Blocking, Reply>,
+    pub(crate) state: Box<dyn Fn(Ticket, RoomName) -> Command + Send + Sync>,
+    pub(crate) observer: Observer,
     pub(crate) thread_stack_bytes: usize,
 }
 
-/// Settings and handlers of a server that is not yet made. See [`Server::builder`].
+/// A server that is not yet made. See [`Server::builder`].
 pub struct Builder {
     settings: Settings,
     services: Services,
-    bad_kind: Option<(String, NameError)>,
 }
 
 impl Builder {
-    switchboard_engine::builder_settings!();
-
     pub(crate) fn new() -> Self {
         Self {
             settings: Settings::default(),
@@ -43,14 +42,21 @@ impl Builder {
                 http: Box::new(|_| HttpRefusal::not_found().to_response()),
                 handlers: Handlers::default(),
                 state: Box::new(|ticket, room| Command::State { ticket, room, payload: None }),
+                observer: Box::new(|_| {}),
                 thread_stack_bytes: 256 * 1024,
             },
-            bad_kind: None,
         }
     }
 
-    /// Finds out whose connection it is, before the upgrade is answered. By default everybody is believed the name in
-    /// `?user=`. It runs on the connection's own thread, and may take until the handshake time-out.
+    /// What can be set: limits, classes of rooms, the path of upgrades, time-outs.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Finds out whose connection it is, before the upgrade is answered. By default the name in
+    /// `?user=` is trusted. It runs on the connection's own thread, and may take until the
+    /// handshake time-out.
     pub fn authenticate(
         mut self,
         authenticator: impl Fn(Credentials) -> Verdict + Send + Sync + 'static,
@@ -59,10 +65,10 @@ impl Builder {
         self
     }
 
-    /// Handles messages of one type, which are then not published by themselves. The payload is read by serde; one that
-    /// does not fit is answered with an error that says where. What the handler returns is the answer to a message
-    /// that has an `id`: `()` acknowledges it. A handler that panics fails that one message. It runs on its connection's
-    /// thread, which reads nothing meanwhile.
+    /// Handles messages of one type, which are then not published. The payload is read by serde; if
+    /// it does not fit, the answer is an error that says where. What the handler returns is the
+    /// answer to a message that has an `id`: `()` acknowledges it. A handler that panics fails that
+    /// one message. It runs on its connection's thread, which reads nothing meanwhile.
     pub fn on<M, R>(
         mut self,
         kind: &str,
@@ -72,17 +78,18 @@ impl Builder {
         M: DeserializeOwned,
         R: Serialize,
     {
-        match Kind::new(kind) {
-            Ok(kind) => self.services.handlers.typed(kind, handler),
-            Err(error) => self.bad_kind = Some((kind.into(), error)),
-        }
+        self.services.handlers.insert(kind, move |context, request| {
+            write(&handler(context, read::<M>(&request.payload)?)?)
+        });
         self
     }
 
-    /// Gives the full state of a room, for members who come back after more was published than the room keeps. It is asked
-    /// for rooms whose class [says so](switchboard_core::RoomClass::provides_state), on a thread of its own (at most 16 at once), and has
-    /// [`Limits::state_timeout`](switchboard_core::Limits::state_timeout); what is published meanwhile follows its answer. `None`,
-    /// a panic or a late answer tells the members to see for themselves.
+    /// Gives the full state of a room, for members who come back after more was published than the
+    /// room keeps. It is asked for rooms whose class
+    /// [says so](switchboard_core::RoomClass::provides_state), on a thread of its own (at most 16
+    /// at once), and has [`Limits::state_timeout`](switchboard_core::Limits::state_timeout); what
+    /// is published meanwhile follows its answer. If it returns `None`, panics or is late, the
+    /// members have to find out for themselves.
     pub fn state<R: Serialize>(
         mut self,
         provider: impl Fn(RoomName) -> Option<R> + Send + Sync + 'static,
@@ -94,15 +101,23 @@ impl Builder {
         self
     }
 
-    /// Answers requests that are no upgrades, on the same port. By default with 404. A request's body is not read.
+    /// Answers requests on the same port that are not upgrades, by default with 404. The body of a
+    /// request is not read.
     pub fn http(mut self, service: impl Fn(Request) -> Response + Send + Sync + 'static) -> Self {
         self.services.http = Box::new(service);
         self
     }
 
-    /// Address space for each thread's stack; only what was used of it is memory. 256 KiB unless set, which is enough for
-    /// handlers of some depth; what the server itself needs fits into 64 KiB. A stack that is too small ends the
-    /// process.
+    /// Is called with everything that happens to connections: opened, joined, left, refused,
+    /// closed. This is in the middle of the server's work, so it must be quick.
+    pub fn on_output(mut self, observer: impl Fn(&Output) + Send + Sync + 'static) -> Self {
+        self.services.observer = Box::new(observer);
+        self
+    }
+
+    /// Address space for each thread's stack; only what was used of it is memory. The default of
+    /// 256 KiB is enough for handlers of some depth; the server itself needs less than 64 KiB. A
+    /// stack that is too small ends the process.
     pub fn thread_stack_bytes(mut self, bytes: usize) -> Self {
         self.services.thread_stack_bytes = bytes.max(64 * 1024);
         self
@@ -111,14 +126,11 @@ impl Builder {
     /// Makes the server. It does nothing until it is served.
     ///
     /// # Errors
-    /// When the settings contradict each other.
+    /// If the settings contradict each other, or the type of a handler is invalid.
     pub fn build(mut self) -> Result<Server, BuildError> {
-        if let Some((kind, error)) = self.bad_kind {
-            return Err(BuildError::Kind(kind, error));
-        }
         let clock = Clock::start();
-        let driver = self.settings.driver(self.services.handlers.kinds(), seed(), unix_ms())?;
-        let Self { settings, services, .. } = self;
+        let driver = self.settings.driver(self.services.handlers.kinds()?, seed(), unix_ms())?;
+        let Self { settings, services } = self;
         Ok(Server::new(Arc::new_cyclic(|me| Shared::new(me, driver, clock, settings, services))))
     }
 }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use switchboard_core::{Command, ConnectionId, Output};
-use switchboard_engine::server::{Claims, Framing, Host, Stop, answer};
+use switchboard_engine::server::{Claims, Framing, Host, Stop, answer, panicked};
 
 use crate::Context;
 use crate::Handle;
@@ -105,7 +105,9 @@ impl Connection {
                 let (handle, claims) = (Handle::new(self.shared.clone()), self.claims.clone());
                 let context = Context::new(handle, connection, user.clone(), claims, &request);
                 let id = request.id.clone();
-                let reply = services.handlers.handle(context, request);
+                let handled = || services.handlers.begin(context, request);
+                let reply = catch_unwind(AssertUnwindSafe(handled))
+                    .unwrap_or_else(|_| Some(Err(panicked())));
                 if let Some(command) = reply.and_then(|reply| answer(connection, user, id, reply)) {
                     self.command(command);
                 }

@@ -88,7 +88,7 @@ fn negotiate(shared: &Arc<Shared>, socket: &mut Timed<'_>) -> io::Result<Negotia
         Err(refusal) => return Ok(Negotiated::Say(refusal.to_bytes())),
     };
     let head_only = request.method() == "HEAD";
-    let entrance = &shared.settings.entrance;
+    let entrance = &shared.entrance;
     if !entrance.concerns(&request) {
         let response = guarded(|| (shared.services.http)(request));
         let response = response.unwrap_or_else(|refusal| refusal.to_response());
@@ -128,7 +128,7 @@ pub(crate) fn admit(
     shared: &Arc<Shared>,
     request: Request,
 ) -> Result<Reservation, Box<RefusedUpgrade>> {
-    let entrance = &shared.settings.entrance;
+    let entrance = &shared.entrance;
     let (upgrade, credentials) = entrance.check(request)?;
     let verdict = guarded(|| (shared.services.authenticate)(credentials));
     let peer = entrance.judge(upgrade, verdict.and_then(|verdict| verdict))?;

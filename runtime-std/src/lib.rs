@@ -35,7 +35,7 @@
 //! | `switchboard-write` | one | goes on writing to sockets that were full |
 //!
 //! So there are never more than [`Limits::max_connections`](switchboard_core::Limits::max_connections) +
-//! [`max_handshakes`](Builder::max_handshakes) + 18 threads, beside those that serve. All of them have been joined when a
+//! [`max_handshakes`](Settings::max_handshakes) + 18 threads, beside those that serve. All of them have been joined when a
 //! [drain](Handle::drain) is over.
 //!
 //! # How bytes flow
@@ -63,7 +63,6 @@ mod background;
 mod builder;
 mod client;
 mod connection;
-mod handlers;
 mod handshake;
 mod outlet;
 mod server;
@@ -82,6 +81,7 @@ pub use switchboard_engine::client::{
 };
 pub use switchboard_engine::server::{
     BuildError, Claims, Credentials, Identity, Published, RefuseBy, RequestError, Reservation,
+    Settings,
 };
 
 /// What a handler knows and can do.

@@ -76,7 +76,7 @@ impl Server {
     ///
     /// # Errors
     /// The response to send instead. (Here a full server answers 503, whatever
-    /// [`Builder::capacity_answer`](crate::Builder::capacity_answer) says: the upgrade is not ours to accept.)
+    /// [`Settings::capacity_answer`](crate::Settings::capacity_answer) says: the upgrade is not ours to accept.)
     pub fn admit(&self, request: Request) -> Result<Reservation, Response> {
         handshake::admit(&self.shared, request).map_err(|refused| refused.into_response())
     }
@@ -109,7 +109,7 @@ impl Server {
         let shared = &self.shared;
         let mut events = Events::new();
         while !shared.drained.is_open() {
-            if !shared.handshakes.begin(shared.settings.max_handshakes) {
+            if !shared.handshakes.begin(shared.settings.max_handshakes.max(1)) {
                 break;
             }
             let counted = Counted(shared.clone());
@@ -171,7 +171,7 @@ pub(crate) fn open(
     let (id, claims) = admission.take(shared).ok_or(io::ErrorKind::InvalidInput)?;
     let link = Arc::new(Link::new(socket, id));
     let outlet = SocketOutlet { link: link.clone(), writer: shared.writer.clone() };
-    let codec = shared.settings.entrance.codec;
+    let codec = shared.entrance.codec();
     if !shared.drive(|driver, now| driver.open(now, id, codec, outlet)) {
         return Err(io::Error::new(io::ErrorKind::TimedOut, "the seat's time was over"));
     }

@@ -8,7 +8,7 @@ use std::thread;
 
 use switchboard_core::{Command, ConnectionId, Driver, Output, RoomName, Ticket, Timestamp};
 use switchboard_engine::Clock;
-use switchboard_engine::server::{Host, Pending, Settings};
+use switchboard_engine::server::{Entrance, Host, Pending, Settings, observe};
 
 use crate::auth::guarded;
 use crate::background::{self, Writer};
@@ -24,11 +24,10 @@ const SLICE: usize = 256;
 /// Rooms whose state is found at once, a thread each; members of others are told to see for themselves.
 const MAX_ASKING: usize = 16;
 
-pub(crate) type StateProvider = Box<dyn Fn(Ticket, RoomName) -> Command + Send + Sync>;
-
 pub(crate) struct Shared {
     driver: Mutex<Driver<SocketOutlet>>,
     pub(crate) clock: Clock,
+    pub(crate) entrance: Entrance,
     pub(crate) settings: Settings,
     pub(crate) services: Services,
     pub(crate) alarm: Alarm,
@@ -56,6 +55,7 @@ impl Shared {
         Self {
             driver: Mutex::new(driver),
             clock,
+            entrance: Entrance::new(&settings),
             settings,
             services,
             alarm: Alarm::default(),
@@ -155,7 +155,7 @@ impl Shared {
     }
 
     fn report(&self, output: Output) {
-        self.settings.observe(&output);
+        observe(&self.services.observer, &output);
         match output {
             Output::Probed { ticket, answers } => self.pending.probed(ticket, answers),
             Output::Answered { ticket, answer } => self.pending.answered(ticket, answer),

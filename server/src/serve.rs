@@ -13,7 +13,7 @@ use smol::stream::StreamExt;
 use switchboard_core::http::{InvalidOrigin, Refusal, Request, Response, Status};
 use switchboard_core::{Limit, NameError, RoomName, UserName, Witness};
 use switchboard_smol::{
-    BuildError, Builder, Claims, Credentials, Handle, Identity, RefuseBy, Server,
+    BuildError, Claims, Credentials, Handle, Identity, RefuseBy, Server, Settings,
 };
 
 use crate::auth::{AuthError, Verifier, anonymous_name};
@@ -105,12 +105,12 @@ fn build(
     // The page shows statistics of a server that is only built below.
     let numbers: Arc<OnceLock<Handle>> = Arc::default();
     let for_http = numbers.clone();
-    let mut builder =
+    let mut settings =
         configured(config).map_err(|error| Error::Refused(format!("origins.allowed: {error}")))?;
-    if let Some(recorder) = recorder {
-        builder = builder.witness(recorder);
-    }
-    let server = builder
+    settings.tap = recorder.map(|recorder| Box::new(recorder) as Box<dyn Witness>);
+    let server = Server::builder()
+        .settings(settings)
+        .threads(config.server.threads)
         .authenticate(move |credentials| {
             let identity = match &verifier {
                 Some(verifier) => by_token(verifier, &credentials),
@@ -122,35 +122,29 @@ fn build(
             std::future::ready(identity)
         })
         .http(move |request| std::future::ready(answer(&request, for_http.get(), started)))
-        .observe(journal::record)
+        .on_output(journal::record)
         .build()
         .map_err(|error: BuildError| Error::Refused(error.to_string()))?;
     let _ = numbers.set(server.handle());
     Ok(server)
 }
 
-/// Returns a builder with everything that the file configures, but without the program's own
-/// services.
-fn configured(config: &Config) -> Result<Builder, InvalidOrigin> {
-    let rules = settings::rules(config);
-    let mut builder = Server::builder()
-        .limits(rules.limits)
-        .heartbeat(rules.heartbeat)
-        .recovery(rules.recovery)
-        .origins(settings::origins(config)?)
-        .max_handshakes(settings::count(config.more_limits.max_handshakes))
-        .threads(config.server.threads)
-        .capacity_answer(match config.capacity.answer {
+/// Returns everything that the file configures of the server itself.
+fn configured(config: &Config) -> Result<Settings, InvalidOrigin> {
+    let mut rules = settings::rules(config);
+    if config.dashboard.enabled && !config.rooms.contains_key(dashboard::ROOM) {
+        rules.rooms.push((dashboard::ROOM.into(), dashboard::room_class()));
+    }
+    Ok(Settings {
+        config: rules,
+        origins: settings::origins(config)?,
+        max_handshakes: settings::count(config.more_limits.max_handshakes),
+        capacity_answer: match config.capacity.answer {
             CapacityAnswer::Close => RefuseBy::Close,
             CapacityAnswer::Http => RefuseBy::Http,
-        });
-    for (prefix, class) in rules.rooms {
-        builder = builder.rooms(&prefix, class);
-    }
-    if config.dashboard.enabled && !config.rooms.contains_key(dashboard::ROOM) {
-        builder = builder.rooms(dashboard::ROOM, dashboard::room_class());
-    }
-    Ok(builder)
+        },
+        ..Settings::default()
+    })
 }
 
 /// Takes the identity from the token.

@@ -55,7 +55,7 @@ fn the_right_one_is_refused_for_the_right_reason(start: Start) {
 
 fn a_full_server_can_answer_by_http(start: Start) {
     let mut settings = small();
-    settings.entrance.capacity_answer = RefuseBy::Http;
+    settings.capacity_answer = RefuseBy::Http;
     let server = Server::start(start, settings);
     let _seats = ["a", "b"].map(|user| server.connect(&format!("/ws/small:a?user={user}")));
     let (status, text) = Client::ask(server.address, request("/ws/small:a?user=c", ""));

@@ -28,7 +28,7 @@ fn there_is_nothing_but_sockets(start: Start) {
 
 fn the_path_of_upgrades_can_be_another(start: Start) {
     let mut settings = Settings { ..plain() };
-    settings.entrance.path = "/socket".into();
+    settings.path = "/socket".into();
     let server = Server::start(start, settings);
     server.connect("/socket").bye();
     let mut client = Client::open(server.address, "/socket/a%20room");

@@ -11,7 +11,7 @@ use switchboard_core::{
     ConnectionId, Ending, Heartbeat, Limit, Limits, Notice, Output, Rate, RoomClass,
 };
 
-use crate::runtime::{Builder, Handle, Listener, Server, done, listen_at, serve};
+use crate::runtime::{Builder, Handle, Listener, Server, Settings, done, listen_at, serve};
 
 /// A free port of this machine.
 fn anywhere() -> SocketAddr {
@@ -38,7 +38,7 @@ impl Running {
         let observer = move |output: &Output| {
             let _ = sender.send(output.clone());
         };
-        Self::serve_at(address, builder.observe(observer).build().unwrap(), outputs)
+        Self::serve_at(address, builder.on_output(observer).build().unwrap(), outputs)
     }
 
     /// Serves a server that is observed by the test itself.
@@ -155,5 +155,15 @@ pub(crate) fn crowd() -> RoomClass {
 
 /// A server without limits that matter and without heartbeats.
 pub(crate) fn plain() -> Builder {
-    Server::builder().limits(roomy()).heartbeat(silent()).rooms("", crowd())
+    with(|_| {})
+}
+
+/// As [`plain`], with these changes.
+pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Builder {
+    let mut settings = Settings::default();
+    settings.config.limits = roomy();
+    settings.config.heartbeat = silent();
+    settings.config.rooms.push((String::new(), crowd()));
+    change(&mut settings);
+    Server::builder().settings(settings)
 }

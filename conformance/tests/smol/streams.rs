@@ -12,7 +12,7 @@ use switchboard_core::http::{Refusal, Request, Status};
 use switchboard_core::{Limit, Limits};
 
 use crate::runtime::done;
-use crate::shared::harness::{DEADLINE, listen, plain, roomy};
+use crate::shared::harness::{DEADLINE, listen, plain, roomy, with};
 use switchboard_conformance::client::{Client, TEXT, frame, request};
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -89,7 +89,7 @@ fn a_socket_from_elsewhere_is_served_with_what_was_read_of_it() {
 fn an_admission_that_is_dropped_gives_its_seat_back() {
     let limits = Limits { max_connections: Limit::at_most(1), ..roomy() };
     run_with(
-        plain().limits(limits),
+        with(|settings| settings.config.limits = limits),
         async |server| {
             for _ in 0..3 {
                 let seat = server.admit(upgrade("/ws/lobby")).await.unwrap();
@@ -112,7 +112,7 @@ fn a_seat_that_is_not_taken_in_time_is_given_back_and_adopting_fails() {
     let (mut client, socket) = pair();
     let (sender, result) = channel();
     run_with(
-        plain().handshake_timeout(Duration::from_millis(100)),
+        with(|settings| settings.handshake_timeout = Duration::from_millis(100)),
         async move |server| {
             let admission = server.admit(upgrade("/ws/lobby")).await.unwrap();
             let handle = server.handle();
@@ -131,8 +131,7 @@ fn a_seat_that_is_not_taken_in_time_is_given_back_and_adopting_fails() {
 
 #[test]
 fn a_refusal_is_a_response_for_the_other_server_to_send() {
-    let builder = plain()
-        .auth_answer(RefuseBy::Close)
+    let builder = with(|settings| settings.auth_answer = RefuseBy::Close)
         .authenticate(|_| async { Err(Refusal::forbidden("forbidden", "not you")) });
     run_with(
         builder,
@@ -148,7 +147,7 @@ fn a_refusal_is_a_response_for_the_other_server_to_send() {
 
 #[test]
 fn one_server_can_serve_two_listeners() {
-    let server = plain().max_handshakes(1).build().unwrap();
+    let server = with(|settings| settings.max_handshakes = 1).build().unwrap();
     let handle = server.handle();
     let [(one, first), (other, second)] = [(); 2].map(|()| listen());
     let (sender, ended) = channel();

@@ -4,7 +4,7 @@ use smol::future::FutureExt;
 use switchboard_conformance::client::{CLOSE, Client};
 
 use crate::runtime::done;
-use crate::shared::harness::{Running, listen, plain, roomy};
+use crate::shared::harness::{Running, listen, plain, roomy, with};
 use switchboard_core::{CloseReason, Limits};
 
 const MEMBERS: usize = 400;
@@ -55,7 +55,7 @@ fn a_large_room_gets_everything_in_order_from_several_threads() {
 fn serving_can_be_given_up_and_taken_up_again() {
     // The publisher is in more of a hurry than a member that has just come.
     let patient = Limits { outbox_messages: 1_000_000, outbox_bytes: usize::MAX, ..roomy() };
-    let server = plain().limits(patient).build().unwrap();
+    let server = with(|settings| settings.config.limits = patient).build().unwrap();
     let handle = server.handle();
     let (stop, stopped) = std::sync::mpsc::channel::<()>();
     let publisher = std::thread::spawn(move || {

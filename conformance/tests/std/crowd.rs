@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::shared::harness::{Running, crowd, eventually, plain, roomy};
+use crate::shared::harness::{Running, crowd, eventually, roomy, with};
 use switchboard_conformance::client::{Client, PING, PONG};
 use switchboard_core::{Limits, Overflow, RoomClass};
 
@@ -33,8 +33,11 @@ fn rounds(server: &Running, readers: &mut [Client]) -> Vec<Duration> {
 fn those_who_do_not_read_do_not_slow_down_the_others() {
     let limits = Limits { outbox_messages: 50, ..roomy() };
     let class = RoomClass { overflow: Overflow::DropOldest, ..crowd() };
-    let server =
-        Running::start(plain().limits(limits).send_buffer(4 * 1024).rooms("narrow:", class));
+    let server = Running::start(with(|settings| {
+        settings.config.limits = limits;
+        settings.config.rooms.push(("narrow:".into(), class));
+        settings.send_buffer = 4 * 1024;
+    }));
     let connect = |n: usize| server.connect(&format!("/ws/narrow:a?user=u{n}"));
     let mut readers: Vec<_> = (0..ALL - STUCK).map(connect).collect();
     let before = rounds(&server, &mut readers);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::runtime::Context;
-use crate::shared::harness::{Running, eventually, listen, plain};
+use crate::shared::harness::{Running, eventually, listen, plain, with};
 use switchboard_conformance::client::{Client, request};
 
 const MARK: &str = "SWITCHBOARD_TEST_ALONE";
@@ -49,7 +49,7 @@ fn a_drain_joins_all_threads() {
     if !alone("a_drain_joins_all_threads") {
         return;
     }
-    let server = Running::start(plain().send_buffer(4 * 1024));
+    let server = Running::start(with(|settings| settings.send_buffer = 4 * 1024));
     let mut clients: Vec<_> =
         (0..40).map(|n| server.connect(&format!("/ws/lobby?user=u{n}"))).collect();
     // One is blocked, one is in the middle of its handshake, some are gone, and one is reset.
@@ -154,8 +154,10 @@ fn a_handler_that_runs_holds_up_nobody_else() {
 
 #[test]
 fn handshakes_have_a_deadline_and_are_bounded() {
-    let server =
-        Running::start(plain().max_handshakes(2).handshake_timeout(Duration::from_millis(300)));
+    let server = Running::start(with(|settings| {
+        settings.max_handshakes = 2;
+        settings.handshake_timeout = Duration::from_millis(300);
+    }));
     let mut idle = [Client::dial(server.address), Client::dial(server.address)];
     // One that drips is not better off: the deadline is for the whole.
     let address = server.address;

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::auth::{Claims, Credentials, Identity, Verdict};
 use switchboard_core::http::{self, Origins, Refusal, Request, Response, Status, Token, Upgrade};
 use switchboard_core::{CloseReason, Codec, Frame, Position, Rejection, RoomName, UserName};
+
+use super::auth::{Claims, Credentials, Identity, Verdict};
+use super::settings::Settings;
 
 /// How a refused upgrade is answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,70 +18,69 @@ pub enum RefuseBy {
     Close,
 }
 
-/// How the server deals with upgrades.
+/// Decides about upgrades.
 #[derive(Debug)]
 pub struct Entrance {
-    /// The path of upgrades, without a slash at its end.
-    pub path: String,
-    /// Which web pages may connect.
-    pub origins: Origins,
-    /// What connections speak.
-    pub codec: Codec,
-    /// How an upgrade without a free seat is answered.
-    pub capacity_answer: RefuseBy,
-    /// How an upgrade that the authenticator refused is answered.
-    pub auth_answer: RefuseBy,
+    path: String,
+    origins: Origins,
+    codec: Codec,
+    capacity_answer: RefuseBy,
+    auth_answer: RefuseBy,
     serial: AtomicU64,
 }
 
-/// Somebody at the door, of whom the authenticator has still to say whether they may come in.
+/// An upgrade request that is well-formed, and has still to be authenticated.
 #[derive(Debug)]
 pub struct UpgradeRequest {
-    /// There is no upgrade in a plain request for the path, as `curl` sends it. Whoever would not be let in hears that
-    /// rather than how to ask.
+    /// `Err` for a plain request for the path, as `curl` sends it. A peer that the authenticator
+    /// does not let in is told that, rather than how to ask.
     upgrade: Result<Upgrade, Refusal>,
     room: Option<RoomName>,
 }
 
-/// Somebody who may come in, if there is a seat.
+/// A peer that may connect if there is a seat.
 #[derive(Debug)]
 pub struct Authenticated {
-    /// What the 101 has to say.
+    /// What the response 101 says.
     pub upgrade: Upgrade,
-    /// Who it is.
+    /// The user.
     pub user: UserName,
-    /// The rooms to be in from the start, each with the position where the client has been in it, if it says so.
+    /// The rooms to be in from the start, each with the position that the client has seen, if it
+    /// says so.
     pub rooms: Vec<(RoomName, Option<Position>)>,
     /// What the authenticator kept.
     pub claims: Claims,
 }
 
-/// Why there is no admission.
+/// Why an upgrade was refused, and how.
 #[derive(Debug)]
 pub enum RefusedUpgrade {
-    /// The request is no good, or the authenticator refuses it.
+    /// By HTTP: the request is invalid, or the authenticator refuses it.
     Http(Refusal),
-    /// As above, but said after the upgrade.
+    /// The authenticator refuses it, which is said after the upgrade.
     Close(Upgrade, CloseReason, Refusal),
-    /// There is no seat.
+    /// There is no free seat.
     Full(Upgrade, Rejection),
 }
 
-impl Default for Entrance {
-    /// At `/ws`, for pages from the server's own host.
-    fn default() -> Self {
+impl Entrance {
+    /// As the settings say.
+    pub fn new(settings: &Settings) -> Self {
         Self {
-            path: "/ws".into(),
-            origins: Origins::default(),
-            codec: Codec::Json,
-            capacity_answer: RefuseBy::Close,
-            auth_answer: RefuseBy::Http,
+            path: settings.path.trim_end_matches('/').into(),
+            origins: settings.origins.clone(),
+            codec: settings.codec(),
+            capacity_answer: settings.capacity_answer,
+            auth_answer: settings.auth_answer,
             serial: AtomicU64::new(1),
         }
     }
-}
 
-impl Entrance {
+    /// What connections speak.
+    pub fn codec(&self) -> Codec {
+        self.codec
+    }
+
     /// Whether the path is that of upgrades, or the request is an upgrade to anywhere.
     pub fn concerns(&self, request: &Request) -> bool {
         let below = request.path().strip_prefix(self.path.as_str());
@@ -87,10 +88,10 @@ impl Entrance {
             || below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// Checks a request, and gathers what the authenticator has to go by.
+    /// Checks a request, and gathers what the authenticator decides by.
     ///
     /// # Errors
-    /// When the request is no good.
+    /// If the request is invalid.
     pub fn check(
         &self,
         request: Request,
@@ -119,10 +120,10 @@ impl Entrance {
         Ok((UpgradeRequest { upgrade, room }, credentials))
     }
 
-    /// What follows from the authenticator's verdict.
+    /// Applies the authenticator's verdict.
     ///
     /// # Errors
-    /// When it refuses, or there was nothing but a look at the door.
+    /// If the authenticator refuses, or the request was not an upgrade.
     pub fn judge(
         &self,
         request: UpgradeRequest,
@@ -152,7 +153,7 @@ impl Entrance {
         Err(Box::new(refused))
     }
 
-    /// The bytes that say so, after which the socket is closed.
+    /// The bytes that tell the peer, after which its socket is closed.
     pub fn closing_bytes(&self, refused: RefusedUpgrade, head_only: bool) -> Vec<u8> {
         match refused {
             RefusedUpgrade::Full(upgrade, rejection) if self.capacity_answer == RefuseBy::Close => {
@@ -167,13 +168,13 @@ impl Entrance {
 }
 
 impl RefusedUpgrade {
-    /// There is no seat.
+    /// There is no free seat.
     pub fn full(upgrade: Upgrade, rejection: Rejection) -> Box<Self> {
         tracing::info!(reason = rejection.as_str(), "rejected: {rejection}");
         Box::new(Self::Full(upgrade, rejection))
     }
 
-    /// The response for a server whose upgrades are not ours to accept.
+    /// The response, for a server that accepts upgrades itself.
     pub fn into_response(self) -> Response {
         match self {
             Self::Http(refusal) | Self::Close(_, _, refusal) => refusal.to_response(),
@@ -182,7 +183,7 @@ impl RefusedUpgrade {
     }
 }
 
-/// What a peer hears when the application's part of its handshake panicked.
+/// The answer if the application's part of a handshake panicked.
 pub fn failed() -> Refusal {
     Refusal::new(Status::InternalError, "internal", "the server failed")
 }

@@ -1,65 +1,85 @@
-//! The settings of a server, and how they are put into a builder.
+//! The settings of a server.
 
-use std::boxed::Box;
 use std::fmt;
 use std::io;
-use std::string::String;
-use std::time::Duration;
-use std::vec::Vec;
-
-use super::entrance::Entrance;
-use socket2::SockRef;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use socket2::SockRef;
 use switchboard_core::http::Origins;
 use switchboard_core::{
     CloseReason, Codec, Command, Config, ConfigError, ConnectionId, Driver, Handled, Heartbeat,
-    Kind, Limit, Limits, Message, NameError, Outlet, Output, Rate, RawFrame, Timestamp, Witness,
+    Kind, Limit, Limits, Message, NameError, Outlet, Rate, RawFrame, Timestamp, Witness,
 };
 
-/// What hears of everything that happens to connections.
-pub type Observer = Box<dyn Fn(&Output) + Send + Sync>;
+use super::entrance::RefuseBy;
 
 /// What answers the frames of connections without a protocol.
 pub type RawService = Box<dyn Fn(ConnectionId, RawFrame) -> Option<RawFrame> + Send + Sync>;
 
-/// What every runtime's builder sets.
+/// What can be set of a server, the same in every runtime. Start from the defaults.
+///
+/// ```
+/// use std::time::Duration;
+/// use switchboard_core::Limit;
+/// use switchboard_engine::server::Settings;
+///
+/// let mut settings = Settings {
+///     path: "/chat".into(),
+///     handshake_timeout: Duration::from_secs(5),
+///     ..Settings::default()
+/// };
+/// settings.config.limits.max_connections = Limit::at_most(20_000);
+/// ```
 pub struct Settings {
-    /// The hub's.
+    /// Limits, heartbeats, what is kept for clients that come back, and the classes of rooms. A
+    /// server sets `handled`, `unix_ms_at_start` and the handshake time-out in it by itself.
     pub config: Config,
-    /// How upgrades are dealt with.
-    pub entrance: Entrance,
-    /// From the accepted socket to the answered upgrade.
+    /// The path of upgrades; `PATH/ROOM` joins that room at once. Default `/ws`.
+    pub path: String,
+    /// Which web pages may connect. A client that is not a browser sends no origin, and is let
+    /// through. Default: pages from the server's own host.
+    pub origins: Origins,
+    /// How an upgrade is refused if there is no free seat. Default: accepted and closed with 4002.
+    pub capacity_answer: RefuseBy,
+    /// How an upgrade is refused that the authenticator does not let in. Default: by HTTP.
+    pub auth_answer: RefuseBy,
+    /// Time from the accepted socket to the answered upgrade, the authenticator's included.
+    /// Default 10 s.
     pub handshake_timeout: Duration,
-    /// Handshakes at once.
+    /// Handshakes at the same time, at least 1; further sockets wait to be accepted. Default 1,024.
     pub max_handshakes: usize,
-    /// Bytes of a socket's send buffer; 0 leaves it to the kernel.
+    /// Bytes of each socket's send buffer in the kernel, which doubles them; 0 leaves them to the
+    /// kernel. With fewer bytes a slow client is noticed sooner and takes less memory; with more a
+    /// far one can be faster. Default 64 KiB.
     pub send_buffer: usize,
-    /// Hears of everything.
-    pub observer: Observer,
-    /// There when every frame is handled by itself.
+    /// No rooms and no protocol: every frame goes to this function, and what it returns is sent
+    /// back.
     pub raw: Option<RawService>,
-    /// Hears of all that the hub does, to record it for instance.
-    pub witness: Option<Box<dyn Witness>>,
+    /// Sees all that goes into the hub and comes out of it, to record it for instance.
+    pub tap: Option<Box<dyn Witness>>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             config: Config::default(),
-            entrance: Entrance::default(),
+            path: "/ws".into(),
+            origins: Origins::default(),
+            capacity_answer: RefuseBy::Close,
+            auth_answer: RefuseBy::Http,
             handshake_timeout: Duration::from_secs(10),
             max_handshakes: 1_024,
             send_buffer: 64 * 1024,
-            observer: Box::new(|_| {}),
             raw: None,
-            witness: None,
+            tap: None,
         }
     }
 }
 
 impl Settings {
-    /// Without rooms and protocol: every frame comes back. For suites that test the framing, so nearly every limit is off:
-    /// not for the open internet.
+    /// Without rooms and protocol: every frame is sent back. For suites that test the framing, so
+    /// nearly every limit is off: not for the open internet.
     pub fn echo() -> Self {
         let limits = Limits {
             max_connections: Limit::NONE,
@@ -73,23 +93,25 @@ impl Settings {
             ..Limits::default()
         };
         let heartbeat = Heartbeat { interval: Duration::ZERO, ..Heartbeat::default() };
-        let mut entrance = Entrance::default();
-        // At `/` and everything below it.
-        entrance.path.clear();
-        entrance.origins = Origins::Any;
-        entrance.codec = Codec::Raw;
         Self {
             config: Config { limits, heartbeat, ..Config::default() },
-            entrance,
+            // At `/` and everything below it.
+            path: String::new(),
+            origins: Origins::Any,
             raw: Some(Box::new(|_, frame| Some(frame))),
             ..Self::default()
         }
     }
 
-    /// The driver of a server that has handlers for these types of messages. The witness goes with it.
+    /// What connections speak.
+    pub fn codec(&self) -> Codec {
+        if self.raw.is_some() { Codec::Raw } else { Codec::Json }
+    }
+
+    /// The driver of a server that has handlers for these types of messages. It takes the tap.
     ///
     /// # Errors
-    /// When the settings contradict each other.
+    /// If the settings contradict each other.
     pub fn driver<O: Outlet>(
         &mut self,
         handled: Vec<Kind>,
@@ -104,21 +126,14 @@ impl Settings {
         config.limits.handshake_timeout = self.handshake_timeout;
         config.unix_ms_at_start = unix_ms;
         let driver = Driver::new(config, seed, Timestamp::ZERO).map_err(BuildError::Config)?;
-        Ok(match self.witness.take() {
-            Some(witness) => driver.witnessed(witness),
+        Ok(match self.tap.take() {
+            Some(tap) => driver.witnessed(tap),
             None => driver,
         })
     }
 
-    /// Lets the observer hear of something. Its panic harms nobody else, and its message has gone to the log by the panic
-    /// hook.
-    pub fn observe(&self, output: &Output) {
-        if catch_unwind(AssertUnwindSafe(|| (self.observer)(output))).is_err() {
-            tracing::error!("the observer failed");
-        }
-    }
-
-    /// What [`raw`](Self::raw) makes of a frame: something to be sent, or the end of the connection if it panics.
+    /// What [`raw`](Self::raw) makes of a frame: something to be sent, or the end of the connection
+    /// if it panics.
     pub fn answer_raw(&self, connection: ConnectionId, frame: RawFrame) -> Option<Command> {
         let raw = self.raw.as_ref()?;
         match catch_unwind(AssertUnwindSafe(|| raw(connection, frame))) {
@@ -154,132 +169,17 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// The methods of a builder that has its [`Settings`] in a field `settings`: to be called within its `impl`. So every
-/// runtime has the same ones, described once.
-#[macro_export]
-macro_rules! builder_settings {
-    () => {
-        /// All of these settings at once, instead of what was set before.
-        pub fn settings(mut self, settings: $crate::server::Settings) -> Self {
-            self.settings = settings;
-            self
-        }
-
-        /// The bounds. Their defaults are those of [`Limits`](switchboard_core::Limits).
-        pub fn limits(mut self, limits: ::switchboard_core::Limits) -> Self {
-            self.settings.config.limits = limits;
-            self
-        }
-
-        /// The rules of liveness. Their defaults are those of [`Heartbeat`](switchboard_core::Heartbeat).
-        pub fn heartbeat(mut self, heartbeat: ::switchboard_core::Heartbeat) -> Self {
-            self.settings.config.heartbeat = heartbeat;
-            self
-        }
-
-        /// What is kept for clients that come back. Its defaults are those of
-        /// [`Recovery`](switchboard_core::Recovery).
-        pub fn recovery(mut self, recovery: ::switchboard_core::Recovery) -> Self {
-            self.settings.config.recovery = recovery;
-            self
-        }
-
-        /// The rules of the rooms whose names begin with this prefix; the longest prefix wins, and `""` is every room.
-        pub fn rooms(mut self, prefix: &str, class: ::switchboard_core::RoomClass) -> Self {
-            self.settings.config.rooms.push((prefix.into(), class));
-            self
-        }
-
-        /// The path of upgrades, `/ws` unless set; `/ws/{room}` joins that room at once.
-        pub fn path(mut self, path: &str) -> Self {
-            self.settings.entrance.path = path.trim_end_matches('/').into();
-            self
-        }
-
-        /// Which web pages may connect; by default only those from the server's own host. A client that is no browser
-        /// sends no origin and is let through.
-        pub fn origins(mut self, origins: ::switchboard_core::http::Origins) -> Self {
-            self.settings.entrance.origins = origins;
-            self
-        }
-
-        /// Hears of everything that happens to connections: opened, joined, left, refused, closed. Called in the middle of the
-        /// server's work: keep it short.
-        pub fn observe(
-            mut self,
-            observer: impl Fn(&::switchboard_core::Output) + Send + Sync + 'static,
-        ) -> Self {
-            self.settings.observer = ::std::boxed::Box::new(observer);
-            self
-        }
-
-        /// Hears of all that goes into the hub and comes out of it, to record it for instance.
-        pub fn witness(mut self, witness: impl ::switchboard_core::Witness + 'static) -> Self {
-            self.settings.witness = Some(::std::boxed::Box::new(witness));
-            self
-        }
-
-        /// No rooms and no protocol: every frame goes to this function, and what it returns goes back.
-        pub fn raw(
-            mut self,
-            service: impl Fn(
-                ::switchboard_core::ConnectionId,
-                ::switchboard_core::RawFrame,
-            ) -> Option<::switchboard_core::RawFrame>
-            + Send
-            + Sync
-            + 'static,
-        ) -> Self {
-            self.settings.entrance.codec = ::switchboard_core::Codec::Raw;
-            self.settings.raw = Some(::std::boxed::Box::new(service));
-            self
-        }
-
-        /// How an upgrade without a free seat is answered: by default accepted and closed with 4002.
-        pub fn capacity_answer(mut self, answer: $crate::server::RefuseBy) -> Self {
-            self.settings.entrance.capacity_answer = answer;
-            self
-        }
-
-        /// How an upgrade that the authenticator refused is answered: by default by HTTP.
-        pub fn auth_answer(mut self, answer: $crate::server::RefuseBy) -> Self {
-            self.settings.entrance.auth_answer = answer;
-            self
-        }
-
-        /// Time from the accepted socket to the answered upgrade, the authenticator's included. 10 s unless set.
-        pub fn handshake_timeout(mut self, timeout: ::std::time::Duration) -> Self {
-            self.settings.handshake_timeout = timeout;
-            self
-        }
-
-        /// Upgrades under way at once; while there are so many, further sockets wait to be accepted. 1,024 unless set.
-        pub fn max_handshakes(mut self, max: usize) -> Self {
-            self.settings.max_handshakes = max.max(1);
-            self
-        }
-
-        /// Size of each socket's send buffer in the kernel, which doubles it. The smaller, the sooner a slow client is noticed
-        /// and the less memory it holds; the larger, the faster a far one can be. 64 KiB unless set; 0 leaves it to the
-        /// kernel.
-        pub fn send_buffer(mut self, bytes: usize) -> Self {
-            self.settings.send_buffer = bytes;
-            self
-        }
-    };
-}
-
 /// Why a server could not be made.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum BuildError {
     /// The settings contradict each other.
     Config(ConfigError),
-    /// A handler's type is no good as a name.
+    /// A handler's type of message is not a valid name.
     Kind(String, NameError),
-    /// A handler's type belongs to the protocol.
+    /// A handler's type of message belongs to the protocol.
     ReservedKind(Kind),
-    /// The operating system has no means for it; it says why.
+    /// The operating system refuses what a server needs; it says why.
     System(String),
 }
 

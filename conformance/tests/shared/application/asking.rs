@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::runtime::{RequestError, done, later, take_too_long};
-use crate::shared::harness::{DEADLINE, Running, crowd, plain, roomy};
+use crate::runtime::{Builder, RequestError, done, later, take_too_long};
+use crate::shared::harness::{DEADLINE, Running, crowd, plain, roomy, with};
 use switchboard_core::{ConnectionId, History, Limits, RoomClass};
 
 type Answer = Result<u32, RequestError>;
@@ -69,11 +69,15 @@ fn with_state() -> RoomClass {
     RoomClass { history: History::NONE, provides_state: true, ..crowd() }
 }
 
+fn telling() -> Builder {
+    with(|settings| settings.config.rooms.push(("told:".into(), with_state())))
+}
+
 #[test]
 fn who_cannot_get_what_was_missed_gets_the_state_and_then_what_is_new() {
     let (asked, answer) = (Arc::new(AtomicUsize::new(0)), channel::<Value>());
     let (count, answer_from) = (asked.clone(), std::sync::Mutex::new(answer.1));
-    let server = Running::start(plain().rooms("told:", with_state()).state(move |room| {
+    let server = Running::start(telling().state(move |room| {
         count.fetch_add(1, Ordering::SeqCst);
         let answer = answer_from.lock().unwrap().recv_timeout(DEADLINE).unwrap();
         later! { Some(json!({"of": room.as_str(), "is": answer})) }
@@ -101,7 +105,10 @@ fn who_cannot_get_what_was_missed_gets_the_state_and_then_what_is_new() {
 #[test]
 fn an_application_that_fails_or_takes_too_long_keeps_nobody_waiting() {
     let limits = Limits { state_timeout: Duration::from_millis(50), ..roomy() };
-    let builder = plain().limits(limits).rooms("told:", with_state());
+    let builder = with(|settings| {
+        settings.config.limits = limits;
+        settings.config.rooms.push(("told:".into(), with_state()));
+    });
     let server = Running::start(builder.state(|room| {
         assert_ne!(room.as_str(), "told:panic", "as it should be");
         later! {

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use crate::runtime::{
-    Builder, Claims, Context, Credentials, Identity, RefuseBy, later, take_too_long,
+    Builder, Claims, Context, Credentials, Identity, RefuseBy, Settings, later, take_too_long,
 };
 use serde_json::json;
 use switchboard_core::http::Refusal as HttpRefusal;
 use switchboard_core::{RoomName, UserName};
 
-use crate::shared::harness::{Running, plain};
+use crate::shared::harness::{Running, with};
 use switchboard_conformance::client::{Client, request};
 
 struct Tier(&'static str);
@@ -27,7 +27,11 @@ fn check(credentials: &Credentials) -> Result<Identity, HttpRefusal> {
 }
 
 fn guarded() -> Builder {
-    plain().authenticate(|credentials| {
+    guarded_with(|_| {})
+}
+
+fn guarded_with(change: impl FnOnce(&mut Settings)) -> Builder {
+    with(change).authenticate(|credentials| {
         later! {
             if credentials.token.as_ref().is_some_and(|token| token.expose() == "slow") {
                 take_too_long!();
@@ -55,7 +59,7 @@ fn a_refusal_is_http_before_the_upgrade() {
 
 #[test]
 fn a_refusal_can_be_a_close_code_that_a_page_sees() {
-    let server = Running::start(guarded().auth_answer(RefuseBy::Close));
+    let server = Running::start(guarded_with(|settings| settings.auth_answer = RefuseBy::Close));
     for (target, code) in [("/ws?token=wrong", 4001), ("/ws?token=banned", 4003)] {
         let mut client = Client::open(server.address, target);
         assert_eq!(client.closed().0, code);
@@ -99,7 +103,8 @@ fn a_token_can_come_as_a_subprotocol() {
 
 #[test]
 fn an_authenticator_that_takes_too_long_holds_up_nobody_else() {
-    let server = Running::start(guarded().handshake_timeout(Duration::from_millis(300)));
+    let timeout = Duration::from_millis(300);
+    let server = Running::start(guarded_with(|settings| settings.handshake_timeout = timeout));
     let mut slow = Client::dial(server.address);
     slow.write(request("/ws?token=slow", ""));
     server.connect("/ws?token=good").bye();

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use switchboard_core::{CloseReason, Ending};
 
 use crate::runtime::{done, serve};
-use crate::shared::harness::{Running, listen, plain};
+use crate::shared::harness::{Running, listen, plain, with};
 use switchboard_conformance::client::Client;
 
 #[test]
 fn a_client_that_never_reads_does_not_hold_up_the_end() {
-    let server = Running::start(plain().send_buffer(4 * 1024));
+    let server = Running::start(with(|settings| settings.send_buffer = 4 * 1024));
     let mut stuck = Client::dial_narrow(server.address);
     stuck.upgrade("/ws/lobby");
     server.opened();

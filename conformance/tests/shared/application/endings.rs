@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use switchboard_core::{CloseReason, Ending, Heartbeat, HeartbeatMode, Limits};
 
-use crate::shared::harness::{Running, plain, roomy};
+use crate::shared::harness::{Running, roomy, with};
 use switchboard_conformance::client::{CLOSE, closing};
 
 #[test]
 fn the_application_hears_how_a_connection_ended() {
     let heartbeat = Heartbeat { idle_timeout: Duration::from_millis(300), ..Heartbeat::default() };
-    let server = Running::start(plain().limits(roomy()).heartbeat(heartbeat));
+    let server = Running::start(with(|settings| settings.config.heartbeat = heartbeat));
     let mut client = server.connect("/ws/lobby");
     client.send(CLOSE, closing(3001, "enough"));
     client.rest();
@@ -36,7 +36,7 @@ fn the_application_hears_of_one_that_shows_no_life() {
         mode: HeartbeatMode::Protocol,
         ..Heartbeat::default()
     };
-    let server = Running::start(plain().heartbeat(heartbeat));
+    let server = Running::start(with(|settings| settings.config.heartbeat = heartbeat));
     let mut stale = server.connect("/ws?user=stale");
     stale.rest();
     drop(stale);
@@ -47,7 +47,7 @@ fn the_application_hears_of_one_that_shows_no_life() {
 #[test]
 fn the_closing_of_a_client_that_never_answers_is_bounded() {
     let limits = Limits { close_timeout: Duration::from_millis(200), ..roomy() };
-    let server = Running::start(plain().limits(limits));
+    let server = Running::start(with(|settings| settings.config.limits = limits));
     let mut client = server.connect("/ws?user=alice");
     server.handle.kick("alice", CloseReason::Normal).unwrap();
     assert_eq!(client.closed().0, 1000);

@@ -8,7 +8,7 @@ use switchboard_core::UserName;
 use switchboard_core::http::{Refusal, Response, Status};
 
 use crate::runtime::later;
-use crate::shared::harness::{Running, plain};
+use crate::shared::harness::{Running, plain, with};
 use switchboard_conformance::client::{Client, TEXT, request};
 
 #[test]
@@ -40,9 +40,11 @@ fn an_http_service_that_panics_answers_500() {
 
 #[test]
 fn a_raw_service_that_panics_closes_that_connection() {
-    let server = Running::start(plain().raw(|_, frame| {
-        assert_ne!(&frame.as_bytes()[..], b"bad", "on purpose");
-        Some(frame)
+    let server = Running::start(with(|settings| {
+        settings.raw = Some(Box::new(|_, frame| {
+            assert_ne!(&frame.as_bytes()[..], b"bad", "on purpose");
+            Some(frame)
+        }));
     }));
     let mut bad = Client::open(server.address, "/ws");
     let mut good = Client::open(server.address, "/ws");
@@ -58,7 +60,7 @@ fn a_raw_service_that_panics_closes_that_connection() {
 fn an_observer_that_panics_is_heard_of_in_the_log_alone() {
     let (sender, outputs) = channel();
     let first = AtomicBool::new(true);
-    let observed = plain().observe(move |output| {
+    let observed = plain().on_output(move |output| {
         let _ = sender.send(output.clone());
         assert!(!first.swap(false, Ordering::Relaxed), "on purpose");
     });

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{hasty, impatient, plain, until, until_open};
+use super::{hasty, impatient, plain, until, until_open, with};
 use crate::runtime::{
     CallError, ClientEvent, ClientSettings, Context, answer, done, gate, later, next_event, post,
     wait_at,
@@ -186,11 +186,12 @@ fn an_application_that_is_slow_hears_what_it_missed_and_nobody_else_waits() {
 /// What both ends can say about themselves and each other.
 #[test]
 fn clients_rooms_and_contexts_know_who_and_where_they_are() {
-    let builder = plain().path("/ws/").on("who", |context: Context, (): ()| {
-        let who = (context.connection().to_string(), context.user().to_string());
-        let room = context.room().map(ToString::to_string);
-        later! { Ok((who, context.message_id().is_some(), room)) }
-    });
+    let builder =
+        with(|settings| settings.path = "/ws/".into()).on("who", |context: Context, (): ()| {
+            let who = (context.connection().to_string(), context.user().to_string());
+            let room = context.room().map(ToString::to_string);
+            later! { Ok((who, context.message_id().is_some(), room)) }
+        });
     let server = Running::start(builder);
     let settings = ClientSettings { max_message_bytes: 1024 * 1024, ..impatient() };
     let (client, mut events) = hasty(&server.url()).settings(settings).start().unwrap();

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::{hasty, plain, until, until_open};
+use super::{hasty, plain, until, until_open, with};
 use crate::runtime::{
     CallError, Client, ClientEvent, Identity, StartError, done, later, next_event, provider,
 };
@@ -75,7 +75,10 @@ fn a_server_that_is_full_is_tried_again_when_it_says() {
     use crate::runtime::RefuseBy;
     use switchboard_core::{Limit, Limits};
     let limits = Limits { max_connections: Limit::at_most(1), ..Limits::default() };
-    let server = Running::start(plain().limits(limits).capacity_answer(RefuseBy::Http));
+    let server = Running::start(with(|settings| {
+        settings.config.limits = limits;
+        settings.capacity_answer = RefuseBy::Http;
+    }));
     let (first, mut events) = hasty(&server.url()).start().unwrap();
     until_open(&mut events);
     let (_second, mut events) = hasty(&server.url()).user("bob").start().unwrap();

@@ -4,11 +4,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::proxy::Proxy;
-use super::{hasty, next_number, plain, until, until_open};
-use crate::runtime::{ClientEvent, answer, done, post};
+use super::{hasty, next_number, plain, until, until_open, with};
+use crate::runtime::{Builder, ClientEvent, answer, done, post};
 use crate::shared::harness::Running;
 use switchboard_core::RoomClass;
 use switchboard_core::client::State;
+
+fn keeping(class: RoomClass) -> Builder {
+    with(|settings| settings.config.rooms.push((String::new(), class)))
+}
 
 #[test]
 fn nothing_is_lost_and_nothing_comes_twice_however_often_the_wire_is_cut() {
@@ -16,7 +20,7 @@ fn nothing_is_lost_and_nothing_comes_twice_however_often_the_wire_is_cut() {
     let keep_all = RoomClass::default();
     let mut history = keep_all.history;
     history.events = MESSAGES as usize;
-    let server = Running::start(plain().rooms("", RoomClass { history, ..keep_all }));
+    let server = Running::start(keeping(RoomClass { history, ..keep_all }));
     let proxy = Proxy::to(server.address);
     let (alice, mut hers) = hasty(&proxy.url()).start().unwrap();
     let (bob, mut events) = hasty(&proxy.url()).user("bob").start().unwrap();
@@ -93,7 +97,7 @@ fn where_history_ends_there_is_a_refresh() {
     let class = RoomClass::default();
     let mut history = class.history;
     history.events = 3;
-    let server = Running::start(plain().rooms("", RoomClass { history, ..class }));
+    let server = Running::start(keeping(RoomClass { history, ..class }));
     let proxy = Proxy::to(server.address);
     let (client, mut events) = hasty(&proxy.url()).start().unwrap();
     done(client.room("lobby").unwrap().join()).unwrap();

@@ -14,12 +14,21 @@ use switchboard_core::client::{Config, State};
 
 use super::harness::roomy;
 use crate::runtime::{
-    Builder, Client, ClientBuilder, ClientEvent, ClientSettings, Events, Server, next_event,
+    Builder, Client, ClientBuilder, ClientEvent, ClientSettings, Events, Server, Settings,
+    next_event,
 };
 
 /// A server without limits that matter.
 fn plain() -> Builder {
-    Server::builder().limits(roomy())
+    with(|_| {})
+}
+
+/// As [`plain`], with these changes.
+fn with(change: impl FnOnce(&mut Settings)) -> Builder {
+    let mut settings = Settings::default();
+    settings.config.limits = roomy();
+    change(&mut settings);
+    Server::builder().settings(settings)
 }
 
 /// Of a client that does not wait long before it tries again.

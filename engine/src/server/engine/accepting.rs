@@ -19,7 +19,8 @@ impl<O: Outlet + Clone> Engine<O> {
     /// Whether another socket is to be accepted: not while the system has none, or while too many
     /// handshakes are under way.
     pub fn has_room(&self) -> bool {
-        self.shortage_until.is_none() && self.peers.handshakes() < self.settings.max_handshakes
+        self.shortage_until.is_none()
+            && self.peers.handshakes() < self.settings.max_handshakes.max(1)
     }
 
     /// Accepting failed. If the reason passes, such as too many open files, there is no room for a
@@ -55,7 +56,7 @@ impl<O: Outlet + Clone> Engine<O> {
         let framing = Framing::new(&self.settings.config.limits);
         let key = self.peers.insert(outlet.clone(), Stage::Open(id, framing));
         let held = self.ended.hold(key, outlet);
-        if !self.driver.open(now, id, self.settings.entrance.codec, held) {
+        if !self.driver.open(now, id, self.entrance.codec(), held) {
             self.peers.end(key);
             return None;
         }

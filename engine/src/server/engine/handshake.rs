@@ -32,7 +32,7 @@ impl<O: Outlet + Clone> Engine<O> {
         verdict: Verdict,
     ) -> Option<(ConnectionId, Claims)> {
         let Deciding { upgrade, head_only, read_ahead, .. } = self.take_deciding(now, handshake)?;
-        let entrance = &self.settings.entrance;
+        let entrance = &self.entrance;
         match entrance.judge(upgrade?, verdict).and_then(|peer| self.seat(now, peer)) {
             Ok((id, upgrade, claims)) => {
                 self.open(now, handshake.key, id, upgrade.accept_response());
@@ -44,7 +44,7 @@ impl<O: Outlet + Clone> Engine<O> {
                 Some((id, claims))
             }
             Err(refused) => {
-                let answer = self.settings.entrance.closing_bytes(*refused, head_only);
+                let answer = self.entrance.closing_bytes(*refused, head_only);
                 self.answer(now, handshake.key, answer);
                 None
             }
@@ -63,7 +63,7 @@ impl<O: Outlet + Clone> Engine<O> {
         let handshake = HandshakeId { key, serial: self.next_serial };
         self.next_serial += 1;
         let head_only = request.method() == "HEAD";
-        let entrance = &self.settings.entrance;
+        let entrance = &self.entrance;
         let (upgrade, task) = if entrance.concerns(&request) {
             match entrance.check(request) {
                 Ok((upgrade, credentials)) => {
@@ -136,7 +136,7 @@ impl<O: Outlet + Clone> Engine<O> {
         let framing = Framing::new(&self.settings.config.limits);
         self.peers.set(key, Stage::Open(id, framing));
         let held = self.ended.hold(key, outlet);
-        let codec = self.settings.entrance.codec;
+        let codec = self.entrance.codec();
         self.driver.answer_and_open(now, id, codec, held, answer);
     }
 }

@@ -16,6 +16,7 @@ use switchboard_core::http::{Refusal, Request};
 use switchboard_core::{ConnectionId, Driver, Kind, Outlet, Output, Timestamp};
 
 use super::auth::Credentials;
+use super::entrance::Entrance;
 use super::framing::Stop;
 use super::settings::{BuildError, Settings};
 
@@ -42,6 +43,7 @@ pub use held::Held;
 pub struct Engine<O> {
     driver: Driver<Held<O>>,
     settings: Arc<Settings>,
+    entrance: Arc<Entrance>,
     peers: Peers<O>,
     /// No socket can be accepted before.
     shortage_until: Option<Timestamp>,
@@ -85,6 +87,7 @@ impl<O: Outlet + Clone> Engine<O> {
     ) -> Result<Self, BuildError> {
         Ok(Self {
             driver: settings.driver(handled, seed, unix_ms)?,
+            entrance: Arc::new(Entrance::new(&settings)),
             settings: Arc::new(settings),
             peers: Peers::new(),
             shortage_until: None,
@@ -110,6 +113,11 @@ impl<O: Outlet + Clone> Engine<O> {
     /// The settings that it was made with.
     pub fn settings(&self) -> &Arc<Settings> {
         &self.settings
+    }
+
+    /// What decides about upgrades, for those that are answered elsewhere.
+    pub fn entrance(&self) -> &Arc<Entrance> {
+        &self.entrance
     }
 
     /// How long there will be nothing to do unless a socket has news; `None` is for ever.
