@@ -1,4 +1,4 @@
-//! What an operation means to the model.
+//! What each operation means to the model.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use switchboard_core::{Command, Event, Handled, Inbound, MessageId, Request, Tim
 use crate::model::Model;
 use crate::seats::{Phase, Probe, Said};
 
-/// The connection that an event names, by its number; `None` if it names none.
+/// Returns the connection that an event names, by its number; `None` if it names none.
 pub type Target = Option<usize>;
 
 fn named(id: Option<&MessageId>) -> String {
     id.map_or_else(|| "nobody's request".to_owned(), |id| id.to_string())
 }
 
-/// Tells the model of an event. `c` is the number of the connection that the event is about.
+/// Applies an event to the model. `c` is the number of the connection that the event is about.
 pub fn apply(model: &mut Model, event: &Event, c: Target) {
     let c = c.unwrap_or(usize::MAX);
     match event {
@@ -24,7 +24,7 @@ pub fn apply(model: &mut Model, event: &Event, c: Target) {
         }
         Event::Opened { .. } => model.opened(c),
         Event::Received { inbound, .. } => received(model, c, inbound),
-        // It counts against the rate, but there is nothing to answer.
+        // It counts against the rate, but needs no answer.
         Event::Alive { .. } if model.is_open(c) => {
             let now = model.now;
             model.seats.entry(c).and_modify(|seat| seat.last_seen = now);
@@ -142,7 +142,7 @@ fn tell_joined(model: &mut Model, c: usize, room: &str, id: Option<&MessageId>) 
     model.tell(c, format!("joined {place} of {users:?} for {}", named(id)));
 }
 
-/// A publication, but for its number.
+/// A publication without its number.
 pub fn publication_text(
     room: &str,
     from: Option<&str>,
@@ -154,7 +154,7 @@ pub fn publication_text(
     format!("{room} from {from:?} {} {kind} {key:?} {payload:?}", named(id))
 }
 
-/// Whether a message is within its connection's rate; if not, it has been answered if it can be.
+/// Returns whether a message is within its connection's rate; if not, answers it where possible.
 fn within_rate(model: &mut Model, c: usize, answer: Option<Option<&MessageId>>) -> bool {
     let (now, limits) = (model.now, model.setup.0.limits.clone());
     let rate = limits.messages;

@@ -1,4 +1,4 @@
-//! Runs operations against a hub, and lets observers look at what goes in and what comes out.
+//! Runs operations against a hub, and lets observers inspect its input and output.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::ops::Op;
 use crate::setup::{SETUP_BYTES, Setup};
 use crate::words::brief;
 
-/// What a run is held to.
+/// The invariant that a run is checked against.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs, reason = "the tests of these names say what they are")]
 pub enum Invariant {
@@ -32,19 +32,20 @@ pub enum Invariant {
     TheHubAgreesWithTheModel,
 }
 
-/// A configuration, a seed and what happens.
+/// A configuration, a seed and the operations.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Scenario {
-    /// The rules.
+    /// The hub's configuration.
     pub setup: Setup,
     /// The hub's seed.
     pub seed: u64,
-    /// What happens.
+    /// The operations, in order.
     pub ops: Vec<Op>,
 }
 
 impl Scenario {
-    /// Reads a scenario by position: the configuration, the seed, and the operations. Missing bytes are zeroes.
+    /// Decodes a scenario: the configuration, the seed, and the operations. Missing bytes are
+    /// zeroes.
     pub fn decode(bytes: &[u8]) -> Self {
         let mut head = [0; SETUP_BYTES + 1];
         let length = head.len().min(bytes.len());
@@ -55,7 +56,7 @@ impl Scenario {
         Self { setup: if seed % 3 == 2 { setup.roomy() } else { setup }, seed: seed.into(), ops }
     }
 
-    /// A hub with this configuration and seed.
+    /// Makes a hub with this configuration and seed.
     ///
     /// # Errors
     /// When the hub refuses the configuration.
@@ -68,10 +69,11 @@ impl Scenario {
 /// Runs a scenario.
 ///
 /// # Errors
-/// What broke the invariant, under the transcript of the run.
+/// Returns how the invariant was broken, after the transcript of the run.
 pub fn run(scenario: &Scenario, invariant: Invariant) -> Result<Tally, String> {
     Run::new(scenario, invariant, false)?.play().or_else(|_| {
-        // Writing a transcript takes longer than the run, so only the run that failed has one.
+        // Writing a transcript takes longer than the run, so only a failed run is repeated with
+        // one.
         let mut again = Run::new(scenario, invariant, true)?;
         match again.play() {
             Ok(_) => Err("the same run failed once, and then did not".to_owned()),
@@ -86,7 +88,7 @@ pub fn run(scenario: &Scenario, invariant: Invariant) -> Result<Tally, String> {
     })
 }
 
-/// The events of a scenario, as they go into its hub.
+/// Returns the events of a scenario, in the order in which the hub receives them.
 ///
 /// # Errors
 /// When the scenario cannot be run.
@@ -97,21 +99,21 @@ pub fn events(scenario: &Scenario) -> Result<Vec<(Timestamp, Event)>, String> {
     Ok(run.events.unwrap_or_default())
 }
 
-/// A run under way.
+/// A run in progress.
 #[derive(Debug)]
 pub struct Run<'a> {
     scenario: &'a Scenario,
     pub(crate) invariant: Invariant,
-    /// The machine.
+    /// The hub under test.
     pub hub: Hub,
     /// What its driver knows.
     pub facts: Facts,
     observers: Vec<Box<dyn Observer>>,
-    /// How far the clock of the next event is behind.
+    /// How far the clock of the next event runs behind.
     pub(crate) behind: Duration,
     transcript: String,
     is_recorded: bool,
-    /// The number of operations that have begun.
+    /// The number of operations started.
     steps: usize,
     events: Option<Vec<(Timestamp, Event)>>,
 }
@@ -152,13 +154,13 @@ impl<'a> Run<'a> {
         Ok(std::mem::take(&mut self.facts.tally))
     }
 
-    /// Lets each observer look at the hub.
+    /// Lets each observer inspect the hub.
     fn each(&mut self, look: impl Fn(&mut dyn Observer, Scene<'_>) -> Verdict) -> Verdict {
         let scene = Scene { hub: &self.hub, facts: &self.facts };
         self.observers.iter_mut().try_for_each(|observer| look(observer.as_mut(), scene))
     }
 
-    /// One event into the hub, and what comes of it to the observers.
+    /// Feeds one event to the hub, and its actions to the observers.
     pub(crate) fn feed(&mut self, now: Timestamp, event: Event, target: Option<usize>) -> Verdict {
         if let Some(events) = &mut self.events {
             events.push((now, event.clone()));
@@ -187,8 +189,8 @@ impl<'a> Run<'a> {
         self.each(|observer, scene| observer.after(scene, &fed))
     }
 
-    /// Ticks until nothing is due, and lets the observers look at what has become of it. `is_idle`
-    /// says that there was no operation before.
+    /// Ticks until nothing is due, and lets the observers check the result. `is_idle` says that no
+    /// operation came before.
     pub(crate) fn settle(&mut self, is_idle: bool) -> Verdict {
         let (live, probes) = (self.hub.stats(), self.scenario.ops.len());
         let seats = live.connections + live.reserved + live.closing + live.held;
@@ -205,7 +207,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// The end, or a point from which nobody waits for anything.
+    /// Checks the end, or a point at which nothing is pending.
     pub(crate) fn conclude(&mut self) -> Verdict {
         self.each(|observer, scene| observer.finished(scene))
     }

@@ -1,5 +1,5 @@
-//! Clients as `docs/client-machine.md` describes them: each keeps its positions over all its connections, and comes
-//! back with them. What it is sent must go on exactly there.
+//! Clients as `docs/client-machine.md` describes them: each keeps its positions across connections,
+//! and reconnects with them. Its streams must continue exactly there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,13 +10,13 @@ use switchboard_core::{
 use crate::log::Log;
 use crate::ops::{Come, Since, room_name};
 
-/// A client, over all its connections.
+/// A client, across all its connections.
 #[derive(Debug)]
 struct Client {
-    /// Its connection; it listens to no other any more.
+    /// Its current connection; it ignores all others.
     link: usize,
     rooms: BTreeMap<RoomName, Position>,
-    /// What its positions were, before each message of this connection that moved one.
+    /// The previous position for each message of this connection that moved one.
     undo: Vec<(RoomName, Option<Position>)>,
 }
 
@@ -31,27 +31,27 @@ struct Link {
 #[derive(Clone, Copy, Debug)]
 struct Stream {
     at: Position,
-    /// It was told that it missed something, and has to be told from where it goes on.
+    /// The client was told that it missed something; a `refresh` with the new position is due.
     refresh_due: bool,
 }
 
-/// A session is worth something only to its user.
+/// A session is valid only for its user, so both identify a client.
 pub type Who = (UserName, Session);
 
 /// All clients.
 #[derive(Default, Debug)]
 pub struct Clients {
-    /// A session of another user's is another one.
+    /// Another user's session of the same number is a different one.
     clients: BTreeMap<Who, Client>,
     links: BTreeMap<usize, Link>,
-    /// Where connections said that they had been.
+    /// The positions that connections claimed.
     asked: BTreeMap<usize, BTreeSet<(RoomName, Position)>>,
-    /// Of what is asked in this event: whether the room keeps all that came after.
+    /// For each position claimed in this event: whether the room keeps everything after it.
     answers: BTreeMap<(usize, RoomName), bool>,
 }
 
 impl Clients {
-    /// The session that somebody comes with.
+    /// Returns the session that a connecting client presents.
     pub fn session(&self, user: &str, come: Come) -> Option<Session> {
         match come {
             Come::New => None,
@@ -68,17 +68,17 @@ impl Clients {
         }
     }
 
-    /// The last connection of a session.
+    /// Returns the last connection of a session.
     pub fn link_of(&self, who: &Who) -> Option<usize> {
         self.clients.get(who).map(|client| client.link)
     }
 
-    /// The session of a connection that has heard it.
+    /// Returns the session that a connection was told.
     pub fn who(&self, c: usize) -> Option<&Who> {
         self.links.get(&c).map(|link| &link.who)
     }
 
-    /// What a client says about a room.
+    /// Returns the position that a client claims in a room.
     pub fn since(
         &self,
         who: Option<&Who>,
@@ -104,13 +104,13 @@ impl Clients {
         }
     }
 
-    /// The rooms that a client wants to be in, with its positions.
+    /// Returns the rooms that a client wants to be in.
     pub fn wanted(&self, c: usize) -> Vec<RoomName> {
         let client = self.links.get(&c).and_then(|link| self.clients.get(&link.who));
         client.map_or_else(Vec::new, |client| client.rooms.keys().cloned().collect())
     }
 
-    /// Sessions without a connection.
+    /// Returns the sessions without a connection.
     pub fn lost(&self) -> Vec<Who> {
         let lost = self.clients.iter().filter(|(_, client)| self.is_lost(client.link));
         lost.map(|(who, _)| who.clone()).collect()
@@ -120,7 +120,7 @@ impl Clients {
         self.links.get(&c).is_none_or(|link| link.is_lost)
     }
 
-    /// A connection is about to say that it has been there.
+    /// Records that a connection is about to claim a position.
     pub fn asks(&mut self, c: usize, room: &RoomName, since: Position, hub: &Hub, is_late: bool) {
         self.asked.entry(c).or_default().insert((room.clone(), since));
         if is_late {
@@ -136,12 +136,13 @@ impl Clients {
         self.answers.entry((c, room.clone())).or_insert(is_kept);
     }
 
-    /// The event is over.
+    /// Ends an event.
     pub fn answered(&mut self) {
         self.answers.clear();
     }
 
-    /// The connection is gone, or the client has turned to another; of what was sent last, so much did not arrive.
+    /// Ends a connection, which is lost or was replaced by the client; the last `torn` messages did
+    /// not arrive.
     pub fn ends(&mut self, c: usize, torn: u8) {
         let Some(link) = self.links.get_mut(&c) else { return };
         link.is_lost = true;
@@ -158,7 +159,7 @@ impl Clients {
         }
     }
 
-    /// A message came in.
+    /// Handles a message that arrived.
     pub fn hear(&mut self, c: usize, message: &Message, log: &Log) -> Result<(), String> {
         #[allow(clippy::wildcard_enum_match_arm, reason = "others say nothing about a stream")]
         match message {
@@ -197,7 +198,7 @@ impl Clients {
                 self.go_on(c, room, *position)?;
             }
             Message::Ack { position: Some(own), .. } => {
-                // One's own publication, where there is no echo.
+                // The client's own publication, where there is no echo.
                 let streams = &self.link(c)?.streams;
                 let next = streams
                     .iter()
@@ -258,7 +259,7 @@ impl Clients {
         self.go_on(c, &it.room, it.position)
     }
 
-    /// Everything up to this place has come, but what was not meant for this client.
+    /// Advances to a position before which everything meant for this client has arrived.
     fn advance(
         &mut self,
         c: usize,
@@ -296,10 +297,11 @@ impl Clients {
         stream.ok_or_else(|| format!("is told of {room}, and is not in it"))
     }
 
-    /// A connection for which nothing waits has everything, in every room that it is in.
+    /// Checks that a connection without waiting messages has everything, in every room that it is
+    /// in.
     ///
     /// # Errors
-    /// What it has not been told.
+    /// Returns what the client was not told.
     pub fn check_complete(&self, c: usize, hub: &Hub, log: &Log) -> Result<(), String> {
         let link = self.links.get(&c).ok_or("is not connected")?;
         for (room, stream) in &link.streams {
@@ -314,7 +316,7 @@ impl Clients {
 }
 
 impl Link {
-    /// Whether everything up to a place has come, but what was not meant for this client.
+    /// Checks that everything meant for this client has arrived up to a position.
     fn check_told(&self, room: &RoomName, to: Position, log: &Log) -> Result<(), String> {
         let stream = self.streams.get(room);
         let at = stream.ok_or_else(|| format!("is told of {room}, and is not in it"))?.at;

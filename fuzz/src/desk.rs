@@ -1,25 +1,25 @@
-//! What the application has been asked and clients have been asked, and what clients have sent: what later operations
-//! answer and repeat.
+//! What the application and the clients were asked, and what clients have sent: later operations
+//! answer and repeat it.
 
 use switchboard_core::{
     Action, ConnectionId, Event, Inbound, Message, MessageId, RoomName, Ticket, UserName,
 };
 
-/// Everything that can be answered or sent again, the last at the end.
+/// Everything that can be answered or sent again, the latest at the end.
 #[derive(Default, Debug)]
 pub struct Desk {
-    /// Messages with an id, that are handled once.
+    /// Messages with an id, which are handled once.
     pub sent: Vec<(UserName, Inbound)>,
-    /// Messages that the application has.
+    /// Messages that the application is handling.
     pub handed: Vec<(ConnectionId, UserName, MessageId)>,
-    /// What the application has asked clients.
+    /// The application's requests to clients.
     pub asked: Vec<(ConnectionId, MessageId)>,
-    /// What the application was asked about rooms.
+    /// The hub's questions to the application about rooms.
     pub questions: Vec<(Ticket, RoomName)>,
 }
 
 impl Desk {
-    /// An event went in.
+    /// Records an event.
     pub fn sends(&mut self, user: Option<&UserName>, event: &Event) {
         let Event::Received { inbound, .. } = event else { return };
         let has_id = match inbound {
@@ -41,7 +41,7 @@ impl Desk {
         }
     }
 
-    /// An action came out.
+    /// Records an action.
     pub fn hears(&mut self, action: &Action<'_>) {
         #[allow(clippy::wildcard_enum_match_arm, reason = "others ask nothing")]
         match action {
@@ -59,7 +59,7 @@ impl Desk {
     }
 }
 
-/// The last but so many.
+/// Returns the last element but `back`.
 pub fn from_end<T>(all: &[T], back: u8) -> Option<&T> {
     all.len().checked_sub(usize::from(back) + 1).and_then(|at| all.get(at))
 }

@@ -1,4 +1,4 @@
-//! One operation, told to the hub and to the model.
+//! Feeds one operation to the hub and to the model.
 
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ use crate::desk::from_end;
 use crate::facts::Facts;
 use crate::ops::{Op, room_name, rooms_of, user_name};
 
-/// Kinds that clients publish: one in four is handled by the application where one is, one is reserved.
+/// Types that clients publish: one in four is handled by the application where there is one, one is
+/// reserved.
 fn kind_name(kind: u8) -> &'static str {
     match kind % 16 {
         0..=9 => "chat",
@@ -22,9 +23,9 @@ fn kind_name(kind: u8) -> &'static str {
     }
 }
 
-/// The event that an aimed operation is for the hub; `None` if it is none.
+/// Returns the event of an aimed operation; `None` if there is none.
 ///
-/// `serial` counts operations and names what they make.
+/// `serial` counts operations and names what they create.
 pub fn event(op: Op, facts: &Facts, serial: u64) -> Result<Option<Event>, NameError> {
     let ticket = Ticket(serial);
     let connection = |c: u8| facts.made.get(usize::from(c)).copied();
@@ -129,7 +130,7 @@ pub fn event(op: Op, facts: &Facts, serial: u64) -> Result<Option<Event>, NameEr
     event_for(op, target.into(), facts, serial)
 }
 
-/// The event that an operation of this connection is.
+/// Returns the event of an operation on this connection.
 pub fn event_for(
     op: Op,
     target: usize,
@@ -191,7 +192,7 @@ pub fn event_for(
         }),
         Op::Reply { back, right, .. } => {
             let asked = from_end(&facts.desk.asked, back).cloned();
-            // The right one is whoever was asked, and not this one.
+            // The right connection is the one that was asked, not this one.
             let (connection, id) = match asked {
                 Some((asked, id)) if right => (asked, id),
                 Some((_, id)) => (connection, id),
@@ -267,7 +268,7 @@ pub fn event_for(
     }))
 }
 
-/// The connection that an event is about.
+/// Returns the connection that an event is about.
 pub fn target(event: &Event) -> Option<ConnectionId> {
     match event {
         Event::Opened { connection }
@@ -303,7 +304,7 @@ fn with_payload(inbound: Inbound, payload: Payload) -> Inbound {
     }
 }
 
-/// The connection that a publication of the application's is not for.
+/// Returns the connection that is excluded from a publication of the application.
 pub fn except(event: &Event) -> Option<ConnectionId> {
     if let Event::Command { command: Command::Publish { except, .. }, .. } = event {
         return *except;

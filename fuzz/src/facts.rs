@@ -1,5 +1,5 @@
-//! What a driver knows of a run, from what goes into the hub and what comes out: who was admitted,
-//! what clients have heard and would say next, what was published.
+//! What a driver knows of a run, from the hub's input and output: who was admitted, what clients
+//! have received and would say next, what was published.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,37 +16,37 @@ use crate::observers::{Fed, Verdict};
 use crate::setup::Setup;
 use crate::words;
 
-/// How often what happened.
+/// A count for each kind of occurrence.
 pub type Tally = BTreeMap<String, u64>;
 
-/// The rooms that a connection comes with, and where in each it says it has been.
+/// The rooms in a connection's address, and the position claimed in each.
 type Rooms = Vec<(RoomName, Option<Position>)>;
 
-/// What came out in one step: an operation, and the ticks that were due after it.
+/// The output of one step: an operation, and the ticks that were due after it.
 #[derive(Default, Debug)]
 pub struct Step {
-    /// To connections.
+    /// Messages to connections.
     pub heard: Vec<(usize, Heard)>,
-    /// To the driver and the application, in the model's words.
+    /// Actions for the driver and the application, in the model's words.
     pub said: Vec<String>,
 }
 
 /// Everything that is known. Connections are numbered in the order of their admission.
 #[derive(Debug)]
 pub struct Facts {
-    /// The configuration.
+    /// The configuration of the run.
     pub setup: Setup,
     /// The driver's clock.
     pub now: Timestamp,
-    /// The connections by their numbers.
+    /// The ids of the connections, by number.
     pub made: Vec<ConnectionId>,
-    /// The user of each.
+    /// The user of each connection.
     pub users: Vec<UserName>,
-    /// The rooms that each came with.
+    /// The rooms in each connection's address.
     came: Vec<Rooms>,
-    /// How often each was said to have ended.
+    /// How often each connection was reported as ended.
     pub ended: Vec<u32>,
-    /// The pings that each was last asked to answer: of the protocol's, and of the application's.
+    /// The last pings sent to each connection: of the protocol, and of the application.
     pub pings: Vec<(Option<u64>, Option<u64>)>,
     numbers: BTreeMap<ConnectionId, usize>,
     /// What clients know.
@@ -55,24 +55,24 @@ pub struct Facts {
     pub log: Log,
     /// What can be answered and repeated.
     pub desk: Desk,
-    /// The number of messages that do not arrive at the connection that is lost now.
+    /// The number of messages that the connection being lost does not receive.
     pub torn: u8,
-    /// What came out in this step.
+    /// The output of this step.
     pub step: Step,
-    /// What the first client said that could make no sense of what this event brought it.
+    /// The first complaint of a client about the messages of this event.
     pub complaint: Option<String>,
-    /// How often what happened.
+    /// A count for each kind of occurrence.
     pub tally: Tally,
-    /// What the event of this moment would publish.
+    /// What the current event would publish.
     draft: Draft,
-    /// The user and the rooms of the handshake that the event is, if it is one.
+    /// The user and the rooms of the current event, if that is a handshake.
     connecting: Option<(UserName, Rooms)>,
     /// The connections that have ended in this event.
     gone: Vec<usize>,
 }
 
 impl Facts {
-    /// Nothing has happened.
+    /// Makes the facts of a run that has not started.
     pub fn new(setup: Setup) -> Self {
         Self {
             setup,
@@ -96,7 +96,7 @@ impl Facts {
         }
     }
 
-    /// The number of a connection that was admitted.
+    /// Returns the number of an admitted connection.
     pub fn number(&self, id: &ConnectionId) -> Option<usize> {
         self.numbers.get(id).copied()
     }
@@ -105,17 +105,17 @@ impl Facts {
         self.number(id).ok_or_else(|| format!("{id} was never admitted"))
     }
 
-    /// What connections have heard of an event.
+    /// Returns what connections have received because of an event.
     pub fn heard_since(&self, fed: &Fed<'_>) -> &[(usize, Heard)] {
         &self.step.heard[fed.heard_before..]
     }
 
-    /// Counts something for the tally.
+    /// Adds to the tally.
     pub fn count(&mut self, what: &str, times: u64) {
         *self.tally.entry(what.to_owned()).or_default() += times;
     }
 
-    /// Before the hub handles an event.
+    /// Prepares for an event, before the hub handles it.
     pub(crate) fn before(&mut self, hub: &Hub, event: &Event, target: Option<usize>) {
         self.draft = Draft::of(event, hub);
         self.gone.clear();
@@ -127,7 +127,7 @@ impl Facts {
         self.listen(hub, event, target);
     }
 
-    /// What a connection says about its past.
+    /// Records the position that a connection claims.
     fn listen(&mut self, hub: &Hub, event: &Event, target: Option<usize>) {
         let Some((c, view)) = target.and_then(|c| Some((c, hub.connection(self.made[c])?))) else {
             return;
@@ -149,14 +149,14 @@ impl Facts {
             }
             _ => return,
         };
-        // Where something waits already, what is heard next is not the answer to this.
+        // If something is already waiting, the next message received is not the answer to this one.
         let is_late = view.waiting().0 > 0;
         for (room, since) in said {
             self.clients.asks(c, &room, since, hub, is_late);
         }
     }
 
-    /// An action came out.
+    /// Records an action.
     pub(crate) fn take(&mut self, action: &Action<'_>) -> Verdict {
         self.desk.hears(action);
         #[allow(clippy::wildcard_enum_match_arm, reason = "others are words and counts")]
@@ -245,8 +245,8 @@ impl Facts {
         }
     }
 
-    /// After the hub has handled an event: what was published, and what clients make of what they
-    /// have heard.
+    /// Records, after the hub has handled an event, what was published, and lets clients check what
+    /// they have received.
     pub(crate) fn after(&mut self, hub: &Hub, heard_before: usize) -> Verdict {
         self.log.record(&self.draft, hub, &self.setup)?;
         self.complaint = None;

@@ -1,4 +1,4 @@
-//! How a run ends: every client gets the rest, or every client goes.
+//! How a run ends: every client gets the rest, or every client disconnects.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::observers::Verdict;
 use crate::ops::{Op, Since};
 
 impl Run<'_> {
-    /// All sockets take everything, and all pauses between pieces are over.
+    /// All sockets accept everything, and all pauses between pieces are over.
     fn let_out(&mut self) -> Verdict {
         for _ in 0..2_000 {
             let blocked = |id| self.hub.connection(id).is_some_and(|view| view.is_blocked());
@@ -24,7 +24,7 @@ impl Run<'_> {
         Err("a socket takes everything, and it does not come to an end".to_owned())
     }
 
-    /// Each client that is here has everything, and so has each that comes back.
+    /// Checks that each connected client has everything, and so has each that reconnects.
     fn finish_streams(&mut self) -> Verdict {
         self.let_out()?;
         self.conclude()?;
@@ -45,7 +45,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Every client goes, or has everything, and time passes until nothing waits for it.
+    /// Every client disconnects, or has everything, and time passes until nothing is pending.
     pub(crate) fn finish(&mut self) -> Verdict {
         match self.invariant {
             Invariant::AClientsStreamIsTheLog => return self.finish_streams(),

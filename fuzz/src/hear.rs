@@ -1,4 +1,4 @@
-//! What a connection hears, in the model's words, and whether that is what it was owed.
+//! What a connection receives, in the model's words, and whether it was owed.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,17 +7,17 @@ use switchboard_core::{Message, MessageId, Position};
 use crate::apply::publication_text;
 use crate::seats::Item;
 
-/// Epochs are random numbers to the model; this knows which room's life each stands for.
+/// Epochs are random numbers to the model; this maps each to the life of its room.
 pub type Lives = BTreeMap<u64, u64>;
 
-/// What came out for one connection.
+/// Output for one connection.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Heard {
-    /// A message.
+    /// An encoded message of the protocol.
     Message(Message),
-    /// A protocol ping.
+    /// A protocol ping, with its number.
     Ping(u64),
-    /// The close.
+    /// The close, with its reason.
     Close(&'static str),
 }
 
@@ -30,7 +30,7 @@ fn place(room: &str, position: Position, lives: &Lives) -> String {
     format!("{room} life {life} offset {}", position.offset)
 }
 
-/// A message in the model's words. Pings and gaps have none: they are checked by themselves.
+/// Puts a message in the model's words. Pings and gaps have none: they are checked separately.
 pub fn item(message: &Message, lives: &Lives) -> Option<Item> {
     Some(Item::Text(match message {
         Message::Connected(welcome) => {
@@ -87,15 +87,15 @@ pub fn item(message: &Message, lives: &Lives) -> Option<Item> {
 #[derive(Debug)]
 struct Group {
     items: Vec<Item>,
-    /// The connection ended in the same step, so it may or may not have been told the rest.
+    /// The connection ended in the same step, so the rest may or may not have been delivered.
     optional: bool,
 }
 
-/// What is owed to one connection: the model's word, not yet heard.
+/// What is owed to one connection, according to the model, and not yet received.
 #[derive(Default, Debug)]
 pub struct Stream {
     owed: VecDeque<Group>,
-    /// Announced holes: a room's life, the place before, the last place.
+    /// Announced gaps: a room's life, the offset before, the last offset.
     holes: Vec<(u64, u64, u64)>,
     announced: u64,
     missed: u64,
@@ -103,7 +103,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// One operation's debts.
+    /// Adds what one operation owes.
     pub fn owe(&mut self, items: Vec<Item>, optional: bool) {
         self.ends |= optional;
         if !items.is_empty() {
@@ -111,20 +111,20 @@ impl Stream {
         }
     }
 
-    /// Everything that waited was given up, or may have been.
+    /// Marks everything that waits as possibly dropped.
     pub fn give_up(&mut self) {
         self.ends = true;
         self.owed.iter_mut().for_each(|group| group.optional = true);
     }
 
-    /// Things that wait and cannot be dropped, and all that wait.
+    /// Returns the number of waiting items that cannot be dropped, and of all waiting items.
     pub fn waiting(&self) -> (usize, usize) {
         let firm = self.owed.iter().filter(|group| !group.optional).flat_map(|group| &group.items);
         let texts = firm.filter(|item| matches!(item, Item::Text(_))).count();
         (texts, self.owed.iter().map(|group| group.items.len()).sum())
     }
 
-    /// A hole was announced.
+    /// Records an announced gap.
     pub fn gap(
         &mut self,
         since: Position,
@@ -144,10 +144,12 @@ impl Stream {
         Ok(())
     }
 
-    /// An item was heard: it must be owed, and nothing before it may have been skipped but what a gap announced.
+    /// Takes a received item: it must be owed, and nothing before it may have been skipped except
+    /// what a gap announced.
     pub fn hear(&mut self, heard: &Item) -> Result<(), String> {
         let at = self.owed.iter().position(|group| group.items.contains(heard));
-        // Of two that end in the same tick, the one that ends first does not hear of the other, and either may be it.
+        // Of two connections that end in the same tick, the one that ends first does not receive
+        // the other's leave, and either may be it.
         let is_news = matches!(heard, Item::Text(text) if text.starts_with('-'));
         if at.is_none() && self.ends && is_news {
             return Ok(());
@@ -181,7 +183,7 @@ impl Stream {
         self.holes.iter().any(|hole| hole.0 == life && hole.1 < offset && offset <= hole.2)
     }
 
-    /// The connection is not blocked: nothing may be owed any more, and the gaps must add up.
+    /// Checks a connection that is not blocked: nothing may be owed, and the gaps must add up.
     pub fn settle(&mut self) -> Result<(), String> {
         while !self.owed.is_empty() {
             self.skip_first().map_err(|item| format!("does not hear {item:?}"))?;

@@ -1,9 +1,8 @@
-//! The naive model of the hub, and what holds the hub against it.
+//! The naive model of the hub, and the checks of the hub against it.
 //!
-//! [`ops`] is what can happen, [`setup`] under which rules; both are read from bytes, so that
+//! [`ops`] is what can happen, [`setup`] the configuration; both are decoded from bytes, so that
 //! property tests and fuzzers share them. [`check`] runs them before a list of [`observers`]: one
-//! goes in lockstep with the [`model`], the others tell what is wrong from events, actions and what
-//! the hub shows.
+//! runs the [`model`] in lockstep, the others check events, actions and the hub's state.
 
 pub mod apply;
 pub mod check;

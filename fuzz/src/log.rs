@@ -1,4 +1,4 @@
-//! What was published, as the naive model keeps it: everything, for ever.
+//! What was published, as the naive model keeps it: everything, forever.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,9 @@ use crate::setup::Setup;
 /// A publication.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry {
-    /// What it carries.
+    /// The publication's payload.
     pub payload: Payload,
-    /// Who is not to get it, over which connection ever.
+    /// The client that must not receive it, on any connection.
     pub except: Option<Who>,
 }
 
@@ -24,17 +24,17 @@ pub struct Log {
     at: BTreeMap<RoomName, Position>,
 }
 
-/// What an event would publish, if it does.
+/// What an event would publish, if anything.
 #[derive(Default, Debug)]
 pub struct Draft {
     payload: Option<Payload>,
-    /// The sender, whom only rooms without echo leave out, or whom the application leaves out.
+    /// The sender, excluded only by rooms without echo or by the application.
     sender: Option<Who>,
     except: Option<Who>,
 }
 
 impl Draft {
-    /// Looks at an event before the hub gets it.
+    /// Inspects an event before the hub receives it.
     pub fn of(event: &Event, hub: &Hub) -> Self {
         let session = |id: &ConnectionId| {
             hub.connection(*id).map(|view| (view.user().clone(), view.session()))
@@ -54,7 +54,7 @@ impl Draft {
 }
 
 impl Log {
-    /// After an event: at most one number was given, and to something.
+    /// Checks after an event that at most one number was given, and to a publication.
     pub fn record(&mut self, draft: &Draft, hub: &Hub, setup: &Setup) -> Result<(), String> {
         let mut given = 0;
         for name in (0..3).map(room_name) {
@@ -80,17 +80,17 @@ impl Log {
         if given > 1 { Err(format!("one message has {given} numbers")) } else { Ok(()) }
     }
 
-    /// The publication with this number.
+    /// Returns the publication at this position.
     pub fn get(&self, position: Position) -> Option<&Entry> {
         self.entries.get(&position)
     }
 
-    /// Where a room is.
+    /// Returns a room's position.
     pub fn at(&self, room: &str) -> Option<Position> {
         self.at.iter().find(|(name, _)| ***name == *room).map(|(_, at)| *at)
     }
 
-    /// The publications between two places that were for this client.
+    /// Returns the publications between two positions that were meant for this client.
     pub fn between(&self, after: Position, until: Position, who: &Who) -> Vec<Position> {
         let range = after..=Position { epoch: after.epoch, offset: until.offset.max(after.offset) };
         let meant = self.entries.range(range).skip_while(|(at, _)| **at == after);

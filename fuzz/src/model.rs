@@ -1,4 +1,5 @@
-//! The naive model: who has a seat and which rooms it is in. Everything else is counted anew whenever it is asked.
+//! The naive model: who has a seat and in which rooms. Everything else is recomputed whenever it is
+//! needed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use crate::setup::Setup;
 
 /// The whole hub.
 #[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "said by the names")]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Model {
     pub setup: Setup,
     pub now: Timestamp,
@@ -25,7 +26,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// Nobody is here.
+    /// Makes a model without connections.
     pub fn new(setup: Setup) -> Self {
         let (seats, rooms) = (BTreeMap::new(), BTreeMap::new());
         let (now, said, drained_by) = (Timestamp::ZERO, Vec::new(), None);
@@ -33,35 +34,35 @@ impl Model {
         Self { setup, now, seats, rooms, drained_by, probes, said, admitted, lives, drained }
     }
 
-    /// The user's reserved and open connections, the oldest first.
+    /// Returns the user's reserved and open connections, oldest first.
     pub fn of_user(&self, user: &str) -> Vec<usize> {
         let holds = |seat: &Seat| seat.user == user && !matches!(seat.phase, Phase::Closing(_));
         self.seats.iter().filter(|(_, seat)| holds(seat)).map(|(c, _)| *c).collect()
     }
 
-    /// Reserved and open connections in the room.
+    /// Returns the reserved and open connections in the room.
     pub fn seats_in(&self, room: &str) -> Vec<usize> {
         self.seats.iter().filter(|(_, seat)| seat.rooms.contains(room)).map(|(c, _)| *c).collect()
     }
 
-    /// Open connections in the room.
+    /// Returns the open connections in the room.
     pub fn members(&self, room: &str) -> Vec<usize> {
         self.seats_in(room).into_iter().filter(|c| self.is_open(*c)).collect()
     }
 
-    /// Users in the room, those included that are away for a moment.
+    /// Returns the users in the room, including those within their grace time.
     pub fn users_in(&self, room: &str) -> BTreeSet<String> {
         let here = self.members(room).into_iter().map(|c| self.seats[&c].user.clone());
         let away = self.rooms.get(room).into_iter().flat_map(|room| room.absent.keys().cloned());
         here.chain(away).collect()
     }
 
-    /// Whether the connection is open.
+    /// Returns whether the connection is open.
     pub fn is_open(&self, c: usize) -> bool {
         self.seats.get(&c).is_some_and(|seat| seat.phase == Phase::Open)
     }
 
-    /// Says something to a connection, if it still listens.
+    /// Sends something to a connection, unless it is closing.
     pub fn tell(&mut self, c: usize, what: impl Into<String>) {
         self.said.push(Said::To(c, Item::Text(what.into())));
     }
@@ -70,7 +71,7 @@ impl Model {
         self.said.push(Said::Now(what.into()));
     }
 
-    /// Somebody asks for a connection.
+    /// Handles a request for a connection.
     pub fn connect(&mut self, user: &str, rooms: &[String]) {
         let limits = &self.setup.0.limits;
         let mine = self.of_user(user);
@@ -134,7 +135,7 @@ impl Model {
         })
     }
 
-    /// The upgrade is complete.
+    /// Completes an upgrade.
     pub fn opened(&mut self, c: usize) {
         let now = self.now;
         let Some(seat) = self.seats.get_mut(&c).filter(|seat| seat.phase == Phase::Reserved) else {
@@ -153,7 +154,7 @@ impl Model {
         }
     }
 
-    /// A room and how far it is.
+    /// Describes a room and its position.
     pub fn place(&self, room: &str) -> String {
         self.rooms.get(room).map_or_else(
             || format!("{room} nowhere"),
@@ -174,7 +175,7 @@ impl Model {
         }
     }
 
-    /// An open connection enters a room. `Err` is the reason why not.
+    /// Lets an open connection enter a room. `Err` is the reason for refusing.
     pub fn join(&mut self, c: usize, room: &str) -> Result<(), &'static str> {
         let seat = &self.seats[&c];
         if seat.rooms.contains(room) {
@@ -191,7 +192,7 @@ impl Model {
         Ok(())
     }
 
-    /// A connection leaves a room, by its own wish or because it ends.
+    /// Takes a connection out of a room, because it asked or because it ends.
     pub fn leave(&mut self, c: usize, room: &str, by_wish: bool) {
         let was_open = self.is_open(c);
         let Some(seat) = self.seats.get_mut(&c) else { return };
@@ -216,7 +217,7 @@ impl Model {
         }
     }
 
-    /// Something is published. Answers its number and how many get it.
+    /// Publishes something. Returns its number and how many connections receive it.
     pub fn publish(
         &mut self,
         room: &str,
@@ -234,7 +235,7 @@ impl Model {
         (Some(offset), to.len())
     }
 
-    /// Why a client may not publish there.
+    /// Returns why a client may not publish there.
     pub fn forbids_publishing(&self, c: usize, room: &str) -> Option<&'static str> {
         match self.setup.class(room).publish {
             Publishers::Server => Some("forbidden"),
@@ -243,13 +244,13 @@ impl Model {
         }
     }
 
-    /// The room that a message without one means.
+    /// Returns the room that a message without one means.
     pub fn only_room(&self, c: usize) -> Option<String> {
         let rooms = &self.seats[&c].rooms;
         rooms.first().filter(|_| rooms.len() == 1).cloned()
     }
 
-    /// This side closes a connection.
+    /// Closes a connection from this side.
     pub fn close(&mut self, c: usize, reason: &'static str) {
         match self.seats.get(&c).map(|seat| seat.phase.clone()) {
             Some(Phase::Reserved) => self.gone(c, reason),
@@ -266,7 +267,7 @@ impl Model {
         }
     }
 
-    /// A connection is no more. What this side had closed it with counts, whatever happened then.
+    /// Ends a connection. If this side had closed it, that reason counts, whatever happened then.
     pub fn gone(&mut self, c: usize, how: &'static str) {
         let Some(seat) = self.seats.get(&c).cloned() else { return };
         for room in &seat.rooms {
@@ -277,7 +278,7 @@ impl Model {
         self.now(format!("closed c{c} of {}: {how}", seat.user));
     }
 
-    /// The server goes away.
+    /// Starts a drain.
     pub fn drain(&mut self, timeout: Duration) {
         if self.drained_by.is_some() {
             return;
@@ -291,7 +292,7 @@ impl Model {
         }
     }
 
-    /// Everything that is due happens.
+    /// Does everything that is due.
     pub fn tick(&mut self) {
         let now = self.now;
         let (limits, heartbeat) = (self.setup.0.limits.clone(), self.setup.0.heartbeat.clone());
@@ -334,7 +335,8 @@ impl Model {
         }
     }
 
-    /// A pong, or the answer to a `health_ping`: life only if it answers a ping that waits for it.
+    /// Handles a pong, or the answer to a `health_ping`: a sign of life only if it answers a
+    /// pending ping.
     pub fn answered(&mut self, c: usize, nonce: u64) {
         let now = self.now;
         let Some(seat) = self.seats.get_mut(&c).filter(|seat| seat.phase == Phase::Open) else {
@@ -353,7 +355,7 @@ impl Model {
         }
     }
 
-    /// Probes end when everybody who is still open has answered, or when their time is up at a tick.
+    /// Ends probes whose open connections have all answered, or whose time is up at a tick.
     pub fn end_probes(&mut self, is_tick: bool) {
         for probe in std::mem::take(&mut self.probes) {
             let waits = |(c, (_, answer)): (&usize, &(u64, Option<Duration>))| {
@@ -369,7 +371,7 @@ impl Model {
         }
     }
 
-    /// Once, when the server goes away and nobody is left.
+    /// Reports the end of a drain, once, when no connection is left.
     pub fn finish(&mut self) {
         if self.drained_by.is_some() && self.seats.is_empty() && !self.drained {
             self.drained = true;

@@ -1,13 +1,14 @@
 //! What can happen to a hub, in small operands.
 //!
-//! One decoder serves the property tests and the fuzzers: four bytes are one operation. Every byte string means
-//! something, fewer bytes mean fewer operations, and zeroes mean the simplest ones, so shrinking works.
+//! One decoder serves the property tests and the fuzzers: four bytes are one operation. Every byte
+//! string is valid, fewer bytes mean fewer operations, and zeroes mean the simplest ones, so
+//! shrinking works.
 
-/// At most so many operations are read from one input.
+/// The number of operations read from one input, at most.
 pub const MAX_OPS: usize = 255;
 
-/// One thing that happens. Connections are numbered in the order of their admission (`c0`, `c1` …), and an operation
-/// can also hit one that is gone.
+/// One operation. Connections are numbered in the order of their admission (`c0`, `c1` …), and an
+/// operation can also hit one that has ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the transcript line of each says what it is")]
 pub enum Op {
@@ -20,7 +21,7 @@ pub enum Op {
     Open {
         c: u8,
     },
-    /// Of what was sent to it last, so much did not arrive.
+    /// The last `torn` messages sent to it did not arrive.
     Disconnect {
         c: u8,
         how: u8,
@@ -43,7 +44,7 @@ pub enum Op {
         since: Since,
         limit: u8,
     },
-    /// A message of the same user comes again, perhaps with something else in it.
+    /// A message is repeated by the same user, perhaps altered.
     Repeat {
         c: u8,
         back: u8,
@@ -59,13 +60,13 @@ pub enum Op {
         c: u8,
         timeout_ms: u16,
     },
-    /// A client answers the application, or what nobody asked.
+    /// A client answers the application, or answers an unknown request.
     Reply {
         c: u8,
         back: u8,
         right: bool,
     },
-    /// The application gives the state of a room.
+    /// The application supplies the state of a room.
     State {
         back: u8,
         right: bool,
@@ -147,11 +148,12 @@ pub enum Op {
         timeout_ms: u16,
         spread_ms: u16,
     },
-    /// The driver sleeps so long, and wakes at each deadline.
+    /// The driver sleeps for this time, and wakes at each deadline.
     Wait {
         ms: u32,
     },
-    /// The driver was busy: so much time has passed when the next event comes, and no deadline was looked at.
+    /// The driver was busy: this much time has passed before the next event, and no deadline was
+    /// checked.
     Late {
         ms: u32,
     },
@@ -161,26 +163,26 @@ pub enum Op {
     },
 }
 
-/// Which client an attempt to connect is.
+/// The client that attempts to connect.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "said by the names")]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Come {
     New,
-    /// The user's last one that has lost its connection; with 1, the last one, lost or not.
+    /// The user's last client that has lost its connection; with 1, the last one, lost or not.
     Back(u8),
-    /// With the session of whomever this number hits.
+    /// With the session that this number selects.
     Stolen(u8),
     Forged,
 }
 
-/// Where a client says that it has been in a room.
+/// The position that a client claims in a room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "said by the names")]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Since {
     Nothing,
-    /// What it knows.
+    /// The position that the client knows.
     Kept,
-    /// Something older.
+    /// An older position.
     Behind(u8),
     OtherRoom,
     Future,
@@ -200,13 +202,14 @@ impl Since {
     }
 }
 
-/// Pauses that matter: within a burst, within a grace time, past each of the time-outs.
+/// Pauses that matter: within a burst, within a grace time, beyond each of the timeouts.
 const PAUSES_MS: [u32; 11] = [250, 1, 20, 500, 1_000, 1_000, 3_000, 5_000, 10_000, 31_000, 60_000];
 
 impl Op {
-    /// The same, with the number of the connection that it will hit of `made` ones; `None` before the first.
+    /// Returns the same operation with the number of the connection that it hits, out of `made`
+    /// ones; `None` before the first.
     ///
-    /// A handshake is most often completed soon, so `Open` counts back from the newest.
+    /// A handshake is usually completed soon, so `Open` counts back from the newest.
     pub fn aimed(mut self, made: usize) -> Option<Self> {
         let newest = u8::try_from(made.min(MAX_OPS)).ok()?.checked_sub(1);
         match &mut self {
@@ -253,7 +256,7 @@ impl Op {
         Some(self)
     }
 
-    /// The same without what the model does not know; `None` if nothing is left of it.
+    /// Returns the same operation without features unknown to the model; `None` if nothing is left.
     pub fn plain(mut self) -> Option<Self> {
         #[allow(clippy::wildcard_enum_match_arm, reason = "the model knows all others")]
         match &mut self {
@@ -271,7 +274,7 @@ impl Op {
         Some(self)
     }
 
-    /// Reads one operation.
+    /// Decodes one operation.
     pub fn decode([what, a, b, c]: [u8; 4]) -> Self {
         let maybe = |x: u8| (!x.is_multiple_of(4)).then_some([0, 1, 2, 0][usize::from(x / 4 % 4)]);
         let id = c % 2 == 1;
@@ -346,23 +349,23 @@ impl Op {
         }
     }
 
-    /// Reads operations by position; what is left at the end and is too short is ignored.
+    /// Decodes operations one after another; an incomplete one at the end is ignored.
     pub fn decode_all(bytes: &[u8]) -> Vec<Self> {
         bytes.as_chunks().0.iter().take(MAX_OPS).map(|four| Self::decode(*four)).collect()
     }
 }
 
-/// The name of a user.
+/// Returns the name of a user.
 pub fn user_name(user: u8) -> String {
     format!("user{user}")
 }
 
-/// The name of a room. The rooms 0 and 1 are of one class, room 2 is of another.
+/// Returns the name of a room. Rooms 0 and 1 are of one class, room 2 is of another.
 pub fn room_name(room: u8) -> String {
     format!("room{room}")
 }
 
-/// The rooms of a connection attempt: few by themselves, and sometimes one of them twice.
+/// Returns the rooms of a connection attempt: usually few, and sometimes one of them twice.
 pub fn rooms_of(bits: u8) -> Vec<String> {
     let mut rooms: Vec<u8> = (0..3).filter(|room| bits >> room & 1 == 1).collect();
     if bits % 16 > 8 {

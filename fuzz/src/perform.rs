@@ -1,4 +1,4 @@
-//! One operation after the other, and the time between them.
+//! Performs one operation after another, with the time between them.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ impl Run<'_> {
         let Some(op) = op else { return Ok(()) };
         self.record(|| format!("{op:?}"));
         if let Op::Drain { .. } = op {
-            // Only so that the model need not know whether a batch or a late deadline comes first.
+            // This saves the model from knowing whether a batch or a late deadline comes first.
             self.settle(true)?;
         }
         #[allow(clippy::wildcard_enum_match_arm, reason = "all others are events")]
@@ -32,8 +32,8 @@ impl Run<'_> {
                     let target = drive::target(&event).and_then(|id| self.facts.number(&id));
                     let behind = std::mem::take(&mut self.behind);
                     let past = Timestamp::ZERO + (self.facts.now - (Timestamp::ZERO + behind));
-                    // A twin that did not get the stale event would not have its time either, and a drain's
-                    // batches would be of two times.
+                    // A twin that did not receive the stale event would miss its time too, and the
+                    // batches of a drain would have two different times.
                     let is_exact = self.is(Invariant::StaleIdsChangeNothing)
                         || matches!(event, Event::Drain { .. });
                     let now = if is_exact { self.facts.now } else { past };
@@ -45,8 +45,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// What clients do not hear any more: of a connection that is lost, the last messages; of a half-open one, all that
-    /// comes after its client has turned to a new one.
+    /// Drops what clients do not receive: on a lost connection the last messages; on a half-open
+    /// one everything after its client has moved to a new one.
     fn turn_away(&mut self, op: Op, serial: u64) {
         self.facts.torn = 0;
         #[allow(clippy::wildcard_enum_match_arm, reason = "others lose nothing")]
@@ -64,7 +64,7 @@ impl Run<'_> {
         }
     }
 
-    /// The driver sleeps, and wakes at each deadline.
+    /// Lets the driver sleep, waking at each deadline.
     pub(crate) fn wait(&mut self, pause: Duration) -> Result<(), String> {
         let until = self.facts.now + pause;
         let mut wakes = 0;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use switchboard_core::Timestamp;
 
-/// What the model expects to be said.
+/// An expected output.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Said {
-    /// To a connection: at once, or when it takes messages again.
+    /// To a connection: immediately, or when it accepts messages again.
     To(usize, Item),
     /// To the driver and the application.
     Now(String),
@@ -17,15 +17,15 @@ pub enum Said {
 /// One item of a connection's stream.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Item {
-    /// A message, or its close.
+    /// A message or a close, in words.
     Text(String),
-    /// A publication, by the life of its room and its number in it. A slow connection may miss it.
+    /// A publication, by the life of its room and its offset. A slow connection may miss it.
     Publication(u64, u64, String),
 }
 
-/// A connection that is not gone.
+/// A connection that has not ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "said by the names")]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Seat {
     pub user: String,
     pub phase: Phase,
@@ -34,36 +34,36 @@ pub struct Seat {
     pub since: Timestamp,
     pub last_seen: Timestamp,
     pub last_message: Timestamp,
-    /// Messages that the bucket is short of, in microseconds of its rate.
+    /// When the rate's token bucket will be full again.
     pub bucket_full_at: Timestamp,
     pub strikes: u32,
-    /// The ping that waits for its pong.
+    /// The ping without a pong yet.
     pub ping: Option<u64>,
-    /// When it was first asked without an answer since its last sign of life.
+    /// When it was first pinged since its last sign of life.
     pub asked: Option<Timestamp>,
 }
 
-/// Reserved, open, closing, and then no seat at all.
+/// Reserved, open, closing; an ended connection has no seat.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "said by the names")]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Phase {
     Reserved,
     Open,
     Closing(&'static str),
 }
 
-/// A room that has a seat taken.
+/// A room with at least one seat taken.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-#[allow(missing_docs, reason = "said by the names")]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Room {
     pub life: u64,
     pub offset: u64,
     pub absent: BTreeMap<String, Timestamp>,
 }
 
-/// A user's connections that were asked whether they are alive, with the number and the answer of each.
+/// A user's connections that were probed, with the number and the answer of each.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "said by the names")]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Probe {
     pub serial: u64,
     pub sent: Timestamp,

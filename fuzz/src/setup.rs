@@ -1,4 +1,4 @@
-//! The configurations that the tests run under.
+//! The configurations that the tests use.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,15 +9,15 @@ use switchboard_core::{
     Rate, Recovery, RoomClass, UserLimitPolicy,
 };
 
-/// How many bytes make one configuration.
+/// The number of bytes that encode one configuration.
 pub const SETUP_BYTES: usize = 20;
 
-/// A configuration that brings the bounds close.
+/// A configuration whose bounds are close.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Setup(pub Config);
 
 impl Setup {
-    /// Reads a configuration. Zeroes are the one with the fewest rules.
+    /// Decodes a configuration. Zeroes give the one with the fewest rules.
     pub fn decode(bytes: [u8; SETUP_BYTES]) -> Self {
         let pick = |at: usize, choices: &[u32]| choices[usize::from(bytes[at]) % choices.len()];
         let limit = |at: usize, choices: &[u32]| Limit::zero_is_none(pick(at, choices));
@@ -101,7 +101,8 @@ impl Setup {
         })
     }
 
-    /// The same without what the model does not know: history, sessions, ids that are remembered.
+    /// Returns the same configuration without features unknown to the model: history, sessions,
+    /// remembered ids.
     pub fn plain(mut self) -> Self {
         for (_, class) in &mut self.0.rooms {
             (class.history, class.provides_state) = (History::NONE, false);
@@ -111,7 +112,8 @@ impl Setup {
         self
     }
 
-    /// The same with room for everybody, so that more happens to those who are in.
+    /// Returns the same configuration with room for everybody, so that more happens to the
+    /// connections.
     pub fn roomy(mut self) -> Self {
         let limits = &mut self.0.limits;
         (limits.max_connections, limits.max_per_user) = (Limit::NONE, Limit::NONE);
@@ -129,7 +131,7 @@ impl Setup {
         self
     }
 
-    /// The rules of a room, found the long way.
+    /// Returns the class of a room, computed from its name.
     pub fn class(&self, room: &str) -> &RoomClass {
         let at = usize::from(room.starts_with("room2"));
         &self.0.rooms[at].1

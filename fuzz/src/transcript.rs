@@ -1,4 +1,4 @@
-//! An operation on one line.
+//! Formats an operation on one line.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! The wire from both ends: what a client understood, said again by a server.
+//! The wire from both ends: what a client understood, encoded again by a server.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use switchboard_core::{
 };
 use switchboard_simulator::frames::{Frame, FrameReader};
 
-/// All names that an error can have.
+/// All error codes.
 const CODES: [ErrorCode; 17] = [
     ErrorCode::BadMessage,
     ErrorCode::InvalidField,
@@ -31,8 +31,8 @@ const CODES: [ErrorCode; 17] = [
     ErrorCode::Internal,
 ];
 
-/// The message that a server would have had to send to be understood so; `None` where a server of this version sends
-/// nothing like it.
+/// Returns the message that a server would have sent to be understood like this; `None` if this
+/// version of the server never sends such a message.
 pub fn as_sent(understood: &ServerMessage) -> Option<Message> {
     Some(match understood.clone() {
         ServerMessage::Joined { id, room, position, recovered } => Message::Joined {
@@ -46,7 +46,7 @@ pub fn as_sent(understood: &ServerMessage) -> Option<Message> {
             Message::Members { id, room: room(), members, total: usize::try_from(total).ok()? }
         }
         ServerMessage::History { id, events, position, more } => {
-            // The publications of an answer are all of its room, which is only told with them.
+            // The publications of a `history` all belong to its room, which is named only once.
             let room = events.first()?.room.clone();
             let events = events.into_iter().map(Arc::new).collect();
             Message::History { id, room, events, position, more }
@@ -96,8 +96,8 @@ fn delivered(delivery: Delivery) -> Option<Message> {
     })
 }
 
-/// What a server makes of a client's message, and what others are to understand of it; `None` where nobody but the
-/// server hears of it.
+/// Returns what a server makes of a client's message, and what other clients should understand of
+/// it; `None` if only the server sees it.
 pub fn passed_on(inbound: &Inbound, at: Position) -> Option<(Message, ServerMessage)> {
     let (unix_ms, from) = (1_790_000_000_000, None);
     Some(match inbound.clone() {
@@ -154,15 +154,15 @@ pub fn passed_on(inbound: &Inbound, at: Position) -> Option<(Message, ServerMess
     })
 }
 
-/// A room for what does not say its own.
+/// The room for messages that do not name one.
 fn room() -> RoomName {
     RoomName::new("lobby").unwrap_or_else(|error| unreachable!("a good name: {error}"))
 }
 
-/// What a client understands of a message: encoded, cut out of its frame, decoded.
+/// Returns what a client understands of a message: encoded, cut out of its frame, decoded.
 ///
 /// # Panics
-/// When the frame is not what RFC 6455, 5.2 says: one, final, unmasked, of the right length.
+/// When the frame is not as RFC 6455, 5.2 says: one, final, unmasked, of the right length.
 pub fn understood(message: &Message) -> ServerMessage {
     let frame = Codec::Json.encode(message).expect("this codec can say everything");
     let bytes = frame.parts().concat();
@@ -184,10 +184,10 @@ pub fn understood(message: &Message) -> ServerMessage {
     }
 }
 
-/// Holds both ends against each other, for what one of them understood of a server's message.
+/// Compares both ends, given what one of them understood of a server's message.
 ///
 /// # Panics
-/// When the other one says it and it is understood otherwise.
+/// When the other end encodes it and it is understood differently.
 pub fn holds_as_sent(first: &ServerMessage) {
     if let Some(message) = as_sent(first) {
         assert_eq!(understood(&message), *first, "sent again as {message:?}");
@@ -197,14 +197,14 @@ pub fn holds_as_sent(first: &ServerMessage) {
 /// The same for what a server understood of a client's message.
 ///
 /// # Panics
-/// When what it makes of it is understood otherwise.
+/// When the result is understood differently.
 pub fn holds_as_passed_on(inbound: &Inbound, at: Position) {
     if let Some((message, expected)) = passed_on(inbound, at) {
         assert_eq!(understood(&message), expected, "{inbound:?} is passed on as {message:?}");
     }
 }
 
-/// The payload of a text or binary message, for those who look into it.
+/// Returns the payload of a text or binary message.
 pub fn payload(inbound: &Inbound) -> Option<&Payload> {
     match inbound {
         Inbound::Application(Request { payload, .. })

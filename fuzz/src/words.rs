@@ -2,23 +2,23 @@
 
 use switchboard_core::{Action, ConnectionId, ErrorCode, Message, Outcome, Rejection};
 
-/// Whether an action says that there is no such connection.
+/// Returns whether an action says that the connection does not exist.
 pub fn is_refusal(action: &Action<'_>) -> bool {
     matches!(action, Action::Done { result: Err(refusal), .. }
         if refusal.code == ErrorCode::NoSuchConnection)
 }
 
-/// An action on one line.
+/// Formats an action on one line.
 pub fn brief(action: &Action<'_>) -> String {
     if let Action::Send { to, message: Message::Connected(welcome) } = action {
-        // It carries the whole configuration.
+        // It contains the whole configuration.
         return format!("Send {{ to: {to:?}, message: Connected {:?} }}", welcome.rooms);
     }
     format!("{action:?}")
 }
 
-/// What an action says to the driver or the application, if it does. `number` has the numbers of
-/// connections.
+/// Returns what an action tells the driver or the application, if anything. `number` maps
+/// connections to their numbers.
 ///
 /// # Errors
 /// When a connection has no number.

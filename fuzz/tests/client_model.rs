@@ -1,4 +1,4 @@
-//! The client machine under random events: what must be so whatever happens.
+//! The client machine under random events: what must always hold.
 
 use bytes::Bytes;
 use proptest::collection::vec;
@@ -48,7 +48,7 @@ proptest! {
     }
 }
 
-/// Anything, and messages with fields that are nearly right.
+/// Anything, and messages with nearly valid fields.
 fn server_text() -> impl Strategy<Value = String> {
     let types = [
         "connected",

@@ -1,4 +1,5 @@
-//! Each input of the committed corpus through its target, without a fuzzer. A failure names the file.
+//! Runs each input of the committed corpus through its target, without a fuzzer. A failure names
+//! the file.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use switchboard_fuzz::targets::{self, Target};
 
-/// A repository is no place for all that a fuzzer finds: so many files and bytes are enough for one target.
+/// A repository is not the place for all that a fuzzer finds: these bound the files and bytes of
+/// one target.
 const MAX_FILES: usize = 80;
 const MAX_BYTES: usize = 60_000;
 

@@ -60,8 +60,8 @@ impl Client {
     }
 }
 
-/// One seat on the server, one in the room and one of the user's; the old socket is half-open each time, and the last of
-/// what was sent to it is lost.
+/// One seat on the server, one in the room and one of the user's; the old socket is half-open each
+/// time, and the last messages sent to it are lost.
 #[test]
 fn a_thousand_resumes_over_half_open_connections_close_none_of_the_new_ones()
 -> Result<(), Box<dyn Error>> {
@@ -105,10 +105,10 @@ fn a_thousand_resumes_over_half_open_connections_close_none_of_the_new_ones()
             client.publish(2 * n)?;
             let (at, heard) = (client.at, client.payloads.len());
             client.publish(2 * n + 1)?;
-            // It did not read the last one.
+            // The client did not read the last message.
             client.at = at;
             client.payloads.truncate(heard);
-            // What old sockets say late means nothing.
+            // Late events of old sockets have no effect.
             if let Some(&before) = old.last() {
                 let how = switchboard_core::Disconnect::Lost;
                 client.feed(Event::Disconnected { connection: before, how });

@@ -19,12 +19,13 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
     })
 }
 
-/// 5,000 scenarios each, or as many as `SWITCHBOARD_CASES` says.
+/// Runs 5,000 scenarios each, or `SWITCHBOARD_CASES` of them.
 fn cases() -> u32 {
     std::env::var("SWITCHBOARD_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(5_000)
 }
 
-/// With `PROPTEST_RNG_SEED` and `PROPTEST_MAX_SHRINK_ITERS=0`, a broken rule is found in the same scenario each time.
+/// With `PROPTEST_RNG_SEED` and `PROPTEST_MAX_SHRINK_ITERS=0`, a broken rule is found in the same
+/// scenario each time.
 fn holds(invariant: Invariant) {
     let config = Config { failure_persistence: None, ..Config::default() };
     let max_shrink_iters = config.max_shrink_iters.min(100_000);
@@ -42,7 +43,7 @@ fn holds(invariant: Invariant) {
     });
     match result {
         Ok(()) => {}
-        // The reason has everything: the configuration, the transcript, and what is wrong.
+        // The reason contains everything: the configuration, the transcript, and what is wrong.
         Err(TestError::Fail(why, _)) => {
             panic!("{why}\nFound in scenario {}.", found_in.get().unwrap_or(0))
         }
@@ -76,7 +77,8 @@ invariants! {
     the_hub_agrees_with_the_model => TheHubAgreesWithTheModel,
 }
 
-/// The scenarios must get to the places where mistakes hide. Same scenarios each time, so this cannot be lucky.
+/// The scenarios must reach the places where mistakes hide. They are the same each time, so this
+/// cannot be luck.
 #[test]
 fn the_interesting_things_happen() {
     let config = Config { failure_persistence: None, ..Config::default() };

@@ -1,4 +1,4 @@
-//! A hub that is put together again goes on as if it had never stopped, and what was recorded happens again.
+//! A restored hub continues as if it had never stopped, and a recording replays exactly.
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use switchboard_fuzz::check::{Scenario, events};
 use switchboard_fuzz::ops::Op;
 use switchboard_fuzz::setup::{SETUP_BYTES, Setup};
 
-/// 1,000 scenarios, or as many as `SWITCHBOARD_CASES` says.
+/// Runs 1,000 scenarios, or `SWITCHBOARD_CASES` of them.
 fn holds(property: impl Fn(&Scenario, usize) -> Result<(), String>) {
     let cases = std::env::var("SWITCHBOARD_CASES").ok().and_then(|cases| cases.parse().ok());
     let config =
@@ -42,7 +42,7 @@ fn new_hub(scenario: &Scenario) -> Result<Hub, String> {
 }
 
 fn same<T: PartialEq + Debug>(what: &str, one: T, other: T) -> Result<(), String> {
-    // Bytes that are compared as equal must also look equal.
+    // Values that compare as equal must also print as equal.
     if one == other && format!("{one:?}") == format!("{other:?}") {
         return Ok(());
     }
@@ -153,7 +153,7 @@ fn record(
     Ok((pages.pages(), stats))
 }
 
-/// Lets every segment of a scenario happen again, and holds what is there at its end against what was.
+/// Replays every segment of a scenario, and compares the state at its end with the original.
 fn is_replayed(scenario: &Scenario, every: usize, payloads: Payloads) -> Result<(), String> {
     let (pages, stats) = record(scenario, every, payloads)?;
     let events = events(scenario)?;
@@ -189,7 +189,7 @@ fn what_was_recorded_without_payloads_happens_again() {
     holds(|scenario, every| is_replayed(scenario, every, Payloads::Hashed { key: [1, 2] }));
 }
 
-/// Changes bytes in one place: one byte, or a number instead of one. Checksums would be right again.
+/// Changes one byte, or replaces it with a large number. A forger would correct the checksums.
 fn forge(bytes: &[u8], random: &mut u64) -> Vec<u8> {
     let mut next = || {
         *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);

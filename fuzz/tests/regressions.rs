@@ -1,5 +1,5 @@
-//! Runs that once went wrong, as short as they could be made. In an operation, `c: 0` is the newest connection and
-//! `c: 1` the one before.
+//! Runs that once went wrong, as short as possible. In an operation, `c: 0` is the newest
+//! connection and `c: 1` the one before.
 
 use switchboard_core::Overflow;
 use switchboard_fuzz::check::{Invariant, Scenario, run};
@@ -82,7 +82,7 @@ fn connect(user: u8, rooms: u8, come: Come) -> Op {
     Op::Connect { user, rooms, come, since: Since::Kept }
 }
 
-/// The history of the room that was published into was given up together with the room.
+/// The history of the room published to was dropped together with the room.
 #[test]
 fn a_room_does_not_give_itself_up_for_its_own_publication() {
     let ops = vec![ROOM_1, PUBLISH, PUBLISH, ROOM_1, ROOM_1];
@@ -90,7 +90,7 @@ fn a_room_does_not_give_itself_up_for_its_own_publication() {
     remembers(small, Invariant::EveryQueueIsBounded, ops);
 }
 
-/// It was not left out of the live stream any more, but of the replay.
+/// The client was excluded from the replay, but no longer from the live stream.
 #[test]
 fn a_client_that_takes_over_is_left_out_as_it_was_before() {
     let except = Op::CommandPublish { room: 0, except: Some(0), key: 0 };
@@ -111,7 +111,8 @@ fn a_gap_in_the_middle_stands_in_the_middle() {
     remembers(conflate, Invariant::AClientsStreamIsTheLog, ops);
 }
 
-/// A second `join` was answered as if the room had been entered; a join behind a `leave` was not answered.
+/// A second `join` was answered as if the room had been entered; a join after a `leave` was not
+/// answered.
 #[test]
 fn who_waits_for_the_state_of_a_room_is_not_in_it_yet() {
     let state = |setup: &mut Setup| setup.0.rooms[0].1.provides_state = true;
@@ -122,7 +123,7 @@ fn who_waits_for_the_state_of_a_room_is_not_in_it_yet() {
     remembers(state, Invariant::EveryMessageHasOneAnswer, ops);
 }
 
-/// Of two rooms of a `resume`, the second one came, and the first had been given up.
+/// Of two rooms of a `resume`, the second one arrived, and the first had been dropped.
 #[test]
 fn nothing_follows_an_overflow_in_the_same_event() {
     let tiny = |setup: &mut Setup| {
@@ -139,7 +140,7 @@ fn nothing_follows_an_overflow_in_the_same_event() {
     remembers(tiny, Invariant::AClientsStreamIsTheLog, ops);
 }
 
-/// The earlier of two messages with one id took the later one along when it was forgotten.
+/// Forgetting the earlier of two messages with one id also forgot the later one.
 #[test]
 fn an_id_that_was_used_twice_is_remembered_for_its_second_time() {
     let two = |setup: &mut Setup| setup.0.recovery.remembered_ids = 2;

@@ -1,4 +1,4 @@
-//! Runs worlds from a seed on until one breaks a rule, and says which and after how much.
+//! Runs worlds from a seed on until one breaks a rule, and reports which one, and the figures.
 //!
 //! ```text
 //! cargo run --release -p switchboard-simulator --example hunt -- FIRST_SEED HOW_MANY

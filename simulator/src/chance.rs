@@ -1,19 +1,19 @@
-//! Everything that looks like chance, from one seed.
+//! Everything that looks random, from one seed.
 
 use std::time::Duration;
 
-/// A sequence of numbers. Whoever needs one of its own forks it by what it is for, so that leaving something out of a
-/// plan does not change what happens to the rest.
+/// A sequence of numbers. Code that needs a separate sequence forks it by purpose, so that leaving
+/// something out of a plan does not change what happens to the rest.
 #[derive(Clone, Debug)]
 pub struct Chance(u64);
 
 impl Chance {
-    /// The sequence of a seed.
+    /// Returns the sequence of a seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// A sequence of its own for this part of the world.
+    /// Forks a separate sequence for this part of the world.
     pub fn of(seed: u64, part: &[u64]) -> Self {
         let mut chance = Self(seed);
         for &number in part {
@@ -22,7 +22,7 @@ impl Chance {
         chance
     }
 
-    /// The next number (splitmix64).
+    /// Returns the next number (splitmix64).
     pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -31,27 +31,27 @@ impl Chance {
         z ^ (z >> 31)
     }
 
-    /// From 0 up to, and not including, `n`.
+    /// Returns a number from 0 up to, and not including, `n`.
     pub fn below(&mut self, n: usize) -> usize {
         (self.draw() % n.max(1) as u64) as usize
     }
 
-    /// From `low` to `high`, both included.
+    /// Returns a number from `low` to `high`, both included.
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.draw() % (high.saturating_sub(low) + 1)
     }
 
-    /// A time from `low` to `high` milliseconds.
+    /// Returns a time from `low` to `high` milliseconds.
     pub fn millis(&mut self, low: u64, high: u64) -> Duration {
         Duration::from_micros(self.between(low * 1_000, high * 1_000))
     }
 
-    /// True once in `n` times.
+    /// Returns true once in `n` times.
     pub fn once_in(&mut self, n: u64) -> bool {
         self.draw().is_multiple_of(n.max(1))
     }
 
-    /// One of these.
+    /// Picks one of these.
     pub fn pick<T: Clone>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())].clone()
     }

@@ -1,4 +1,5 @@
-//! What must be so. Everything here is seen from outside: what was accepted, what arrived, who was told what.
+//! The rules. Everything here is seen from outside: what was accepted, what arrived, who was told
+//! what.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -8,16 +9,16 @@ use switchboard_core::{History, Position, Publication, RoomName, Timestamp};
 use crate::person::mark;
 use crate::plan::Plan;
 
-/// A rule that was broken.
+/// A broken rule.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Violation {
-    /// The rule.
+    /// The broken rule, in words.
     pub rule: &'static str,
-    /// By what.
+    /// What broke it.
     pub what: String,
 }
 
-/// Whether the rules hold.
+/// `Ok` if the rules hold.
 pub(crate) type Verdict = Result<(), Violation>;
 
 /// Checks one rule.
@@ -25,37 +26,36 @@ pub(crate) fn rule(rule: &'static str, holds: bool, what: impl FnOnce() -> Strin
     if holds { Ok(()) } else { Err(Violation { rule, what: what() }) }
 }
 
-/// A client between two calls of `stop`: what sees itself as one and the same.
+/// A client between two calls of `stop`, by person and incarnation.
 pub(crate) type Who = (usize, u64);
 
-/// What a server accepted into a room.
+/// A publication that a server accepted into a room.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
-    /// The id, where it had one.
+    /// The message's id, if it had one.
     pub(crate) id: Option<String>,
-    /// Its content.
     pub(crate) payload: String,
-    /// Who is not to get it.
+    /// The client that must not receive it.
     pub(crate) excluded: Option<Who>,
-    /// When, on the clock of the server's node.
+    /// When it was accepted, on the clock of the server's node.
     pub(crate) at: Timestamp,
 }
 
-/// All that servers accepted, room by room and epoch by epoch.
+/// All that servers accepted, by room and epoch.
 #[derive(Default, Debug)]
 pub(crate) struct Ledger {
     logs: BTreeMap<(RoomName, u64), Vec<Entry>>,
     /// By the server's life and the message's mark.
     accepted: HashMap<(u64, String), Position>,
     handled: BTreeSet<(u64, String)>,
-    /// What was accepted into rooms that nobody was in, and that were given up at once.
+    /// What was accepted into empty rooms that were dropped immediately.
     given_up: BTreeSet<String>,
-    /// Messages in the logs.
+    /// The number of messages in the logs.
     pub(crate) published: u64,
 }
 
 impl Ledger {
-    /// A publication has its number.
+    /// Records a publication and its number.
     ///
     /// # Errors
     /// When numbers have holes, or a message is published twice.
@@ -80,22 +80,22 @@ impl Ledger {
         Ok(())
     }
 
-    /// A publication has a number in a room that does not exist any more.
+    /// Records a publication in a room that no longer exists.
     pub(crate) fn give_up(&mut self, payload: &str) {
         self.given_up.insert(mark(payload).to_owned());
     }
 
-    /// A handler is called.
+    /// Records a call of a handler.
     ///
     /// # Errors
-    /// When it was called for this message before.
+    /// When it has already been called for this message.
     pub(crate) fn handle(&mut self, life: u64, mark: &str) -> Verdict {
         rule("handled once", self.handled.insert((life, mark.to_owned())), || {
             format!("{mark:?} is handled again")
         })
     }
 
-    /// A client is told that its message was published there.
+    /// Checks a client that is told that its message was published there.
     ///
     /// # Errors
     /// When it was not.
@@ -107,10 +107,10 @@ impl Ledger {
         })
     }
 
-    /// A client is told that its message was refused.
+    /// Checks a client that is told that its message was refused.
     ///
     /// # Errors
-    /// When this very server published it.
+    /// When that server published it.
     pub(crate) fn refused(&self, life: u64, said: &str) -> Verdict {
         let at = self.accepted.get(&(life, said.to_owned()));
         rule("refused is not published", at.is_none(), || {
@@ -134,37 +134,36 @@ struct OpenGap {
 /// What a client has been told about one room, and what it must be told next.
 #[derive(Default, Debug)]
 pub(crate) struct Stream {
-    /// The client is in the room.
     pub(crate) is_in: bool,
-    /// It was, and has not left since: it goes on where it was.
+    /// Whether it was in the room before and has not left since: the stream continues.
     pub(crate) goes_on: bool,
-    /// Where it has been, as it told the server when it asked for the room.
+    /// The position that it claimed when it asked for the room.
     pub(crate) asked: Option<Position>,
-    /// The last that it has been told.
+    /// The last position that it was told.
     pub(crate) at: Option<Position>,
     gaps: Vec<OpenGap>,
-    /// A refresh must come, because the stream broke after this.
+    /// A refresh is due, because the stream broke after this position.
     broken_after: Option<Position>,
-    /// Who it was told is there, and whom it heard come and go since.
+    /// The members that it was told of, kept up to date with joins and leaves.
     pub(crate) members: Option<BTreeSet<String>>,
     /// How often it was told that something is missing.
     pub(crate) refreshed: u64,
 }
 
 impl Stream {
-    /// The room was left, or given up.
+    /// Ends the stream: the room was left, or dropped.
     pub(crate) fn leave(&mut self) {
         let (at, refreshed) = (self.at, self.refreshed);
         *self = Self { at, refreshed, ..Self::default() };
     }
 
-    /// The connection is gone.
+    /// Ends the connection.
     pub(crate) fn disconnected(&mut self) {
         self.is_in = false;
         self.members = None;
     }
 
-    /// The client is in the room.
+    /// Enters the room.
     pub(crate) fn joined(&mut self, joined: &Joined, world: &View<'_>) -> Verdict {
         let Joined { position, recovered } = *joined;
         if std::mem::replace(&mut self.is_in, true) {
@@ -183,11 +182,12 @@ impl Stream {
             },
         )?;
         if recovered == Some(true) {
-            // It was told of a break, lost the connection before the refresh, and is back where it was: nothing is broken.
+            // It was told of a break, lost the connection before the refresh, and is back where it
+            // was: nothing is broken.
             self.at = self.broken_after.take().or(self.at);
         }
         match (recovered, self.at) {
-            // Where there is a promise to go on, it is kept.
+            // A promise to continue must be kept.
             (Some(true), Some(at)) => {
                 rule("a stream goes on where it was", at.epoch == position.epoch, || {
                     format!("{} was at {at}, and recovered at {position}", world.room)
@@ -253,7 +253,8 @@ impl Stream {
         let room = world.room;
         let after = self.broken_after.take();
         if after.is_none() && world.is_home {
-            // The address and then `resume` said where it had been, and both were answered. Nothing may be lost by that.
+            // The address and then `resume` claimed a position, and both were answered. That must
+            // not lose anything.
             return self.pass(position.offset, world);
         }
         rule("a refresh only where a stream is broken", after.is_some(), || {
@@ -284,7 +285,7 @@ impl Stream {
         Ok(())
     }
 
-    /// Nothing may be waited for, and everything that there is must have come.
+    /// Checks that nothing is pending and that everything available has arrived.
     pub(crate) fn complete(&mut self, end: Position, world: &View<'_>) -> Verdict {
         self.is_whole("the end", world.room)?;
         rule("complete", self.at.is_some_and(|at| at.epoch == end.epoch), || {
@@ -302,7 +303,8 @@ impl Stream {
         })
     }
 
-    /// Everything up to this number has come, or a gap or the sender's own wish says why not.
+    /// Checks that everything up to this number has arrived, or that a gap or the sender's own wish
+    /// explains why not.
     fn pass(&mut self, offset: u64, world: &View<'_>) -> Verdict {
         let Some(at) = self.at else { return Ok(()) };
         rule("in order, without repeats", at.offset <= offset, || {
@@ -329,24 +331,24 @@ impl Stream {
     }
 }
 
-/// What is needed to judge a stream.
+/// The context for judging a stream.
 #[derive(Debug)]
 pub(crate) struct View<'a> {
     /// What was accepted.
     pub(crate) ledger: &'a Ledger,
-    /// The room.
     pub(crate) room: &'a RoomName,
     /// What the room keeps.
     pub(crate) history: History,
-    /// Whose stream it is.
+    /// The client whose stream it is.
     pub(crate) who: Who,
-    /// The room is in the client's address, so the server may put it in there by itself.
+    /// Whether the room is in the client's address, so that the server may enter the client by
+    /// itself.
     pub(crate) is_home: bool,
-    /// The latest that the server which it is connected to has seen on its clock.
+    /// The latest time that the client's server has read on its clock.
     pub(crate) now: Timestamp,
 }
 
-/// What holds for a hub at every moment.
+/// Checks what must hold for a hub at every moment.
 ///
 /// # Errors
 /// When it does not.

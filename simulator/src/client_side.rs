@@ -1,4 +1,4 @@
-//! What happens at the clients' ends: machines are fed, their actions performed, and what they tell is judged.
+//! The clients' ends: feeds machines, performs their actions, and checks what they report.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ impl World {
         self.feed(person, event)
     }
 
-    /// Gives an event to a machine, and does what it wants.
+    /// Feeds an event to a machine, and performs its actions.
     pub(crate) fn feed(&mut self, index: usize, event: Event) -> Verdict {
         let now = self.now;
         let person = &mut self.people[index];
@@ -37,7 +37,7 @@ impl World {
         Ok(())
     }
 
-    /// Sees to it that the machine's next deadline is kept.
+    /// Schedules the machine's next deadline.
     pub(crate) fn look_after(&mut self, index: usize) {
         if let Some(due) = self.people[index].due(self.now)
             && due < self.people[index].wake_at
@@ -103,7 +103,7 @@ impl World {
         }
     }
 
-    /// Remembers where a client says that it has been.
+    /// Records the position that a client claims.
     fn asks(&mut self, index: usize, text: &str) {
         for (room, since) in asked_for(text) {
             if let Some(at) = self.plan.rooms.iter().position(|name| name.as_str() == room) {
@@ -239,7 +239,7 @@ impl World {
         }
     }
 
-    /// Looks at what a client has been told about a room.
+    /// Checks what a client has been told about a room.
     pub(crate) fn judge(
         &mut self,
         index: usize,
@@ -297,7 +297,7 @@ impl World {
         }
     }
 
-    /// The client lets its socket go.
+    /// The client drops its socket.
     pub(crate) fn hang_up(&mut self, index: usize, code: Option<u16>) {
         if let Some(code) = code {
             self.transmit(index, Upward::Close(Some(code)));
@@ -322,7 +322,7 @@ impl World {
         }
     }
 
-    /// The socket ended, and the client hears of it.
+    /// The socket ended, and the client notices.
     pub(crate) fn client_notices(&mut self, id: LinkId) -> Verdict {
         self.ended(id, Event::Ended(None))
     }
@@ -348,7 +348,7 @@ impl World {
         self.ended(id, event)
     }
 
-    /// Whose socket it is, if the client has it still.
+    /// Returns the owner of a socket, if the client still has it.
     fn held_by(&self, id: LinkId) -> Option<usize> {
         let index = self.links.get(&id)?.person;
         (self.people[index].link == Some(id)).then_some(index)
@@ -422,7 +422,7 @@ impl World {
                 }
                 self.feed(index, Event::Received(message))
             }
-            // Nobody in a world sends bytes.
+            // Nobody in a world sends binary messages.
             Frame::Binary(bytes) => {
                 let what = format!("a binary message of {} bytes", bytes.len());
                 Err(Self::broken("the server keeps the protocol", what))
@@ -440,7 +440,7 @@ impl World {
         }
     }
 
-    /// The application answers the server's.
+    /// The client's application answers the server's.
     pub(crate) fn reply(&mut self, index: usize, id: MessageId) -> Verdict {
         let result = Json::of(&id.as_str())
             .map_err(|error| Self::broken("the server keeps the protocol", error.to_string()))?;

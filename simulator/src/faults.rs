@@ -1,48 +1,48 @@
-//! What goes wrong, and what else happens that nobody in the world decides.
+//! Faults, and other events that no client in the world causes.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::chance::Chance;
 
-/// An event of the plan. People and rooms are numbers of the plan's.
+/// An event of the plan. People, rooms and nodes are indices into the plan.
 #[derive(Clone, PartialEq, Debug)]
-#[allow(missing_docs, reason = "said by the variants")]
+#[allow(missing_docs, reason = "the variants say it")]
 pub enum Fault {
-    /// A person's connection is reset; both ends hear of it, each in its time.
+    /// A person's connection is reset; both ends notice, each in its own time.
     Reset { person: usize },
-    /// Nothing passes any more, and only the client hears of it.
+    /// Nothing passes any more, and only the client notices.
     ServerLeftHanging { person: usize },
-    /// Nothing passes any more, and only the server hears of it.
+    /// Nothing passes any more, and only the server notices.
     ClientLeftHanging { person: usize },
     /// Nothing passes for a while, then everything does.
     Stall { person: usize, lasts: Duration },
-    /// The person has no network: what is open hangs, what is dialled gets nowhere.
+    /// The person has no network: open connections hang, dials get nowhere.
     Offline { person: usize, lasts: Duration },
     /// The person's machine reads a few bytes at a time.
     SlowReader { person: usize, bytes_per_second: u64, lasts: Duration },
-    /// The lid is shut: nothing is read or done, and the clock goes on.
+    /// The lid is shut: nothing is read or done, and the clock keeps running.
     Sleep { person: usize, lasts: Duration },
-    /// The person's clock is set, by so many milliseconds.
+    /// The person's clock is set forward or back by this many milliseconds.
     ClockJump { person: usize, by_ms: i64 },
-    /// A server's process dies. Its peers may hear of that, or not.
+    /// A server's process dies. Its peers may notice or not.
     Crash { node: usize, down: Duration, noticed: bool },
     /// A server is replaced: it drains, and another one starts.
     Deploy { node: usize, timeout: Duration, spread: Duration, down: Duration },
-    /// The clock of a server's machine is set, by so many milliseconds.
+    /// The clock of a server's machine is set forward or back by this many milliseconds.
     ServerClockJump { node: usize, by_ms: i64 },
     /// The server's application closes a person's connections.
     Kick { person: usize },
-    /// The server's application takes a person out of a room.
+    /// The server's application removes a person from a room.
     TakeOut { person: usize, room: usize },
     /// The server's application publishes.
     Announce { room: usize, size: usize },
-    /// The server's application asks a person something.
+    /// The server's application asks a person a question.
     AskClient { person: usize },
 }
 
 impl Fault {
-    /// One of those that happen to a person.
+    /// Draws a fault that affects a person.
     pub fn of_person(chance: &mut Chance, person: usize, rooms: usize) -> Self {
         match chance.below(20) {
             0..4 => Self::Reset { person },
@@ -66,7 +66,7 @@ impl Fault {
         }
     }
 
-    /// One of those that happen to a server.
+    /// Draws a fault that affects a server.
     pub fn of_server(chance: &mut Chance, node: usize) -> Self {
         let down = chance.millis(100, 8_000);
         if chance.once_in(2) {
@@ -77,7 +77,7 @@ impl Fault {
         }
     }
 
-    /// To whom it happens.
+    /// Returns the person affected.
     pub fn person(&self) -> Option<usize> {
         match self {
             Self::Reset { person }
@@ -98,7 +98,7 @@ impl Fault {
         }
     }
 
-    /// To which of the nodes it happens.
+    /// Returns the node affected.
     pub fn node(&self) -> Option<usize> {
         match self {
             Self::Crash { node, .. }

@@ -1,8 +1,8 @@
-//! What a client makes of a server's bytes: frames.
+//! Cuts a server's bytes into frames, as a client does.
 
 /// A frame, as a client sees it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "said by the names")]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Frame {
     Text(String),
     Binary(Vec<u8>),
@@ -19,17 +19,17 @@ pub struct FrameReader {
 }
 
 impl FrameReader {
-    /// More bytes have come.
+    /// Takes more bytes.
     pub fn add(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Whether all bytes so far were those of whole frames, and have been taken.
+    /// Returns whether all bytes so far belonged to whole frames, and have been taken.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// The next frame that is complete.
+    /// Returns the next complete frame.
     ///
     /// # Errors
     /// When the server broke the protocol.

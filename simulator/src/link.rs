@@ -1,5 +1,5 @@
-//! One connection of a client, from the dial to the end: bytes with a delay and a bounded buffer to the client,
-//! messages with a delay to the server, always in order.
+//! One connection of a client, from the dial to the end: bytes with a delay and a bounded buffer to
+//! the client, messages with a delay to the server, always in order.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -12,38 +12,36 @@ use crate::chance::Chance;
 use crate::checks::Who;
 use crate::frames::FrameReader;
 
-/// Which link, counted over the whole run.
+/// Identifies a link across the whole run.
 pub(crate) type LinkId = u64;
 
-/// One link.
 #[derive(Debug)]
 pub(crate) struct Link {
-    /// Whose; an index into the world's people.
+    /// The index of its person in the world.
     pub(crate) person: usize,
-    /// As whom it dialled.
+    /// The client that dialled.
     pub(crate) who: Who,
-    /// Which of the servers it leads to, counted by their lives; 0 until it is known.
+    /// The life of the server that it leads to; 0 until that is known.
     pub(crate) life: u64,
-    /// The node that this one runs on, or ran.
+    /// The node that this server runs on, or ran.
     pub(crate) node: usize,
-    /// The rest of the address.
+    /// The session in the address.
     pub(crate) session: Option<String>,
-    /// What the server sees of it.
+    /// The server's view of it.
     pub(crate) server: ServerEnd,
-    /// Whether the client still has its socket.
     pub(crate) client_has_it: bool,
     /// Nothing passes any more.
     pub(crate) cut: bool,
-    /// Nothing passes until then.
+    /// Nothing passes until this time.
     pub(crate) stalled_until: Timestamp,
-    /// On the way to the server.
+    /// In transit to the server.
     pub(crate) up: VecDeque<(Timestamp, Upward)>,
     up_last: Timestamp,
-    /// On the way to the client.
+    /// In transit to the client.
     pub(crate) wire: Rc<RefCell<Wire>>,
-    /// When the world looks at what arrives at the client next.
+    /// When the world next delivers to the client.
     pub(crate) down_at: Timestamp,
-    /// What has arrived at the client and is not a whole frame yet.
+    /// What has arrived at the client and does not fill a frame yet.
     pub(crate) frames: FrameReader,
     chance: Chance,
     latency: Duration,
@@ -53,49 +51,49 @@ pub(crate) struct Link {
 /// The server's end of a link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ServerEnd {
-    /// Nobody has knocked yet.
+    /// The dial has not arrived.
     None,
-    /// There is a seat, and the upgrade is under way.
+    /// There is a seat, and the upgrade is in progress.
     Reserved(ConnectionId),
-    /// It is the driver's.
+    /// The driver has it.
     Open(ConnectionId),
-    /// It is over.
+    /// The connection has ended.
     Gone,
 }
 
 /// What a client sends.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "said by the names")]
+#[allow(missing_docs, reason = "the names say it")]
 pub(crate) enum Upward {
     Text(String),
     Pong(Vec<u8>),
     Close(Option<u16>),
 }
 
-/// How a link is between two ends.
+/// The network between two ends.
 #[derive(Clone, Debug)]
 pub(crate) struct Quality {
-    /// One way.
+    /// The delay in one direction.
     pub(crate) latency: Duration,
-    /// On top of it.
+    /// The largest random delay on top of it.
     pub(crate) jitter: Duration,
-    /// Bytes on their way to the client, at most.
+    /// Bytes in transit to the client, at most.
     pub(crate) buffer: usize,
-    /// Bytes that one write takes, at most.
+    /// Bytes accepted by one write, at most.
     pub(crate) bite: usize,
 }
 
 /// What all wires of a world share.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Air {
-    /// The time.
+    /// The world's time.
     pub(crate) now: Rc<Cell<Timestamp>>,
     /// Links on which the server has written or ended something.
     pub(crate) news: Rc<RefCell<Vec<LinkId>>>,
 }
 
 impl Link {
-    /// A link on which nothing has been sent.
+    /// Makes a link on which nothing has been sent.
     pub(crate) fn new(
         id: LinkId,
         person: usize,
@@ -139,21 +137,22 @@ impl Link {
         }
     }
 
-    /// When something that is sent now arrives at the server; never before what was sent earlier.
+    /// Returns when something that is sent now arrives at the server; never before what was sent
+    /// earlier.
     pub(crate) fn arrival(&mut self, now: Timestamp) -> Timestamp {
         let way = delay(&mut self.chance, self.latency, self.jitter);
         self.up_last = self.up_last.max(now + way).max(self.stalled_until);
         self.up_last
     }
 
-    /// Sends to the server. Answers when it arrives.
+    /// Sends to the server. Returns the time of arrival.
     pub(crate) fn send(&mut self, now: Timestamp, what: Upward) -> Timestamp {
         let at = self.arrival(now);
         self.up.push_back((at, what));
         at
     }
 
-    /// Whether nobody has anything to do with it any more.
+    /// Returns whether both ends are done with it.
     pub(crate) fn is_over(&self) -> bool {
         !self.client_has_it && self.server == ServerEnd::Gone
     }
@@ -163,7 +162,7 @@ fn delay(chance: &mut Chance, latency: Duration, jitter: Duration) -> Duration {
     latency + Duration::from_micros(chance.between(0, jitter.as_micros() as u64))
 }
 
-/// Bytes on their way to a client.
+/// Bytes in transit to a client.
 #[derive(Debug)]
 pub(crate) struct Wire {
     id: LinkId,
@@ -173,24 +172,24 @@ pub(crate) struct Wire {
     held: usize,
     quality: Quality,
     chance: Chance,
-    /// The driver wants to hear when there is room.
+    /// The driver wants to be told when there is room.
     pub(crate) watched: bool,
     finished: bool,
-    /// The server has ended it: behind the last byte there is nothing.
+    /// The server has ended it: nothing follows the last byte.
     pub(crate) ended: bool,
-    /// The server's side of it is broken, and the next write will tell.
+    /// The server's side is broken, and the next write will fail.
     pub(crate) broken: bool,
-    /// Something that a driver must not do.
+    /// A mistake of the driver.
     pub(crate) misuse: Option<&'static str>,
 }
 
 impl Wire {
-    /// When the next bytes arrive.
+    /// Returns when the next bytes arrive.
     pub(crate) fn next(&self) -> Option<Timestamp> {
         self.chunks.front().map(|(at, _)| *at)
     }
 
-    /// Takes what has arrived, at most so many bytes.
+    /// Takes what has arrived, at most `most` bytes.
     pub(crate) fn take(&mut self, now: Timestamp, most: usize) -> Vec<u8> {
         let mut taken = Vec::new();
         while let Some((at, chunk)) = self.chunks.front_mut()
@@ -207,7 +206,7 @@ impl Wire {
         taken
     }
 
-    /// Whether everything has been taken, and nothing more will come.
+    /// Returns whether everything has been taken, and nothing more will arrive.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.ended && self.chunks.is_empty()
     }
@@ -217,7 +216,7 @@ impl Wire {
     }
 }
 
-/// What the driver has of a link.
+/// The driver's handle of a link.
 #[derive(Debug)]
 pub(crate) struct Socket(pub(crate) Rc<RefCell<Wire>>);
 
@@ -266,7 +265,7 @@ impl Outlet for Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         let wire = &mut *self.0.borrow_mut();
-        // What a broken one ends is up to the network.
+        // The network decides what happens to a broken one.
         if !wire.broken {
             wire.ended = true;
             wire.news();

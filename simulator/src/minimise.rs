@@ -9,23 +9,23 @@ use crate::plan::{Act, Plan};
 use crate::story::Story;
 use crate::world::{Figures, World};
 
-/// How many events, in all the worlds that are tried, a smaller one is worth.
+/// The total number of events that the search for a smaller world may take.
 const EFFORT: u64 = 20_000_000;
 
-/// A rule that was broken, and how to see that.
+/// A broken rule, and how to reproduce it.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// The run that found it.
+    /// The seed of the run that found it.
     pub seed: u64,
-    /// What went wrong in it.
+    /// The violation in that run.
     pub violation: Violation,
-    /// How many things had happened by then.
+    /// The number of events up to it.
     pub events: u64,
-    /// A world with as little in it as possible that breaks the same rule.
+    /// The smallest world found that breaks the same rule.
     pub least: Plan,
-    /// What goes wrong there.
+    /// The violation in that world.
     pub least_violation: Violation,
-    /// What happens there.
+    /// What happens in that world.
     pub story: Story,
 }
 
@@ -59,7 +59,7 @@ impl std::error::Error for Failure {}
 /// Runs the world of a seed.
 ///
 /// # Errors
-/// When a rule is broken; then the least world that breaks it is looked for.
+/// When a rule is broken; the error has the smallest world found that breaks it.
 pub fn simulate(seed: u64) -> Result<Figures, Box<Failure>> {
     let plan = Plan::new(seed);
     let mut world = World::new(plan.clone(), Story::default());
@@ -71,7 +71,7 @@ pub fn simulate(seed: u64) -> Result<Figures, Box<Failure>> {
     Err(Box::new(Failure { seed, violation, events, least, least_violation, story }))
 }
 
-/// Leaves out what the broken rule does not need.
+/// Leaves out what is not needed to break the rule.
 fn minimise(mut plan: Plan, rule: &'static str, broken_at: Timestamp) -> Plan {
     let mut spent = 0;
     let mut breaks = |plan: &Plan| {
@@ -111,7 +111,8 @@ fn with_acts(plan: &Plan, acts: &[(usize, (Timestamp, Act))]) -> Plan {
     plan
 }
 
-/// The list without the parts that are not needed: large ones first, then one by one.
+/// Returns the list without the parts that are not needed, trying large ones first, then single
+/// ones.
 fn reduce<T: Clone>(mut items: Vec<T>, mut is_enough: impl FnMut(&[T]) -> bool) -> Vec<T> {
     let mut size = items.len().div_ceil(2);
     while size > 0 {

@@ -1,4 +1,4 @@
-//! How the plan's faults come about, and how they end.
+//! Carries out the plan's faults, and ends them.
 
 use std::time::Duration;
 
@@ -94,12 +94,12 @@ impl World {
 
     fn command(&mut self, node: usize, command: Command) {
         if let Some((server, clock)) = self.nodes[node].server(self.now) {
-            // It may be about somebody who is not there.
+            // It may concern a person who is not connected.
             let _ = server.driver.command(clock, command);
         }
     }
 
-    /// What a server sees of an open link, and on which node.
+    /// Returns the server's id of an open link, and its node.
     fn server_end(&self, link: Option<LinkId>) -> Option<(usize, ConnectionId)> {
         let link = self.links.get(&link?)?;
         let ServerEnd::Open(connection) = link.server else { return None };
@@ -125,7 +125,7 @@ impl World {
         }
     }
 
-    /// The process is gone, and with it all that it knew.
+    /// The process dies, and its memory with it.
     fn crash(&mut self, node: usize, down: Duration, noticed: bool) {
         let Some(server) = self.nodes[node].server.take() else { return };
         let links = self.links.iter().filter(|(_, link)| link.life == server.life);
@@ -148,13 +148,14 @@ impl World {
         self.at(self.now + down, Due::ServerStarts(node));
     }
 
-    /// From here on nothing goes wrong any more; what hangs must be found out by those who hang.
+    /// The faults end; machines with hanging connections must now detect them.
     pub(crate) fn calm_down(&mut self) -> Verdict {
         self.calm = true;
         self.story.tell(self.now, "the world", || "calms down".into());
         for index in 0..self.people.len() {
             self.recover(index)?;
-            // Every other person looks at the screen; the machines of the rest have to find out by themselves.
+            // Every other person looks at the screen; the other machines have to find out by
+            // themselves.
             if self.people[index].started && index % 2 == 0 {
                 self.feed(index, Event::Wake)?;
             }
@@ -162,7 +163,7 @@ impl World {
         self.after_server()
     }
 
-    /// Somebody's clock, network and patience are as they should be again.
+    /// Restores a person's clock, network and reading speed.
     pub(crate) fn recover(&mut self, index: usize) -> Verdict {
         let person = &mut self.people[index];
         person.asleep_until = Timestamp::ZERO;

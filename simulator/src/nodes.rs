@@ -1,5 +1,5 @@
-//! The machines that servers run on, and what sends clients to one of them. All have one name, and know nothing of each
-//! other: what is published on one is not heard on another.
+//! The machines that servers run on, and the balancer that sends clients to one of them. All share
+//! one name, and know nothing of each other: what is published on one does not reach another.
 
 use switchboard_core::{Position, Timestamp};
 
@@ -11,33 +11,33 @@ use crate::plan::NodePlan;
 use crate::server::Server;
 use crate::world::World;
 
-/// A machine.
+/// A machine that servers run on.
 #[derive(Debug)]
 pub(crate) struct Node {
     clock: Clock,
-    /// The latest that its server has read on the clock.
+    /// The latest time that its server has read on the clock.
     pub(crate) read: Timestamp,
-    /// The clock was set back.
+    /// Whether the clock was set back.
     set_back: bool,
     /// The process, while it runs.
     pub(crate) server: Option<Server>,
-    /// Something was done with the server, and what comes of it is to be seen to.
+    /// Whether the server was used, and its output has to be handled.
     pub(crate) touched: bool,
 }
 
 impl Node {
-    /// A machine that is about to be switched on.
+    /// Makes a machine that is not running yet.
     pub(crate) fn new(plan: &NodePlan) -> Self {
         let clock = Clock { shows: plan.clock, at: Timestamp::ZERO, ppm: plan.drift_ppm };
         Self { clock, read: Timestamp::ZERO, set_back: false, server: None, touched: false }
     }
 
-    /// What its clock shows.
+    /// Returns what its clock shows.
     pub(crate) fn shows(&self, now: Timestamp) -> Timestamp {
         self.clock.read(now)
     }
 
-    /// The server, and the time on its own clock.
+    /// Returns the server, and the time on its own clock.
     pub(crate) fn server(&mut self, now: Timestamp) -> Option<(&mut Server, Timestamp)> {
         let shown = self.clock.read(now);
         let server = self.server.as_mut()?;
@@ -55,19 +55,19 @@ impl Node {
         self.touched = true;
     }
 
-    /// When the server is due, in the world's time.
+    /// Returns when the server is due, in the world's time.
     pub(crate) fn due(&self, now: Timestamp) -> Option<Timestamp> {
         let server = self.server.as_ref()?;
         let shown = server.born + (server.driver.next_deadline()? - Timestamp::ZERO);
         Some(self.clock.when(now, shown))
     }
 
-    /// Whether clients are let in.
+    /// Returns whether clients are admitted.
     fn is_open(&self) -> bool {
         self.server.as_ref().is_some_and(|server| !server.driver.hub().is_draining())
     }
 
-    /// No server has read less on its clock than before, unless that was set back.
+    /// Checks that no server has read less on its clock than before, unless the clock was set back.
     ///
     /// # Errors
     /// When one has.
@@ -80,7 +80,7 @@ impl Node {
 }
 
 impl World {
-    /// Where a dial leads: to a node that is open, if there is one, and if it is known.
+    /// Returns the node that a dial leads to: an open one, if there is one and the balancer knows.
     pub(crate) fn balance(&mut self, person: usize) -> usize {
         let count = self.nodes.len();
         let open: Vec<usize> = (0..count).filter(|&node| self.nodes[node].is_open()).collect();
@@ -95,25 +95,25 @@ impl World {
         self.balancer.pick(&open)
     }
 
-    /// The node on which this server still runs.
+    /// Returns the node on which this server still runs.
     pub(crate) fn node_of(&self, life: u64) -> Option<usize> {
         self.nodes
             .iter()
             .position(|node| node.server.as_ref().is_some_and(|server| server.life == life))
     }
 
-    /// The node that a person is connected to.
+    /// Returns the node that a person is connected to.
     pub(crate) fn node_of_person(&self, index: usize) -> Option<usize> {
         let link = self.people[index].link.and_then(|id| self.links.get(&id))?;
         self.node_of(link.life).filter(|_| matches!(link.server, ServerEnd::Open(_)))
     }
 
-    /// Where a room is on the node that a person is connected to.
+    /// Returns a room's position on the node that a person is connected to.
     pub(crate) fn position_for(&self, index: usize, room: &str) -> Option<Position> {
         self.nodes[self.node_of_person(index)?].server.as_ref()?.position(room)
     }
 
-    /// Who is in a room, as far as a node knows them.
+    /// Returns the people in a room, as far as a node knows them.
     pub(crate) fn people_in(&self, room: usize, node: usize) -> Vec<usize> {
         let is_in = |&index: &usize| {
             self.people[index].streams[room].is_in && self.node_of_person(index) == Some(node)
@@ -121,7 +121,7 @@ impl World {
         (0..self.people.len()).filter(is_in).collect()
     }
 
-    /// Does something with the server, if this one still runs. It is told the time on its own clock.
+    /// Calls `act` with the server and the time on its own clock, if that server still runs.
     pub(crate) fn on_server<T>(
         &mut self,
         life: u64,
@@ -150,7 +150,7 @@ impl World {
     }
 }
 
-/// What sends clients to nodes has its own mind.
+/// The balancer has its own random sequence.
 pub(crate) fn balancer(seed: u64) -> Chance {
     Chance::of(seed, &[11])
 }

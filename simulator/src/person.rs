@@ -1,4 +1,4 @@
-//! A person: an application, the real client machine under it, and a clock of its own.
+//! A person: an application, the real client machine under it, and its own clock.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use crate::checks::{Stream, Verdict, Who, rule};
 use crate::link::LinkId;
 use crate::plan::{Act, HANDLED, PersonPlan, Plan};
 
-/// What a ticket stands for.
+/// The call behind a ticket.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "said by the names")]
+#[allow(missing_docs, reason = "the names say it")]
 pub(crate) enum Call {
     Join(usize),
     Leave(usize),
@@ -25,26 +25,26 @@ pub(crate) enum Call {
     History(usize),
 }
 
-/// The clock of a client or of a node: not as fast as the world, and set now and then.
+/// The clock of a client or of a node: slightly fast or slow, and set now and then.
 #[derive(Clone, Debug)]
 pub(crate) struct Clock {
-    /// What it showed, in microseconds, when it was set.
+    /// What it showed when it was set, in microseconds.
     pub(crate) shows: u64,
-    /// When that was.
+    /// When it was set, in the world's time.
     pub(crate) at: Timestamp,
-    /// How much faster than the world it is, in millionths.
+    /// How much faster than the world it runs, in millionths.
     pub(crate) ppm: i64,
 }
 
 impl Clock {
-    /// What it shows at this time of the world.
+    /// Returns what it shows at this time of the world.
     pub(crate) fn read(&self, now: Timestamp) -> Timestamp {
         let passed = (now - self.at).as_micros() as i128;
         let passed = passed * i128::from(1_000_000 + self.ppm) / 1_000_000;
         Timestamp::from_micros(self.shows + passed as u64)
     }
 
-    /// When it will show this.
+    /// Returns when it will show this.
     pub(crate) fn when(&self, now: Timestamp, shown: Timestamp) -> Timestamp {
         let left = (shown - self.read(now)).as_micros() as i128;
         let left = left * 1_000_000 / i128::from(1_000_000 + self.ppm) + 1;
@@ -58,34 +58,32 @@ impl Clock {
     }
 }
 
-/// Somebody with a client.
+/// A person with a client.
 #[derive(Debug)]
 pub(crate) struct Person {
-    /// What it is and does.
+    /// What the person is and does.
     pub(crate) plan: PersonPlan,
-    /// The machine.
     pub(crate) client: Client,
-    /// Its clock.
     pub(crate) clock: Clock,
     /// The socket.
     pub(crate) link: Option<LinkId>,
     /// How often it has dialled.
     pub(crate) dials: u64,
-    /// It wants to be connected.
+    /// Whether it wants to be connected.
     pub(crate) started: bool,
-    /// How often it has stopped; with that, it forgets who it was.
+    /// How often it has stopped; each stop forgets the session.
     pub(crate) incarnation: u64,
-    /// Nothing is read or done until then.
+    /// Nothing is read or done until this time.
     pub(crate) asleep_until: Timestamp,
-    /// There is no network until then.
+    /// There is no network until this time.
     pub(crate) offline_until: Timestamp,
-    /// Bytes that it reads in a second.
+    /// The bytes it reads per second, and until when.
     pub(crate) slow: Option<(u64, Timestamp)>,
-    /// When the world looks after its machine next.
+    /// When the world next ticks its machine.
     pub(crate) wake_at: Timestamp,
-    /// What it was told, room by room.
+    /// What it was told, by room.
     pub(crate) streams: Vec<Stream>,
-    /// Direct messages that it got, by the server's life and the id.
+    /// Direct messages that it received, by the server's life and the id.
     pub(crate) whispers: std::collections::BTreeSet<(u64, String)>,
     calls: BTreeMap<Ticket, Call>,
     cancelled: std::collections::BTreeSet<Ticket>,
@@ -93,7 +91,7 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    /// Somebody who has not started.
+    /// Makes a person who has not started.
     pub(crate) fn new(plan: &PersonPlan, seed: u64, rooms: usize) -> Self {
         let mut chance = Chance::of(seed, &[4, plan.number as u64]);
         let prefix = format!("{}.", plan.name.replace(['\'', ' '], ""));
@@ -120,18 +118,18 @@ impl Person {
         }
     }
 
-    /// Whom the server takes it for.
+    /// Returns the identity that the server sees.
     pub(crate) fn who(&self) -> Who {
         (self.plan.number, self.incarnation)
     }
 
-    /// When the machine is due, in the world's time.
+    /// Returns when the machine is due, in the world's time.
     pub(crate) fn due(&self, now: Timestamp) -> Option<Timestamp> {
         let deadline = self.client.next_deadline()?;
         Some(self.clock.when(now, deadline).max(self.asleep_until))
     }
 
-    /// What it does, as an event for its machine.
+    /// Turns an act into an event for its machine.
     pub(crate) fn act(&mut self, act: &Act, plan: &Plan) -> Option<Event> {
         let rooms = &plan.rooms;
         Some(match act {
@@ -203,7 +201,7 @@ impl Person {
         Event::Ask { ticket: self.call(call), question, timeout: None }
     }
 
-    /// What tells the next message from all others.
+    /// Returns a mark that distinguishes the next message from all others.
     fn mark(&self, does: &str) -> String {
         format!("{} {does} {}", self.plan.name, self.tickets + 1)
     }
@@ -215,10 +213,10 @@ impl Person {
         ticket
     }
 
-    /// A ticket is settled.
+    /// Settles a ticket.
     ///
     /// # Errors
-    /// When it was before, or was cancelled.
+    /// When it was already settled, or was cancelled.
     pub(crate) fn settled(&mut self, ticket: Ticket) -> Result<Call, crate::checks::Violation> {
         let call = self.calls.remove(&ticket);
         let known = if self.cancelled.contains(&ticket) { "was cancelled" } else { "is not open" };
@@ -228,7 +226,7 @@ impl Person {
         Ok(call.unwrap_or(Call::Whisper))
     }
 
-    /// Every ticket has been settled.
+    /// Checks that every ticket has been settled.
     ///
     /// # Errors
     /// When one was not.
@@ -243,12 +241,12 @@ fn kind(text: &str) -> Kind {
     Kind::new(text).unwrap_or_else(|_| unreachable!("a short name"))
 }
 
-/// The mark of a payload.
+/// Returns the mark of a payload.
 pub(crate) fn mark(payload: &str) -> &str {
     payload.trim_matches('"').trim_end_matches('.')
 }
 
-/// A payload with a text that tells it from others, and so many bytes more.
+/// Makes a payload from a unique text and a number of bytes more.
 pub(crate) fn payload(text: &str, size: usize) -> Payload {
     let text = format!("{text}{}", ".".repeat(size));
     Json::of(&text).map_or_else(|_| Payload::null(), Payload::Json)

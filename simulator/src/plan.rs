@@ -1,6 +1,8 @@
-//! What a seed says: who is there, what they want, what will happen to them, and the server's rules.
+//! The plan drawn from a seed: the people, what they want, what happens to them, and the server's
+//! configuration.
 //!
-//! A plan is drawn as a whole before anything happens, so that parts of it can be left out to see what is to blame.
+//! A plan is drawn as a whole before anything happens, so that parts of it can be left out to find
+//! the cause of a failure.
 
 use std::time::Duration;
 
@@ -15,13 +17,13 @@ use crate::faults::Fault;
 /// The type of the messages that the server's application handles.
 pub(crate) const HANDLED: &str = "work";
 
-/// What a person does at some moment.
+/// One act of a person.
 #[derive(Clone, PartialEq, Debug)]
-#[allow(missing_docs, reason = "said by the names")]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Act {
     Start,
     Stop,
-    /// The network came back, or the tab was shown.
+    /// The network came back, or the tab became visible.
     Wake,
     Join(usize),
     Leave(usize),
@@ -38,70 +40,70 @@ pub enum Act {
     },
     AskMembers(usize),
     AskHistory(usize),
-    /// The last call is not wanted any more.
+    /// The last call is cancelled.
     ChangeMind,
 }
 
 /// One client and its machine, network and clock.
 #[derive(Clone, Debug)]
 pub struct PersonPlan {
-    /// The number in the first plan; a person keeps it when others are left out.
+    /// The number in the original plan; a person keeps it when others are left out.
     pub number: usize,
-    /// What the story calls it.
+    /// The name in the story.
     pub name: String,
     /// The user; some have two clients.
     pub user: UserName,
     /// A room that is part of the address it dials.
     pub home: Option<usize>,
-    /// A room that it enters again is entered where it was left.
+    /// Whether it joins a room again from its last position.
     pub remembers: bool,
-    /// One way.
+    /// The delay in one direction.
     pub latency: Duration,
-    /// On top of it, differently each time.
+    /// The largest random delay on top of it.
     pub jitter: Duration,
-    /// Bytes on their way to it, at most.
+    /// Bytes in transit to it, at most.
     pub buffer: usize,
-    /// Bytes that one write takes, at most.
+    /// Bytes accepted by one write, at most.
     pub bite: usize,
-    /// How much faster than the world its clock is, in millionths.
+    /// How much faster than the world its clock runs, in millionths.
     pub drift_ppm: i64,
-    /// What its clock shows in the beginning, in microseconds.
+    /// What its clock shows at the beginning, in microseconds.
     pub clock: u64,
-    /// Whether it sees the answer when it is refused by HTTP, as browsers do not.
+    /// Whether it sees HTTP refusals, unlike browsers.
     pub sees_refusals: bool,
-    /// What it does and when.
+    /// Its acts, each with its time.
     pub acts: Vec<(Timestamp, Act)>,
 }
 
 /// A machine that a server runs on.
 #[derive(Clone, Debug)]
 pub struct NodePlan {
-    /// How much faster than the world its clock is, in millionths.
+    /// How much faster than the world its clock runs, in millionths.
     pub drift_ppm: i64,
-    /// What its clock shows in the beginning, in microseconds.
+    /// What its clock shows at the beginning, in microseconds.
     pub clock: u64,
 }
 
 /// Everything about one run.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Where it all comes from.
+    /// The seed of the plan.
     pub seed: u64,
-    /// The server's rules.
+    /// The server's configuration.
     pub config: Config,
-    /// Room names; the rest of the plan uses their numbers.
+    /// Room names; the rest of the plan uses their indices.
     pub rooms: Vec<RoomName>,
-    /// How many sockets one round of a server writes to.
+    /// The number of sockets that one round of a server writes to.
     pub flush: usize,
-    /// The machines behind the one name that everybody dials.
+    /// The machines behind the one name that all clients dial.
     pub nodes: Vec<NodePlan>,
-    /// A client is sent to the same node as before, if that is open.
+    /// Whether a client is sent to the same node as before, if that is open.
     pub sticky: bool,
-    /// Who is there.
+    /// The people in the world.
     pub people: Vec<PersonPlan>,
-    /// What happens to them.
+    /// The faults, each with its time.
     pub faults: Vec<(Timestamp, Fault)>,
-    /// When nobody does anything any more and nothing happens, but for what is under way.
+    /// When acts and faults end; pending work continues.
     pub calm_at: Timestamp,
 }
 
@@ -113,7 +115,7 @@ const NAMES: [&str; 24] = [
 ];
 
 impl Plan {
-    /// What this seed says.
+    /// Draws the plan of a seed.
     pub fn new(seed: u64) -> Self {
         let mut chance = Chance::of(seed, &[0]);
         let crowd = match chance.below(20) {
@@ -132,7 +134,7 @@ impl Plan {
         let busy = chance.pick(&[400, 1_500, 6_000]) * (1 + crowd as u64 / 20);
         let mut people: Vec<_> =
             (0..crowd).map(|number| person(seed, number, crowd, &rooms, busy, calm_at)).collect();
-        // Who dials into a room that is full is not let in at all.
+        // A person who dials into a full room is not admitted at all.
         let has_seats = |room: &usize| config.rooms[*room].1.max_members.get() >= Some(100_000);
         people.iter_mut().for_each(|person| person.home = person.home.filter(has_seats));
         let (nodes, sticky) = nodes(seed);
@@ -140,18 +142,18 @@ impl Plan {
         Self { seed, config, rooms, flush, nodes, sticky, people, faults, calm_at }
     }
 
-    /// The person with this number, if it was not left out.
+    /// Returns the index of the person with this number, unless it was left out.
     pub fn find(&self, number: usize) -> Option<usize> {
         self.people.iter().position(|person| person.number == number)
     }
 
-    /// The rules of a room.
+    /// Returns the class of a room.
     pub fn class(&self, room: usize) -> &RoomClass {
         &self.config.rooms[room].1
     }
 }
 
-/// Every fourth world has several, with clocks that are not the world's, and that are set now and then.
+/// Every fourth world has several nodes, whose clocks drift and are set now and then.
 fn nodes(seed: u64) -> (Vec<NodePlan>, bool) {
     let chance = &mut Chance::of(seed, &[8]);
     if seed % 4 < 3 {
@@ -177,13 +179,13 @@ fn config(chance: &mut Chance, rooms: &[RoomName], crowd: usize) -> Config {
         outbox_messages: chance.pick(&[130, 256]),
         outlet_high_water: high,
         outlet_low_water: high / 4,
-        // Whoever wakes up has much to say at once.
+        // A client that wakes up has much to send at once.
         messages: Rate { per_second: 100, burst: 10_000 },
         ..Limits::default()
     };
     let recovery = Recovery {
         session_window,
-        // So long that whatever was sent again is known.
+        // So long that every repeated message is still known.
         remember_for: Duration::from_secs(3_600),
         remembered_ids: 100_000,
         max_kept_rooms: chance.pick(&[1, 3, 100]),
@@ -251,7 +253,7 @@ fn person(
         let name = NAMES[number % NAMES.len()];
         if round == 0 { name.to_owned() } else { format!("{name}{round}") }
     };
-    // Every fifth is the second client of the one before.
+    // Every fifth person is the second client of the one before.
     let owner = if number % 5 == 4 { number - 1 } else { number };
     let name = if owner == number { label(number) } else { format!("{}'s phone", label(owner)) };
     let mut acts = vec![(Timestamp::ZERO + chance.millis(0, 3_000), Act::Start)];
@@ -298,7 +300,7 @@ fn person(
         remembers: chance.once_in(2),
         latency: if far { chance.millis(50, 300) } else { chance.millis(1, 30) },
         jitter: if far { chance.millis(0, 400) } else { chance.millis(0, 10) },
-        // As slow as a network may be, what there is to be told must fit through it.
+        // Even the slowest network must be able to carry what is sent.
         buffer: if far || crowd > 50 {
             50_000
         } else {

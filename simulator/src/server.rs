@@ -1,4 +1,4 @@
-//! A server's one life: the real driver, and what its application does.
+//! One life of a server: the real driver, and what its application does.
 
 use std::collections::BTreeMap;
 
@@ -8,28 +8,27 @@ use crate::checks::{Entry, Ledger, Verdict, Who, rule};
 use crate::link::{LinkId, Socket};
 use crate::plan::Plan;
 
-/// A server that runs.
+/// A running server.
 #[derive(Debug)]
 pub(crate) struct Server {
-    /// Which life it is, counted over all nodes.
+    /// The number of this life, across all nodes.
     pub(crate) life: u64,
-    /// When it began, on its node's clock.
+    /// When it started, on its node's clock.
     pub(crate) born: Timestamp,
-    /// The latest that it has read on that clock.
+    /// The latest time that it has read on that clock.
     pub(crate) read: Timestamp,
-    /// The real thing.
     pub(crate) driver: Driver<Socket>,
     /// The links of all connections that it has accepted and not closed.
     pub(crate) connections: BTreeMap<ConnectionId, LinkId>,
-    /// Questions that have had no answer, and which connection was asked.
+    /// Unanswered questions, with the connection that was asked.
     pub(crate) asked: BTreeMap<Ticket, ConnectionId>,
-    /// When the world looks after it next.
+    /// When the world next ticks it.
     pub(crate) tick_at: Timestamp,
-    /// It will be replaced.
+    /// How long the node stays down, if the server is being replaced.
     pub(crate) down: Option<std::time::Duration>,
 }
 
-/// A message, as far as the world wants to know it.
+/// The parts of a message that the world needs.
 #[derive(serde::Deserialize, Debug)]
 pub(crate) struct Heading {
     #[serde(rename = "type")]
@@ -46,7 +45,7 @@ impl Heading {
 }
 
 impl Server {
-    /// A new process. Nothing of earlier ones is left.
+    /// Starts a new process, without memory of earlier ones.
     pub(crate) fn new(plan: &Plan, life: u64, born: Timestamp) -> Self {
         let seed = crate::chance::Chance::of(plan.seed, &[5, life]).draw();
         let driver = Driver::new(plan.config.clone(), seed, Timestamp::ZERO)
@@ -63,7 +62,8 @@ impl Server {
         }
     }
 
-    /// A text message arrives, at this time on its clock. What it publishes goes into the ledger.
+    /// Receives a text message, at this time on its clock. What it publishes is added to the
+    /// ledger.
     ///
     /// # Errors
     /// When a rule is broken.
@@ -85,7 +85,7 @@ impl Server {
         if self.driver.stats().published == published {
             return Ok(());
         }
-        // A publication can be the end of a room that keeps nothing, when all its members were too slow for it.
+        // A publication can end a room without history, if all its members were too slow for it.
         let after = self.position(&room);
         let next = |before: Position| Position { offset: before.offset + 1, ..before };
         let payload = heading.payload.map(|raw| raw.get().to_owned()).unwrap_or_default();
@@ -100,12 +100,12 @@ impl Server {
         ledger.publish(self.life, &room, position, entry)
     }
 
-    /// Where a room is.
+    /// Returns a room's position.
     pub(crate) fn position(&self, room: &str) -> Option<Position> {
         self.driver.hub().room(room).map(|room| room.position())
     }
 
-    /// What must hold after each step.
+    /// Checks what must hold after each step.
     ///
     /// # Errors
     /// When it does not.
@@ -115,7 +115,7 @@ impl Server {
         if let Some(connection) = touched.and_then(|id| hub.connection(id)) {
             let (messages, bytes) = connection.waiting();
             let limits = &plan.config.limits;
-            // The last message of a drain may be one too many.
+            // The last message of a drain may exceed the limit by one.
             let bounded = messages <= limits.outbox_messages + 1
                 && bytes <= limits.outbox_bytes + limits.max_message_bytes;
             rule("every queue is bounded", bounded, || {
@@ -130,7 +130,7 @@ impl Server {
     }
 }
 
-/// The rooms of a `join` or `resume`, each with its position.
+/// Returns the rooms of a `join` or `resume`, each with its position.
 pub(crate) fn asked_for(text: &str) -> Vec<(String, Option<String>)> {
     #[derive(serde::Deserialize)]
     struct Asked {

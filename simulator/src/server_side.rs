@@ -1,4 +1,4 @@
-//! What happens at the server's end: upgrades, messages, the application's answers, and what comes out.
+//! The server's end: upgrades, messages, the application's answers, and the output.
 
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ impl World {
         }
     }
 
-    /// The upgrade is complete, or the client is gone meanwhile.
+    /// Completes the upgrade, unless the client is gone meanwhile.
     pub(crate) fn upgrade(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let ServerEnd::Reserved(connection) = link.server else { return };
@@ -94,7 +94,7 @@ impl World {
         self.tell(Some(index), || format!("is let in as {connection}"));
     }
 
-    /// What a client sent arrives.
+    /// Delivers what a client sent.
     pub(crate) fn up(&mut self, id: LinkId) -> Verdict {
         let now = self.now;
         while let Some(link) = self.links.get_mut(&id).filter(|link| !link.cut)
@@ -105,11 +105,11 @@ impl World {
                 self.at(until, Due::Up(id));
                 break;
             }
-            // What comes later has its own moment.
+            // Later arrivals have their own event.
             if at > now {
                 break;
             }
-            // Nothing is sent before the upgrade, so that what comes then is for nobody.
+            // Nothing is sent before the upgrade, so this is for no connection.
             let Some((_, what)) = link.up.pop_front() else { break };
             let ServerEnd::Open(connection) = link.server else { continue };
             let (who, life) = (link.who, link.life);
@@ -136,7 +136,7 @@ impl World {
         }
     }
 
-    /// The socket ended, and the server hears of it.
+    /// The socket ended, and the server notices.
     pub(crate) fn server_notices(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.wire.borrow_mut().broken = true;
@@ -156,7 +156,7 @@ impl World {
         self.forget_if_over(id);
     }
 
-    /// Takes out what a step of the servers brought.
+    /// Handles the output of a step of the servers.
     pub(crate) fn after_server(&mut self) -> Verdict {
         for node in 0..self.nodes.len() {
             if std::mem::take(&mut self.nodes[node].touched) {
@@ -190,7 +190,7 @@ impl World {
         Ok(())
     }
 
-    /// What servers have written arrives in its time.
+    /// Schedules the arrival of what servers have written.
     fn spread_news(&mut self) -> Verdict {
         let now = self.now;
         let news = std::mem::take(&mut *self.air.news.borrow_mut());
@@ -279,7 +279,7 @@ impl World {
         Ok(())
     }
 
-    /// The application answers a message that it was given.
+    /// The application answers a message that it received.
     pub(crate) fn answer(
         &mut self,
         life: u64,
@@ -294,12 +294,12 @@ impl World {
             Err(Refusal::new(ErrorCode::Internal, "it did not work"))
         };
         self.on_server(life, |server, now| {
-            // Whoever asked may be gone.
+            // The asking connection may have ended.
             let _ = server.driver.command(now, Command::Answer { connection, user, id, result });
         });
     }
 
-    /// The application says how things are in a room: how many publications it has seen there.
+    /// The application supplies the state of a room: the number of publications it has seen there.
     pub(crate) fn give_state(&mut self, life: u64, ticket: Ticket, room: RoomName) {
         self.on_server(life, |server, now| {
             let seen = server.position(&room).map_or(0, |position| position.offset);

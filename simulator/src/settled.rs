@@ -1,5 +1,5 @@
-//! What must be so in the end: everybody is back and has everything, who is where is known, and nothing is left of those
-//! who have gone.
+//! What must hold at the end: everybody is back and has everything, presence is known, and nothing
+//! is left of people who have stopped.
 
 use switchboard_core::client::State;
 
@@ -7,7 +7,7 @@ use crate::checks::{Verdict, rule};
 use crate::world::World;
 
 impl World {
-    /// Everybody who wants to be connected is, has heard everything, and is heard.
+    /// Checks that everybody who wants to be connected is, has received everything, and is heard.
     pub(crate) fn check_settled(&mut self) -> Verdict {
         for index in 0..self.people.len() {
             let person = &self.people[index];
@@ -51,7 +51,7 @@ impl World {
         self.judge(index, room, |stream, view| stream.complete(end, view))
     }
 
-    /// Who is where is what each server says, and what everybody who is connected to it was told.
+    /// Checks that presence is what each server says, and what everybody connected to it was told.
     pub(crate) fn check_presence(&self) -> Verdict {
         for node in 0..self.nodes.len() {
             for room in 0..self.plan.rooms.len() {
@@ -93,7 +93,7 @@ impl World {
         Ok(())
     }
 
-    /// Everybody has stopped, and everything that is kept for them is over.
+    /// Checks the end, when everybody has stopped and everything kept for them has expired.
     pub(crate) fn check_nothing_left(&self) -> Verdict {
         for person in &self.people {
             person.nothing_open()?;

@@ -1,10 +1,10 @@
-//! What happened, as a story: when, who, what.
+//! The story of a run: when, who, what.
 
 use std::fmt;
 
 use switchboard_core::Timestamp;
 
-/// The lines of a run. One that nobody will read keeps none.
+/// The lines of a run. A story that nobody will read keeps none.
 #[derive(Clone, Default, Debug)]
 pub struct Story {
     lines: Option<Vec<Line>>,
@@ -18,12 +18,12 @@ struct Line {
 }
 
 impl Story {
-    /// One that is written down.
+    /// Makes a story that is written down.
     pub fn written() -> Self {
         Self { lines: Some(Vec::new()) }
     }
 
-    /// Something happened.
+    /// Adds a line.
     pub fn tell(&mut self, at: Timestamp, who: &str, what: impl FnOnce() -> String) {
         if let Some(lines) = &mut self.lines {
             let mut what = what();
@@ -35,12 +35,12 @@ impl Story {
         }
     }
 
-    /// How many lines it has.
+    /// Returns the number of lines.
     pub fn len(&self) -> usize {
         self.lines.as_ref().map_or(0, Vec::len)
     }
 
-    /// Whether nothing has been written down.
+    /// Returns whether there are no lines.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -1,4 +1,4 @@
-//! The world: one line of time, on which everything happens in its turn.
+//! The world: one time line, on which everything happens in order.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -15,11 +15,11 @@ use crate::person::Person;
 use crate::plan::{Act, Plan};
 use crate::story::Story;
 
-/// How long it may take, once nothing happens any more, until everybody is where they want to be: a connection goes
-/// stale, a wait is over, a dial times out, a held seat is given up, with some slack for clocks that jumped.
+/// How long everybody may take to settle once the faults end: a connection goes stale, a wait ends,
+/// a dial times out, a held seat is released, with some slack for clocks that jumped.
 const SETTLES_IN: Duration = Duration::from_secs(240);
 
-/// How long a slow network may take for the next piece of what piled up.
+/// How long a slow network may take for the next piece of a backlog.
 const PROGRESSES_IN: Duration = Duration::from_secs(60);
 
 /// How long a question and its answer take on the slowest network.
@@ -28,7 +28,7 @@ const ANSWERED_IN: Duration = Duration::from_secs(20);
 /// How long a server may remember anything.
 const FORGOTTEN_IN: Duration = Duration::from_secs(4 * 3_600);
 
-/// Something that is due.
+/// A scheduled event.
 #[derive(Debug)]
 pub(crate) enum Due {
     Act(usize, usize),
@@ -39,13 +39,13 @@ pub(crate) enum Due {
     ServerStarts(usize),
     /// A dial reaches the server.
     Knock(LinkId),
-    /// The server has made up its mind, and answers the upgrade.
+    /// The server has decided, and answers the upgrade.
     Upgrade(LinkId),
     /// The server's refusal reaches the client.
     Refused(LinkId, u16, Option<Duration>),
-    /// Something reaches the server.
+    /// Bytes reach the server.
     Up(LinkId),
-    /// Something reaches the client.
+    /// Bytes reach the client.
     Down(LinkId),
     /// The client has read, and the server can write again.
     Writable(LinkId),
@@ -59,7 +59,7 @@ pub(crate) enum Due {
         id: MessageId,
         well: bool,
     },
-    /// The server's application says how things are in a room.
+    /// The server's application supplies the state of a room.
     State {
         life: u64,
         ticket: Ticket,
@@ -69,31 +69,31 @@ pub(crate) enum Due {
     Reply(usize, MessageId),
 }
 
-/// What a run was like.
+/// Statistics of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Figures {
-    /// Time that passed in the world.
+    /// Simulated time.
     pub simulated: Duration,
-    /// Things that happened.
+    /// Events handled.
     pub events: u64,
-    /// Connections that were opened.
+    /// Connections opened.
     pub connections: u64,
-    /// Messages that were published.
+    /// Publications accepted.
     pub published: u64,
     /// Publications that reached an application.
     pub delivered: u64,
-    /// Streams that were told to begin anew.
+    /// Streams that restarted with a `refresh`.
     pub refreshed: u64,
     /// Gaps that were announced.
     pub gaps: u64,
-    /// Lives of servers.
+    /// Server processes started.
     pub servers: u64,
-    /// A fingerprint of all that happened.
+    /// A fingerprint of everything that happened.
     pub fingerprint: u64,
 }
 
 impl Figures {
-    /// Adds those of another run.
+    /// Adds the figures of another run.
     pub fn add(&mut self, other: &Self) {
         self.simulated += other.simulated;
         self.events += other.events;
@@ -106,7 +106,7 @@ impl Figures {
         self.fingerprint ^= other.fingerprint;
     }
 
-    /// In words, with rates for so much real time.
+    /// Formats the figures, with rates for the real time that the run took.
     pub fn per(&self, took: Duration) -> String {
         let seconds = took.as_secs_f64().max(0.001);
         let rate = |count: u64| count as f64 / seconds;
@@ -128,7 +128,7 @@ impl Figures {
     }
 }
 
-/// Everything there is.
+/// A world in progress.
 #[derive(Debug)]
 pub struct World {
     pub(crate) plan: Plan,
@@ -143,11 +143,11 @@ pub struct World {
     pub(crate) people: Vec<Person>,
     pub(crate) ledger: Ledger,
     pub(crate) chance: Chance,
-    /// Nothing goes wrong any more.
+    /// Whether the faults have ended.
     pub(crate) calm: bool,
-    /// What happened.
+    /// The story so far.
     pub story: Story,
-    /// What it was like so far.
+    /// The statistics so far.
     pub figures: Figures,
 }
 
@@ -175,7 +175,7 @@ impl Ord for Entry {
 }
 
 impl World {
-    /// A world in which nothing has happened.
+    /// Makes a world in which nothing has happened.
     pub fn new(plan: Plan, story: Story) -> Self {
         let rooms = plan.rooms.len();
         let people =
@@ -211,7 +211,7 @@ impl World {
         world
     }
 
-    /// From the beginning to the end.
+    /// Runs from the beginning to the end.
     ///
     /// # Errors
     /// When a rule is broken.
@@ -219,7 +219,7 @@ impl World {
         self.until(self.plan.calm_at)?;
         self.calm_down()?;
         self.until(self.now + SETTLES_IN)?;
-        // A slow network may take longer for what piled up, as long as there is progress.
+        // A slow network may take longer for a backlog, as long as there is progress.
         let mut before = 0;
         while std::mem::replace(&mut before, self.figures.delivered) < self.figures.delivered {
             self.until(self.now + PROGRESSES_IN)?;
@@ -241,12 +241,12 @@ impl World {
         self.check_nothing_left()
     }
 
-    /// The time in it.
+    /// Returns the world's time.
     pub fn now(&self) -> Timestamp {
         self.now
     }
 
-    /// Lets happen what is due until then.
+    /// Runs all events that are due until then.
     fn until(&mut self, end: Timestamp) -> Verdict {
         while let Some(Reverse(Entry(at, ..))) = self.queue.peek()
             && *at <= end
@@ -333,19 +333,19 @@ impl World {
         }
     }
 
-    /// Something will be due.
+    /// Schedules an event.
     pub(crate) fn at(&mut self, at: Timestamp, due: Due) {
         self.turns += 1;
         self.queue.push(Reverse(Entry(at.max(self.now), self.turns, due)));
     }
 
-    /// Tells the story.
+    /// Adds to the story.
     pub(crate) fn tell(&mut self, person: Option<usize>, what: impl FnOnce() -> String) {
         let who = person.map_or("the world", |person| &self.people[person].plan.name);
         self.story.tell(self.now, who, what);
     }
 
-    /// A rule of the world's own was broken.
+    /// Reports a broken rule of the world itself.
     pub(crate) fn broken(rule: &'static str, what: String) -> Violation {
         Violation { rule, what }
     }

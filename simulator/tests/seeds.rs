@@ -1,4 +1,5 @@
-//! Worlds from seeds: a published set, or as many as `SWITCHBOARD_SEEDS` says, or the one of `SWITCHBOARD_SEED`.
+//! Worlds from seeds: a published set, or as many as `SWITCHBOARD_SEEDS` says, or the one of
+//! `SWITCHBOARD_SEED`.
 
 use std::time::{Duration, Instant};
 

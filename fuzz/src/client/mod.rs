@@ -1,5 +1,5 @@
-//! The client's machine under any order of events: what can happen to it ([`ops`]), and what must be so whatever does
-//! ([`watch`]). Read from bytes, so that property tests and fuzzers share them.
+//! The client's machine under any order of events: what can happen to it ([`ops`]), and what must
+//! always hold ([`watch`]). Decoded from bytes, so that property tests and fuzzers share them.
 
 pub mod ops;
 pub mod watch;
@@ -7,11 +7,11 @@ pub mod watch;
 use ops::Op;
 use watch::Watch;
 
-/// Lets everything happen that the bytes say, and stops the machine at the end: a seed, whether there is somebody to ask
-/// for a token, and operations.
+/// Runs the decoded operations and stops the machine at the end. The bytes are a seed, whether
+/// there is a token provider, and operations.
 ///
 /// # Panics
-/// When something is not as it must be.
+/// When a rule is broken.
 pub fn play(bytes: &[u8]) {
     let (head, rest) = bytes.split_at(bytes.len().min(2));
     let (seed, flags) = (head.first().copied().unwrap_or(0), head.get(1).copied().unwrap_or(0));

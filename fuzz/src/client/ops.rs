@@ -7,53 +7,53 @@ use serde_json::{Value, json};
 use switchboard_core::client::{CloseFrame, Event, ReplyError, ServerMessage, Token};
 use switchboard_core::{Epoch, MessageId, Position, RoomName};
 
-/// At most so many operations are read from one input.
+/// The number of operations read from one input, at most.
 pub const MAX_OPS: usize = 255;
 
-/// The rooms that occur.
+/// The names of the rooms.
 pub const ROOMS: [&str; 4] = ["lobby", "news", "a", "b"];
 
-/// One thing that happens. Rooms are numbers, and positions are numbers from 0 to 119 in three epochs.
+/// One operation. Rooms are numbers, and positions are numbers from 0 to 119 in three epochs.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "said by the names")]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Op {
-    /// An event that needs nothing from those before.
+    /// An event that does not depend on earlier ones.
     Feed(Event),
     Join(u8, Option<u8>),
     Leave(u8),
-    /// With so many bytes, JSON or binary.
+    /// With a payload of this many bytes, JSON or binary.
     Send(Option<u8>, u8),
     Direct,
-    /// To be answered within so many milliseconds.
+    /// With this timeout in milliseconds.
     Request(u16),
     /// For the members or for the history.
     Ask(bool),
-    /// Of the call that was made so many calls ago.
+    /// Cancels the call made this many calls ago.
     Cancel(u8),
-    /// The server answers the message that was transmitted so many messages ago.
+    /// The server answers the message transmitted this many messages ago.
     Answer(u8, Answer),
-    /// So many milliseconds pass, and nobody looks at the deadlines.
+    /// This many milliseconds pass, and no deadline is checked.
     Wait(u16),
     /// Time passes until something is due.
     Due,
 }
 
-/// What a server answers.
+/// The server's answer to a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "said by the names")]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Answer {
     Ack(Option<u8>),
     Error(&'static str),
-    /// What that message asks for.
+    /// The kind of answer that the message asks for.
     Right,
 }
 
-/// The position of a number.
+/// Returns the position with this number.
 pub fn position(number: u8) -> Position {
     Position { epoch: Epoch(7 + u64::from(number / 40)), offset: u64::from(number % 40) }
 }
 
-/// The room of a number.
+/// Returns the name of the room with this number.
 pub fn room(index: u8) -> RoomName {
     RoomName::new(ROOMS[usize::from(index) % ROOMS.len()]).expect("a name")
 }
@@ -62,7 +62,8 @@ fn received(message: &Value) -> Op {
     Op::Feed(Event::Received(ServerMessage::from_text(&message.to_string())))
 }
 
-/// The server's first word, with a room that it has put the client into, its bound on messages, and its patience.
+/// The server's `connected`, with a room that it has put the client into, its limit on messages,
+/// and its heartbeat.
 pub fn connected(room: Option<(u8, u8)>, limit: Option<u8>, stale_ms: Option<u16>) -> Op {
     let rooms = room.map(|(index, at)| {
         json!({ "room": self::room(index).as_str(), "position": position(at).to_string() })
@@ -76,7 +77,7 @@ pub fn connected(room: Option<(u8, u8)>, limit: Option<u8>, stale_ms: Option<u16
     }))
 }
 
-/// A publication comes.
+/// A publication that arrives.
 pub fn published(index: u8, at: u8) -> Op {
     let (room, event_id) = (room(index), position(at).to_string());
     received(
@@ -84,7 +85,7 @@ pub fn published(index: u8, at: u8) -> Op {
     )
 }
 
-/// What a server says by itself.
+/// What a server sends unasked.
 fn coming(what: u8, index: u8, at: u8, more: u8) -> Op {
     let at = at % 120;
     let (room, position) = (room(index), position(at).to_string());
@@ -117,7 +118,7 @@ fn coming(what: u8, index: u8, at: u8, more: u8) -> Op {
     }
 }
 
-/// What the application, the socket or the clock says.
+/// What the application, the socket or the clock does.
 fn other(what: u8, a: u8, b: u8) -> Event {
     match what {
         0 => Event::Stop,
@@ -145,7 +146,7 @@ fn other(what: u8, a: u8, b: u8) -> Event {
 }
 
 impl Op {
-    /// Reads one operation.
+    /// Decodes one operation.
     pub fn decode([what, a, b, c]: [u8; 4]) -> Self {
         let ms = u16::from(b) * 12;
         match what {
@@ -174,9 +175,9 @@ impl Op {
         }
     }
 
-    /// Reads operations by position: four bytes each, but for those that begin with 254 and 255, behind which as many
-    /// bytes as the next one says are a text or a binary message of the server's, whatever they are. What is left at the
-    /// end and is too short is ignored.
+    /// Decodes operations one after another: four bytes each, except those that begin with 254 and
+    /// 255, which are followed by an arbitrary text or binary message from the server, as many
+    /// bytes long as the next byte says. An incomplete operation at the end is ignored.
     pub fn decode_all(mut bytes: &[u8]) -> Vec<Self> {
         let mut ops = Vec::new();
         while ops.len() < MAX_OPS {

@@ -1,4 +1,4 @@
-//! What an observer of a client's machine knows, and holds against it after each step.
+//! An observer of a client's machine, and its checks after each step.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -26,9 +26,9 @@ pub struct Watch {
     state: State,
     socket: bool,
     calls: u64,
-    /// Calls without an answer.
+    /// Unanswered calls.
     unsettled: BTreeSet<u64>,
-    /// Messages by their ids, with the connection they were last transmitted on.
+    /// Messages by id, with the connection they were last transmitted on.
     transmitted: BTreeMap<String, (Outbound, u64)>,
     order: Vec<String>,
     connections: u64,
@@ -37,7 +37,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// A machine that has not started, and one more like it that must do the same.
+    /// Makes a machine that has not started, and a twin that must behave the same.
     pub fn new(seed: u32, ask_token: bool) -> Self {
         let config = Config {
             buffer: BUFFER,
@@ -68,10 +68,10 @@ impl Watch {
         Ticket(self.calls)
     }
 
-    /// Lets something happen.
+    /// Performs an operation.
     ///
     /// # Panics
-    /// When what comes of it must not be.
+    /// When the result breaks a rule.
     pub fn apply(&mut self, op: Op) {
         let payload = |len: u8| Payload::Json(Json::of(&"x".repeat(len.into())).expect("JSON"));
         let kind = || Kind::new("chat").expect("a type");
@@ -134,7 +134,7 @@ impl Watch {
         self.feed(event);
     }
 
-    /// What a server says to the last message but so many.
+    /// Returns the server's answer to the message transmitted `back` messages ago.
     fn answer(&self, back: u8, answer: &Answer) -> Option<Value> {
         let id = self.order.get(self.order.len().checked_sub(usize::from(back) + 1)?)?;
         let error = |code| json!({ "type": "error", "id": id, "code": code, "message": "" });
@@ -173,7 +173,7 @@ impl Watch {
         let is_tick = event == Event::Tick;
         match &event {
             Event::Ended(_) => self.socket = false,
-            // It forgets where it has been.
+            // The machine forgets its positions.
             Event::Stop => self.seen.clear(),
             Event::Refused { .. } if self.state == State::Connecting => self.socket = false,
             Event::Refused { .. }
@@ -258,7 +258,7 @@ impl Watch {
             Action::Settled { ticket, result } => {
                 assert!(self.unsettled.remove(&ticket.0), "{ticket:?} was not waiting");
                 if let Ok(Settled::Joined(_) | Settled::Left) = result {
-                    // Which room it was is not told.
+                    // The event does not say which room it was.
                     self.seen.clear();
                 }
             }
@@ -300,10 +300,10 @@ impl Watch {
         self.transmitted.insert(id, (message, self.connections));
     }
 
-    /// Stops the machine: every call must have been settled, and nothing be left.
+    /// Stops the machine: every call must be settled, and nothing may be left.
     ///
     /// # Panics
-    /// When it is not so.
+    /// When a rule is broken.
     pub fn finish(mut self) {
         self.feed(Event::Stop);
         assert!(self.unsettled.is_empty(), "{:?} are never settled", self.unsettled);

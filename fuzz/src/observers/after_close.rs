@@ -7,7 +7,7 @@ use switchboard_core::{Action, ConnectionId, Message};
 use super::{Fed, Observer, Verdict};
 use crate::facts::Facts;
 
-/// How far each connection has come.
+/// How far each connection has got.
 #[derive(Default, Debug)]
 pub(super) struct AfterClose {
     open: BTreeSet<usize>,

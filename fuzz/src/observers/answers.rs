@@ -1,5 +1,5 @@
-//! Every message with an id is answered once and handled once, and every request of the
-//! application's is settled once.
+//! Every message with an id is answered once and handled once, and every request of the application
+//! is settled once.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -11,37 +11,37 @@ use switchboard_core::{
 use super::{Fed, Observer, Scene, Verdict};
 use crate::facts::Facts;
 
-/// A message of a client's, by its id.
+/// A client's message, by its id.
 #[derive(Default, Debug)]
 struct Asked {
     sent: u32,
     answered: u32,
-    /// The application was to answer it, or nobody.
+    /// Whether the application is to answer it, or no answer is due.
     is_handled: bool,
 }
 
-/// What is being handled.
+/// The message that is being handled.
 #[derive(Debug)]
 struct Now {
     user: UserName,
     id: MessageId,
     inbound: Inbound,
-    /// It has been handled within the window.
+    /// It has already been handled within the window.
     is_repeated: bool,
     before: Stats,
 }
 
-/// Everything that was asked.
+/// All messages and requests.
 #[derive(Default, Debug)]
 pub(super) struct Answers {
-    /// The latest time that the hub has heard of.
+    /// The latest time that the hub was told.
     clock: Timestamp,
     asked: BTreeMap<(usize, MessageId), Asked>,
-    /// How often the application has answered.
+    /// The number of answers from the application.
     by_application: BTreeMap<MessageId, u32>,
     handled: BTreeMap<UserName, VecDeque<(Timestamp, MessageId, Inbound)>>,
     now: Option<Now>,
-    /// Requests under way, each with the connection that was asked.
+    /// Pending requests, each with the connection that was asked.
     requests: BTreeMap<Ticket, usize>,
     /// The connection that the event is about.
     asking: Option<usize>,
@@ -77,7 +77,7 @@ fn answered(message: &Message) -> Option<&MessageId> {
 }
 
 impl Answers {
-    /// An action came out, for these connections if it is a message, or about this one if it has
+    /// Records an action for these connections if it is a message, or about this one if it has
     /// ended.
     fn see(&mut self, facts: &Facts, action: &Action<'_>, is_tick: bool) -> Verdict {
         #[allow(clippy::wildcard_enum_match_arm, reason = "others answer nothing")]
@@ -188,7 +188,7 @@ impl Observer for Answers {
         Ok(())
     }
 
-    /// Each connection that is still here has had all its answers.
+    /// Checks that each remaining connection has all its answers.
     fn finished(&mut self, scene: Scene<'_>) -> Verdict {
         for ((c, id), asked) in &self.asked {
             let is_here = scene.view(*c).is_some_and(|view| view.is_open());

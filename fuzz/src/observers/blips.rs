@@ -1,4 +1,5 @@
-//! Nobody hears of a client that is lost and comes back in time, or takes over from itself.
+//! No other client is told when a client is lost and reconnects in time, or replaces its own
+//! connection.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,16 +14,16 @@ use crate::clients::Who;
 use crate::facts::Facts;
 use crate::hear::Heard;
 
-/// Where a client is, over all its connections.
+/// A client's rooms, across all its connections.
 #[derive(Debug)]
 struct Place {
     link: usize,
     rooms: BTreeSet<RoomName>,
-    /// Those that its present connection is in.
+    /// The rooms that its current connection is in.
     claimed: BTreeSet<RoomName>,
-    /// Until when the others are held for its present connection.
+    /// Until when the others are held for its current connection.
     claims_until: Option<Timestamp>,
-    /// It is lost, and its seats are held until then.
+    /// Until when its seats are held, if it is lost.
     held_until: Option<Timestamp>,
 }
 
@@ -35,21 +36,21 @@ impl Place {
     }
 }
 
-/// All clients. Where the rules are too many to be sure, a client is said to be nowhere.
+/// All clients. A client whose rooms cannot be known for sure is left out.
 #[derive(Default, Debug)]
 pub(super) struct Blips {
-    /// The latest time that the hub has heard of.
+    /// The latest time that the hub was told.
     clock: Timestamp,
     places: BTreeMap<Who, Place>,
-    /// Before this event.
+    /// The rooms of each user before this event.
     there: BTreeSet<(UserName, RoomName)>,
-    /// The connections that may hear now of what happened long ago.
+    /// The connections that may now receive news of long ago.
     late: Vec<bool>,
     is_drained: bool,
 }
 
 impl Blips {
-    /// What an event that is about to be handled says about where its client is.
+    /// Follows what an event about to be handled says about its client's rooms.
     fn follow(&mut self, limits: &Limits, event: &Event, target: Option<usize>) {
         let place = self.places.values_mut().find(|place| Some(place.link) == target);
         #[allow(clippy::wildcard_enum_match_arm, reason = "others take nobody away")]
@@ -85,7 +86,7 @@ impl Blips {
         }
     }
 
-    /// The users that are in rooms now.
+    /// Returns the users that are in rooms now.
     fn who_is_there(&self) -> BTreeSet<(UserName, RoomName)> {
         let clock = self.clock;
         let there = self.places.iter().flat_map(|((user, _), place)| {
@@ -112,7 +113,7 @@ impl Blips {
         place.claimed.clear();
     }
 
-    /// What an action says about where its client is.
+    /// Follows what an action says about its client's rooms.
     fn see(&mut self, window: Duration, action: &Action<'_>, c: Option<usize>) {
         let Some(place) = self.places.values_mut().find(|place| Some(place.link) == c) else {
             return;
@@ -145,16 +146,16 @@ impl Blips {
         }
     }
 
-    /// It is being closed, and why will be said only when it takes messages again.
+    /// It is being closed, and the reason is sent only when it accepts messages again.
     fn lose_sight(&mut self, c: usize) {
         self.places.values_mut().filter(|place| place.link == c).for_each(|it| it.rooms.clear());
     }
 
-    /// What others have heard of it.
+    /// Checks what other clients were told.
     fn check(&self, message: &Message) -> Verdict {
         #[allow(clippy::wildcard_enum_match_arm, reason = "others say nothing about users")]
         match message {
-            // In one event, somebody may be gone for good and somebody else come.
+            // In one event, one connection may leave for good and another arrive.
             Message::MemberLeft { room, user }
                 if self.there.contains(&(user.clone(), room.clone())) =>
             {
@@ -217,7 +218,7 @@ impl Observer for Blips {
     }
 }
 
-/// The connection that an action is about, if it says where a client is.
+/// Returns the connection that an action is about, if it affects a client's rooms.
 fn subject(action: &Action<'_>) -> Option<ConnectionId> {
     #[allow(clippy::wildcard_enum_match_arm, reason = "others are about none, or several")]
     match action {

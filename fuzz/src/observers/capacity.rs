@@ -1,5 +1,5 @@
 //! Capacity is never exceeded: of the server, of rooms, of users and of connections, by what was
-//! said and by what the hub shows.
+//! sent and by what the hub shows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,8 +53,7 @@ impl Observer for Capacity {
             let entered = live().filter(entered).count();
             let shown = hub.room(&room).map_or(0, |view| view.seats());
             let is_it = |name: &&RoomName| ***name == *room;
-            // A connection that was lost and is closing shows its seats as held; one that is gone
-            // does not show.
+            // A lost connection that is closing shows its seats as held; an ended one is not shown.
             let seats = scene.views().flat_map(|(_, view)| view.rooms().chain(view.held_rooms()));
             let seats = seats.filter(is_it).count();
             let members = hub.room(&room).map_or(0, |view| view.members().len());

@@ -1,4 +1,4 @@
-//! A drain is over once, when everybody is gone, and by its deadline.
+//! A drain ends once, when every connection is closed, and by its deadline.
 
 use switchboard_core::{Action, Event, Timestamp};
 
@@ -8,12 +8,12 @@ use crate::facts::Facts;
 /// The drain of a run, if there is one.
 #[derive(Debug)]
 pub(super) struct Drain {
-    /// The latest time that the hub has heard of.
+    /// The latest time that the hub was told.
     clock: Timestamp,
     deadline: Option<Timestamp>,
-    /// How often the hub has said that it is drained.
+    /// How often the hub has reported that it is drained.
     drained: u32,
-    /// Whether the deadline is looked at, too.
+    /// Whether the deadline is checked, too.
     is_timed: bool,
 }
 

@@ -1,9 +1,9 @@
-//! When everybody is gone and no deadline is left, the hub is empty, and each connection that was
-//! accepted has ended once.
+//! When every client has left and no deadline is pending, the hub is empty, and each accepted
+//! connection has ended once.
 
 use super::{Observer, Scene, Verdict, gauges};
 
-/// It only looks at the end.
+/// It only checks at the end.
 #[derive(Debug)]
 pub(super) struct Emptiness;
 

@@ -1,11 +1,11 @@
-//! No connection ends twice, or as somebody else's. Every run is held to it.
+//! No connection ends twice, or under another's id. Every run is checked for this.
 
 use switchboard_core::Action;
 
 use super::{Fed, Observer, Verdict};
 use crate::facts::Facts;
 
-/// What is known of endings is in the [`Facts`].
+/// Endings are recorded in the [`Facts`].
 #[derive(Debug)]
 pub(super) struct Endings;
 

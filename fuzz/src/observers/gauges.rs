@@ -1,4 +1,4 @@
-//! The hub's gauges are what was seen from outside.
+//! The hub's gauges match what was seen from outside.
 
 use super::{Observer, Scene, Verdict};
 
@@ -6,10 +6,10 @@ use super::{Observer, Scene, Verdict};
 #[derive(Debug)]
 pub(super) struct Gauges;
 
-/// Compares the hub's statistics with how many connections were accepted and have ended.
+/// Compares the hub's statistics with the number of connections accepted and ended.
 ///
 /// # Errors
-/// Where they differ.
+/// When they differ.
 pub(super) fn check(scene: Scene<'_>) -> Verdict {
     let (ended, stats) = (&scene.facts.ended, scene.hub.stats());
     let live = ended.iter().filter(|ended| **ended == 0).count();

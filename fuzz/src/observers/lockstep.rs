@@ -13,7 +13,7 @@ use crate::model::Model;
 use crate::seats::{Item, Phase, Said, Seat};
 use crate::setup::Setup;
 
-/// The model, and what the hub still owes to whom by it.
+/// The model, and what the hub still owes to each connection according to it.
 #[derive(Debug)]
 pub(super) struct Lockstep {
     model: Model,
@@ -22,13 +22,13 @@ pub(super) struct Lockstep {
     blocked: BTreeSet<usize>,
     stale: u64,
     last_ping: BTreeMap<usize, (u64, Timestamp)>,
-    /// The probe of this step, if it is one.
+    /// The probe of this step, if any.
     probes: bool,
     writable: Option<usize>,
 }
 
 impl Lockstep {
-    /// Nobody is here.
+    /// Makes a model without connections.
     pub(super) fn new(setup: Setup) -> Self {
         Self {
             model: Model::new(setup),
@@ -42,8 +42,8 @@ impl Lockstep {
         }
     }
 
-    /// Whether an outbox overflows depends on bytes, which the model does not count: it takes the hub's word
-    /// that one did, if that can be, and checks that what waits is within its bounds.
+    /// Whether an outbox overflows depends on bytes, which the model does not count: it trusts the
+    /// hub on that, if an overflow is possible, and checks that what waits is within its bounds.
     fn follow_overflows(&mut self, heard: &[(usize, Heard)], is_last: bool) -> Verdict {
         let limits = self.model.setup.0.limits.clone();
         for (c, heard) in heard {
@@ -59,7 +59,8 @@ impl Lockstep {
             let new =
                 self.model.said.iter().filter(|said| matches!(said, Said::To(to, _) if to == c));
             let waiting = self.streams.get(c).map_or(0, |stream| stream.waiting().1) + new.count();
-            // What the model did not count, because it ended it for another reason first, may have been too much.
+            // What the model did not count, because it ended the connection for another reason
+            // first, may have been too much.
             let may = other.is_some()
                 || waiting > limits.outbox_messages
                 || waiting * 400 > limits.outbox_bytes;
@@ -70,7 +71,8 @@ impl Lockstep {
                 return Err(format!("c{c} is closed as slow, and {waiting} wait for it"));
             }
             if let Some(other) = other {
-                // Two reasons in one step; it counts which came first, and that the model does not know.
+                // There were two reasons in one step; the first one counts, and the model does not
+                // know which that is.
                 let close = |reason| Said::To(*c, Item::Text(format!("close {reason}")));
                 let said = self.model.said.iter_mut().find(|said| **said == close(other));
                 let said = said.ok_or_else(|| format!("c{c} was closed as {other} before"))?;
@@ -105,7 +107,7 @@ impl Lockstep {
                 asked.0 = nonce;
                 continue;
             }
-            // One that ends in this step may have been pinged before.
+            // A connection that ends in this step may have been pinged before.
             let open = |seat: &&mut Seat| seat.phase == Phase::Open;
             let Some(seat) = self.model.seats.get_mut(c).filter(open) else { continue };
             if seat.ping == Some(nonce) {
@@ -145,7 +147,8 @@ impl Lockstep {
         let mut expected: Vec<String> = self.model.said.iter().filter_map(now).collect();
         let mut said = scene.facts.step.said.clone();
         if self.is_cut_off(scene.facts.now) {
-            // Everybody is gone. Of several deadlines that had passed, any may be the one that was looked at first.
+            // Every connection is closed. Of several passed deadlines, any may have been checked
+            // first.
             for said in expected.iter_mut().chain(&mut said) {
                 if said.starts_with("closed ") {
                     said.truncate(said.rfind(':').unwrap_or(said.len()));
@@ -291,7 +294,7 @@ impl Lockstep {
 }
 
 impl Observer for Lockstep {
-    /// Tells the model of an event. What a tick does is found out when the hub has settled.
+    /// Applies an event to the model. The effects of a tick are computed when the hub has settled.
     fn before(&mut self, scene: Scene<'_>, fed: &Fed<'_>) {
         let (event, target) = (fed.event, fed.target);
         self.model.now = self.model.now.max(fed.now);
@@ -313,8 +316,8 @@ impl Observer for Lockstep {
         self.probes = self.model.probes.len() > before;
     }
 
-    /// A room can be made by an event and be gone after the tick that follows, and an outbox that
-    /// overflowed did so at the event's time.
+    /// A room can be made by an event and be dropped after the tick that follows, and an outbox
+    /// that overflowed did so at the event's time.
     fn after(&mut self, scene: Scene<'_>, _fed: &Fed<'_>) -> Verdict {
         for (name, room) in &self.model.rooms {
             if let Some(view) = scene.hub.room(name) {
@@ -324,14 +327,13 @@ impl Observer for Lockstep {
         self.follow_overflows(&scene.facts.step.heard, false)
     }
 
-    /// Were the same things said, and are the same people there?
+    /// Checks that the same things were said, and that the same users are there.
     fn settled(&mut self, scene: Scene<'_>, is_idle: bool) -> Verdict {
         if is_idle {
             (self.probes, self.writable) = (false, None);
         }
         self.take_pings(scene)?;
-        // The hub has heard of this time only if it had asked for a tick; if it had not, nothing
-        // may be due.
+        // The hub was told this time only if it had asked for a tick; if not, nothing may be due.
         let told = self.model.now;
         self.model.now = told.max(scene.facts.now);
         self.model.tick();

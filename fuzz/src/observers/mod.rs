@@ -1,5 +1,5 @@
-//! What holds a run to an invariant: each observer looks at the hub and at what goes in and comes
-//! out of it, and says what is wrong. A run has a list of them, from [`of`].
+//! The checks of a run: each observer inspects the hub, its input and its output, and reports what
+//! is wrong. A run has a list of them, from [`of`].
 
 mod after_close;
 mod answers;
@@ -22,87 +22,87 @@ use switchboard_core::{Action, ConnectionId, ConnectionView, Event, Hub, Timesta
 use crate::check::{Invariant, Scenario};
 use crate::facts::Facts;
 
-/// Nothing, or what is wrong.
+/// `Ok`, or what is wrong.
 pub type Verdict = Result<(), String>;
 
-/// An event on its way through the hub.
+/// An event that the hub handles.
 #[derive(Clone, Copy, Debug)]
 pub struct Fed<'a> {
-    /// The time that the hub is told.
+    /// The time passed to the hub.
     pub now: Timestamp,
-    /// The event.
+    /// The event passed to the hub.
     pub event: &'a Event,
-    /// The connection that it is about, if it is about one that was admitted.
+    /// The connection that it is about, if that was admitted.
     pub target: Option<usize>,
-    /// That connection has ended already.
+    /// Whether that connection has already ended.
     pub is_stale: bool,
-    /// The number of messages that this step had brought before the event.
+    /// The number of messages in this step before the event.
     pub heard_before: usize,
 }
 
-/// What an observer may look at while the hub is not busy.
+/// What an observer may inspect between events.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene<'a> {
-    /// The machine.
+    /// The hub under test.
     pub hub: &'a Hub,
     /// What its driver knows.
     pub facts: &'a Facts,
 }
 
 impl<'a> Scene<'a> {
-    /// A connection that has not ended, as the hub shows it.
+    /// Returns a connection that has not ended, as the hub shows it.
     pub fn view(&self, c: usize) -> Option<ConnectionView<'a>> {
         self.facts.made.get(c).and_then(|id| self.hub.connection(*id))
     }
 
-    /// Every connection that has not ended.
+    /// Returns every connection that has not ended.
     pub fn views(&self) -> impl Iterator<Item = (ConnectionId, ConnectionView<'a>)> + use<'a> {
         let hub = self.hub;
         self.facts.made.iter().filter_map(move |id| Some((*id, hub.connection(*id)?)))
     }
 }
 
-/// One observer. It overrides the moments at which it has something to do.
+/// One observer. It overrides the methods that it needs.
 pub trait Observer: Debug {
-    /// Before the hub handles an event.
+    /// Called before the hub handles an event.
     fn before(&mut self, _scene: Scene<'_>, _fed: &Fed<'_>) {}
 
-    /// The hub has answered an event with these actions, which `facts` knows already.
+    /// Called with the actions of an event, which `facts` already includes.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// Returns what is wrong with them.
     fn actions(&mut self, _facts: &Facts, _fed: &Fed<'_>, _actions: &[Action<'_>]) -> Verdict {
         Ok(())
     }
 
-    /// After the hub has handled an event.
+    /// Called after the hub has handled an event.
     ///
     /// # Errors
-    /// What is wrong with the hub, or with what the clients have heard.
+    /// Returns what is wrong with the hub, or with what the clients have received.
     fn after(&mut self, _scene: Scene<'_>, _fed: &Fed<'_>) -> Verdict {
         Ok(())
     }
 
-    /// After an operation and all ticks that were due. `is_idle` says that there was no operation:
-    /// time passed, and that is all.
+    /// Called after an operation and all ticks that were due. `is_idle` says that there was no
+    /// operation: only time passed.
     ///
     /// # Errors
-    /// What is wrong after this step.
+    /// Returns what is wrong after this step.
     fn settled(&mut self, _scene: Scene<'_>, _is_idle: bool) -> Verdict {
         Ok(())
     }
 
-    /// At the end of the run, or of a part of it, after which nobody waits for anything.
+    /// Called at the end of the run, or of a part of it, when nothing is pending.
     ///
     /// # Errors
-    /// What is missing.
+    /// Returns what is missing.
     fn finished(&mut self, _scene: Scene<'_>) -> Verdict {
         Ok(())
     }
 }
 
-/// The observers that hold a scenario to an invariant: two that see to every run, and those that
-/// are about the invariant. Progress is the driver's own business.
+/// Returns the observers that check a scenario for an invariant: two that check every run, and
+/// those for the invariant. Progress is checked by the driver itself.
 ///
 /// # Errors
 /// When the hub refuses the configuration.

@@ -10,7 +10,7 @@ use super::{Fed, Observer, Scene, Verdict};
 use crate::facts::Facts;
 use crate::ops::room_name;
 
-/// What each connection was given in one event: the bytes in all, and those of the last message.
+/// What each connection was given in one event: the bytes in total, and those of the last message.
 #[derive(Default, Debug)]
 pub(super) struct Queues {
     released: BTreeMap<usize, (usize, usize)>,
@@ -45,7 +45,7 @@ impl Observer for Queues {
         let (hub, limits) = (scene.hub, &scene.facts.setup.0.limits);
         for (id, view) in scene.views() {
             let (messages, bytes) = view.waiting();
-            // The last message of all, which says that the server drains, always fits.
+            // The last message, which says that the server drains, always fits.
             let last = usize::from(hub.is_draining() && view.is_closing());
             let draining = Message::Draining { retry_after: Duration::ZERO };
             if messages > limits.outbox_messages + last
@@ -58,7 +58,7 @@ impl Observer for Queues {
     }
 }
 
-/// What rooms keep and what is remembered.
+/// Checks what rooms keep and what is remembered.
 fn check_kept(scene: Scene<'_>) -> Verdict {
     let (hub, setup) = (scene.hub, &scene.facts.setup);
     let (limits, recovery) = (&setup.0.limits, &setup.0.recovery);

@@ -1,4 +1,4 @@
-//! An event about a connection that is gone is counted, and that is all.
+//! An event about an ended connection is counted, and has no other effect.
 
 use switchboard_core::{Action, Stats, Timestamp};
 
@@ -6,7 +6,7 @@ use super::{Fed, Observer, Scene, Verdict};
 use crate::facts::Facts;
 use crate::words::is_refusal;
 
-/// What the hub showed before the event, if that is stale.
+/// The hub's state before the event, if that is stale.
 #[derive(Default, Debug)]
 pub(super) struct StaleIds {
     before: Option<(Stats, Option<Timestamp>)>,

@@ -1,8 +1,8 @@
-//! What each client is sent goes on exactly where the client had been, or says what is missing.
+//! Each client's stream continues exactly where it was, or says what is missing.
 
 use super::{Fed, Observer, Scene, Verdict};
 
-/// The clients of the run know what they have heard, and the log what they should have.
+/// The clients of the run know what they received, and the log what they should have.
 #[derive(Debug)]
 pub(super) struct Streams;
 

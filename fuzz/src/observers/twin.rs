@@ -13,12 +13,12 @@ pub(super) struct Twin {
 }
 
 impl Twin {
-    /// The twin hears everything.
+    /// A twin that receives everything.
     pub(super) fn new(hub: Hub) -> Self {
         Self { hub, hears_stale_events: true }
     }
 
-    /// The twin does not hear of connections that are gone, and must not differ for that.
+    /// A twin that receives no events about ended connections, and must not differ.
     pub(super) fn without_stale_events(hub: Hub) -> Self {
         Self { hub, hears_stale_events: false }
     }
@@ -32,7 +32,7 @@ impl Observer for Twin {
         let mut others = self.hub.handle(fed.now, fed.event.clone());
         for action in actions {
             let other = others.next();
-            // Values that compare as equal must look equal, too.
+            // Values that compare as equal must also print as equal.
             if other.as_ref() != Some(action)
                 || format!("{other:?}") != format!("{:?}", Some(action))
             {

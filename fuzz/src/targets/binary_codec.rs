@@ -1,11 +1,12 @@
-//! Binary messages, read by both ends.
+//! Binary messages, decoded by both ends.
 //!
-//! The bytes are the message.
+//! The input is the message.
 //!
-//! **Oracle.** The server reads the fields that stand at the places PROTOCOL.md names, or none; written again at those
-//! places they are the same bytes. What it makes of the message is encoded, and a client understands exactly that; and
-//! what a client understands of the bytes as a server's message, the server's encoder says in the same bytes: decode,
-//! encode, decode is the same. Nothing panics.
+//! **Oracle.** The server reads the fields at the places that PROTOCOL.md names, or none; written
+//! again at those places they are the same bytes. What it makes of the message is encoded, and a
+//! client understands exactly that; and what a client understands of the bytes as a server's
+//! message, the server encodes as the same bytes: decode, encode, decode is the same. Nothing
+//! panics.
 
 use bytes::Bytes;
 use switchboard_core::client::{Delivery, ServerMessage};
@@ -16,7 +17,7 @@ use crate::wire;
 /// Runs one input.
 ///
 /// # Panics
-/// When the oracle disagrees.
+/// When the oracle is violated.
 pub fn run(bytes: &[u8]) {
     let message = Bytes::copy_from_slice(bytes);
     let inbound = Codec::Json.decode_binary(message.clone());
@@ -35,7 +36,7 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
-/// The bytes of a client's message, by the table in PROTOCOL.md; `None` for what is malformed.
+/// Returns the bytes of a client's message, by the table in PROTOCOL.md; `None` if it is malformed.
 fn written(inbound: &Inbound) -> Option<Vec<u8>> {
     #[allow(clippy::wildcard_enum_match_arm, reason = "others are never binary")]
     let (kind, target, name, id, payload) = match inbound {
@@ -51,7 +52,7 @@ fn written(inbound: &Inbound) -> Option<Vec<u8>> {
     Some([&header[..], names.concat().as_bytes(), payload].concat())
 }
 
-/// A message without a type is one of the type `binary`.
+/// A message without a type has the type `binary`.
 fn same_but_for_the_name(left: &[u8], right: &[u8]) -> bool {
     let [_, _, target, 0, ..] = *left else { return left == right };
     let name = b"binary";

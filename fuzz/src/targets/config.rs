@@ -1,14 +1,15 @@
-//! The configuration of the server program, and the rules of a hub.
+//! The configuration of the server program, and of a hub.
 //!
-//! The bytes are the text of a configuration file and, each behind a byte that is zero, variables of the environment
-//! (`NAME=value`; what is not UTF-8 becomes U+FFFD). An input that begins with a zero is the rules of a hub, as
-//! [`Setup`] reads them, with numbers in some places that nobody would choose.
+//! The input is the text of a configuration file and, each after a zero byte, environment variables
+//! (`NAME=value`; invalid UTF-8 becomes U+FFFD). An input that begins with a zero is the
+//! configuration of a hub, as [`Setup`] decodes it, with extreme numbers in some places.
 //!
-//! **Oracle.** A configuration is refused with words that are not empty, and each of its problems is said once; or what is
-//! shown of it, read again with its secret beside it, is the same configuration. What is accepted is accepted by the core
-//! too, and a hub under these rules does its work: it lets somebody in or says why not, takes a message, comes to rest after
-//! each of its deadlines, drains, and is empty. A hub can be made under rules exactly when the check of them says so.
-//! Nothing panics.
+//! **Oracle.** Either a configuration is refused with a message that is not empty and names each
+//! problem once; or its printed form, read again with its secret, is the same configuration. If it
+//! is accepted, the core accepts it too, and a hub with this configuration works: it admits a
+//! connection or says why not, takes a message, comes to rest after each of its deadlines, drains,
+//! and is empty. A hub can be made from a configuration exactly if the configuration's check
+//! passes. Nothing panics.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -26,7 +27,7 @@ const SECRET: &str = "SWITCHBOARD_AUTH_HS256_SECRET";
 /// Runs one input.
 ///
 /// # Panics
-/// When the oracle disagrees.
+/// When the oracle is violated.
 pub fn run(bytes: &[u8]) {
     if let [0, rules @ ..] = bytes {
         return check_rules(&extreme(rules));
@@ -36,7 +37,7 @@ pub fn run(bytes: &[u8]) {
     let variables: Vec<(OsString, OsString)> = parts
         .filter_map(|part| part.split_once('=').map(|(name, value)| (name.into(), value.into())))
         .collect();
-    // What is in the files of this machine is not to decide anything.
+    // The files of this machine must not influence the result.
     if String::from_utf8_lossy(bytes).to_lowercase().contains("secret_file") {
         return;
     }
@@ -63,7 +64,7 @@ fn check_meaning(meaning: &Meaning) {
     check_rules(&meaning.rules);
 }
 
-/// Rules from bytes, with extremes in place of some of them.
+/// A configuration from bytes, with extremes in some places.
 fn extreme(bytes: &[u8]) -> Config {
     let (setup, rest) = bytes.split_at(bytes.len().min(SETUP_BYTES));
     let mut head = [0; SETUP_BYTES];
@@ -133,7 +134,7 @@ fn put(config: &mut Config, what: u8, value: u8) {
     }
 }
 
-/// A hub can be made under these rules exactly when they are sound, and then it works.
+/// Checks that a hub can be made exactly if the configuration is sound, and that it then works.
 fn check_rules(rules: &Config) {
     let hub = Hub::new(rules.clone(), 1, Timestamp::ZERO);
     assert_eq!(hub.as_ref().map(|_| ()).map_err(Clone::clone), rules.check());
@@ -142,7 +143,7 @@ fn check_rules(rules: &Config) {
     }
 }
 
-/// Two people come, one says something, time passes, and the server goes away.
+/// Two clients connect, one sends something, time passes, and the server drains.
 fn work(mut hub: Hub) -> Result<(), switchboard_core::NameError> {
     let mut now = Timestamp::from_millis(1);
     let room = RoomName::new("lobby")?;
@@ -163,7 +164,7 @@ fn work(mut hub: Hub) -> Result<(), switchboard_core::NameError> {
         hub.handle(now, Event::Received { connection, bytes: 50, inbound }).for_each(drop);
     }
     for _ in 0..20 {
-        // So late that it never comes, and there is no time behind it.
+        // So late that it never arrives, and there is no time after it.
         let never = |due: &Timestamp| *due + Duration::from_secs(3_600) == Timestamp::MAX;
         let Some(due) = hub.next_deadline().filter(|due| !never(due)) else { break };
         now = now.max(due);

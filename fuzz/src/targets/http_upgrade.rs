@@ -1,14 +1,15 @@
-//! What a stranger's socket brings before and after the upgrade.
+//! Bytes from an unknown peer before and after the upgrade.
 //!
-//! The bytes are a request head and the frames behind it; those that begin as no head could, with a byte over 127, are
-//! frames only.
+//! The input is a request head and the frames after it; an input that begins with a byte over 127,
+//! which no head can, is frames only.
 //!
-//! **Oracle.** However the bytes are cut on their way, the result is the same: they are fed whole, byte by byte, and cut in
-//! two, through the head's parser and then through the parser of frames into a driver, and the requests or refusals, the
-//! messages that come out, the bytes that are written and the reason why it ended are compared. The messages and the end are
-//! also those that tungstenite sees in the same bytes, which is told about nothing else. An answer is what an HTTP
-//! parser reads, of the length that it says. A token shows in nothing that is printed: with another token of the same length
-//! it would be the same. Nothing panics.
+//! **Oracle.** However the bytes are split, the result is the same: they are fed whole, byte by
+//! byte, and split in two, through the head's parser and then through the parser of frames into a
+//! driver, and the requests or refusals, the decoded messages, the written bytes and the close
+//! reason are compared. The messages and the end must also match what tungstenite decodes from the
+//! same bytes independently. An HTTP parser can read each response, with the length that it states.
+//! No token is ever printed: with another token of the same length the output would be the same.
+//! Nothing panics.
 
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
@@ -22,13 +23,13 @@ use switchboard_engine::server::{Framing, HeadReader, Stop};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message};
 
-/// Small, so that inputs can be larger.
+/// Small, so that inputs can exceed it.
 const MAX_MESSAGE_BYTES: usize = 200;
 
 /// Runs one input.
 ///
 /// # Panics
-/// When the oracle disagrees.
+/// When the oracle is violated.
 pub fn run(bytes: &[u8]) {
     let cuts: [Vec<&[u8]>; 3] = {
         let (first, second) = bytes.split_at(bytes.len() * 2 / 3);
@@ -42,7 +43,8 @@ pub fn run(bytes: &[u8]) {
             if codec == Codec::Raw {
                 let (messages, mut end) = by_the_book(bytes);
                 if end.is_none() && whole.stop.is_some() {
-                    // A header that breaks a rule is enough; the book looks at it when the frame is complete.
+                    // A header that breaks a rule is enough; tungstenite looks at it when the frame
+                    // is complete.
                     end = by_the_book(&[bytes, &[0; 2 * MAX_MESSAGE_BYTES]].concat()).1;
                 }
                 assert_eq!((whole.messages, whole.stop.map(code)), (messages, end));
@@ -75,7 +77,7 @@ fn upgrade(request: &Request) -> Result<Upgrade, Refusal> {
     http::check(request, &Origins::SameHost, "/ws")
 }
 
-/// What becomes of the head: nothing yet, a refusal, or a request and what came behind it.
+/// The result for the head: nothing yet, a refusal, or a request and the bytes after it.
 fn head(pieces: &[&[u8]]) -> Option<Result<(Request, Vec<u8>), Refusal>> {
     let mut head = HeadReader::default();
     let mut pieces = pieces.iter();
@@ -92,7 +94,8 @@ fn head(pieces: &[&[u8]]) -> Option<Result<(Request, Vec<u8>), Refusal>> {
     None
 }
 
-/// Made of the same parts by another library, it is the same request; and the parser says where its head ends.
+/// Another library, given the same parts, must build the same request; and the parser says where
+/// its head ends.
 fn check_parts(bytes: &[u8], request: &Request, rest: &[u8]) {
     let parsed = http::parse(bytes, http::DEFAULT_MAX_HEAD_BYTES);
     let Ok(Parsed::Complete { head_len, .. }) = parsed else { panic!("{parsed:?}") };
@@ -109,7 +112,7 @@ fn check_parts(bytes: &[u8], request: &Request, rest: &[u8]) {
     assert_eq!((again.path(), again.host()), (request.path(), request.host()));
 }
 
-/// A refusal is a whole response.
+/// Checks that a refusal is a complete response.
 fn check_answer(refusal: &Refusal) {
     let bytes = refusal.to_bytes();
     let mut headers = [httparse::EMPTY_HEADER; 16];
@@ -135,7 +138,7 @@ fn check_acceptance(upgrade: &Upgrade) {
     assert_eq!(response.code, Some(101));
 }
 
-/// With another token it looks the same.
+/// Checks that it prints the same with another token.
 fn check_secrets(bytes: &[u8], request: &Request) {
     let Ok(Some(token)) = Token::find(request) else { return };
     let token = token.expose().as_bytes();
@@ -151,7 +154,7 @@ fn check_secrets(bytes: &[u8], request: &Request) {
     assert_eq!(format!("{:?}", upgrade(request)), format!("{:?}", upgrade(&changed)));
 }
 
-/// What came of frames: what the application gets, what is written, and what is left to say.
+/// The result of the frames: what the application gets, what is written, and the close.
 #[derive(Default, PartialEq, Debug)]
 struct Outcome {
     messages: Vec<RawFrame>,
@@ -161,7 +164,7 @@ struct Outcome {
     stop: Option<Stop>,
 }
 
-/// Takes everything.
+/// An outlet that accepts everything.
 struct Sink(Rc<RefCell<Outcome>>);
 
 impl Outlet for Sink {
@@ -212,7 +215,7 @@ fn frames(pieces: &[&[u8]], codec: Codec) -> Outcome {
     Outcome { ended, ..Rc::into_inner(outcome).expect("the driver is gone").into_inner() }
 }
 
-/// The code with which a connection ends: the peer's, if it said goodbye with one.
+/// Returns the code with which a connection ends: the peer's, if it sent one.
 fn code(stop: Stop) -> Option<u16> {
     match stop {
         Stop::Goodbye(code) => code,
@@ -239,7 +242,7 @@ impl Write for Wire<'_> {
     }
 }
 
-/// The messages in these bytes, and the code with which they end, if they do.
+/// Returns the messages in these bytes, and the code with which they end, if they do.
 fn by_the_book(bytes: &[u8]) -> (Vec<RawFrame>, Option<Option<u16>>) {
     let config = WebSocketConfig::default()
         .max_message_size(Some(MAX_MESSAGE_BYTES))

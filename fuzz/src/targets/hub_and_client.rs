@@ -1,11 +1,13 @@
-//! Clients and servers, joined by links that break, stall and crawl.
+//! Clients and servers, joined by links that break, stall and slow down.
 //!
-//! The bytes are the [`Plan`] of a small world of the simulator's: one or two servers with rules for two rooms, up to three
-//! people with their networks, and what they do and what goes wrong, four bytes each, at most `MAX_STEPS`.
+//! The input is the [`Plan`] of a small world of the simulator: one or two servers with rules for
+//! two rooms, up to three people with their networks, and what they do and what fails, four bytes
+//! each, at most `MAX_STEPS`.
 //!
-//! **Oracle.** The simulator's: every stream is in order, without repeats and complete, or it was said where it is not and
-//! something was lost there; what was accepted is published once, each call settled once, each connection closed once;
-//! presence is right; and when everybody has stopped, nothing is left. Nothing panics.
+//! **Oracle.** The simulator's: every stream is in order, without repeats and complete, or the
+//! client was told where it is not and something was lost there; every accepted message is
+//! published once, each call settled once, each connection closed once; presence is right; and when
+//! everybody has stopped, nothing is left. Nothing panics.
 
 use std::time::Duration;
 
@@ -15,10 +17,10 @@ use switchboard_core::{
 };
 use switchboard_simulator::{Act, Fault, NodePlan, PersonPlan, Plan, Story, World};
 
-/// At most so many things happen.
+/// The number of steps, at most.
 const MAX_STEPS: usize = 60;
 
-/// Seed, people, rules of the server, rules of two rooms, networks of three people.
+/// Seed, people, configuration of the server and of two rooms, networks of three people.
 const HEAD: usize = 16;
 
 const ROOMS: usize = 2;
@@ -41,7 +43,7 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
-/// Reads a plan by position. Missing bytes are zeroes.
+/// Decodes a plan. Missing bytes are zeroes.
 fn plan(bytes: &[u8]) -> Result<Plan, NameError> {
     let mut head = [0; HEAD];
     let length = HEAD.min(bytes.len());
@@ -75,7 +77,7 @@ fn plan(bytes: &[u8]) -> Result<Plan, NameError> {
     Ok(Plan { seed: seed.into(), config, rooms, flush, nodes, sticky, people, faults, calm_at })
 }
 
-/// Pauses that matter: within a burst, within a grace time, past each of the time-outs.
+/// Pauses that matter: within a burst, within a grace time, beyond each of the timeouts.
 const PAUSES_MS: [u64; 16] =
     [50, 0, 0, 1, 5, 20, 50, 200, 500, 1_000, 2_000, 3_000, 5_000, 10_000, 31_000, 61_000];
 
@@ -90,13 +92,13 @@ fn config(limits: u8, beat: u8, rooms: Vec<(String, RoomClass)>) -> Result<Confi
             outbox_messages: pick(2, [256, 130, 140, 256]) as usize,
             outlet_high_water: high_water,
             outlet_low_water: high_water / 4,
-            // Whoever wakes up has much to say at once.
+            // A client that wakes up has much to send at once.
             messages: Rate { per_second: 100, burst: 10_000 },
             ..Limits::default()
         },
         recovery: Recovery {
             session_window: Duration::from_secs(pick(0, [0, 5, 40, 5])),
-            // So long that whatever was sent again is known.
+            // So long that every repeated message is still known.
             remember_for: Duration::from_secs(3_600),
             remembered_ids: 100_000,
             max_kept_rooms: pick(4, [100, 1, 3, 1]) as usize,
@@ -139,18 +141,18 @@ fn class(bits: u8, past: u8) -> RoomClass {
 fn person(number: usize, net: u8, other: u8) -> Result<PersonPlan, NameError> {
     let far = net & 1 == 1;
     let millis = |near: u64, far_off: u64| Duration::from_millis(if far { far_off } else { near });
-    // The third is the second's other machine.
+    // The third person is a second device of the second one.
     let (name, user) = [("ann", "ann"), ("bob", "bob"), ("bob's phone", "bob")][number];
     Ok(PersonPlan {
         number,
         name: name.to_owned(),
         user: UserName::new(user)?,
-        // A room that may be full is no good as an address.
+        // A room that may be full cannot be part of the address.
         home: None,
         remembers: other & 1 == 1,
         latency: millis(u64::from(net / 2 % 8) * 4, u64::from(net / 2 % 8) * 40),
         jitter: millis(u64::from(net / 16 % 4) * 3, u64::from(net / 16 % 4) * 100),
-        // As slow as a network may be, what there is to be told must fit through it.
+        // Even the slowest network must be able to carry what is sent.
         buffer: if far { 50_000 } else { [200_000, 600, 3_000, 20_000][usize::from(net / 64)] },
         bite: [1_000_000, 7, 500, 1_000_000][usize::from(other / 2 % 4)],
         drift_ppm: [0, 1_000, -1_000, 300][usize::from(other / 8 % 4)],

@@ -1,15 +1,16 @@
 //! A hub under any order of events.
 //!
-//! The bytes are a [`Scenario`]: rules, a seed, and operations of four bytes each, at most
+//! The input is a [`Scenario`]: a configuration, a seed, and operations of four bytes each, at most
 //! [`MAX_OPS`](crate::ops::MAX_OPS).
 //!
-//! **Oracle.** The hub does what the naive model does, step by step ([`Invariant::TheHubAgreesWithTheModel`], under the rules
-//! without what the model does not know). And the same operations under all rules keep one invariant more, which the seed
-//! picks: each of ARCHITECTURE.md's has its turn. Nothing panics.
+//! **Oracle.** The hub does what the naive model does, step by step
+//! ([`Invariant::TheHubAgreesWithTheModel`], without the features unknown to the model). And the
+//! same operations with all features keep one more invariant, which the seed picks out of
+//! ARCHITECTURE.md's. Nothing panics.
 
 use crate::check::{Invariant, Scenario, run as hold};
 
-/// The invariants that are held against the hub alone.
+/// The invariants that are checked on the hub alone.
 const OTHERS: [Invariant; 13] = [
     Invariant::CapacityIsNeverExceeded,
     Invariant::EveryAcceptGetsExactlyOneClosed,
@@ -29,7 +30,8 @@ const OTHERS: [Invariant; 13] = [
 /// Runs one input.
 ///
 /// # Panics
-/// When the oracle disagrees; the message has the rules, the transcript and what is wrong.
+/// When the oracle is violated; the message has the configuration, the transcript and what is
+/// wrong.
 pub fn run(bytes: &[u8]) {
     let scenario = Scenario::decode(bytes);
     let invariant = OTHERS[scenario.seed as usize % OTHERS.len()];

@@ -1,11 +1,12 @@
-//! Text messages, read by both ends.
+//! Text messages, decoded by both ends.
 //!
-//! The bytes are a text (what is not UTF-8 in it becomes U+FFFD).
+//! The input is a text (invalid UTF-8 becomes U+FFFD).
 //!
-//! **Oracle.** What the server understands of it as a client's message is what a plain JSON parser sees in it, and what is
-//! no object is malformed. What the server makes of it (a publication, a direct message, an answer, an error) is encoded,
-//! and a client understands exactly that: decode, encode, decode is the same. And the other way: the text as a server's
-//! message, as far as a client understands it, is what the server's encoder says in other words. Nothing panics.
+//! **Oracle.** What the server understands of it as a client's message is what a plain JSON parser
+//! sees in it, and anything but an object is malformed. What the server makes of it (a publication,
+//! a direct message, an answer, an error) is encoded, and a client understands exactly that:
+//! decode, encode, decode is the same. And in the other direction: what a client understands of the
+//! text as a server's message, the server's encoder expresses in other words. Nothing panics.
 
 use serde_json::Value;
 use switchboard_core::client::ServerMessage;
@@ -16,7 +17,7 @@ use crate::wire;
 /// Runs one input.
 ///
 /// # Panics
-/// When the oracle disagrees.
+/// When the oracle is violated.
 pub fn run(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let inbound = Codec::Json.decode_text(&text);
@@ -25,17 +26,17 @@ pub fn run(bytes: &[u8]) {
     wire::holds_as_sent(&ServerMessage::from_text(&text));
 }
 
-/// The fields that were read are those of the text.
+/// Checks that the decoded fields are those of the text.
 fn check_reading(text: &str, inbound: &Inbound) {
     let value: Value = match serde_json::from_str(text) {
         Ok(value) => value,
-        // A number that is too large for the plain parser, or an object too deep, is no business of the codec's as long
-        // as it is in a payload.
+        // A number too large for the plain parser, or an object too deeply nested, does not concern
+        // the codec while it is in a payload.
         Err(_) => return,
     };
     let is_malformed = matches!(inbound, Inbound::Malformed { .. });
     assert!(value.is_object() || is_malformed, "{text} is taken for a message");
-    // A field that is null is as good as none.
+    // A null field counts as absent.
     let field = |name: &str| value.get(name).filter(|value| !value.is_null());
     let text_of = |name: &str| field(name).and_then(Value::as_str);
     if let Some(payload) = wire::payload(inbound) {

@@ -1,6 +1,7 @@
-//! What the fuzzers run: functions from bytes, each with its oracle in its documentation.
+//! The fuzzers' targets: functions from bytes, each documenting its oracle.
 //!
-//! They are plain functions, so that `tests/corpus.rs` replays the committed corpus on stable Rust, without a fuzzer.
+//! They are plain functions, so that `tests/corpus.rs` replays the committed corpus on stable Rust,
+//! without a fuzzer.
 
 pub mod binary_codec;
 pub mod client_events;
@@ -10,7 +11,7 @@ pub mod hub_and_client;
 pub mod hub_events;
 pub mod json_codec;
 
-/// Runs one input; panics when its oracle disagrees.
+/// Runs one input; panics when its oracle is violated.
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
