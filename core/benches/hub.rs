@@ -12,7 +12,7 @@ mod world;
 use std::time::{Duration, Instant};
 
 use counting::Counting;
-use switchboard_core::{Action, ConnectionId, Event, Limit};
+use switchboard_core::{Action, ConnectionId, Event, Limit, Operation};
 use world::{
     Echo, Numbers, World, config, join, leave, lost, publish, room, user, without_presence,
 };
@@ -127,7 +127,7 @@ fn singles(connections: usize) {
     let mut pings = Vec::new();
     let (calls, began) = (counting::calls(), Instant::now());
     for action in world.hub.handle(due, Event::Tick) {
-        if let Action::Ping { connection, nonce } = action {
+        if let Action::Do(&Operation::Ping { connection, nonce }) = action {
             pings.push((connection, nonce));
         }
     }

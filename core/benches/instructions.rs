@@ -7,7 +7,7 @@
 #[allow(dead_code, reason = "the other benchmarks use all of it")]
 mod world;
 
-use switchboard_core::{Action, Event, Timestamp};
+use switchboard_core::{Action, Event, Operation, Timestamp};
 use world::{Echo, World, config, join, leave, lost, publish, room, user};
 
 const CONNECTIONS: usize = 1_000;
@@ -91,7 +91,7 @@ fn heartbeats(answers: bool) -> usize {
     let mut pings = Vec::with_capacity(CONNECTIONS);
     let mut ping = || {
         for action in world.hub.handle(world.now, Event::Tick) {
-            if let Action::Ping { connection, nonce } = action {
+            if let Action::Do(&Operation::Ping { connection, nonce }) = action {
                 pings.push(Event::Pong { connection, nonce: Some(nonce) });
             }
         }

@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use switchboard_core::recording::{Log, Payloads, Recorder, Replay, Wants};
 use switchboard_core::{
-    Action, Codec, Config, ConnectionId, Event, Hub, Limit, Rate, RoomClass, RoomName, Ticket,
-    Timestamp, UserName, Witness,
+    Action, Codec, Config, ConnectionId, Event, Hub, Limit, Operation, Rate, RoomClass, RoomName,
+    Ticket, Timestamp, UserName, Witness,
 };
 
 const CONNECTIONS: u64 = 10_000;
@@ -75,7 +75,7 @@ impl World {
         }
         let mut made = None;
         for action in self.hub.handle(self.now, event) {
-            if let Action::Accept { connection, .. } = action {
+            if let Action::Do(&Operation::Accept { connection, .. }) = action {
                 made = Some(connection);
             }
             if let Some(recorder) = &mut self.recorder {

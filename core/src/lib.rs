@@ -27,7 +27,8 @@
 //!     let now = Timestamp::from_millis(ms);
 //!     let (ticket, rooms) = (Ticket(ms), vec![(lobby.clone(), None)]);
 //!     let connect = Event::Connect { ticket, user: UserName::new(name)?, rooms, session: None };
-//!     let Some(Action::Accept { connection, .. }) = hub.handle(now, connect).next() else {
+//!     let answer = hub.handle(now, connect).next();
+//!     let Some(Action::Do(&Operation::Accept { connection, .. })) = answer else {
 //!         panic!("the server is not full");
 //!     };
 //!     // Here the upgrade is answered. Then:
@@ -52,7 +53,8 @@
 //!
 //! // Nobody says anything for a while: the hub wants to ping.
 //! let due = hub.next_deadline().expect("there are connections to watch");
-//! assert!(hub.handle(due, Event::Tick).any(|action| matches!(action, Action::Ping { .. })));
+//! let is_ping = |action| matches!(action, Action::Do(Operation::Ping { .. }));
+//! assert!(hub.handle(due, Event::Tick).any(is_ping));
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 //!
@@ -77,8 +79,8 @@ pub mod recording;
 mod time;
 
 pub use driver::witness::Witness;
-pub use driver::{Delivery, Driver, Outlet, Output, Stall};
-pub use hub::action::{Action, Actions, Answer, Notice, Outcome};
+pub use driver::{Delivery, Driver, Outlet, Stall};
+pub use hub::action::{Action, Actions, Answer, Notice, Operation, Outcome, Output};
 pub use hub::class::{History, Overflow, Publishers, RoomClass};
 pub use hub::config::{
     Config, ConfigError, Handled, Heartbeat, HeartbeatMode, Limits, Rate, Recovery, UserLimitPolicy,

@@ -4,7 +4,7 @@ mod transcript;
 
 use std::time::Duration;
 
-use switchboard_core::{Config, Heartbeat, Limit};
+use switchboard_core::{Config, Heartbeat, Limit, Operation};
 use transcript::{check, class};
 
 fn unlimited(config: &mut Config) {
@@ -381,7 +381,7 @@ fn clients_come_back_within_the_spread() {
         let connect =
             switchboard_core::Event::Connect { ticket, user, rooms: Vec::new(), session: None };
         let action = hub.handle(start, connect).next();
-        let Some(switchboard_core::Action::Reject { rejection, .. }) = action else {
+        let Some(switchboard_core::Action::Do(Operation::Reject { rejection, .. })) = action else {
             panic!("{action:?}")
         };
         seen.push(rejection.retry_after().expect("it says when"));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use switchboard_core::{
     Action, CloseReason, Command, Config, ConnectionId, Disconnect, Ending, Event, Heartbeat, Hub,
-    Inbound, Json, RoomName, Ticket, Timestamp, UserName,
+    Inbound, Json, Operation, RoomName, Ticket, Timestamp, UserName,
 };
 use transcript::{check, class};
 
@@ -299,7 +299,9 @@ fn connect(hub: &mut Hub, ticket: u64) -> ConnectionId {
     let rooms = vec![(RoomName::new("lobby").expect("a name"), None)];
     let connect = Event::Connect { ticket: Ticket(ticket), user, rooms, session: None };
     let mut actions = hub.handle(Timestamp::ZERO, connect);
-    let Some(Action::Accept { connection, .. }) = actions.next() else { panic!("a free seat") };
+    let Some(Action::Do(&Operation::Accept { connection, .. })) = actions.next() else {
+        panic!("a free seat")
+    };
     connection
 }
 
@@ -342,8 +344,14 @@ fn actions_that_were_not_taken_come_first_next_time() {
     assert_eq!((to, matches!(message, switchboard_core::Message::Connected(_))), (&[id][..], true));
     drop(taken);
     let lost = Event::Disconnected { connection: id, how: Disconnect::Lost };
-    let rest: Vec<String> =
-        hub.handle(Timestamp::ZERO, lost).map(|action| format!("{action:?}")).collect();
+    let rest: Vec<String> = hub
+        .handle(Timestamp::ZERO, lost)
+        .map(|action| match action {
+            Action::Send { .. } => format!("{action:?}"),
+            Action::Do(operation) => format!("{operation:?}"),
+            Action::Tell(output) => format!("{output:?}"),
+        })
+        .collect();
     let kinds: Vec<_> = rest.iter().map(|text| text.split([' ', '(']).next().unwrap()).collect();
     assert_eq!(kinds, ["Notice", "Notice", "Notice", "Close", "Done", "Closed"], "{rest:#?}");
     assert_eq!(hub.stats().connections, 0);

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use switchboard_core::{
-    Action, Config, Event, Heartbeat, HeartbeatMode, Hub, Limit, Ticket, Timestamp, UserName,
+    Action, Config, Event, Heartbeat, HeartbeatMode, Hub, Limit, Operation, Ticket, Timestamp,
+    UserName,
 };
 use transcript::check;
 
@@ -39,7 +40,9 @@ fn the_first_ping_comes_within_the_second_half_of_the_interval_and_then_each_int
             rooms: Vec::new(),
             session: None,
         };
-        let Some(Action::Accept { connection, .. }) = hub.handle(start, connect).next() else {
+        let Some(Action::Do(&Operation::Accept { connection, .. })) =
+            hub.handle(start, connect).next()
+        else {
             panic!("there is a seat");
         };
         let opened = Timestamp::from_millis(1_000);
@@ -47,7 +50,8 @@ fn the_first_ping_comes_within_the_second_half_of_the_interval_and_then_each_int
         let at = hub.next_deadline().expect("a ping");
         assert!(opened + interval / 2 <= at && at <= opened + interval, "{at:?}");
         first.insert(at);
-        let pings = hub.handle(at, Event::Tick).filter(|a| matches!(a, Action::Ping { .. }));
+        let pings =
+            hub.handle(at, Event::Tick).filter(|a| matches!(a, Action::Do(Operation::Ping { .. })));
         assert_eq!(pings.count(), 1);
         hub.handle(at, Event::Alive { connection }).for_each(drop);
         let mut next = hub.next_deadline().expect("a deadline");
@@ -74,7 +78,9 @@ fn many_connections_are_pinged_in_a_few_hundred_moments() {
         let now = Timestamp::from_millis(n);
         let user = UserName::new(&format!("user-{n}")).expect("a name");
         let connect = Event::Connect { ticket: Ticket(n), user, rooms: Vec::new(), session: None };
-        let Some(Action::Accept { connection, .. }) = hub.handle(now, connect).next() else {
+        let Some(Action::Do(&Operation::Accept { connection, .. })) =
+            hub.handle(now, connect).next()
+        else {
             panic!("there is a seat");
         };
         hub.handle(now, Event::Opened { connection }).for_each(drop);
@@ -82,7 +88,10 @@ fn many_connections_are_pinged_in_a_few_hundred_moments() {
     let (mut pings, mut moments) = (0, 0);
     let end = Timestamp::from_millis(33_000);
     while let Some(at) = hub.next_deadline().filter(|at| *at <= end) {
-        let new = hub.handle(at, Event::Tick).filter(|a| matches!(a, Action::Ping { .. })).count();
+        let new = hub
+            .handle(at, Event::Tick)
+            .filter(|a| matches!(a, Action::Do(Operation::Ping { .. })))
+            .count();
         (pings, moments) = (pings + new, moments + 1);
     }
     assert_eq!(pings, connections as usize);

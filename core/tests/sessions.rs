@@ -4,7 +4,7 @@ mod transcript;
 
 use std::time::Duration;
 
-use switchboard_core::{Config, Limit, UserLimitPolicy};
+use switchboard_core::{Config, Limit, Operation, UserLimitPolicy};
 use transcript::{check, class};
 
 fn presence(config: &mut Config) {
@@ -364,7 +364,7 @@ fn a_drain_holds_nothing() {
 
 #[test]
 fn a_thousand_times_back_over_half_open_ones_and_never_closed_by_its_own_past() {
-    use switchboard_core::{Action, Event, Hub, RoomName, Ticket, Timestamp, UserName};
+    use switchboard_core::{Action, Event, Hub, Output, RoomName, Ticket, Timestamp, UserName};
 
     let mut config = Config::default();
     config.limits.max_connections = Limit::at_most(3);
@@ -379,11 +379,17 @@ fn a_thousand_times_back_over_half_open_ones_and_never_closed_by_its_own_past() 
         let rooms = vec![(lobby.clone(), None)];
         let connect = Event::Connect { ticket: Ticket(n), user: user.clone(), rooms, session };
         let accepted = hub.handle(now, connect).find_map(|action| {
-            if let Action::Accept { connection, .. } = action { Some(connection) } else { None }
+            if let Action::Do(&Operation::Accept { connection, .. }) = action {
+                Some(connection)
+            } else {
+                None
+            }
         });
         let id = accepted.expect("its own past leaves it a seat");
         for action in hub.handle(now, Event::Opened { connection: id }) {
-            if let Action::Close { connection, .. } | Action::Closed { connection, .. } = action {
+            if let Action::Do(&Operation::Close { connection, .. })
+            | Action::Tell(&Output::Closed { connection, .. }) = action
+            {
                 assert_ne!(connection, id);
             }
         }

@@ -2,7 +2,7 @@
 //! answer and repeat it.
 
 use switchboard_core::{
-    Action, ConnectionId, Event, Inbound, Message, MessageId, RoomName, Ticket, UserName,
+    Action, ConnectionId, Event, Inbound, Message, MessageId, Output, RoomName, Ticket, UserName,
 };
 
 /// Everything that can be answered or sent again, the latest at the end.
@@ -45,15 +45,17 @@ impl Desk {
     pub fn hears(&mut self, action: &Action<'_>) {
         #[allow(clippy::wildcard_enum_match_arm, reason = "others ask nothing")]
         match action {
-            Action::Request { connection, user, request } => {
+            Action::Tell(Output::Request { connection, user, request }) => {
                 if let Some(id) = &request.id {
-                    self.handed.push((*connection, (*user).clone(), id.clone()));
+                    self.handed.push((*connection, user.clone(), id.clone()));
                 }
             }
             Action::Send { to, message: Message::Request { id, .. } } => {
                 self.asked.extend(to.iter().map(|c| (*c, id.clone())));
             }
-            Action::StateWanted { ticket, room } => self.questions.push((*ticket, (*room).clone())),
+            Action::Tell(Output::StateWanted { ticket, room }) => {
+                self.questions.push((*ticket, room.clone()))
+            }
             _ => {}
         }
     }

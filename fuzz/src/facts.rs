@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use switchboard_core::{
-    Action, Answer, ConnectionId, Event, Hub, Inbound, Message, Notice, Position, RoomName,
-    Timestamp, UserName,
+    Action, Answer, ConnectionId, Event, Hub, Inbound, Message, Notice, Operation, Output,
+    Position, RoomName, Timestamp, UserName,
 };
 
 use crate::clients::Clients;
@@ -161,7 +161,7 @@ impl Facts {
         self.desk.hears(action);
         #[allow(clippy::wildcard_enum_match_arm, reason = "others are words and counts")]
         match action {
-            Action::Accept { connection, .. } => {
+            Action::Do(Operation::Accept { connection, .. }) => {
                 let who = self.connecting.take().ok_or("accepted, and nobody had asked")?;
                 self.numbers.insert(*connection, self.made.len());
                 self.made.push(*connection);
@@ -182,16 +182,16 @@ impl Facts {
                     self.step.heard.push((c, Heard::Message((*message).clone())));
                 }
             }
-            Action::Ping { connection, nonce } => {
+            Action::Do(Operation::Ping { connection, nonce }) => {
                 let c = self.admitted(connection)?;
                 self.pings[c].0 = Some(*nonce);
                 self.step.heard.push((c, Heard::Ping(*nonce)));
             }
-            Action::Close { connection, reason } => {
+            Action::Do(Operation::Close { connection, reason }) => {
                 let c = self.admitted(connection)?;
                 self.step.heard.push((c, Heard::Close(reason.as_str())));
             }
-            Action::Closed { connection, .. } => {
+            Action::Tell(Output::Closed { connection, .. }) => {
                 let c = self.admitted(connection)?;
                 self.ended[c] += 1;
                 self.gone.push(c);
@@ -208,7 +208,9 @@ impl Facts {
         let mut count = |what: &str| self.count(what, 1);
         #[allow(clippy::wildcard_enum_match_arm, reason = "others are frequent")]
         match action {
-            Action::Reject { rejection, .. } => count(&format!("reject {}", rejection.as_str())),
+            Action::Do(Operation::Reject { rejection, .. }) => {
+                count(&format!("reject {}", rejection.as_str()))
+            }
             Action::Send { message, .. } => match message {
                 Message::Error { refusal, .. } => {
                     count(&format!("error {}", refusal.code.as_str()));
@@ -228,19 +230,23 @@ impl Facts {
                 Message::History { events, .. } if !events.is_empty() => count("history"),
                 _ => {}
             },
-            Action::Close { reason, .. } => count(&format!("close {}", reason.as_str())),
-            Action::Closed { ending, .. } => count(&format!("closed {}", ending.as_str())),
-            Action::Request { .. } => count("request"),
-            Action::Probed { .. } => count("probed"),
-            Action::Answered { answer, .. } => count(match answer {
+            Action::Do(Operation::Close { reason, .. }) => {
+                count(&format!("close {}", reason.as_str()))
+            }
+            Action::Tell(Output::Closed { ending, .. }) => {
+                count(&format!("closed {}", ending.as_str()))
+            }
+            Action::Tell(Output::Request { .. }) => count("request"),
+            Action::Tell(Output::Probed { .. }) => count("probed"),
+            Action::Tell(Output::Answered { answer, .. }) => count(match answer {
                 Answer::Ok(_) | Answer::Refused { .. } => "answered",
                 Answer::TimedOut => "not answered in time",
                 Answer::Gone => "not answered before the end",
             }),
-            Action::StateWanted { .. } => count("state wanted"),
-            Action::Notice(Notice::Expired { .. }) => count("hold expired"),
-            Action::Notice(Notice::Blocked { .. }) => count("blocked"),
-            Action::Drained => count("drained"),
+            Action::Tell(Output::StateWanted { .. }) => count("state wanted"),
+            Action::Tell(Output::Notice(Notice::Expired { .. })) => count("hold expired"),
+            Action::Tell(Output::Notice(Notice::Blocked { .. })) => count("blocked"),
+            Action::Tell(Output::Drained) => count("drained"),
             _ => {}
         }
     }

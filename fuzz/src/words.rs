@@ -1,10 +1,12 @@
 //! Actions in the model's words.
 
-use switchboard_core::{Action, ConnectionId, ErrorCode, Message, Outcome, Rejection};
+use switchboard_core::{
+    Action, ConnectionId, ErrorCode, Message, Operation, Outcome, Output, Rejection,
+};
 
 /// Returns whether an action says that the connection does not exist.
 pub fn is_refusal(action: &Action<'_>) -> bool {
-    matches!(action, Action::Done { result: Err(refusal), .. }
+    matches!(action, Action::Do(Operation::Done { result: Err(refusal), .. })
         if refusal.code == ErrorCode::NoSuchConnection)
 }
 
@@ -27,19 +29,19 @@ pub fn said(
     number: impl Fn(&ConnectionId) -> Result<usize, String>,
 ) -> Result<Option<String>, String> {
     Ok(Some(match action {
-        Action::Accept { .. } => "accept".to_owned(),
-        Action::Reject { rejection: Rejection::LobbyFull(room), .. } => {
+        Action::Do(Operation::Accept { .. }) => "accept".to_owned(),
+        Action::Do(Operation::Reject { rejection: Rejection::LobbyFull(room), .. }) => {
             format!("reject lobby_full {room}")
         }
-        Action::Reject { rejection, .. } => format!("reject {}", rejection.as_str()),
-        Action::Closed { connection, user, ending, .. } => {
+        Action::Do(Operation::Reject { rejection, .. }) => format!("reject {}", rejection.as_str()),
+        Action::Tell(Output::Closed { connection, user, ending, .. }) => {
             format!("closed c{} of {user}: {}", number(connection)?, ending.as_str())
         }
-        Action::Request { connection, request, .. } => {
+        Action::Tell(Output::Request { connection, request, .. }) => {
             format!("request c{} {} {:?}", number(connection)?, request.kind, request.payload)
         }
-        Action::Raw { .. } => "raw".to_owned(),
-        Action::Done { ticket, result } => {
+        Action::Tell(Output::Raw { .. }) => "raw".to_owned(),
+        Action::Do(Operation::Done { ticket, result }) => {
             let result = match result {
                 Ok(Outcome::Joined(at)) => format!("joined {}", at.offset),
                 Ok(Outcome::Left) => "left".to_owned(),
@@ -55,7 +57,7 @@ pub fn said(
             };
             format!("done {}: {result}", ticket.0)
         }
-        Action::Probed { ticket, answers } => {
+        Action::Tell(Output::Probed { ticket, answers }) => {
             let mut answers: Vec<(usize, String)> = answers
                 .iter()
                 .map(|(id, answer)| Ok((number(id)?, format!("{answer:?}"))))
@@ -64,12 +66,12 @@ pub fn said(
             let answers: Vec<_> = answers.iter().map(|(c, it)| format!("c{c} {it}")).collect();
             format!("probed {}: {}", ticket.0, answers.join(", "))
         }
-        Action::Drained => "drained".to_owned(),
+        Action::Tell(Output::Drained) => "drained".to_owned(),
         Action::Send { .. }
-        | Action::Ping { .. }
-        | Action::Close { .. }
-        | Action::Answered { .. }
-        | Action::StateWanted { .. }
-        | Action::Notice(_) => return Ok(None),
+        | Action::Do(Operation::Ping { .. })
+        | Action::Do(Operation::Close { .. })
+        | Action::Tell(Output::Answered { .. })
+        | Action::Tell(Output::StateWanted { .. })
+        | Action::Tell(Output::Notice(_)) => return Ok(None),
     }))
 }

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::time::Duration;
 
 use switchboard_core::{
-    Action, Config, ConnectionId, Event, Hub, Inbound, Limit, Limits, Message, Position, Recovery,
-    RoomClass, RoomName, Session, Ticket, Timestamp, UserName,
+    Action, Config, ConnectionId, Event, Hub, Inbound, Limit, Limits, Message, Operation, Output,
+    Position, Recovery, RoomClass, RoomName, Session, Ticket, Timestamp, UserName,
 };
 
 struct Client {
@@ -24,8 +24,9 @@ impl Client {
         for action in self.hub.handle(self.now, event) {
             #[allow(clippy::wildcard_enum_match_arm, reason = "others do not matter here")]
             match action {
-                Action::Accept { connection, .. } => accepted = Some(connection),
-                Action::Close { connection, .. } | Action::Closed { connection, .. } => {
+                Action::Do(&Operation::Accept { connection, .. }) => accepted = Some(connection),
+                Action::Do(&Operation::Close { connection, .. })
+                | Action::Tell(&Output::Closed { connection, .. }) => {
                     self.closed.push(connection);
                 }
                 Action::Send { message: Message::Connected(welcome), .. } => {

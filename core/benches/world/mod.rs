@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use switchboard_core::{
     Action, Codec, Command, Config, ConnectionId, Disconnect, Driver, Event, Heartbeat, History,
-    Hub, Json, Kind, Limit, Limits, Outlet, Payload, Rate, RoomClass, RoomName, Stall, Ticket,
-    Timestamp, UserName,
+    Hub, Json, Kind, Limit, Limits, Operation, Outlet, Payload, Rate, RoomClass, RoomName, Stall,
+    Ticket, Timestamp, UserName,
 };
 
 /// No limits but those of memory, so that they are not what is measured.
@@ -85,7 +85,8 @@ impl World {
     pub(crate) fn connect(&mut self, user: UserName, room: RoomName) {
         let event =
             Event::Connect { ticket: Ticket(0), user, rooms: vec![(room, None)], session: None };
-        let Some(Action::Accept { connection, .. }) = self.hub.handle(self.now, event).next()
+        let Some(Action::Do(&Operation::Accept { connection, .. })) =
+            self.hub.handle(self.now, event).next()
         else {
             panic!("there is a seat");
         };

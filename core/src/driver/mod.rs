@@ -14,17 +14,17 @@ use bytes::Bytes;
 
 use crate::driver::witness::Witness;
 use crate::hub::Hub;
-use crate::hub::action::{Answer, Notice, Outcome};
+use crate::hub::action::{Outcome, Output};
 use crate::hub::config::{Config, ConfigError};
 use crate::hub::event::Ticket;
 use crate::hub::event::{Command, Event};
 use crate::hub::stats::Stats;
-use crate::protocol::close::{CloseReason, Disconnect, Ending, Rejection};
+use crate::protocol::close::{CloseReason, Disconnect, Rejection};
 use crate::protocol::codec::{Codec, Frame};
-use crate::protocol::from_client::{Inbound, Request};
+use crate::protocol::from_client::Inbound;
 use crate::protocol::id::ConnectionId;
 use crate::protocol::name::{Kind, RoomName, UserName};
-use crate::protocol::payload::{Payload, RawFrame};
+use crate::protocol::payload::Payload;
 use crate::protocol::position::{Position, Session};
 use crate::protocol::refusal::{ErrorCode, Refusal};
 use crate::time::Timestamp;
@@ -60,78 +60,6 @@ pub enum Stall {
     Full,
     /// Never again.
     Broken,
-}
-
-/// What is left for the runtime and the application to do, in order.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Output {
-    /// A message for a handler.
-    Request {
-        /// From which.
-        connection: ConnectionId,
-        /// Whose it is.
-        user: UserName,
-        /// What.
-        request: Request,
-    },
-    /// A frame of a [`Codec::Raw`] connection.
-    Raw {
-        /// From which.
-        connection: ConnectionId,
-        /// What.
-        frame: RawFrame,
-    },
-    /// The answer to [`Driver::probe`].
-    Probed {
-        /// The probe's.
-        ticket: Ticket,
-        /// Each connection that was asked, and how long its answer took, `None` when there was none in time.
-        answers: Vec<(ConnectionId, Option<Duration>)>,
-    },
-    /// The answer to [`Driver::request`].
-    Answered {
-        /// The request's.
-        ticket: Ticket,
-        /// The client's answer, or why there is none.
-        answer: Answer,
-    },
-    /// The application is to give the full state of a room, with [`Command::State`].
-    StateWanted {
-        /// The question's.
-        ticket: Ticket,
-        /// The room.
-        room: RoomName,
-    },
-    /// Something worth a line in the log.
-    Notice(Notice),
-    /// A connection is gone.
-    Closed {
-        /// Which.
-        connection: ConnectionId,
-        /// Whose it was.
-        user: UserName,
-        /// How it ended.
-        ending: Ending,
-        /// How long it had been open.
-        open_for: Duration,
-    },
-    /// The drain is over.
-    Drained,
-}
-
-impl Output {
-    /// Whether it is a message of this connection, which whoever reads from it handles after the one before.
-    pub fn is_message_of(&self, id: ConnectionId) -> bool {
-        match self {
-            Self::Request { connection, .. } | Self::Raw { connection, .. } => *connection == id,
-            Self::Probed { .. }
-            | Self::Answered { .. }
-            | Self::StateWanted { .. }
-            | Self::Notice(_)
-            | Self::Closed { .. }
-            | Self::Drained => false,
-        }
-    }
 }
 
 /// A [`Hub`] with its sockets: feeds it what comes in, performs its actions, and reports back what the sockets do.

@@ -5,7 +5,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use crate::hub::action::{Action, Outcome};
+use crate::hub::action::{Action, Operation, Outcome, Output};
 use crate::hub::event::Event;
 use crate::protocol::close::{Disconnect, Rejection};
 use crate::protocol::codec::{Codec, Frame};
@@ -13,9 +13,9 @@ use crate::protocol::id::ConnectionId;
 use crate::protocol::refusal::Refusal;
 use crate::protocol::to_client::Message;
 
+use super::Outlet;
 use super::line::{Delivery, Line};
 use super::queue::WriteQueue;
-use super::{Outlet, Output};
 
 #[derive(Debug)]
 struct Slot<O> {
@@ -133,44 +133,28 @@ impl<O: Outlet> Outlets<O> {
     /// Does what the hub wants, up to and not including the sockets.
     pub(super) fn perform(&mut self, action: Action<'_>) {
         match action {
-            Action::Accept { connection, .. } => self.admitted = Some(Ok(connection)),
-            Action::Reject { rejection, .. } => self.admitted = Some(Err(rejection.clone())),
             Action::Send { to, message } => self.send(to, message),
-            Action::Ping { connection, nonce } => self.push_control(connection, Frame::ping(nonce)),
-            Action::Close { connection, reason } => {
-                self.push_close(connection, Frame::close(reason))
+            Action::Do(operation) => self.operate(operation),
+            Action::Tell(output) => {
+                if let Output::Closed { connection, .. } = output {
+                    self.remove(*connection);
+                }
+                self.outputs.push_back(output.clone());
             }
-            Action::Closed { connection, user, ending, open_for } => {
-                self.remove(connection);
-                self.outputs.push_back(Output::Closed {
-                    connection,
-                    user: user.clone(),
-                    ending: ending.clone(),
-                    open_for,
-                });
+        }
+    }
+
+    fn operate(&mut self, operation: &Operation) {
+        match operation {
+            Operation::Accept { connection, .. } => self.admitted = Some(Ok(*connection)),
+            Operation::Reject { rejection, .. } => self.admitted = Some(Err(rejection.clone())),
+            Operation::Ping { connection, nonce } => {
+                self.push_control(*connection, Frame::ping(*nonce))
             }
-            Action::Request { connection, user, request } => {
-                self.outputs.push_back(Output::Request {
-                    connection,
-                    user: user.clone(),
-                    request: request.clone(),
-                })
+            Operation::Close { connection, reason } => {
+                self.push_close(*connection, Frame::close(reason))
             }
-            Action::Raw { connection, frame } => {
-                self.outputs.push_back(Output::Raw { connection, frame: frame.clone() });
-            }
-            Action::Done { result, .. } => self.done = Some(result.clone()),
-            Action::Probed { ticket, answers } => {
-                self.outputs.push_back(Output::Probed { ticket, answers: answers.to_vec() });
-            }
-            Action::Answered { ticket, answer } => {
-                self.outputs.push_back(Output::Answered { ticket, answer: answer.clone() });
-            }
-            Action::StateWanted { ticket, room } => {
-                self.outputs.push_back(Output::StateWanted { ticket, room: room.clone() });
-            }
-            Action::Notice(notice) => self.outputs.push_back(Output::Notice(notice.clone())),
-            Action::Drained => self.outputs.push_back(Output::Drained),
+            Operation::Done { result, .. } => self.done = Some(result.clone()),
         }
     }
 

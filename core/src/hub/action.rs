@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::ops::Range;
 use core::time::Duration;
 
 use crate::hub::event::Ticket;
@@ -14,12 +15,30 @@ use crate::protocol::position::Position;
 use crate::protocol::refusal::Refusal;
 use crate::protocol::to_client::Message;
 
-/// Something for the driver to do or to know, in order.
+/// Something to do, in order.
 ///
-/// The list is exhaustive on purpose, so that a driver that has not heard of a new action does not compile.
-#[derive(Clone, PartialEq, Debug)]
+/// The list is exhaustive on purpose, as those of operations and outputs are, so that a driver that does not know a new one does
+/// not compile.
+#[derive(Clone, Copy, PartialEq, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize))]
 pub enum Action<'a> {
+    /// Send one message to these connections, in any order among them. A broadcast is one action, whatever the room's size.
+    Send {
+        /// To whom: each at most once.
+        to: &'a [ConnectionId],
+        /// What.
+        message: &'a Message,
+    },
+    /// Do this for one connection or attempt.
+    Do(&'a Operation),
+    /// Tell the application. After [`Output::Closed`], the driver also drops the connection's socket.
+    Tell(&'a Output),
+}
+
+/// Something for the driver to do for one connection, or for what it has asked the hub.
+#[derive(Clone, PartialEq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize))]
+pub enum Operation {
     /// The attempt has its seats: complete the upgrade, then say [`Event::Opened`](crate::Event::Opened).
     Accept {
         /// The attempt's.
@@ -32,14 +51,7 @@ pub enum Action<'a> {
         /// The attempt's.
         ticket: Ticket,
         /// Why.
-        rejection: &'a Rejection,
-    },
-    /// Send one message to these, in any order among them. A broadcast is one action, whatever the room's size.
-    Send {
-        /// To whom: each at most once.
-        to: &'a [ConnectionId],
-        /// What.
-        message: &'a Message,
+        rejection: Rejection,
     },
     /// Send a protocol ping that carries this number.
     Ping {
@@ -54,68 +66,89 @@ pub enum Action<'a> {
         /// Which.
         connection: ConnectionId,
         /// With what.
-        reason: &'a CloseReason,
+        reason: CloseReason,
     },
-    /// The connection is gone and its id means nothing any more. If the socket is still there, drop it now.
-    Closed {
-        /// Which.
-        connection: ConnectionId,
-        /// Whose it was.
-        user: &'a UserName,
-        /// How it ended.
-        ending: &'a Ending,
-        /// How long it had been open; if it never was, the time since its admission.
-        open_for: Duration,
+    /// Hand the answer to a command to whoever gave it.
+    Done {
+        /// The command's.
+        ticket: Ticket,
+        /// What came of it.
+        result: Result<Outcome, Refusal>,
     },
+}
+
+/// Something for the application to do or to know, in order.
+#[derive(Clone, PartialEq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize))]
+pub enum Output {
     /// A message for the application's handler of its type.
     Request {
         /// From which.
         connection: ConnectionId,
         /// Whose it is.
-        user: &'a UserName,
+        user: UserName,
         /// What.
-        request: &'a Request,
+        request: Request,
     },
     /// A frame of a connection that does not speak the protocol.
     Raw {
         /// From which.
         connection: ConnectionId,
         /// What.
-        frame: &'a RawFrame,
+        frame: RawFrame,
     },
-    /// The answer to a command.
-    Done {
-        /// The command's.
-        ticket: Ticket,
-        /// What came of it.
-        result: &'a Result<Outcome, Refusal>,
-    },
-    /// The answer to a probe.
+    /// The answer to [`Command::Probe`](crate::Command::Probe).
     Probed {
         /// The command's.
         ticket: Ticket,
         /// Each connection that was asked, and how long its answer took, `None` when there was none in time.
-        answers: &'a [(ConnectionId, Option<Duration>)],
+        answers: Vec<(ConnectionId, Option<Duration>)>,
     },
-    /// What came of [`Command::Request`](crate::Command::Request).
+    /// The answer to [`Command::Request`](crate::Command::Request).
     Answered {
         /// The command's.
         ticket: Ticket,
         /// The client's answer, or why there is none.
-        answer: &'a Answer,
+        answer: Answer,
     },
-    /// Somebody came back to a room that does not keep what they missed, and is to get the full state instead. Answer
+    /// A member came back to a room that does not keep what they missed, and is to get the full state instead. Answer
     /// with [`Command::State`](crate::Command::State), within [`Limits::state_timeout`](crate::Limits::state_timeout).
     StateWanted {
         /// The question's.
         ticket: Ticket,
         /// The room.
-        room: &'a RoomName,
+        room: RoomName,
     },
     /// Something worth a line in the log.
-    Notice(&'a Notice),
+    Notice(Notice),
+    /// The connection is gone and its id means nothing any more.
+    Closed {
+        /// Which.
+        connection: ConnectionId,
+        /// Whose it was.
+        user: UserName,
+        /// How it ended.
+        ending: Ending,
+        /// How long it had been open; if it never was, the time since its admission.
+        open_for: Duration,
+    },
     /// The drain is over: no connection is left.
     Drained,
+}
+
+impl Output {
+    /// Whether it is a message of this connection, to be handled after the one before.
+    pub fn is_message_of(&self, id: ConnectionId) -> bool {
+        match self {
+            Self::Request { connection, .. } | Self::Raw { connection, .. } => *connection == id,
+            Self::Probed { .. }
+            | Self::Answered { .. }
+            | Self::StateWanted { .. }
+            | Self::Notice(_)
+            | Self::Closed { .. }
+            | Self::Drained => false,
+        }
+    }
 }
 
 /// What came of a request to a client.
@@ -167,7 +200,7 @@ pub enum Outcome {
 }
 
 /// Something that happened to a connection, for logs and callbacks. (Its end is
-/// [`Action::Closed`], a refusal [`Action::Reject`].)
+/// [`Output::Closed`], a refusal [`Operation::Reject`].)
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Notice {
@@ -218,22 +251,11 @@ pub enum Notice {
 }
 
 /// An action as it waits: recipients are a range of the shared arena.
-#[derive(Clone, PartialEq, Debug)]
-pub(crate) enum Queued {
-    Accept { ticket: Ticket, connection: ConnectionId },
-    Reject { ticket: Ticket, rejection: Rejection },
-    Send { to: core::ops::Range<usize>, message: Message },
-    Ping { connection: ConnectionId, nonce: u64 },
-    Close { connection: ConnectionId, reason: CloseReason },
-    Closed { connection: ConnectionId, user: UserName, ending: Ending, open_for: Duration },
-    Request { connection: ConnectionId, user: UserName, request: Request },
-    Raw { connection: ConnectionId, frame: RawFrame },
-    Done { ticket: Ticket, result: Result<Outcome, Refusal> },
-    Probed { ticket: Ticket, answers: Vec<(ConnectionId, Option<Duration>)> },
-    Answered { ticket: Ticket, answer: Answer },
-    StateWanted { ticket: Ticket, room: RoomName },
-    Notice(Notice),
-    Drained,
+#[derive(Debug)]
+enum Queued {
+    Send { to: Range<usize>, message: Message },
+    Do(Operation),
+    Tell(Output),
 }
 
 /// Actions that wait to be taken, with one arena for all their recipients: nothing is allocated per action
@@ -257,8 +279,12 @@ impl Queue {
         self.taken = 0;
     }
 
-    pub(crate) fn push(&mut self, action: Queued) {
-        self.actions.push(action);
+    pub(crate) fn push(&mut self, operation: Operation) {
+        self.actions.push(Queued::Do(operation));
+    }
+
+    pub(crate) fn tell(&mut self, output: Output) {
+        self.actions.push(Queued::Tell(output));
     }
 
     /// Room for recipients; the range from the returned start to [`Queue::mark`] is theirs.
@@ -284,7 +310,6 @@ impl Queue {
         Actions { actions: &self.actions, arena: &self.arena, taken: &mut self.taken }
     }
 
-    /// What the vectors hold, for the memory figures.
     pub(crate) fn is_empty(&self) -> bool {
         self.taken == self.actions.len()
     }
@@ -306,35 +331,12 @@ impl<'a> Iterator for Actions<'a> {
     type Item = Action<'a>;
 
     fn next(&mut self) -> Option<Action<'a>> {
-        let actions: &'a [Queued] = self.actions;
-        let arena: &'a [ConnectionId] = self.arena;
-        let queued = actions.get(*self.taken)?;
+        let queued = self.actions.get(*self.taken)?;
         *self.taken += 1;
         Some(match queued {
-            Queued::Accept { ticket, connection } => {
-                Action::Accept { ticket: *ticket, connection: *connection }
-            }
-            Queued::Reject { ticket, rejection } => Action::Reject { ticket: *ticket, rejection },
-            Queued::Send { to, message } => Action::Send { to: &arena[to.clone()], message },
-            Queued::Ping { connection, nonce } => {
-                Action::Ping { connection: *connection, nonce: *nonce }
-            }
-            Queued::Close { connection, reason } => {
-                Action::Close { connection: *connection, reason }
-            }
-            Queued::Closed { connection, user, ending, open_for } => {
-                Action::Closed { connection: *connection, user, ending, open_for: *open_for }
-            }
-            Queued::Request { connection, user, request } => {
-                Action::Request { connection: *connection, user, request }
-            }
-            Queued::Raw { connection, frame } => Action::Raw { connection: *connection, frame },
-            Queued::Done { ticket, result } => Action::Done { ticket: *ticket, result },
-            Queued::Probed { ticket, answers } => Action::Probed { ticket: *ticket, answers },
-            Queued::Answered { ticket, answer } => Action::Answered { ticket: *ticket, answer },
-            Queued::StateWanted { ticket, room } => Action::StateWanted { ticket: *ticket, room },
-            Queued::Notice(notice) => Action::Notice(notice),
-            Queued::Drained => Action::Drained,
+            Queued::Send { to, message } => Action::Send { to: &self.arena[to.clone()], message },
+            Queued::Do(operation) => Action::Do(operation),
+            Queued::Tell(output) => Action::Tell(output),
         })
     }
 

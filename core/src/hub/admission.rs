@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use smallvec::SmallVec;
 
-use crate::hub::action::{Notice, Queued};
+use crate::hub::action::{Notice, Operation};
 use crate::hub::config::UserLimitPolicy;
 use crate::hub::event::Ticket;
 use crate::protocol::close::{CloseReason, Ending, Rejection};
@@ -38,11 +38,11 @@ impl Hub {
         match self.admit(user, &rooms, session) {
             Ok(connection) => {
                 self.stats.accepted += 1;
-                self.queue.push(Queued::Accept { ticket, connection });
+                self.queue.push(Operation::Accept { ticket, connection });
             }
             Err(rejection) => {
                 self.stats.rejected[rejection.index()] += 1;
-                self.queue.push(Queued::Reject { ticket, rejection });
+                self.queue.push(Operation::Reject { ticket, rejection });
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::protocol::refusal::Refusal;
 use crate::protocol::to_client::Message;
 
 use super::Hub;
-use super::action::{Notice, Queued};
+use super::action::{Notice, Operation, Output};
 use super::class::Overflow;
 use super::config::HeartbeatMode;
 use super::keys::RoomKey;
@@ -128,7 +128,7 @@ impl Hub {
             && connection.outbox.is_none()
         {
             let reason = closing.reason.clone();
-            self.queue.push(Queued::Close { connection: id, reason });
+            self.queue.push(Operation::Close { connection: id, reason });
         }
     }
 
@@ -143,7 +143,7 @@ impl Hub {
         connection.last_nonce = nonce;
         let mode = self.config.heartbeat.mode;
         if mode != HeartbeatMode::Application {
-            self.queue.push(Queued::Ping { connection: id, nonce });
+            self.queue.push(Operation::Ping { connection: id, nonce });
         }
         if mode != HeartbeatMode::Protocol {
             self.send_now(id, Message::HealthPing { timestamp: nonce });
@@ -170,6 +170,6 @@ impl Hub {
     }
 
     pub(super) fn notice(&mut self, notice: Notice) {
-        self.queue.push(Queued::Notice(notice));
+        self.queue.tell(Output::Notice(notice));
     }
 }

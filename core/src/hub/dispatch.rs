@@ -5,7 +5,7 @@
 use crate::protocol::to_client::Message;
 
 use super::Hub;
-use super::action::{Outcome, Queued};
+use super::action::{Operation, Outcome};
 use super::event::{Command, Event, Ticket};
 use super::lookup::reserved;
 use super::publishing::Draft;
@@ -86,7 +86,7 @@ impl Hub {
             }
             Command::Probe { user, timeout } => self.probe(ticket, &user, timeout),
         };
-        self.queue.push(Queued::Done { ticket, result });
+        self.queue.push(Operation::Done { ticket, result });
     }
 
     fn tick(&mut self) {

@@ -23,8 +23,8 @@ pub struct Ticket(pub u64);
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Event {
     /// Somebody asks for a connection, and is known to be this user. Answered at once by
-    /// [`Action::Accept`](crate::Action::Accept), which takes a seat on the server, in each room and of the user, or by
-    /// [`Action::Reject`](crate::Action::Reject), which takes none.
+    /// [`Operation::Accept`](crate::Operation::Accept), which takes a seat on the server, in each room and of the user, or by
+    /// [`Operation::Reject`](crate::Operation::Reject), which takes none.
     Connect {
         /// Comes back with the answer.
         ticket: Ticket,
@@ -80,7 +80,7 @@ pub enum Event {
         /// How.
         how: Disconnect,
     },
-    /// The application wants something. Answered by [`Action::Done`](crate::Action::Done).
+    /// The application wants something. Answered by [`Operation::Done`](crate::Operation::Done).
     Command {
         /// Comes back with the answer.
         ticket: Ticket,
@@ -149,7 +149,7 @@ pub enum Command {
         /// What.
         message: Message,
     },
-    /// Answers a message that was handed to the application ([`Action::Request`](crate::Action::Request)). The same message may have
+    /// Answers a message that was handed to the application ([`Output::Request`](crate::Output::Request)). The same message may have
     /// come again meanwhile over another connection; then that one gets the answer.
     Answer {
         /// Which connection it came from.
@@ -161,7 +161,7 @@ pub enum Command {
         /// The answer; `None` is a plain acknowledgement.
         result: Result<Option<Payload>, Refusal>,
     },
-    /// Asks a client something; [`Action::Answered`](crate::Action::Answered) follows.
+    /// Asks a client something; [`Output::Answered`](crate::Output::Answered) follows.
     Request {
         /// Which.
         to: ConnectionId,
@@ -172,7 +172,7 @@ pub enum Command {
         /// How long to wait for the answer.
         timeout: Duration,
     },
-    /// The full state of a room, as [`Action::StateWanted`](crate::Action::StateWanted) asked for it.
+    /// The full state of a room, as [`Output::StateWanted`](crate::Output::StateWanted) asked for it.
     State {
         /// The question's.
         ticket: Ticket,
@@ -195,7 +195,7 @@ pub enum Command {
         /// With what.
         reason: CloseReason,
     },
-    /// Asks every connection of a user whether it is alive; [`Action::Probed`](crate::Action::Probed) follows.
+    /// Asks every connection of a user whether it is alive; [`Output::Probed`](crate::Output::Probed) follows.
     Probe {
         /// Whose.
         user: UserName,

@@ -4,7 +4,7 @@
 
 use alloc::vec::Vec;
 
-use crate::hub::action::{Outcome, Queued};
+use crate::hub::action::{Outcome, Output};
 use crate::hub::class::Publishers;
 use crate::protocol::close::CloseReason;
 use crate::protocol::from_client::{Inbound, Request};
@@ -126,7 +126,7 @@ impl Hub {
             }
             Inbound::HealthPong { nonce } => self.pong(from, nonce),
             Inbound::Application(request) => self.request(from, request),
-            Inbound::Raw(frame) => self.queue.push(Queued::Raw { connection: from, frame }),
+            Inbound::Raw(frame) => self.queue.tell(Output::Raw { connection: from, frame }),
             Inbound::Malformed { id, refusal } => self.refuse(from, id, refusal),
         }
     }
@@ -145,7 +145,7 @@ impl Hub {
         }
         if self.config.handled.contains(&request.kind) {
             if let Some(user) = self.user_of(from) {
-                self.queue.push(Queued::Request { connection: from, user, request });
+                self.queue.tell(Output::Request { connection: from, user, request });
             }
             if let Some(known) = known {
                 self.remember_pending(from, known);

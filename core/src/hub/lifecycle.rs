@@ -4,7 +4,7 @@
 
 use alloc::boxed::Box;
 
-use crate::hub::action::{Notice, Queued};
+use crate::hub::action::{Notice, Output};
 use crate::hub::stats::ENDINGS;
 use crate::protocol::close::{CloseReason, Disconnect, Ending};
 use crate::protocol::id::ConnectionId;
@@ -148,7 +148,7 @@ impl Hub {
         self.stats.ended[ending_index(&ending)] += 1;
         let user = self.users.name(connection.user);
         let open_for = self.now - connection.since;
-        self.queue.push(Queued::Closed { connection: id, user, ending, open_for });
+        self.queue.tell(Output::Closed { connection: id, user, ending, open_for });
         if held {
             self.hold(connection);
         } else {
@@ -178,7 +178,7 @@ impl Hub {
             if let Some(at) = drain.armed.take() {
                 self.deadlines.disarm(at, Timer::Drain);
             }
-            self.queue.push(Queued::Drained);
+            self.queue.tell(Output::Drained);
         }
     }
 

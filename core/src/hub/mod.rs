@@ -78,7 +78,9 @@ pub use view::{ConnectionView, RoomView, UserView};
 /// [`Driver`](crate::Driver) does steps 1 and 2 for real sockets.
 ///
 /// ```
-/// use switchboard_core::{Action, Config, Event, Hub, RoomName, Ticket, Timestamp, UserName};
+/// use switchboard_core::{
+///     Action, Config, Event, Hub, Operation, RoomName, Ticket, Timestamp, UserName,
+/// };
 ///
 /// let now = Timestamp::ZERO;
 /// let mut hub = Hub::new(Config::default(), 42, now)?;
@@ -87,7 +89,8 @@ pub use view::{ConnectionView, RoomView, UserView};
 ///
 /// let rooms = vec![(lobby, None)];
 /// let connect = Event::Connect { ticket: Ticket(1), user: alice, rooms, session: None };
-/// let Some(Action::Accept { connection, .. }) = hub.handle(now, connect).next() else {
+/// let answer = hub.handle(now, connect).next();
+/// let Some(Action::Do(&Operation::Accept { connection, .. })) = answer else {
 ///     panic!("there is a free seat");
 /// };
 /// // … the driver completes the upgrade …

@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::hub::action::{Outcome, Queued};
+use crate::hub::action::{Outcome, Output};
 use crate::hub::event::Ticket;
 use crate::protocol::id::ConnectionId;
 use crate::protocol::name::UserName;
@@ -95,6 +95,6 @@ impl Hub {
             };
             answers.push((pinged.connection, latency));
         }
-        self.queue.push(Queued::Probed { ticket: probe.ticket, answers });
+        self.queue.tell(Output::Probed { ticket: probe.ticket, answers });
     }
 }

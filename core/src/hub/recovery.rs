@@ -6,7 +6,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::hub::action::{Outcome, Queued};
+use crate::hub::action::{Outcome, Output};
 use crate::hub::event::Ticket;
 use crate::protocol::id::ConnectionId;
 use crate::protocol::name::{MessageId, RoomName};
@@ -139,7 +139,7 @@ impl Hub {
         room.question = Some(Box::new(Question { ticket, deadline, position, waiting }));
         let room = room.name.clone();
         self.deadlines.arm(deadline, Timer::State(key));
-        self.queue.push(Queued::StateWanted { ticket, room });
+        self.queue.tell(Output::StateWanted { ticket, room });
     }
 
     /// A member joins a room whose state it already waits for.

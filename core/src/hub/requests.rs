@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::hub::action::{Answer, Outcome, Queued};
+use crate::hub::action::{Answer, Outcome, Output};
 use crate::hub::event::Ticket;
 use crate::protocol::id::ConnectionId;
 use crate::protocol::name::{Kind, MessageId};
@@ -89,6 +89,6 @@ impl Hub {
         if let Some(connection) = self.connections.get_mut(asked.connection) {
             connection.asked -= 1;
         }
-        self.queue.push(Queued::Answered { ticket: asked.ticket, answer });
+        self.queue.tell(Output::Answered { ticket: asked.ticket, answer });
     }
 }

@@ -14,7 +14,7 @@ use super::encode::{Content, Encoder, Garbled};
 use super::names::Names;
 
 /// The shape of all that is written. It changes with every type of the hub.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 
 /// The bytes are no checkpoint of this version.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -35,7 +35,12 @@ impl Witness for Notes {
     }
 
     fn action(&mut self, action: &Action<'_>) {
-        self.add(format!("-> {}", first_word(action)));
+        let word = match action {
+            Action::Send { .. } => first_word(action),
+            Action::Do(operation) => first_word(operation),
+            Action::Tell(output) => first_word(output),
+        };
+        self.add(format!("-> {word}"));
     }
 }
 

@@ -8,8 +8,8 @@ use switchboard_core::recording::file::{
 };
 use switchboard_core::recording::{Log, Payloads, Recorder, Replay, Trouble, Wants};
 use switchboard_core::{
-    Action, Command, Config, ConnectionId, Event, Hub, Inbound, Json, Payload, Rejection, RoomName,
-    Ticket, Timestamp, UserName, Witness,
+    Action, Command, Config, ConnectionId, Event, Hub, Inbound, Json, Operation, Payload,
+    Rejection, RoomName, Ticket, Timestamp, UserName, Witness,
 };
 
 #[derive(Clone, Default, Debug)]
@@ -51,7 +51,9 @@ fn hub() -> (Hub, ConnectionId) {
     let rooms = vec![(RoomName::new("lobby").expect("a good name"), None)];
     let connect = Event::Connect { ticket: Ticket(0), user, rooms, session: None };
     let accepted = hub.handle(at(0), connect).next();
-    let Some(Action::Accept { connection, .. }) = accepted else { panic!("there is a seat") };
+    let Some(Action::Do(&Operation::Accept { connection, .. })) = accepted else {
+        panic!("there is a seat")
+    };
     assert_ne!(hub.handle(at(0), Event::Opened { connection }).count(), 0);
     (hub, connection)
 }
@@ -138,7 +140,7 @@ fn another_format_and_what_contradicts_itself_are_named() {
     let mut segment = segment(HASHED);
     segment[0] += 1;
     let (_, trouble) = play(&segment).expect_err("another format");
-    assert_eq!(trouble, Trouble::Format(3));
+    assert_eq!(trouble, Trouble::Format(4));
     assert!(trouble.to_string().contains("replay it with the version that recorded it"));
 
     let (hub, _) = hub();
@@ -146,7 +148,7 @@ fn another_format_and_what_contradicts_itself_are_named() {
     let mut bytes = whole.clone();
     bytes[0] += 1;
     let damaged = Hub::restore(&bytes).expect_err("another format").to_string();
-    assert_eq!(damaged, "the checkpoint is damaged: it has the format 3, this version knows 2");
+    assert_eq!(damaged, "the checkpoint is damaged: it has the format 4, this version knows 3");
     let damaged = Hub::restore(&whole[..whole.len() / 2]).expect_err("a half").to_string();
     assert_eq!(damaged, "the checkpoint is damaged: it ends too early");
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use switchboard_core::{Action, Config, ConnectionId, Hub, Limit, RoomName};
+use switchboard_core::{Action, Config, ConnectionId, Hub, Limit, Operation, Output, RoomName};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
@@ -51,11 +51,11 @@ impl Oracle {
             *phase = Phase::Open;
         }
         match action {
-            Action::Accept { connection, .. } => {
+            Action::Do(Operation::Accept { connection, .. }) => {
                 self.accepted += 1;
                 assert_eq!(self.alive.insert(*connection, Phase::Reserved), None);
             }
-            Action::Reject { .. } => self.rejected += 1,
+            Action::Do(Operation::Reject { .. }) => self.rejected += 1,
             Action::Send { to, message } => {
                 assert_eq!(to.iter().collect::<BTreeSet<_>>().len(), to.len(), "twice the same");
                 self.messages_out += to.len() as u64;
@@ -63,27 +63,28 @@ impl Oracle {
                     assert_eq!(self.alive.get(id), Some(&Phase::Open), "{id} gets {message:?}");
                 }
             }
-            Action::Ping { connection, .. } => {
+            Action::Do(Operation::Ping { connection, .. }) => {
                 assert_eq!(self.alive.get(connection), Some(&Phase::Open), "{connection}");
             }
-            Action::Close { connection, .. } => {
+            Action::Do(Operation::Close { connection, .. }) => {
                 assert_eq!(self.alive.insert(*connection, Phase::Closed), Some(Phase::Open));
             }
-            Action::Closed { connection, .. } => {
+            Action::Tell(Output::Closed { connection, .. }) => {
                 self.ended += 1;
                 assert!(self.alive.remove(connection).is_some(), "{connection} ended twice");
             }
-            Action::Request { connection, .. } | Action::Raw { connection, .. } => {
+            Action::Tell(Output::Request { connection, .. })
+            | Action::Tell(Output::Raw { connection, .. }) => {
                 assert_eq!(self.alive.get(connection), Some(&Phase::Open), "{connection}");
             }
-            Action::StateWanted { room, .. } => {
-                self.awaiting.insert((*room).clone());
+            Action::Tell(Output::StateWanted { room, .. }) => {
+                self.awaiting.insert(room.clone());
             }
-            Action::Done { .. }
-            | Action::Probed { .. }
-            | Action::Answered { .. }
-            | Action::Notice(_)
-            | Action::Drained => {}
+            Action::Do(Operation::Done { .. })
+            | Action::Tell(Output::Probed { .. })
+            | Action::Tell(Output::Answered { .. })
+            | Action::Tell(Output::Notice(_))
+            | Action::Tell(Output::Drained) => {}
         }
     }
 

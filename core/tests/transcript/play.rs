@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use switchboard_core::{
     Action, Command, Config, ConnectionId, Disconnect, ErrorCode, Event, Hub, Inbound, Message,
-    Position, RawFrame, Refusal, Request, RoomName, Session, Ticket, Timestamp,
+    Operation, Output, Position, RawFrame, Refusal, Request, RoomName, Session, Ticket, Timestamp,
 };
 
 use super::oracle::Oracle;
@@ -342,13 +342,13 @@ impl Play {
             if let Event::Opened { connection } = &event { Some(*connection) } else { None };
         let mut admitted = None;
         for action in self.hub.handle(self.now, event) {
-            if let Action::Accept { ticket, connection } = action {
+            if let Action::Do(&Operation::Accept { ticket, connection }) = action {
                 let name = &self.attempts[(ticket.0 - ATTEMPTS) as usize];
                 self.names.connections.push((connection, name.clone()));
                 admitted = Some((name.clone(), connection));
             }
             self.oracle.see(&action, opened);
-            if self.quiet || (!self.notices && matches!(action, Action::Notice(_))) {
+            if self.quiet || (!self.notices && matches!(action, Action::Tell(Output::Notice(_)))) {
                 continue;
             }
             self.output.push(self.names.action(&action));

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use switchboard_core::{
-    Action, Answer, Beginning, ConnectionId, Epoch, Message, Notice, Outcome, Payload, Position,
-    RawFrame, Refusal, Stats,
+    Action, Answer, Beginning, ConnectionId, Epoch, Message, Notice, Operation, Outcome, Output,
+    Payload, Position, RawFrame, Refusal, Stats,
 };
 
 /// Short names for what has long ones.
@@ -64,8 +64,10 @@ impl Names {
 
     pub(super) fn action(&mut self, action: &Action<'_>) -> String {
         match action {
-            Action::Accept { connection, .. } => format!("accept {}", self.of(*connection)),
-            Action::Reject { rejection, .. } => {
+            Action::Do(Operation::Accept { connection, .. }) => {
+                format!("accept {}", self.of(*connection))
+            }
+            Action::Do(Operation::Reject { rejection, .. }) => {
                 let close = rejection.close_reason();
                 let retry = rejection.retry_after().map_or_else(|| "never".into(), span);
                 let (name, status) = (rejection.as_str(), rejection.http_status());
@@ -80,35 +82,37 @@ impl Names {
                 names.sort();
                 format!("{}: {}", names.join(" "), self.message(message))
             }
-            Action::Ping { connection, nonce } => {
+            Action::Do(Operation::Ping { connection, nonce }) => {
                 format!("{}: ping {}", self.of(*connection), self.nonce(*nonce))
             }
-            Action::Close { connection, reason } => {
+            Action::Do(Operation::Close { connection, reason }) => {
                 format!("close {} {} {}", self.of(*connection), reason.code(), reason.text())
             }
-            Action::Closed { connection, user, ending, open_for } => {
+            Action::Tell(Output::Closed { connection, user, ending, open_for }) => {
                 format!(
                     "closed {} of {user}: {ending}, after {}",
                     self.of(*connection),
                     span(*open_for)
                 )
             }
-            Action::Request { connection, user, request } => {
+            Action::Tell(Output::Request { connection, user, request }) => {
                 let (name, payload) = (self.of(*connection), payload(&request.payload));
                 format!("request {} of {name}, {user}: {payload}", request.kind)
             }
-            Action::Raw { connection, frame } => {
+            Action::Tell(Output::Raw { connection, frame }) => {
                 format!("raw from {}: {} bytes", self.of(*connection), frame.as_bytes().len())
             }
-            Action::Done { result: Ok(outcome), .. } => Self::outcome(outcome),
-            Action::Done { result: Err(refusal), .. } => format!("done: {}", refused(refusal)),
-            Action::Probed { ticket, answers } => {
+            Action::Do(Operation::Done { result: Ok(outcome), .. }) => Self::outcome(outcome),
+            Action::Do(Operation::Done { result: Err(refusal), .. }) => {
+                format!("done: {}", refused(refusal))
+            }
+            Action::Tell(Output::Probed { ticket, answers }) => {
                 let answers = answers.iter().map(|(id, latency)| {
                     format!("{} {}", self.of(*id), latency.map_or_else(|| "no answer".into(), span))
                 });
                 format!("probed t{}: {}", ticket.0, answers.collect::<Vec<_>>().join(", "))
             }
-            Action::Answered { ticket, answer } => {
+            Action::Tell(Output::Answered { ticket, answer }) => {
                 let answer = match answer {
                     Answer::Ok(answer) => payload(answer),
                     Answer::Refused { code, message } => format!("refused, {code}: {message}"),
@@ -117,9 +121,11 @@ impl Names {
                 };
                 format!("answered t{}: {answer}", ticket.0)
             }
-            Action::StateWanted { ticket, room } => format!("state q{} of {room}?", ticket.0),
-            Action::Notice(notice) => self.notice(notice),
-            Action::Drained => "drained".into(),
+            Action::Tell(Output::StateWanted { ticket, room }) => {
+                format!("state q{} of {room}?", ticket.0)
+            }
+            Action::Tell(Output::Notice(notice)) => self.notice(notice),
+            Action::Tell(Output::Drained) => "drained".into(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use switchboard_core::{Action, ConnectionId, Message};
+use switchboard_core::{Action, ConnectionId, Message, Operation, Output};
 
 use super::{Fed, Observer, Verdict};
 use crate::facts::Facts;
@@ -39,12 +39,12 @@ impl AfterClose {
                     self.open.insert(c);
                 }
             }
-            Action::Ping { connection, .. } => {
+            Action::Do(Operation::Ping { connection, .. }) => {
                 if let Some(c) = number(connection).filter(|c| !self.is_open(*c)) {
                     return Err(format!("c{c} is pinged, and is not open"));
                 }
             }
-            Action::Close { connection, .. } => {
+            Action::Do(Operation::Close { connection, .. }) => {
                 if let Some(c) = number(connection) {
                     if !self.is_open(c) {
                         return Err(format!("c{c} is closed twice, or before it is open"));
@@ -52,8 +52,9 @@ impl AfterClose {
                     self.closing.insert(c);
                 }
             }
-            Action::Closed { connection, .. } => self.gone.extend(number(connection)),
-            Action::Request { connection, .. } | Action::Raw { connection, .. } => {
+            Action::Tell(Output::Closed { connection, .. }) => self.gone.extend(number(connection)),
+            Action::Tell(Output::Request { connection, .. })
+            | Action::Tell(Output::Raw { connection, .. }) => {
                 if let Some(c) = number(connection).filter(|c| self.gone.contains(c)) {
                     return Err(format!("c{c} is gone and asks for something"));
                 }

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use switchboard_core::{
-    Action, Answer, Command, Event, Handled, Inbound, Message, MessageId, Outcome, Stats, Ticket,
-    Timestamp, UserName,
+    Action, Answer, Command, Event, Handled, Inbound, Message, MessageId, Operation, Outcome,
+    Output, Stats, Ticket, Timestamp, UserName,
 };
 
 use super::{Fed, Observer, Scene, Verdict};
@@ -93,26 +93,26 @@ impl Answers {
                     }
                 }
             }
-            Action::Request { request, .. }
+            Action::Tell(Output::Request { request, .. })
                 if self.now.as_ref().is_some_and(|now| now.is_repeated) =>
             {
                 return Err(format!("the application gets {request:?} again"));
             }
-            Action::Closed { connection, .. } => {
+            Action::Tell(Output::Closed { connection, .. }) => {
                 let ended = facts.number(connection);
                 let open = self.requests.iter().find(|(_, asked)| Some(**asked) == ended);
                 if let Some((ticket, c)) = open {
                     return Err(format!("c{c} has ended, and {ticket:?} still waits for it"));
                 }
             }
-            Action::Done { ticket, result: Ok(Outcome::Asked) } => {
+            Action::Do(Operation::Done { ticket, result: Ok(Outcome::Asked) }) => {
                 self.requests.insert(*ticket, self.asking.unwrap_or(usize::MAX));
                 let most = facts.setup.0.limits.max_requests;
                 if self.requests.len() > most {
                     return Err(format!("{} requests are under way", self.requests.len()));
                 }
             }
-            Action::Answered { ticket, answer } => {
+            Action::Tell(Output::Answered { ticket, answer }) => {
                 let fits = match answer {
                     Answer::Ok(_) | Answer::Refused { .. } => self.is_reply,
                     Answer::TimedOut => is_tick,

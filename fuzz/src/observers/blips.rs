@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use switchboard_core::{
     Action, CloseReason, Command, ConnectionId, Ending, Event, Inbound, Limits, Message, Notice,
-    RoomName, Timestamp, UserLimitPolicy, UserName,
+    Operation, Output, RoomName, Timestamp, UserLimitPolicy, UserName,
 };
 
 use super::{Fed, Observer, Scene, Verdict};
@@ -120,14 +120,16 @@ impl Blips {
         };
         #[allow(clippy::wildcard_enum_match_arm, reason = "others move nobody")]
         match action {
-            Action::Notice(Notice::Joined { room, .. }) => {
+            Action::Tell(Output::Notice(Notice::Joined { room, .. })) => {
                 place.rooms.insert(room.clone());
                 place.claimed.insert(room.clone());
             }
-            Action::Close { reason: CloseReason::Stale | CloseReason::SlowConsumer, .. }
-                if window > Duration::ZERO => {}
-            Action::Close { .. } => place.rooms.clear(),
-            Action::Closed { ending, .. } => {
+            Action::Do(Operation::Close {
+                reason: CloseReason::Stale | CloseReason::SlowConsumer,
+                ..
+            }) if window > Duration::ZERO => {}
+            Action::Do(Operation::Close { .. }) => place.rooms.clear(),
+            Action::Tell(Output::Closed { ending, .. }) => {
                 let may_return = match ending {
                     Ending::Lost | Ending::HandshakeFailed => true,
                     Ending::Closed(why) => {
@@ -222,9 +224,9 @@ impl Observer for Blips {
 fn subject(action: &Action<'_>) -> Option<ConnectionId> {
     #[allow(clippy::wildcard_enum_match_arm, reason = "others are about none, or several")]
     match action {
-        Action::Close { connection, .. }
-        | Action::Closed { connection, .. }
-        | Action::Notice(Notice::Joined { connection, .. }) => Some(*connection),
+        Action::Do(Operation::Close { connection, .. })
+        | Action::Tell(Output::Closed { connection, .. })
+        | Action::Tell(Output::Notice(Notice::Joined { connection, .. })) => Some(*connection),
         _ => None,
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use switchboard_core::{Action, ConnectionView, Notice, RoomName};
+use switchboard_core::{Action, ConnectionView, Notice, Output, RoomName};
 
 use super::{Fed, Observer, Scene, Verdict};
 use crate::facts::Facts;
@@ -20,17 +20,17 @@ impl Observer for Capacity {
         for action in actions {
             #[allow(clippy::wildcard_enum_match_arm, reason = "others move nobody")]
             match action {
-                Action::Notice(Notice::Joined { connection, room, .. }) => {
+                Action::Tell(Output::Notice(Notice::Joined { connection, room, .. })) => {
                     if let Some(c) = facts.number(connection) {
                         self.rooms.entry(c).or_default().insert(room.clone());
                     }
                 }
-                Action::Notice(Notice::Left { connection, room, .. }) => {
+                Action::Tell(Output::Notice(Notice::Left { connection, room, .. })) => {
                     if let Some(c) = facts.number(connection) {
                         self.rooms.entry(c).or_default().remove(room);
                     }
                 }
-                Action::Closed { connection, .. } => {
+                Action::Tell(Output::Closed { connection, .. }) => {
                     if let Some(c) = facts.number(connection) {
                         self.rooms.remove(&c);
                     }

@@ -1,6 +1,6 @@
 //! A drain ends once, when every connection is closed, and by its deadline.
 
-use switchboard_core::{Action, Event, Timestamp};
+use switchboard_core::{Action, Event, Output, Timestamp};
 
 use super::{Fed, Observer, Scene, Verdict};
 use crate::facts::Facts;
@@ -41,9 +41,12 @@ impl Observer for Drain {
     }
 
     fn actions(&mut self, facts: &Facts, _fed: &Fed<'_>, actions: &[Action<'_>]) -> Verdict {
-        for at in (0..actions.len()).filter(|at| matches!(actions[*at], Action::Drained)) {
+        for at in
+            (0..actions.len()).filter(|at| matches!(actions[*at], Action::Tell(Output::Drained)))
+        {
             self.drained += 1;
-            let ends_later = actions[at..].iter().any(|it| matches!(it, Action::Closed { .. }));
+            let ends_later =
+                actions[at..].iter().any(|it| matches!(it, Action::Tell(Output::Closed { .. })));
             let all_gone = !ends_later && facts.ended.iter().all(|ended| *ended == 1);
             if self.drained > 1 || !all_gone || self.deadline.is_none() {
                 return Err(format!(

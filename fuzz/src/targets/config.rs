@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use switchboard::{Meaning, read_config};
 use switchboard_core::{
-    Action, Config, Event, Hub, Inbound, Kind, Limit, Payload, Rate, Request, RoomName, Ticket,
-    Timestamp, UserName,
+    Action, Config, Event, Hub, Inbound, Kind, Limit, Operation, Payload, Rate, Request, RoomName,
+    Ticket, Timestamp, UserName,
 };
 
 use crate::setup::{SETUP_BYTES, Setup};
@@ -152,7 +152,7 @@ fn work(mut hub: Hub) -> Result<(), switchboard_core::NameError> {
         let event = Event::Connect { ticket: Ticket(ticket), user, rooms, session: None };
         let mut accepted = None;
         for action in hub.handle(now, event) {
-            if let Action::Accept { connection, .. } = action {
+            if let Action::Do(&Operation::Accept { connection, .. }) = action {
                 accepted = Some(connection);
             }
         }

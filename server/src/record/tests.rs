@@ -3,7 +3,8 @@ use std::fs;
 use switchboard_core::recording::file::{Flaw, segments};
 use switchboard_core::recording::{Log, Replay, Wants};
 use switchboard_core::{
-    Action, ConnectionId, Event, Hub, Inbound, Json, Ticket, Timestamp, UserName, Witness,
+    Action, ConnectionId, Event, Hub, Inbound, Json, Operation, Ticket, Timestamp, UserName,
+    Witness,
 };
 
 use super::spool::{Batch, Spool};
@@ -32,7 +33,9 @@ fn hub() -> (Hub, ConnectionId) {
     let user = UserName::new("alice").unwrap();
     let connect = Event::Connect { ticket: Ticket(0), user, rooms: Vec::new(), session: None };
     let accepted = hub.handle(Timestamp::ZERO, connect).next();
-    let Some(Action::Accept { connection, .. }) = accepted else { panic!("there is a seat") };
+    let Some(Action::Do(&Operation::Accept { connection, .. })) = accepted else {
+        panic!("there is a seat")
+    };
     let _ = hub.handle(Timestamp::ZERO, Event::Opened { connection }).count();
     (hub, connection)
 }

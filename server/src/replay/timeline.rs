@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use switchboard_core::recording::Entry;
 use switchboard_core::{
-    Action, Command, ConnectionId, Event, Hub, Message, Notice, Payload, RoomName, Ticket, UserName,
+    Action, Command, ConnectionId, Event, Hub, Message, Notice, Operation, Output, Payload,
+    RoomName, Ticket, UserName,
 };
 
 use crate::cli;
@@ -155,7 +156,7 @@ impl Timeline {
     /// Notes an action that the hub answered with.
     pub(super) fn action(&mut self, action: &Action<'_>) {
         match action {
-            Action::Accept { connection, .. } => {
+            Action::Do(Operation::Accept { connection, .. }) => {
                 if let Some((user, rooms)) = self.asking.take() {
                     let seats: Vec<&str> = rooms.iter().map(|room| &**room).collect();
                     let what = match &seats[..] {
@@ -166,29 +167,29 @@ impl Timeline {
                     self.of(*connection, what);
                 }
             }
-            Action::Reject { rejection, .. } => {
+            Action::Do(Operation::Reject { rejection, .. }) => {
                 if let Some((user, rooms)) = self.asking.take() {
                     let what = format!("{user:?} is refused: {rejection}");
                     self.line(None, Some(&user), rooms.first(), what);
                 }
             }
             Action::Send { to, message } => self.sent(to, message),
-            Action::Close { connection, reason } => {
+            Action::Do(Operation::Close { connection, reason }) => {
                 let (name, code) = (reason.as_str(), reason.code());
                 self.of(*connection, format!("is being closed: {name} ({code})"));
             }
-            Action::Closed { connection, ending, open_for, .. } => {
+            Action::Tell(Output::Closed { connection, ending, open_for, .. }) => {
                 let seconds = open_for.as_secs_f64();
                 self.of(*connection, format!("is gone after {seconds:.3} s: {ending}"));
                 self.known.remove(connection);
             }
-            Action::Request { connection, request, .. } if self.with_messages => {
+            Action::Tell(Output::Request { connection, request, .. }) if self.with_messages => {
                 let what =
                     format!("sends {} to the application{}", request.kind, shown(&request.payload));
                 self.of(*connection, what);
             }
-            Action::Probed { answers, .. } => {
-                for (connection, latency) in *answers {
+            Action::Tell(Output::Probed { answers, .. }) => {
+                for (connection, latency) in answers {
                     let what = match latency {
                         Some(latency) => {
                             format!("answers after {:.1} ms", latency.as_secs_f64() * 1e3)
@@ -198,17 +199,17 @@ impl Timeline {
                     self.of(*connection, what);
                 }
             }
-            Action::Notice(notice) => self.notice(notice),
-            Action::StateWanted { ticket: Ticket(_), room } => {
+            Action::Tell(Output::Notice(notice)) => self.notice(notice),
+            Action::Tell(Output::StateWanted { ticket: Ticket(_), room }) => {
                 let what = format!("the application is asked for the state of {room:?}");
                 self.line(None, None, Some(room), what);
             }
-            Action::Drained => self.all("DRAINED: every connection is closed".into()),
-            Action::Request { .. }
-            | Action::Ping { .. }
-            | Action::Raw { .. }
-            | Action::Done { .. }
-            | Action::Answered { .. } => {}
+            Action::Tell(Output::Drained) => self.all("DRAINED: every connection is closed".into()),
+            Action::Tell(Output::Request { .. })
+            | Action::Do(Operation::Ping { .. })
+            | Action::Tell(Output::Raw { .. })
+            | Action::Do(Operation::Done { .. })
+            | Action::Tell(Output::Answered { .. }) => {}
         }
     }
 
