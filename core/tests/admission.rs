@@ -420,7 +420,7 @@ fn a_rejection_says_why() {
         (Rejection::LobbyFull(room), "the room \"lobby\" is full"),
         (Rejection::UserLimit, "this user has as many connections as it may"),
         (Rejection::TooManyRooms, "more rooms than one connection may be in"),
-        (Rejection::Draining { retry_after: Duration::ZERO }, "the server is going away"),
+        (Rejection::Draining { retry_after: Duration::ZERO }, "the server is shutting down"),
     ] {
         assert_eq!(rejection.to_string(), text);
     }

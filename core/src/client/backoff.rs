@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-/// Mulberry32: 32 bits of state, and easily the same in every language. Not for secrets.
+/// Mulberry32: 32 bits of state, and easy to write the same way in every language. Not for secrets.
 #[derive(Clone, Debug)]
 struct Mulberry(u32);
 
@@ -16,12 +16,12 @@ impl Mulberry {
     }
 }
 
-/// Failures in a row, and the waits that follow from them.
+/// Counts consecutive failures and computes the waits from them.
 #[derive(Clone, Debug)]
 pub(super) struct Backoff {
     random: Mulberry,
     failures: u32,
-    /// The server has said when to come back.
+    /// The delay that the server asked for.
     said: Option<Duration>,
 }
 
@@ -30,12 +30,12 @@ impl Backoff {
         Self { random: Mulberry(seed), failures: 0, said: None }
     }
 
-    /// Earlier failures count no more.
+    /// Forgets earlier failures.
     pub(super) fn forgive(&mut self) {
         self.failures = 0;
     }
 
-    /// The next wait is exactly this long, and no failure.
+    /// Makes the next wait exactly this long, without counting a failure.
     pub(super) fn say(&mut self, wait: Option<Duration>) {
         self.said = wait;
     }

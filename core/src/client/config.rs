@@ -1,8 +1,8 @@
-//! What can be set.
+//! The client's configuration.
 
 use core::time::Duration;
 
-/// How patient a [`Client`](super::Client) is, and how much it keeps. Start from the defaults.
+/// Timeouts and bounds of a [`Client`](super::Client). Start from the defaults.
 ///
 /// ```
 /// use core::time::Duration;
@@ -13,27 +13,28 @@ use core::time::Duration;
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
-    /// The longest wait after the first failure. It doubles with each one more. Default 1 s.
+    /// The longest wait after the first failure. It doubles with each further failure. Default 1 s.
     pub min_backoff: Duration,
-    /// The longest wait at all. Default 30 s.
+    /// The upper bound on any wait. Default 30 s.
     pub max_backoff: Duration,
-    /// How long a connection must have been open for earlier failures to be forgotten. Default 60 s.
+    /// How long a connection must stay open before earlier failures are forgotten. Default 60 s.
     pub stable_after: Duration,
-    /// How long a token may take, and how long it may take from the dial to the server's `connected`. Default 10 s.
+    /// The bound on fetching a token, and on the time from the dial to the server's `connected`.
+    /// Default 10 s.
     pub connect_timeout: Duration,
-    /// How long a request may take if it does not say so itself. Default 5 s.
+    /// The timeout of a request that does not set its own. Default 5 s.
     pub request_timeout: Duration,
-    /// After so long without any frame the server counts as lost, unless its `connected` says otherwise; zero
-    /// switches this off. Default 45 s.
+    /// Without any frame for this long, the server counts as lost, unless its `connected` sets
+    /// another time. Zero disables the check. Default 45 s.
     pub stale_after: Duration,
-    /// How many messages may wait to be transmitted. Default 100.
+    /// The number of messages that may wait to be transmitted. Default 100.
     pub buffer: usize,
-    /// How many messages may be without their answer. Default 100.
+    /// The number of messages that may be unanswered. Default 100.
     pub max_in_flight: usize,
-    /// How many rooms can be wanted, and how many calls of `join` and `leave` can be without their answer.
-    /// Default 1,000.
+    /// The number of rooms that can be wanted, and of calls of `join` and `leave` that can be
+    /// unanswered. Default 1,000.
     pub max_rooms: usize,
-    /// Whether there is somebody to ask for a token. Default no.
+    /// Whether the application provides tokens. Default no.
     pub ask_token: bool,
 }
 

@@ -18,11 +18,11 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Phase {
     Idle,
-    /// A token is awaited.
+    /// Waiting for a token.
     Token {
         until: Timestamp,
     },
-    /// A socket, and then `connected`, is awaited.
+    /// Waiting for a socket, then for `connected`.
     Dialling {
         until: Timestamp,
     },
@@ -30,7 +30,7 @@ pub(super) enum Phase {
         since: Timestamp,
         last_frame: Timestamp,
         stale_after: Duration,
-        /// A `health_ping` is out until then.
+        /// Until when a `health_ping` may be unanswered.
         probe: Option<Timestamp>,
     },
     Waiting {
@@ -139,7 +139,7 @@ impl Client {
 
     pub(super) fn refused(&mut self, status: u16, retry_after: Option<Duration>) {
         if matches!(self.phase, Phase::Dialling { .. }) {
-            // "At once" from a server that refuses would have it dialled for ever.
+            // A server that refuses and says "at once" would be dialled forever.
             if retry_after.is_some_and(|wait| !wait.is_zero()) {
                 self.backoff.say(retry_after);
             }
@@ -173,7 +173,7 @@ impl Client {
         self.queue.push(Action::State { state, cause: Some(cause) });
     }
 
-    /// What was under way on the connection is not any more.
+    /// Drops what was under way on the connection.
     fn disconnect(&mut self) {
         if let Phase::Open { since, .. } = self.phase
             && self.now - since >= self.config.stable_after
@@ -189,7 +189,7 @@ impl Client {
         self.outgoing.settle_all(&mut self.queue, failure);
     }
 
-    /// A frame came in.
+    /// Notes that a frame arrived.
     pub(super) fn alive(&mut self) {
         let now = self.now;
         if let Phase::Open { last_frame, probe, .. } = &mut self.phase {

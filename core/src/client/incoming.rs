@@ -1,4 +1,4 @@
-//! What a server says, and what follows from it.
+//! Handles the server's messages.
 
 use crate::protocol::codec::Outbound;
 use crate::protocol::name::MessageId;
@@ -87,7 +87,7 @@ impl Client {
         }
     }
 
-    /// The number of an id, if there is one.
+    /// The number of an id, if it has one.
     fn own(&self, id: Option<&MessageId>) -> Result<Option<u64>, Stranger> {
         id.map(|id| self.ids.number(id).ok_or(Stranger)).transpose()
     }
@@ -108,7 +108,7 @@ impl Client {
         self.transmit_waiting();
     }
 
-    /// An `error` that does not answer a `join`.
+    /// Handles an `error` that does not answer a `join`.
     fn failed(&mut self, id: Option<&MessageId>, number: Option<u64>, refused: Refused) {
         let Some(number) = number else {
             self.stats.strangers += 1;
@@ -155,5 +155,5 @@ impl Client {
     }
 }
 
-/// An id that was not given out here.
+/// An id that this client did not give out.
 struct Stranger;

@@ -1,8 +1,10 @@
-//! The client's side of a connection, as a state machine: when to dial, when to give up, what to send again, what
-//! was seen already.
+//! The client's side of a connection, as a state machine: when to dial, when to give up, what to
+//! send again, and which publications are duplicates.
 //!
-//! It is to a client what [`Hub`](crate::Hub) is to a server: no IO, no clock, no randomness but its seed.
-//! `docs/client-machine.md` describes it; the browser's client is the same machine, and both play the same vectors.
+//! It is to a client what [`Hub`](crate::Hub) is to a server: no IO, no clock, no randomness but
+//! its seed.
+//! `docs/client-machine.md` describes it; the browser client is the same machine, and both run the
+//! same vectors.
 //!
 //! ```
 //! use switchboard_core::client::{Action, Client, Config, Event, ServerMessage, State};
@@ -11,7 +13,7 @@
 //! let mut client = Client::new(Config::default(), "7c1f", 42)?;
 //! let now = Timestamp::ZERO;
 //!
-//! // What is sent before there is a connection waits for it.
+//! Messages sent before there is a connection wait for it.
 //! let hello = Event::Send {
 //!     ticket: Ticket(1),
 //!     room: Some(RoomName::new("lobby")?),
@@ -23,7 +25,7 @@
 //! let dial = client.handle(now, Event::Connect).last();
 //! assert_eq!(dial, Some(Action::Dial { token: None, session: None }));
 //!
-//! // The shell opens a socket; the server says its first word.
+//! The shell opens a socket; the server sends `connected`.
 //! assert_eq!(client.handle(now, Event::Opened).count(), 0);
 //! let connected = ServerMessage::from_text(r#"{"type":"connected","session":"5be0cd19137e2179"}"#);
 //! for action in client.handle(now, Event::Received(connected)) {
@@ -69,16 +71,16 @@ pub use config::Config;
 pub use event::{CloseFrame, Event, Question, ReplyError, Token};
 pub use state::{Cause, ComesBack, State};
 
-/// What stands between an application and its socket.
+/// The state machine between an application and its socket.
 ///
-/// Whoever drives it
+/// The driver
 ///
 /// 1. feeds an [`Event`] with the current time to [`handle`](Self::handle),
 /// 2. performs the [`Actions`] that come out, in order,
 /// 3. feeds [`Event::Tick`] when [`next_deadline`](Self::next_deadline) has come.
 ///
-/// `handle` never fails and never panics; the same seed and the same events at the same times give the same actions.
-/// The [module](self) has an example.
+/// `handle` never fails and never panics; the same seed and the same events at the same times give
+/// the same actions. The [module](self) has an example.
 #[derive(Debug)]
 pub struct Client {
     config: Config,
@@ -99,26 +101,27 @@ pub struct Client {
     stats: Stats,
 }
 
-/// What a client counts.
+/// Counters of a client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Stats {
-    /// Messages of a server that mean nothing to this client.
+    /// Messages from the server that this client does not understand.
     pub unreadable: u64,
-    /// Answers that nobody waits for, and what came when it could not have.
+    /// Answers that nothing waits for, and events that do not fit the state.
     pub strangers: u64,
-    /// Publications that had been seen already.
+    /// Publications that were duplicates.
     pub repeated: u64,
 }
 
 impl Client {
-    /// A client that has not started.
+    /// Creates a client, which does nothing until [`Event::Connect`].
     ///
-    /// Its messages have ids that begin with the prefix; a server takes two messages of one user with the same id for the
-    /// same message. So take a prefix from the system's randomness. The seed decides the waits; clients that share it
-    /// come back at the same time.
+    /// The ids of its messages start with the prefix. A server treats two messages of one user with
+    /// the same id as the same message, so take the prefix from the system's randomness. The seed
+    /// decides the waits; clients that share it reconnect at the same time.
     ///
     /// # Errors
-    /// When the prefix is empty, longer than [`Client::PREFIX_MAX_BYTES`], or has a control character.
+    /// If the prefix is empty, longer than [`Client::PREFIX_MAX_BYTES`], or has a control
+    /// character.
     pub fn new(config: Config, id_prefix: &str, seed: u32) -> Result<Self, NameError> {
         MessageId::new(id_prefix)?;
         if id_prefix.len() > Self::PREFIX_MAX_BYTES {
@@ -143,16 +146,16 @@ impl Client {
         })
     }
 
-    /// The longest prefix of ids: `-` and 20 digits fit behind it.
+    /// The longest prefix of ids, in bytes: `-` and 20 digits fit after it.
     pub const PREFIX_MAX_BYTES: usize = MessageId::MAX_BYTES - 21;
 
-    /// Takes one event in, and gives out what is to be done about it.
+    /// Processes one event and returns the actions to perform.
     ///
-    /// A `now` before that of an earlier call counts as that one.
+    /// A `now` earlier than that of a previous call counts as the previous one.
     ///
     /// # Cost
-    /// Grows with the number of rooms and of messages without an answer when a connection begins or ends, and a
-    /// little with each event.
+    /// Linear in the number of rooms and of unanswered messages when a connection begins or ends,
+    /// and small for each other event.
     pub fn handle(&mut self, now: Timestamp, event: Event) -> Actions<'_> {
         self.queue.begin();
         self.now = self.now.max(now);
@@ -184,13 +187,13 @@ impl Client {
         self.queue.drain()
     }
 
-    /// When [`Event::Tick`] is due next. `None` when nothing waits for time.
+    /// Returns when the next [`Event::Tick`] is due; `None` if nothing waits for time.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let connection = self.phase.deadline();
         [connection, self.outgoing.deadline()].into_iter().flatten().min()
     }
 
-    /// Where the client is. In [`State::Waiting`], with the time that is left.
+    /// Returns the state of the connection. [`State::Waiting`] has the time that is left.
     pub fn state(&self) -> State {
         match self.phase {
             Phase::Idle => State::Idle,
@@ -201,33 +204,34 @@ impl Client {
         }
     }
 
-    /// What has been seen of a room that the client is in, or will be in again. Where the room is part of the
-    /// address, this belongs into the address of the next dial as `last_event_id`.
+    /// Returns the last position seen in a room that the client is in or will rejoin. If the room
+    /// is part of the address, pass this as `last_event_id` in the address of the next dial.
     pub fn position(&self, room: &str) -> Option<Position> {
         self.rooms.position(room)
     }
 
-    /// The rooms that are wanted, in no particular order, and whether the client is in them.
+    /// Returns the wanted rooms, in no particular order, and whether the client is in each.
     pub fn rooms(&self) -> impl Iterator<Item = (&RoomName, bool)> {
         self.rooms.iter()
     }
 
-    /// Who the server takes the client for, since the last `connected`.
+    /// Returns the user that the last `connected` named.
     pub fn user(&self) -> Option<&UserName> {
         self.user.as_ref()
     }
 
-    /// What the server calls the last connection.
+    /// Returns the server's id of the last connection.
     pub fn client_id(&self) -> Option<&str> {
         self.client_id.as_deref()
     }
 
-    /// How many messages wait to be transmitted, and how many were and have no answer yet.
+    /// Returns the number of messages that wait to be transmitted, and the number of those
+    /// transmitted but unanswered.
     pub fn unanswered(&self) -> (usize, usize) {
         self.outgoing.counts()
     }
 
-    /// Counters.
+    /// Returns the counters.
     pub fn stats(&self) -> Stats {
         self.stats
     }
@@ -249,7 +253,7 @@ struct Ids {
 }
 
 impl Ids {
-    /// The next id, which is only used up by [`Ids::take`].
+    /// The next id, which only [`Ids::take`] uses up.
     fn peek(&self) -> String {
         self.text(self.last.saturating_add(1))
     }

@@ -1,4 +1,4 @@
-//! Messages on their way out: those that wait, and those without an answer.
+//! Outgoing messages: those that wait, and those without an answer.
 
 use alloc::collections::VecDeque;
 use core::time::Duration;
@@ -13,15 +13,15 @@ use super::Client;
 use super::action::{Action, Failure, Queue};
 use super::event::{Question, ReplyError};
 
-/// How long a message that came too fast waits.
+/// How long to hold back a message that exceeded the rate.
 const LIMITED_FOR: Duration = Duration::from_secs(1);
 
-/// What kind of answer is waited for.
+/// The kind of answer that a message waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Awaits {
-    /// An `ack`, however often the message must be transmitted.
+    /// An `ack`; the message is transmitted again until it comes.
     Ack,
-    /// An `ack`, and the message is transmitted once.
+    /// An `ack`; the message is transmitted only once.
     Reply,
     /// `members`
     Members,
@@ -33,7 +33,7 @@ pub(super) enum Awaits {
 enum Stage {
     Waiting,
     Transmitted,
-    /// The server was told too much at once, and has not taken it.
+    /// The server refused it for exceeding the rate.
     Limited,
 }
 
@@ -42,27 +42,27 @@ pub(super) struct Entry {
     number: u64,
     pub(super) ticket: Ticket,
     pub(super) awaits: Awaits,
-    /// Where it is to be published, if it says so.
+    /// The room to publish to, if the message names one.
     pub(super) room: Option<RoomName>,
-    /// It may have been published on an earlier connection.
+    /// Whether it may have been published on an earlier connection.
     pub(super) repeated: bool,
     stage: Stage,
     expires: Option<Timestamp>,
     message: Outbound,
 }
 
-/// What the application wants transmitted; the message has the next id.
+/// A message that the application wants transmitted, under the next id.
 struct Call {
     ticket: Ticket,
     awaits: Awaits,
-    /// Its type is the protocol's.
+    /// Its type is reserved by the protocol.
     reserved: bool,
     room: Option<RoomName>,
     message: Outbound,
     expires: Option<Timestamp>,
 }
 
-/// In the order of their numbers; those that wait are behind all others.
+/// In the order of their numbers; those that wait come last.
 #[derive(Default, Debug)]
 pub(super) struct Outgoing {
     entries: VecDeque<Entry>,
@@ -79,13 +79,14 @@ impl Outgoing {
         self.entries.partition_point(|entry| entry.stage != Stage::Waiting)
     }
 
-    /// How many wait, and how many are in flight.
+    /// The numbers of waiting messages and of those in flight.
     pub(super) fn counts(&self) -> (usize, usize) {
         let in_flight = self.in_flight();
         (self.entries.len() - in_flight, in_flight)
     }
 
-    /// That which was transmitted with this number and waits for one of these answers.
+    /// Removes and returns the message that was transmitted under this number, if it waits for one
+    /// of these answers.
     pub(super) fn answered(&mut self, number: u64, by: &[Awaits]) -> Option<Entry> {
         let at = self.find(number)?;
         if by.contains(&self.entries[at].awaits) { self.entries.remove(at) } else { None }
@@ -96,7 +97,7 @@ impl Outgoing {
         (self.entries[at].stage != Stage::Waiting).then_some(at)
     }
 
-    /// Settles all that this says something about, and forgets them.
+    /// Settles with `failure` and removes every message for which `fails` holds.
     fn settle_where(
         &mut self,
         queue: &mut Queue,
@@ -117,7 +118,7 @@ impl Outgoing {
         self.limited_until = None;
     }
 
-    /// Nobody knows what became of requests; other messages are safe to be transmitted again.
+    /// Fails the requests, whose outcome is unknown; other messages are safe to transmit again.
     pub(super) fn disconnected(&mut self, queue: &mut Queue) {
         self.settle_where(queue, &Failure::Disconnected, |entry| {
             entry.awaits != Awaits::Ack && entry.stage != Stage::Waiting
@@ -175,7 +176,7 @@ impl Client {
         Some(self.now + timeout.unwrap_or(self.config.request_timeout))
     }
 
-    /// Takes a message that has the next id into the queue, or says why not.
+    /// Queues a message under the next id, or returns why not.
     fn call(&mut self, call: Call) {
         let Call { ticket, awaits, reserved, room, message, expires } = call;
         let (waiting, _) = self.outgoing.counts();
@@ -206,7 +207,7 @@ impl Client {
             && self.outgoing.in_flight() < self.config.max_in_flight
     }
 
-    /// Transmits what waits, as far as it may.
+    /// Transmits the queue, as far as the limits allow.
     pub(super) fn transmit_waiting(&mut self) {
         while self.may_transmit() {
             let at = self.outgoing.in_flight();
@@ -216,7 +217,7 @@ impl Client {
         }
     }
 
-    /// On a new connection: first what the last one left without an answer.
+    /// On a new connection: first the messages that the last one left unanswered.
     pub(super) fn transmit_again(&mut self) {
         for entry in &mut self.outgoing.entries {
             if entry.stage != Stage::Waiting {
@@ -228,7 +229,7 @@ impl Client {
         self.transmit_waiting();
     }
 
-    /// Those that came too fast, when their second is over.
+    /// Retries messages that exceeded the rate, once their second is over.
     pub(super) fn transmit_limited(&mut self) {
         if self.outgoing.limited_until.is_none_or(|until| until > self.now) {
             return;
@@ -242,7 +243,7 @@ impl Client {
         }
     }
 
-    /// An `error` says that the message came too fast. Answers whether it is kept.
+    /// Handles an `error` for exceeding the rate. Returns whether the message is kept.
     pub(super) fn limited(&mut self, number: u64) -> bool {
         let Some(at) = self.outgoing.find(number) else { return false };
         let entry = &mut self.outgoing.entries[at];
@@ -254,7 +255,7 @@ impl Client {
         true
     }
 
-    /// The limit has become known, or is another one now.
+    /// Sets the limit, which has become known or has changed.
     pub(super) fn refuse_too_big(&mut self) {
         if let Some(limit) = self.max_message_bytes {
             let too_big = |entry: &Entry| entry.message.len() > limit;

@@ -1,4 +1,4 @@
-//! The rooms that the application wants to be in, and what it has seen of them.
+//! The rooms that the application wants to be in, and the positions seen in them.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -13,7 +13,7 @@ use crate::protocol::server_message::Refused;
 use super::Client;
 use super::action::{Action, Failure, Joined, Queue, RoomChange, Settled};
 
-/// Between the client and one room, on the current connection.
+/// The state of one room on the current connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Standing {
     Out,
@@ -24,21 +24,22 @@ enum Standing {
 
 #[derive(Debug)]
 struct Room {
-    /// Counts first joins, so that rooms are entered again in their order.
+    /// Numbers first joins, so that rooms are entered again in their order.
     order: u64,
     standing: Standing,
-    /// It was entered at some time, so it is wanted even if nobody waits for it.
+    /// Whether it was ever entered, so that it is wanted even if no call waits for it.
     entered: bool,
     /// The last publication that was seen.
     seen: Option<Position>,
-    /// One of the client's own that directly follows what was seen, and may never come back from the server.
+    /// One of the client's own publications that directly follows `seen`, and that the server may
+    /// never send back.
     acked: Option<Position>,
-    /// Who waits for the room to be entered.
+    /// The calls that wait for the room to be entered.
     tickets: Vec<Ticket>,
 }
 
 impl Room {
-    /// Where the stream is to go on. An own publication that is not beyond what was seen says nothing.
+    /// The position to resume from. An own publication counts only if it is beyond `seen`.
     fn resume_from(&self) -> Option<Position> {
         match (self.seen, self.acked) {
             (Some(seen), Some(acked)) if acked.epoch == seen.epoch => Some(seen.max(acked)),
@@ -53,7 +54,7 @@ impl Room {
     }
 }
 
-/// Whether a publication at `position` is new to somebody who has seen everything up to `seen`.
+/// Whether a publication at `position` is new to a client that has seen everything up to `seen`.
 fn is_beyond(position: Position, seen: Position) -> bool {
     position.epoch != seen.epoch || position.offset > seen.offset
 }
@@ -68,7 +69,7 @@ struct Leaving {
 #[derive(Default, Debug)]
 pub(super) struct Rooms {
     rooms: BTreeMap<RoomName, Room>,
-    /// `leave`s without an answer.
+    /// Unanswered `leave`s.
     leaving: Vec<Leaving>,
     joined: u64,
 }
@@ -91,7 +92,7 @@ impl Rooms {
         self.rooms.get(room).is_some_and(|room| room.standing == Standing::In)
     }
 
-    /// Calls without an answer.
+    /// The number of unanswered calls.
     fn waiting(&self) -> usize {
         self.leaving.len() + self.rooms.values().map(|room| room.tickets.len()).sum::<usize>()
     }
@@ -109,7 +110,7 @@ impl Rooms {
         })
     }
 
-    /// The connection is gone, and with it what was asked on it. Who wanted to leave has left.
+    /// Handles the loss of the connection and of what was asked on it: rooms being left are left.
     pub(super) fn disconnected(&mut self, queue: &mut Queue) {
         for room in self.rooms.values_mut() {
             room.standing = Standing::Out;
@@ -120,7 +121,8 @@ impl Rooms {
         }
     }
 
-    /// Who waits is told this. A room that was never entered is not wanted any more.
+    /// Settles the waiting calls with this result. A room that was never entered is no longer
+    /// wanted.
     pub(super) fn settle_all(&mut self, queue: &mut Queue, failure: &Failure) {
         self.rooms.retain(|_, room| {
             let failed = !room.tickets.is_empty();
@@ -135,7 +137,7 @@ impl Rooms {
         }
     }
 
-    /// A publication that directly follows all that is known is the client's own, and was seen in that sense.
+    /// An own publication that directly follows everything known counts as seen.
     pub(super) fn acknowledged(&mut self, room: &RoomName, position: Position) {
         if let Some(room) = self.rooms.get_mut(room)
             && room.standing == Standing::In
@@ -147,7 +149,7 @@ impl Rooms {
         }
     }
 
-    /// Answers whether the publication is new, in a room that the client is in.
+    /// Returns whether the publication is new, in a room that the client is in.
     pub(super) fn published(&mut self, room: &RoomName, position: Position) -> Option<bool> {
         let room = self.rooms.get_mut(room).filter(|room| room.standing == Standing::In)?;
         let is_new = room.seen.is_none_or(|seen| is_beyond(position, seen));
@@ -155,7 +157,7 @@ impl Rooms {
         Some(is_new)
     }
 
-    /// The stream begins anew after this.
+    /// Restarts the stream after this position.
     pub(super) fn refreshed(&mut self, room: &RoomName, position: Position) {
         if let Some(room) = self.rooms.get_mut(room) {
             room.seen = Some(position);
@@ -163,7 +165,7 @@ impl Rooms {
         }
     }
 
-    /// Answers whether it was there.
+    /// Forgets the ticket. Returns whether it was found.
     fn cancel(&mut self, ticket: Ticket) -> bool {
         if let Some(leaving) =
             self.leaving.iter_mut().find(|leaving| leaving.ticket == Some(ticket))
@@ -243,16 +245,16 @@ impl Client {
         self.queue.push(Action::Transmit(Outbound::leave(&self.ids.text(number), name)));
     }
 
-    /// Answers whether the ticket was found.
+    /// Returns whether the ticket was found.
     pub(super) fn cancel_in_rooms(&mut self, ticket: Ticket) -> bool {
         self.rooms.cancel(ticket)
     }
 
-    /// The rooms that the server names in `connected`.
+    /// Handles the rooms that the server names in `connected`.
     pub(super) fn put_into(&mut self, rooms: Vec<(RoomName, Position)>) {
         for (name, position) in rooms {
             let known = self.rooms.position(&name);
-            // Something was published meanwhile, which the server would not send without being asked.
+            // Something was published meanwhile, which the server sends only when asked.
             if known.is_none_or(|known| known == position) {
                 self.enter(name, Joined { position, recovered: None });
             }
@@ -274,7 +276,7 @@ impl Client {
         }
     }
 
-    /// The client is in a room from now on.
+    /// Marks the client as a member of a room.
     fn enter(&mut self, name: RoomName, joined: Joined) {
         let max = self.config.max_rooms;
         if !self.rooms.rooms.contains_key(&name) && self.rooms.rooms.len() >= max {
@@ -290,7 +292,8 @@ impl Client {
         room.entered = true;
         match joined.recovered {
             Some(true) => room.advance(joined.position),
-            // What is missing counts as missing until the `refresh` has come. If that is lost, it is asked for again.
+            // The gap stays open until the `refresh` arrives. If that is lost, the client asks
+            // again.
             Some(false) if room.seen.is_some() => {}
             Some(false) | None => room.seen = Some(joined.position),
         }
@@ -318,7 +321,8 @@ impl Client {
         }
     }
 
-    /// An `error` that answers a `join`, or one room of a `resume`. Answers whether it does.
+    /// Handles an `error` that answers a `join`, or one room of a `resume`. Returns whether it
+    /// does.
     pub(super) fn not_joined(
         &mut self,
         number: Option<u64>,
@@ -363,7 +367,7 @@ impl Client {
         }
     }
 
-    /// Answers whether a `leave` had this number.
+    /// Returns whether a `leave` had this number.
     pub(super) fn leave_answered(
         &mut self,
         number: u64,

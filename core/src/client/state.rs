@@ -1,4 +1,4 @@
-//! Where a client is, and why.
+//! The state of a client, and the causes of lost connections.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -6,57 +6,57 @@ use core::time::Duration;
 
 use super::event::CloseFrame;
 
-/// Where a client is.
+/// The state of a client's connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum State {
     /// Not started, or stopped.
     Idle,
-    /// On the way: a token, a socket, or the server's `connected` is waited for.
+    /// Connecting: waiting for a token, a socket, or the server's `connected`.
     Connecting,
-    /// Messages go to and fro.
+    /// Connected: messages flow.
     Open,
     /// The connection was lost; there will be another.
     Waiting {
-        /// After so long.
+        /// The time until the next attempt.
         retry_in: Duration,
     },
-    /// It is over, until somebody says [`Event::Connect`](super::Event::Connect).
+    /// Ended, until the next [`Event::Connect`](super::Event::Connect).
     Closed,
 }
 
-/// Why a connection ended, or did not come about.
+/// Why a connection ended, or could not be established.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Cause {
     /// The socket ended without a close frame, or could not be opened.
     Lost,
     /// The server, or an application's token, took too long.
     TimedOut,
-    /// The server has not been heard of for too long.
+    /// The server has been silent for too long.
     Stale,
-    /// There is no token, for this reason.
+    /// The application has no token, for this reason.
     NoToken(Arc<str>),
-    /// A close frame came.
+    /// A close frame arrived.
     Closed(CloseFrame),
-    /// The upgrade was answered with this status.
+    /// The upgrade was refused with this status.
     Refused {
-        /// The status.
+        /// The HTTP status.
         status: u16,
     },
 }
 
-/// Whether there will be another connection.
+/// Whether the client reconnects.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ComesBack {
     /// Yes, after a wait.
     Yes,
     /// Only with another token.
     WithAnotherToken,
-    /// No.
+    /// Never.
     No,
 }
 
 impl Cause {
-    /// Whether it is worth trying again.
+    /// Returns whether it is worth trying again.
     ///
     /// ```
     /// use switchboard_core::client::{Cause, CloseFrame, ComesBack};

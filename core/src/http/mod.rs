@@ -1,7 +1,8 @@
-//! The HTTP side of a WebSocket, without IO: the bytes of a request in, a decision and the bytes of the answer
-//! out. Every runtime uses it, so a 401, a 404 or a 426 is the same in all of them.
+//! The HTTP side of a WebSocket, without IO: bytes of a request in, a decision and the bytes of the
+//! response out. Every runtime uses it, so a 401, a 404 or a 426 is the same in all of them.
 //!
-//! A driver reads bytes and hands all of them to [`parse()`] until the head is complete. If the request
+//! A driver reads bytes and hands all of them to [`parse()`] until the head is complete. If the
+//! request
 //! [wants an upgrade](wants_upgrade), or its path is that of the sockets, [`check`] decides; the driver writes
 //! [`Upgrade::accept_response`] or [`Refusal::to_bytes`]. For other paths it writes a [`Response`].
 //!
@@ -37,9 +38,9 @@
 //! );
 //! ```
 //!
-//! What is not done here: bodies (the caller reads [`Request::content_length`] bytes after the head), chunks,
-//! keep-alive (each answer but the 101 ends the connection), HTTP/2, extensions such as compression, the
-//! verification of a token, and the time that a client may take: the driver bounds that.
+//! Not done here: bodies (the caller reads [`Request::content_length`] bytes after the head),
+//! chunks, keep-alive (every response but the 101 ends the connection), HTTP/2, extensions such as
+//! compression, verifying tokens, and timeouts, which are the driver's.
 
 // A test that unwraps what is not there has found something, and says where.
 #![cfg_attr(test, allow(clippy::unwrap_used))]

@@ -1,4 +1,4 @@
-//! Which web pages may connect.
+//! The web pages that may connect.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -12,9 +12,9 @@ use super::request::Request;
 
 /// Which web pages may connect (RFC 6455 section 10.2).
 ///
-/// A browser sends a user's cookies to any server that a page names, and the same-origin policy does not cover
-/// WebSockets. What protects the user is that the server looks at `Origin`. A client that is not a browser sends
-/// no `Origin`, and is allowed whatever the setting: it could claim any.
+/// A browser sends a user's cookies to any server that a page names, and the same-origin policy
+/// does not cover WebSockets, so the server must check `Origin`. A client that is not a browser
+/// sends no `Origin` and is always allowed: it could claim any.
 ///
 /// ```
 /// use switchboard_core::http::{Origins, Request};
@@ -31,21 +31,21 @@ use super::request::Request;
 pub enum Origins {
     /// Every page.
     Any,
-    /// The pages that come from the host and port that they connect to. A port that is not written is the
-    /// default port of the page's scheme on both sides; the scheme itself is not compared, because a proxy in
-    /// front may have ended TLS.
+    /// Pages from the same host and port that they connect to. A missing port is the default port
+    /// of the page's scheme on both sides; the scheme itself is not compared, because a proxy in
+    /// front may have terminated TLS.
     #[default]
     SameHost,
-    /// The pages that one of the patterns matches, and no others: the own host is listed like any other.
+    /// Only the pages that match a pattern. The server's own host must be listed like any other.
     List(Vec<OriginPattern>),
 }
 
 impl Origins {
-    /// A setting from its entries; `*` among them allows [every page](Origins::Any). No entry at all allows no
-    /// page.
+    /// Builds the setting from its entries; `*` among them allows [every page](Origins::Any). An
+    /// empty list allows no page.
     ///
     /// # Errors
-    /// When an entry is not `*` and not an [`OriginPattern`].
+    /// If an entry is neither `*` nor an [`OriginPattern`].
     pub fn list<S: AsRef<str>>(
         entries: impl IntoIterator<Item = S>,
     ) -> Result<Origins, InvalidOrigin> {
@@ -63,7 +63,8 @@ impl Origins {
     /// Checks the `Origin` of a request.
     ///
     /// # Errors
-    /// 403 `origin_not_allowed`, naming the origin. 400 when `Origin` is repeated or the host is missing.
+    /// 403 `origin_not_allowed`, naming the origin. 400 if `Origin` is repeated or the host is
+    /// missing.
     pub fn check(&self, request: &Request) -> Result<(), Refusal> {
         let Some(sent) = request.single("origin")? else { return Ok(()) };
         let allowed = match self {
@@ -88,7 +89,7 @@ impl Origins {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginPattern {
     scheme: String,
-    /// The host, or with `subdomains` what it ends with, from the dot on.
+    /// The host, or with `subdomains` its suffix, from the dot on.
     host: String,
     port: Option<u16>,
     subdomains: bool,
@@ -130,7 +131,8 @@ impl FromStr for OriginPattern {
     }
 }
 
-/// An entry that is not an origin: no scheme, a path or slash at the end, or a `*` in the wrong place.
+/// An entry that is not an origin: no scheme, a path or slash at the end, or a `*` in the wrong
+/// place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidOrigin(String);
 
@@ -147,12 +149,13 @@ impl core::error::Error for InvalidOrigin {}
 struct Origin<'a> {
     scheme: &'a str,
     host: &'a str,
-    /// None when the scheme has no default port that we know.
+    /// `None` if the scheme has no known default port.
     port: Option<u16>,
 }
 
 impl<'a> Origin<'a> {
-    /// None for what is not one origin, such as `null`, which a sandboxed page sends.
+    /// Returns `None` unless it is exactly one origin: `null`, for example, which a sandboxed page
+    /// sends.
     fn parse(text: &'a str) -> Option<Origin<'a>> {
         let (scheme, authority) = text.split_once("://")?;
         let (host, port) = split_port(authority)?;

@@ -1,39 +1,40 @@
-//! From the first bytes of a connection to a request.
+//! Parses the first bytes of a connection into a request.
 
 use super::refusal::Refusal;
 use super::request::{Request, Version};
 use super::response::Status;
 
-/// The bound on a request head that fits every browser with room for a long token: 8 KiB.
+/// The default bound on a request head, in bytes. It fits every browser with room for a long token.
 pub const DEFAULT_MAX_HEAD_BYTES: usize = 8 * 1024;
 
 /// The bound on the number of header lines.
 pub const MAX_HEADERS: usize = 64;
 
-/// What [`parse`] made of the bytes so far.
+/// The result of [`parse`].
 #[derive(Clone, Debug)]
 pub enum Parsed {
-    /// The bytes are the beginning of a head: read more, then parse everything again.
+    /// The head is incomplete: read more, then parse everything again.
     Incomplete,
     /// The head is complete.
     Complete {
         /// The request.
         request: Request,
-        /// The length of the head in bytes, with the empty line that ends it. The bytes after it are a body or
-        /// the first frames, and are the caller's.
+        /// The length of the head in bytes, with the empty line that ends it. The bytes after it
+        /// are a body or the first frames, and belong to the caller.
         head_len: usize,
     },
 }
 
 /// Parses an HTTP/1 request head (RFC 9112 sections 2 to 5) from all the bytes received so far.
 ///
-/// Bytes are refused as soon as no continuation could make them a request, so a result never depends on how
-/// the bytes were split on their way. An empty line before the request line is skipped; folded header lines
-/// and lone carriage returns are refused. A head of exactly `max_head_bytes` is accepted.
+/// Bytes are refused as soon as no continuation could make them a request, so the result never
+/// depends on how the bytes were split. An empty line before the request line is skipped; folded
+/// header lines and lone carriage returns are refused. A head of exactly `max_head_bytes` is
+/// accepted.
 ///
 /// # Errors
-/// - 431 `head_too_large` when the head is longer than `max_head_bytes` (known once that many bytes have come
-///   without its end), or `too_many_headers` with more than [`MAX_HEADERS`] lines.
+/// - 431 `head_too_large` when the head is longer than `max_head_bytes` (known once that many bytes
+///   have come without its end), or `too_many_headers` with more than [`MAX_HEADERS`] lines.
 /// - 400 when the bytes are not an HTTP/1 request: `tls`, `http_version` or `bad_request`.
 ///
 /// # Cost

@@ -1,4 +1,4 @@
-//! What of a request may be written to a log.
+//! Keeps credentials out of logs.
 
 use alloc::string::String;
 use core::fmt;
@@ -7,12 +7,12 @@ use super::request::Request;
 use super::target::query_pairs;
 use super::upgrade::SUBPROTOCOL;
 
-/// The query parameters that carry a credential. `access_token` is RFC 6750's name (section 2.3): it is not
-/// read, but a client may send it.
+/// The query parameters that carry a credential. `access_token` is RFC 6750's name (section 2.3):
+/// it is not read, but a client may send it.
 const SECRET_PARAMETERS: [&str; 3] = ["token", "access_token", "session"];
 
-/// The headers whose values Debug shows. It is a list of the harmless ones, so that a secret in a header that
-/// nobody thought of stays out of the logs.
+/// The headers whose values `Debug` shows. An allowlist, so that a secret in an unexpected header
+/// stays out of the logs.
 const SHOWN_HEADERS: [&str; 12] = [
     "accept",
     "accept-encoding",
@@ -29,7 +29,8 @@ const SHOWN_HEADERS: [&str; 12] = [
 ];
 
 impl Request {
-    /// The request target for a log line: the values of `token`, `access_token` and `session` are replaced by `redacted`.
+    /// Returns the request target for a log line, with the values of `token`, `access_token` and
+    /// `session` replaced by `redacted`.
     ///
     /// ```
     /// use switchboard_core::http::Request;
@@ -47,7 +48,7 @@ impl Request {
         for (pair, name, _) in query_pairs(query) {
             target.push(separator);
             separator = '&';
-            // The name is compared as the server will read it: `%74oken` is `token` too.
+            // Compare the name as the server will read it: `%74oken` is `token` too.
             if SECRET_PARAMETERS.iter().any(|secret| name.eq_ignore_ascii_case(secret)) {
                 target.push_str(pair.split('=').next().unwrap_or_default());
                 target.push_str("=redacted");

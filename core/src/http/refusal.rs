@@ -1,4 +1,4 @@
-//! Why a request is not served, and what the client is told.
+//! Why a request is refused, and what the client is told.
 
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
@@ -7,10 +7,10 @@ use core::fmt;
 
 use super::response::{Response, Status};
 
-/// A request that is answered with an error instead of being served.
+/// A request that is answered with an error.
 ///
-/// It becomes a complete HTTP response with [`to_bytes`](Refusal::to_bytes); a driver writes these bytes and
-/// closes the socket. The body is `{"error":{"code":"...","message":"..."}}`.
+/// [`to_bytes`](Refusal::to_bytes) makes it a complete HTTP response; a driver writes these bytes
+/// and closes the socket. The body is `{"error":{"code":"...","message":"..."}}`.
 ///
 /// ```
 /// use switchboard_core::http::Refusal;
@@ -24,18 +24,18 @@ use super::response::{Response, Status};
 pub struct Refusal {
     /// The status line of the answer.
     pub status: Status,
-    /// What went wrong, for programs: lower case with underscores. It stays the same between versions.
+    /// The error for programs: lower case with underscores, stable between versions.
     pub code: &'static str,
-    /// What went wrong, for people. It never contains a token.
+    /// The error for people. It never contains a token.
     pub message: Cow<'static, str>,
-    /// After how many seconds the client may try again, sent as `Retry-After`.
+    /// The number of seconds after which the client may try again, sent as `Retry-After`.
     pub retry_after_secs: Option<u32>,
-    /// The methods that would have worked, for a 405.
+    /// The methods that are allowed, for a 405.
     allow: Option<&'static str>,
 }
 
 impl Refusal {
-    /// A refusal of any kind. The constructors below cover the usual ones.
+    /// Creates a refusal of any kind. The constructors below cover the usual ones.
     pub fn new(
         status: Status,
         code: &'static str,
@@ -49,13 +49,13 @@ impl Refusal {
         Refusal::new(Status::BadRequest, code, message)
     }
 
-    /// 401 `unauthorized`, with `WWW-Authenticate: Bearer` (RFC 6750 section 3): no token, or one that is not
-    /// accepted. Keep the token itself out of `message`.
+    /// 401 `unauthorized`, with `WWW-Authenticate: Bearer` (RFC 6750 section 3): the token is
+    /// missing or invalid. Keep the token itself out of `message`.
     pub fn unauthorized(message: impl Into<Cow<'static, str>>) -> Refusal {
         Refusal::new(Status::Unauthorized, "unauthorized", message)
     }
 
-    /// 403: the client is known, and this is not for it.
+    /// 403: the client is known, but may not do this.
     pub fn forbidden(code: &'static str, message: impl Into<Cow<'static, str>>) -> Refusal {
         Refusal::new(Status::Forbidden, code, message)
     }
@@ -65,21 +65,21 @@ impl Refusal {
         Refusal::new(Status::NotFound, "not_found", "there is nothing at this path")
     }
 
-    /// 405 `method_not_allowed`; `allow` lists the methods that this path takes, such as `"GET, HEAD"`.
+    /// 405 `method_not_allowed`; `allow` lists the allowed methods, such as `"GET, HEAD"`.
     pub fn method_not_allowed(allow: &'static str) -> Refusal {
         let message = "this path does not take this method; see the Allow header";
         let refusal = Refusal::new(Status::MethodNotAllowed, "method_not_allowed", message);
         Refusal { allow: Some(allow), ..refusal }
     }
 
-    /// 408 `request_timeout`: the head did not arrive in the time that the driver gives it.
+    /// 408 `request_timeout`: the head did not arrive within the driver's timeout.
     pub fn request_timeout() -> Refusal {
         let message = "the request did not arrive in time";
         Refusal::new(Status::RequestTimeout, "request_timeout", message)
     }
 
-    /// 426, with `Upgrade: websocket` and `Sec-WebSocket-Version: 13`: the path speaks this protocol only
-    /// (RFC 9110 section 15.5.22, RFC 6455 section 4.4).
+    /// 426, with `Upgrade: websocket` and `Sec-WebSocket-Version: 13`: the path serves only this
+    /// protocol (RFC 9110 section 15.5.22, RFC 6455 section 4.4).
     pub fn upgrade_required(code: &'static str, message: impl Into<Cow<'static, str>>) -> Refusal {
         Refusal::new(Status::UpgradeRequired, code, message)
     }
@@ -91,7 +91,7 @@ impl Refusal {
         Refusal { retry_after_secs: Some(retry_after_secs), ..refusal }
     }
 
-    /// 503 with `Retry-After` in seconds. `code` says which limit was met: `server_full`, `lobby_full`,
+    /// 503 with `Retry-After` in seconds. `code` names the limit: `server_full`, `lobby_full`,
     /// `user_limit`, `draining` and the like.
     pub fn unavailable(code: &'static str, retry_after_secs: u32) -> Refusal {
         let message = match code {
@@ -105,11 +105,11 @@ impl Refusal {
         Refusal { retry_after_secs: Some(retry_after_secs), ..refusal }
     }
 
-    /// The answer in parts, for a driver that answers through another HTTP library.
+    /// Returns the response in parts, for a driver that responds through another HTTP library.
     pub fn to_response(&self) -> Response {
         let error = serde_json::json!({"error": {"code": self.code, "message": self.message}});
         let mut response = Response::new(self.status, "application/json", error.to_string())
-            // RFC 9111 section 4.2.2 lets caches keep a 404 or a 405 on their own judgement.
+            // RFC 9111 section 4.2.2 lets caches keep a 404 or a 405 at their own discretion.
             .no_store();
         if let Some(allow) = self.allow {
             response = response.header("Allow", allow);
@@ -141,7 +141,7 @@ impl fmt::Display for Refusal {
 
 impl core::error::Error for Refusal {}
 
-/// At most the first 200 bytes of something that the client sent, for a message or a log line.
+/// Returns at most the first 200 bytes of a client's text, for a message or a log line.
 pub(super) fn excerpt(text: &str) -> String {
     const MAX: usize = 200;
     if text.len() <= MAX {
@@ -191,7 +191,7 @@ mod tests {
         let old = || Refusal::upgrade_required("upgrade_required", "no");
         has(old(), "426 Upgrade Required", "Upgrade: websocket");
         has(old(), "426 Upgrade Required", "Sec-WebSocket-Version: 13");
-        // RFC 9110 section 7.8: who sends Upgrade also names it in Connection.
+        // RFC 9110 section 7.8: a sender of Upgrade also names it in Connection.
         has(old(), "426 Upgrade Required", "Connection: close, Upgrade");
     }
 

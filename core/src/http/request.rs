@@ -11,7 +11,8 @@ use super::refusal::Refusal;
 use super::response::{Status, is_control, is_token};
 use super::target::{is_control_or_space, query_pairs, split_target};
 
-/// The headers that decide something here. They have to be UTF-8; in any other, what is not becomes U+FFFD.
+/// The headers that affect a decision here. They must be UTF-8; in any other, invalid bytes become
+/// U+FFFD.
 const MEANINGFUL_HEADERS: [&str; 10] = [
     "authorization",
     "connection",
@@ -34,7 +35,7 @@ pub enum Version {
     Http11,
 }
 
-/// A request head. It owns its data and prints no credential: see
+/// A request head. It owns its data, and its `Debug` output shows no credential: see
 /// [`redacted_target`](Request::redacted_target).
 ///
 /// ```
@@ -48,7 +49,7 @@ pub enum Version {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     version: Version,
-    /// Everything textual in one allocation; the ranges point into it.
+    /// All text in one allocation; the ranges point into it.
     text: String,
     method: Range<usize>,
     target: Range<usize>,
@@ -58,12 +59,12 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request that another HTTP library has parsed, so that the same rules apply to it. It is taken for
-    /// HTTP/1.1. `target` is the request target as sent, or an absolute URI.
+    /// A request that another HTTP library has parsed, so that the same rules apply to it. It is
+    /// taken for HTTP/1.1. `target` is the request target as sent, or an absolute URI.
     ///
     /// # Errors
-    /// As [`parse`](super::parse()): 400 `bad_request` for what could not stand in a request head, 431
-    /// `too_many_headers`.
+    /// As [`parse`](super::parse()): 400 `bad_request` for what could not appear in a request head,
+    /// 431 `too_many_headers`.
     pub fn from_parts<N, V>(
         method: &str,
         target: &str,
@@ -116,7 +117,8 @@ impl Request {
         Ok(Request { version, text, method, target, authority, path, headers: spans })
     }
 
-    /// The method, in the case in which it was sent: methods are case-sensitive (RFC 9110 section 9.1).
+    /// The method, in the case in which it was sent: methods are case-sensitive (RFC 9110 section
+    /// 9.1).
     pub fn method(&self) -> &str {
         &self.text[self.method.clone()]
     }
@@ -132,36 +134,36 @@ impl Request {
         self.version
     }
 
-    /// The path, still percent-encoded, without the query. It is empty or `*` for the two kinds of target that
-    /// have no path, and `/` for an absolute URI without one (RFC 9112 section 3.2).
+    /// The path, still percent-encoded, without the query. It is empty or `*` for the two kinds of
+    /// target without a path, and `/` for an absolute URI without one (RFC 9112 section 3.2).
     pub fn path(&self) -> &str {
         let path = &self.text[self.path.clone()];
         if path.is_empty() && self.authority.is_some() { "/" } else { path }
     }
 
-    /// The first query parameter of this name, percent-decoded, with `+` as a space. Bytes that are not UTF-8
-    /// become U+FFFD. A parameter without `=` has the empty value.
+    /// Returns the first query parameter of this name, percent-decoded, with `+` as a space.
+    /// Invalid UTF-8 becomes U+FFFD. A parameter without `=` has the empty value.
     pub fn query(&self, name: &str) -> Option<Cow<'_, str>> {
         let (_, query) = self.target().split_once('?')?;
         query_pairs(query).find(|pair| pair.1 == name).map(|pair| pair.2)
     }
 
-    /// The first header of this name, in any case, without the white space around it.
+    /// Returns the first header of this name, in any case, without surrounding white space.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.lines(name).next()
     }
 
-    /// All headers in the order in which they were sent.
+    /// Returns all headers in the order in which they were sent.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.headers
             .iter()
             .map(|(name, value)| (&self.text[name.clone()], &self.text[value.clone()]))
     }
 
-    /// A header that may occur once.
+    /// Returns a header that may occur only once.
     ///
     /// # Errors
-    /// 400 `repeated_header` when it occurs more often.
+    /// 400 `repeated_header` if it occurs more often.
     pub fn single(&self, name: &'static str) -> Result<Option<&str>, Refusal> {
         let mut lines = self.lines(name);
         let first = lines.next();
@@ -172,7 +174,8 @@ impl Request {
         Ok(first)
     }
 
-    /// The entries of a header that is a comma-separated list, from all its lines (RFC 9110 section 5.6.1).
+    /// Returns the entries of a header that is a comma-separated list, from all its lines (RFC 9110
+    /// section 5.6.1).
     pub fn list(&self, name: &str) -> impl Iterator<Item = &str> {
         self.lines(name)
             .flat_map(|line| line.split(','))
@@ -180,11 +183,11 @@ impl Request {
             .filter(|entry| !entry.is_empty())
     }
 
-    /// The host and port that the client meant: those of an absolute target, or else the `Host` header
-    /// (RFC 9112 section 3.2.2).
+    /// Returns the host and port that the client meant: those of an absolute target, or else the
+    /// `Host` header (RFC 9112 section 3.2.2).
     ///
     /// # Errors
-    /// 400 `bad_host` when there is no host, `repeated_header` when there are several.
+    /// 400 `bad_host` if there is no host, `repeated_header` if there are several.
     pub fn host(&self) -> Result<&str, Refusal> {
         let bad = |message| Refusal::bad_request("bad_host", message);
         let header = self.single("host")?.ok_or_else(|| bad("the Host header is missing"))?;
@@ -197,12 +200,12 @@ impl Request {
         Ok(host)
     }
 
-    /// The length of the body in bytes, 0 without `Content-Length` (RFC 9112 section 6.3).
+    /// Returns the length of the body in bytes, 0 without `Content-Length` (RFC 9112 section 6.3).
     ///
     /// # Errors
-    /// 411 `length_required` for a `Transfer-Encoding`: chunks are not read here. 400 `bad_content_length`
-    /// unless the length is one plain number; both headers together are refused with it, because servers
-    /// disagree on which one counts (RFC 9112 section 6.1).
+    /// 411 `length_required` for a `Transfer-Encoding`: chunks are not read here. 400
+    /// `bad_content_length` unless the length is a single plain number, or if both headers are
+    /// present, because servers disagree on which one counts (RFC 9112 section 6.1).
     pub fn content_length(&self) -> Result<u64, Refusal> {
         let bad = |message| Err(Refusal::bad_request("bad_content_length", message));
         let length = self.single("content-length")?;
@@ -214,7 +217,7 @@ impl Request {
             return Err(Refusal::new(Status::LengthRequired, "length_required", message));
         }
         let Some(length) = length else { return Ok(0) };
-        // `parse` alone would take a sign.
+        // `parse` alone would accept a sign.
         match length.parse() {
             Ok(length_bytes) if length.bytes().all(|b| b.is_ascii_digit()) => Ok(length_bytes),
             Ok(_) | Err(_) => bad("the Content-Length is not a number"),

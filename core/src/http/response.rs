@@ -1,12 +1,12 @@
-//! Plain HTTP answers as bytes.
+//! Plain HTTP responses as bytes.
 
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// The HTTP status codes that Switchboard answers with (RFC 9110 section 15). The 101 is not among them:
-/// see [`Upgrade`](super::Upgrade).
+/// The HTTP status codes that Switchboard sends (RFC 9110 section 15), except the 101: see
+/// [`Upgrade`](super::Upgrade).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// 200
@@ -42,7 +42,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// The number, such as 404.
+    /// The numeric code, such as 404.
     pub fn code(self) -> u16 {
         self.line().0
     }
@@ -73,10 +73,10 @@ impl Status {
     }
 }
 
-/// A plain HTTP answer, such as that to `GET /healthz`.
+/// A plain HTTP response, such as that to `GET /healthz`.
 ///
-/// It ends the connection (`Connection: close`), and it has no `Date`, because the core has no clock
-/// (RFC 9110 section 6.6.1 allows that).
+/// It ends the connection (`Connection: close`), and it has no `Date`, because the core has no
+/// clock (RFC 9110 section 6.6.1 allows that).
 ///
 /// ```
 /// use switchboard_core::http::{Response, Status};
@@ -93,7 +93,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// An answer with a body, which may be empty.
+    /// Creates a response with a body, which may be empty.
     pub fn new(status: Status, content_type: &'static str, body: impl Into<Vec<u8>>) -> Response {
         let body = body.into();
         let length = format!("{}", body.len());
@@ -101,16 +101,16 @@ impl Response {
         response.header("Content-Type", content_type).header("Content-Length", length)
     }
 
-    /// Forbids caches to keep the answer.
+    /// Forbids caches to store the response.
     pub fn no_store(self) -> Response {
         self.header("Cache-Control", "no-store")
     }
 
-    /// Adds a header. A line break or another control character in the value becomes a space, so that a value
-    /// that came from outside cannot start a header of its own.
+    /// Adds a header. A line break or another control character in the value becomes a space, so
+    /// that a value from outside cannot inject a header.
     ///
     /// # Panics
-    /// In debug builds, when the name is not a token.
+    /// In debug builds, if the name is not a token.
     pub fn header(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Response {
         debug_assert!(is_token(name), "a header name is a token: {name:?}");
         let mut value = value.into();
@@ -121,42 +121,42 @@ impl Response {
         self
     }
 
-    /// The status.
+    /// Returns the status code.
     pub fn status(&self) -> Status {
         self.status
     }
 
-    /// The headers, without `Connection`, which belongs to whoever writes the answer.
+    /// Returns the headers, without `Connection`, which the writer of the response adds.
     pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.headers.iter().map(|(name, value)| (*name, value.as_ref()))
     }
 
-    /// The body.
+    /// Returns the body's bytes.
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// The whole answer, head and body.
+    /// Returns the whole response, head and body.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = self.head_to_bytes();
         bytes.extend_from_slice(&self.body);
         bytes
     }
 
-    /// The answer as bytes, without its body if the request was a `HEAD`.
+    /// Returns the response as bytes, without its body if the request was a `HEAD`.
     pub fn bytes_for(&self, head_only: bool) -> Vec<u8> {
         if head_only { self.head_to_bytes() } else { self.to_bytes() }
     }
 
-    /// The answer without its body, for a HEAD request. `Content-Length` still tells the length that a GET
-    /// would get (RFC 9110 section 9.3.2).
+    /// Returns the response without its body, for a HEAD request. `Content-Length` is still that of
+    /// the response to a GET (RFC 9110 section 9.3.2).
     pub fn head_to_bytes(&self) -> Vec<u8> {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status.code(), self.status.reason());
         let mut connection = "close";
         for (name, value) in self.headers() {
             push_header(&mut head, name, value);
             if name.eq_ignore_ascii_case("Upgrade") {
-                // RFC 9110 section 7.8: who sends Upgrade also names it in Connection.
+                // RFC 9110 section 7.8: a sender of Upgrade also names it in Connection.
                 connection = "close, Upgrade";
             }
         }
@@ -173,13 +173,13 @@ pub(super) fn push_header(head: &mut String, name: &str, value: &str) {
     head.push_str("\r\n");
 }
 
-/// Whether the text is a token of RFC 9110 section 5.6.2: what a method or a header name is made of.
+/// Returns whether the text is a token (RFC 9110 section 5.6.2), as methods and header names are.
 pub(super) fn is_token(text: &str) -> bool {
     let is_token_byte = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     !text.is_empty() && text.bytes().all(is_token_byte)
 }
 
-/// What must not stand in a header value. A tab may.
+/// Returns whether the character must not appear in a header value. A tab may.
 pub(super) fn is_control(c: char) -> bool {
     c.is_ascii_control() && c != '\t'
 }

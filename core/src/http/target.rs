@@ -17,7 +17,7 @@ pub(super) fn split_target(target: &str) -> Result<(Option<Range<usize>>, Range<
         target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
     });
     let Some(scheme) = scheme else {
-        // `host:port`, for CONNECT (RFC 9112 section 3.2.3), or nonsense: there is no path.
+        // `host:port`, for CONNECT (RFC 9112 section 3.2.3), or garbage: there is no path.
         return Ok((None, 0..0));
     };
     let start = scheme.len();
@@ -26,7 +26,7 @@ pub(super) fn split_target(target: &str) -> Result<(Option<Range<usize>>, Range<
     }
     let path = target[start..end].find('/').map_or(end, |slash| start + slash);
     if target[start..path].contains('@') {
-        // RFC 9110 section 4.2.4: a name and password in a URI are a trap, and would reach the logs.
+        // RFC 9110 section 4.2.4: credentials in a URI are a trap, and would reach the logs.
         return Err(Refusal::bad_request("bad_request", "the target contains user information"));
     }
     Ok((Some(start..path), path..end))
@@ -48,7 +48,7 @@ fn decode_parameter(text: &str) -> Cow<'_, str> {
     percent_decode_str(text).decode_utf8_lossy()
 }
 
-/// What a target or a host never contains.
+/// Characters that a target or a host never contains.
 pub(super) fn is_control_or_space(c: char) -> bool {
     c.is_ascii_control() || c == ' '
 }

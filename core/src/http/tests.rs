@@ -1,4 +1,4 @@
-//! Whole requests, from bytes to the answer.
+//! Whole requests, from bytes to the response.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -24,7 +24,7 @@ fn request(text: &str) -> Request {
     }
 }
 
-/// The answer to the handshake with one part of it replaced.
+/// The response to the handshake with one part of it replaced.
 fn answer(from: &str, to: &str) -> Result<Upgrade, Refusal> {
     assert!(HANDSHAKE.contains(from), "{from:?}");
     check(&request(&HANDSHAKE.replacen(from, to, 1)), &Origins::SameHost, "/ws")
@@ -40,7 +40,7 @@ fn room(path: &str) -> Option<String> {
     answer("/ws/lobby", path).unwrap().room
 }
 
-/// A head of exactly so many bytes.
+/// A head of exactly `len` bytes.
 fn head_of(len: usize) -> Vec<u8> {
     let frame = "GET / HTTP/1.1\r\nX: \r\n\r\n".len();
     format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(len - frame)).into_bytes()

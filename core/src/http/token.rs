@@ -6,11 +6,11 @@ use core::fmt;
 use super::refusal::Refusal;
 use super::request::Request;
 
-/// What an entry of the subprotocol list that carries a token starts with.
+/// The prefix of a subprotocol entry that carries a token.
 const SUBPROTOCOL_PREFIX: &str = "bearer.";
 
-/// A bearer token as the client sent it, not verified. It prints as `redacted`, so that it cannot reach a log
-/// by accident; only [`expose`](Token::expose) gives it away.
+/// A bearer token as the client sent it, not verified. It prints as `redacted`, so that it cannot
+/// reach a log by accident; only [`expose`](Token::expose) reveals it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
@@ -18,14 +18,15 @@ impl Token {
     /// Finds the token of any request, an upgrade or not. In this order:
     ///
     /// 1. `Authorization: Bearer <token>` (RFC 6750 section 2.1; the scheme in any case),
-    /// 2. an entry `bearer.<token>` in `Sec-WebSocket-Protocol`, for browsers, which cannot set the former,
+    /// 2. an entry `bearer.<token>` in `Sec-WebSocket-Protocol`, for browsers, which cannot set the
+    ///    former,
     /// 3. `?token=<token>` in the query.
     ///
-    /// An `Authorization` of another scheme, and an empty token, count as none.
+    /// An `Authorization` of another scheme and an empty token are ignored.
     ///
     /// # Errors
-    /// 400 `repeated_header` when there is more than one `Authorization`: a proxy in front may have looked at
-    /// the other one.
+    /// 400 `repeated_header` if there is more than one `Authorization`: a proxy in front may have
+    /// checked the other one.
     pub fn find(request: &Request) -> Result<Option<Token>, Refusal> {
         let authorization = request.single("authorization")?.and_then(bearer);
         let token = authorization
@@ -36,7 +37,7 @@ impl Token {
         Ok(token.map(Token))
     }
 
-    /// The token itself.
+    /// Returns the token itself.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -19,36 +19,36 @@ use super::request::{Request, Version};
 use super::response::push_header;
 use super::token::Token;
 
-/// The subprotocol of Switchboard's JSON envelope. It is the only one that is ever selected.
+/// The subprotocol of Switchboard's JSON envelope, the only one that is ever selected.
 ///
-/// A page that offers a list has to have one entry selected, or the browser gives up: so one that sends its
-/// token as `bearer.<token>` offers `switchboard` beside it.
+/// If a page offers a list and the server selects no entry, the browser fails the connection: a
+/// page that sends its token as `bearer.<token>` must also offer `switchboard`.
 pub const SUBPROTOCOL: &str = "switchboard";
 
-/// An upgrade that may be accepted. Who the client is, and whether there is room for it, is still to be decided.
+/// A valid upgrade request. Authentication and the limits are still to be checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upgrade {
     /// The value of `Sec-WebSocket-Accept` (RFC 6455 section 4.2.2).
     pub accept_key: String,
-    /// The room in the path, percent-decoded. It is not empty, and otherwise as the client wrote it: whether
-    /// it is a valid name is for the hub to say.
+    /// The room in the path, percent-decoded. It is not empty, but otherwise as the client wrote
+    /// it: the hub checks that it is a valid name.
     pub room: Option<String>,
-    /// The credential that the client sent, not verified.
+    /// The client's credential, not verified.
     pub token: Option<Token>,
     /// The subprotocol to confirm: [`SUBPROTOCOL`] if the client offered it.
     pub subprotocol: Option<&'static str>,
-    /// The query parameter `user`: a name that the client gives itself, and no proof of anything. It is for
-    /// servers that run without tokens.
+    /// The query parameter `user`: a name that the client claims, without proof. For servers that
+    /// run without tokens.
     pub user: Option<String>,
-    /// The query parameter `session`: which client it was before.
+    /// The query parameter `session`: the session to resume.
     pub session: Option<Session>,
-    /// The query parameter `last_event_id`: where it has been in the room of the path.
+    /// The query parameter `last_event_id`: the last position seen in the room of the path.
     pub since: Option<Position>,
 }
 
 impl Upgrade {
-    /// The headers of the 101 for a driver that answers through another HTTP library. No extension is ever
-    /// confirmed, so the frames are plain.
+    /// Returns the headers of the 101, for a driver that responds through another HTTP library. No
+    /// extension is ever confirmed, so frames are plain.
     pub fn accept_headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
         [("Upgrade", "websocket"), ("Connection", "Upgrade")]
             .into_iter()
@@ -56,7 +56,7 @@ impl Upgrade {
             .chain(self.subprotocol.map(|name| ("Sec-WebSocket-Protocol", name)))
     }
 
-    /// The 101 as bytes. After it the connection speaks WebSocket.
+    /// Returns the 101 as bytes. After it the connection speaks WebSocket.
     pub fn accept_response(&self) -> Vec<u8> {
         let mut head = String::from("HTTP/1.1 101 Switching Protocols\r\n");
         for (name, value) in self.accept_headers() {
@@ -67,14 +67,14 @@ impl Upgrade {
     }
 }
 
-/// Whether the request asks for a WebSocket, as opposed to a page: `Upgrade` lists `websocket` and
-/// `Connection` lists `upgrade`, in any case and on any of their lines.
+/// Returns whether the request asks for a WebSocket, as opposed to a page: `Upgrade` lists
+/// `websocket` and `Connection` lists `upgrade`, in any case and on any of their lines.
 pub fn wants_upgrade(request: &Request) -> bool {
     names_websocket(request) && lists_upgrade(request)
 }
 
-/// Decides whether a request is a WebSocket handshake that may be accepted. `prefix` is the path where sockets
-/// live, such as `/ws`: the room is what follows after a slash.
+/// Decides whether a request is an acceptable WebSocket handshake. `prefix` is the path of the
+/// sockets, such as `/ws`: the room follows after a slash.
 ///
 /// # Errors
 /// The first that applies:
@@ -83,17 +83,19 @@ pub fn wants_upgrade(request: &Request) -> bool {
 /// |---|---|---|
 /// | 404 | `not_found` | the path is not below the prefix |
 /// | 405 | `method_not_allowed` | the method is not GET |
-/// | 400 | `http_version` | the version is HTTP/1.0, as from a proxy that was not told otherwise |
+/// | 400 | `http_version` | the version is HTTP/1.0, as from a proxy with default settings |
 /// | 400 | `bad_host`, `repeated_header` | there is not exactly one host |
 /// | 426 | `upgrade_required` | `Upgrade` or `Connection` does not ask for a WebSocket |
 /// | 426 | `websocket_version` | `Sec-WebSocket-Version` is not 13 |
 /// | 400 | `websocket_key` | `Sec-WebSocket-Key` is not 16 bytes in base64 |
 /// | 400 | `unexpected_body` | the request has a body, which would be read as frames |
 /// | 400 | `bad_room` | the room is not UTF-8 |
-/// | 400 | `bad_session`, `bad_position` | the query parameter `session` or `last_event_id` is not of its form |
+/// | 400 | `bad_session`, `bad_position` | the query parameter `session` or `last_event_id` is
+/// malformed |
 /// | 403 | `origin_not_allowed` | `origins` does not allow the page |
 ///
-/// `repeated_header` (400) is also the answer to a second line of any other header that has to be single.
+/// `repeated_header` (400) is also the response to a second line of any other header that must be
+/// unique.
 pub fn check(request: &Request, origins: &Origins, prefix: &str) -> Result<Upgrade, Refusal> {
     let room = room_part(request.path(), prefix).ok_or_else(Refusal::not_found)?;
     if request.method() != "GET" {
@@ -124,7 +126,7 @@ pub fn check(request: &Request, origins: &Origins, prefix: &str) -> Result<Upgra
     })
 }
 
-/// A query parameter that is there to be understood.
+/// Parses a query parameter.
 fn query<T>(request: &Request, name: &str, code: &'static str) -> Result<Option<T>, Refusal>
 where
     T: FromStr<Err: Display>,
@@ -159,16 +161,18 @@ fn check_wish(request: &Request) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Checks the client's key and answers it (RFC 6455 sections 4.2.1 item 5 and 4.2.2 item 5.4).
+/// Checks the client's key and returns the accept value (RFC 6455 sections 4.2.1 item 5 and 4.2.2
+/// item 5.4).
 fn accept_key(request: &Request) -> Result<String, Refusal> {
     const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-    /// Some clients draw 24 characters instead of 16 bytes. Their last bits mean nothing, and harm nothing.
+    /// Some clients draw 24 characters instead of 16 bytes. Their last bits are meaningless and
+    /// harmless.
     const LENIENT: GeneralPurpose =
         GeneralPurpose::new(&base64::alphabet::STANDARD, PAD.with_decode_allow_trailing_bits(true));
 
     let key = request.single("sec-websocket-key")?.unwrap_or_default();
     let mut nonce = [0; 18];
-    // A length that cannot be right is not decoded at all.
+    // Do not decode if the length cannot be right.
     if key.len() != 24 || LENIENT.decode_slice(key, &mut nonce) != Ok(16) {
         let message = "the Sec-WebSocket-Key must be 16 bytes in base64";
         return Err(Refusal::bad_request("websocket_key", message));
@@ -188,7 +192,7 @@ fn check_no_body(request: &Request) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// What follows the prefix and a slash; empty at the prefix itself, None elsewhere.
+/// Returns what follows the prefix and a slash; empty at the prefix itself, `None` elsewhere.
 fn room_part<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
     let rest = path.strip_prefix(prefix.trim_end_matches('/'))?;
     if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }

@@ -1,4 +1,4 @@
-//! Why connections are refused, closed and gone.
+//! Why connections are refused, closed or lost.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -11,17 +11,17 @@ use crate::protocol::name::RoomName;
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Rejection {
-    /// Every seat of the server is taken.
+    /// The server has no free connection.
     ServerFull,
-    /// Every seat of this room is taken.
+    /// The room has no free seat.
     LobbyFull(RoomName),
-    /// The user has as many connections as it may.
+    /// The user has as many connections as allowed.
     UserLimit,
-    /// More rooms at once than one connection may be in.
+    /// The connection asked for more rooms than it may be in.
     TooManyRooms,
-    /// The server is going away.
+    /// The server is shutting down.
     Draining {
-        /// When to come back.
+        /// The delay after which the client should retry.
         retry_after: Duration,
     },
 }
@@ -42,7 +42,7 @@ impl Rejection {
     pub const NAMES: [&'static str; 5] =
         ["server_full", "lobby_full", "user_limit", "too_many_rooms", "draining"];
 
-    /// Its place in [`Rejection::NAMES`].
+    /// The index in [`Rejection::NAMES`].
     pub const fn index(&self) -> usize {
         match self {
             Self::ServerFull => 0,
@@ -53,7 +53,7 @@ impl Rejection {
         }
     }
 
-    /// The status of an upgrade that is refused with it.
+    /// The HTTP status of the refused upgrade.
     pub const fn http_status(&self) -> u16 {
         match self {
             Self::TooManyRooms => 403,
@@ -72,7 +72,7 @@ impl Rejection {
         }
     }
 
-    /// When it is worth trying again; `None` when it is not.
+    /// The delay after which a retry makes sense; `None` if it never does.
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::ServerFull | Self::LobbyFull(_) | Self::UserLimit => Some(Duration::from_secs(5)),
@@ -89,51 +89,51 @@ impl fmt::Display for Rejection {
             Self::LobbyFull(room) => write!(f, "the room {room:?} is full"),
             Self::UserLimit => write!(f, "this user has as many connections as it may"),
             Self::TooManyRooms => write!(f, "more rooms than one connection may be in"),
-            Self::Draining { .. } => write!(f, "the server is going away"),
+            Self::Draining { .. } => write!(f, "the server is shutting down"),
         }
     }
 }
 
 impl core::error::Error for Rejection {}
 
-/// By another name, so that reading one from a recording does not try to borrow it from there.
+/// An alias, so that deserialising a recording does not try to borrow from it.
 type FixedName = &'static str;
 
-/// Why this side closes a connection. PROTOCOL.md says of each whether a client should come back.
+/// Why this side closes a connection. PROTOCOL.md says for each whether a client should reconnect.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum CloseReason {
-    /// 1000: done.
+    /// 1000: normal closure.
     Normal,
-    /// 1001: the server is going away.
+    /// 1001: the server is shutting down.
     Draining,
-    /// 1002: the peer broke RFC 6455; the text says how.
+    /// 1002: the peer violated RFC 6455; the text says how.
     Protocol(Cow<'static, str>),
     /// 1003: a kind of frame that is not accepted here.
     Unsupported,
     /// 1007: text that is not UTF-8.
     InvalidText,
-    /// 1008: no message for the idle time-out.
+    /// 1008: no message within the idle timeout.
     Idle,
     /// 1009: a message over the limit, which is given in bytes.
     TooBig(usize),
     /// 1011: this side failed.
     Internal,
-    /// 4001: no valid token.
+    /// 4001: the token is missing or invalid.
     Unauthorized,
-    /// 4002: no seat; the text is the name of the [`Rejection`].
+    /// 4002: a limit is reached; the text is the name of the [`Rejection`].
     Capacity(#[cfg_attr(feature = "recording", serde(with = "capacity"))] FixedName),
     /// 4003: the application refuses this user.
     Forbidden,
     /// 4004: a newer connection of the same user took the seat.
     Replaced,
-    /// 4008: it did not read what was sent to it.
+    /// 4008: the peer did not read what was sent to it.
     SlowConsumer,
-    /// 4010: no sign of life.
+    /// 4010: the peer was silent for too long.
     Stale,
-    /// 4029: it went on after being told that it sends too much.
+    /// 4029: the peer exceeded its rate after being warned.
     RateLimited,
-    /// A code and reason of the application's own, 3000 to 4999.
+    /// A code and reason of the application, 3000 to 4999.
     Application {
         /// The code; outside of 3000 to 4999 it is sent as 1000.
         code: u16,
@@ -190,7 +190,7 @@ impl CloseReason {
         }
     }
 
-    /// Its name in statistics and logs.
+    /// The name in statistics and logs.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Capacity(name) => name,
@@ -232,7 +232,7 @@ impl CloseReason {
         "application",
     ];
 
-    /// Its place in [`CloseReason::NAMES`].
+    /// The index in [`CloseReason::NAMES`].
     pub const fn index(&self) -> usize {
         match self {
             Self::Normal => 0,
@@ -255,7 +255,7 @@ impl CloseReason {
     }
 }
 
-/// Cuts at a character's border, so that the frame's text stays UTF-8.
+/// Cuts at a character boundary, so that the frame's text stays UTF-8.
 fn cut(text: Cow<'_, str>) -> Cow<'_, str> {
     const MAX: usize = 123;
     let end = text.floor_char_boundary(MAX);
@@ -271,11 +271,11 @@ fn cut(text: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
-/// What a driver saw of a connection's end.
+/// How a driver saw a connection end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Disconnect {
-    /// The peer sent a close frame, with this code if it gave one.
+    /// The peer sent a close frame, with this code if it had one.
     ByPeer(Option<u16>),
     /// The socket ended or failed without a close frame.
     Lost,
@@ -283,7 +283,7 @@ pub enum Disconnect {
     HandshakeFailed,
 }
 
-/// How a connection ended: each that was accepted ends exactly once.
+/// How a connection ended. Each accepted connection ends exactly once.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Ending {
@@ -298,7 +298,7 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// Its name in statistics and logs.
+    /// The name in statistics and logs.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Closed(reason) => reason.as_str(),

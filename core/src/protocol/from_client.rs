@@ -1,4 +1,4 @@
-//! What a frame from a client says, once a codec has read it.
+//! Messages from clients, as decoded by a codec.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,107 +11,97 @@ use super::refusal::Refusal;
 /// A message from a client, decoded.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[allow(missing_docs, reason = "the names of the other fields say it")]
 pub enum Inbound {
     /// `join`
     Join {
-        /// The message's id.
         id: Option<MessageId>,
-        /// The room.
         room: RoomName,
-        /// Where the client has been in it.
+        /// The last position that the client has seen in the room.
         since: Option<Position>,
     },
     /// `resume`
     Resume {
-        /// The message's id.
         id: Option<MessageId>,
-        /// Rooms, each with the position where the client has been.
+        /// Rooms, each with the last position that the client has seen in it.
         rooms: Vec<(RoomName, Option<Position>)>,
     },
     /// `leave`
     Leave {
-        /// The message's id.
         id: Option<MessageId>,
-        /// The room; `None` is the only one.
+        /// `None` means the only room that the connection is in.
         room: Option<RoomName>,
     },
     /// `members`
     Members {
-        /// The message's id.
         id: Option<MessageId>,
-        /// The room; `None` is the only one.
+        /// `None` means the only room that the connection is in.
         room: Option<RoomName>,
     },
     /// `history`
     History {
-        /// The message's id.
         id: Option<MessageId>,
-        /// The room; `None` is the only one.
+        /// `None` means the only room that the connection is in.
         room: Option<RoomName>,
-        /// What comes after this; `None`: the last ones.
+        /// Only publications after this position; `None` asks for the latest.
         since: Option<Position>,
-        /// How many at most; `None`: as many as are given.
+        /// The largest number of publications; `None` leaves it to the server.
         limit: Option<usize>,
     },
-    /// `reply`: the answer to a request of the application's.
+    /// `reply`: the answer to a request of the application.
     Reply {
-        /// The request's.
+        /// The id of the request.
         id: MessageId,
-        /// The answer, or the client's own code and words of an error.
+        /// The payload, or the client's own error code and message.
         #[cfg_attr(feature = "recording", serde(with = "reply"))]
         result: Result<Payload, (String, String)>,
     },
     /// `direct`
     Direct {
-        /// The message's id.
         id: Option<MessageId>,
-        /// The user.
+        /// The recipient.
         to: UserName,
-        /// What the payload is, where the message says so (only binary ones do).
+        /// The type of the payload, if the message has one (only binary messages do).
         kind: Option<Kind>,
-        /// What it carries.
         payload: Payload,
     },
     /// `health_ping`
     HealthPing {
-        /// A number, to be sent back as it is.
+        /// Any number, to be sent back unchanged.
         timestamp: Json,
     },
     /// `health_pong`
     HealthPong {
-        /// The number of the ping that it answers; `None` when it is none of ours.
+        /// The number of the ping that it answers; `None` if the server did not send it.
         nonce: Option<u64>,
     },
-    /// Any other type: for the application's handler, or to be published.
+    /// Any other type: handled by the application, or published.
     Application(Request),
     /// A frame of a connection that does not speak the protocol.
     Raw(RawFrame),
-    /// The codec could not make sense of it.
+    /// A message that the codec could not decode.
     Malformed {
         /// The message's id, if at least that could be read.
         id: Option<MessageId>,
-        /// Why.
         refusal: Refusal,
     },
 }
 
-/// A message whose type is not the protocol's own.
+/// A message whose type is not reserved by the protocol.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[allow(missing_docs, reason = "the names of the other fields say it")]
 pub struct Request {
-    /// Its type.
     pub kind: Kind,
-    /// The message's id.
     pub id: Option<MessageId>,
-    /// The room; `None` is the only one.
+    /// `None` means the only room that the connection is in.
     pub room: Option<RoomName>,
-    /// What it replaces in rooms that conflate.
+    /// Identifies the waiting publication that this one replaces, in rooms that conflate.
     pub key: Option<ConflationKey>,
-    /// What it carries.
     pub payload: Payload,
 }
 
-/// A client's answer: a payload, or its own code and words.
+/// A client's answer: a payload, or its own error code and message.
 #[cfg(feature = "recording")]
 mod reply {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};

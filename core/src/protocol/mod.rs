@@ -1,5 +1,5 @@
-//! What both sides say: names, positions, messages, close and error codes, and their bytes.
-//! PROTOCOL.md is its specification. Nothing here knows the hub or the client.
+//! What both sides share: names, positions, messages, close and error codes, and their encoding.
+//! PROTOCOL.md is the specification. Nothing here depends on the hub or the client.
 
 pub(crate) mod close;
 pub(crate) mod codec;

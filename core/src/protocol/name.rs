@@ -1,4 +1,4 @@
-//! Names that strangers choose, checked once where they come in.
+//! Names from untrusted sources, checked once on input.
 
 use core::borrow::Borrow;
 use core::fmt;
@@ -6,14 +6,14 @@ use core::ops::Deref;
 
 use smol_str::SmolStr;
 
-/// Why a text is not acceptable as a name.
+/// Why a text is not a valid name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NameError {
-    /// It has no characters.
+    /// The text is empty.
     Empty,
-    /// It has more bytes than the bound given here.
+    /// It has more bytes than this bound.
     TooLong(usize),
-    /// It has a control character (a line feed, a NUL …), which would travel into logs and terminals.
+    /// It has a control character (a line feed, a NUL …), which would reach logs and terminals.
     ControlCharacter,
 }
 
@@ -47,30 +47,32 @@ macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $max:expr) => {
         $(#[$doc])*
         ///
-        /// Compared byte by byte. Up to 23 bytes are in the value itself; of a longer one, clones share one allocation.
+        /// Compared byte by byte. Up to 23 bytes are stored inline; clones of a longer one share
+        /// one allocation.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(SmolStr);
 
         impl $name {
-            /// The longest, in bytes of UTF-8.
+            /// The largest length, in bytes of UTF-8.
             pub const MAX_BYTES: usize = $max;
 
-            /// Checks the text and keeps it.
+            /// Checks the text and stores it.
             ///
             /// # Errors
-            /// When it is empty, longer than [`MAX_BYTES`](Self::MAX_BYTES), or has a control character.
+            /// If it is empty, longer than [`MAX_BYTES`](Self::MAX_BYTES), or has a control
+            /// character.
             pub fn new(text: &str) -> Result<Self, NameError> {
                 check(text, Self::MAX_BYTES)?;
                 Ok(Self(SmolStr::new(text)))
             }
 
-            /// A text that was checked when it came in.
+            /// Wraps a text that was checked on input.
             #[allow(dead_code, reason = "some kinds of names are never put together again")]
             pub(crate) fn again(text: &str) -> Self {
                 Self(SmolStr::new(text))
             }
 
-            /// The text.
+            /// Returns the text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -135,21 +137,22 @@ name! {
     UserName, 128
 }
 name! {
-    /// What a message is, such as `chat`. See [`Kind::is_reserved`] for those that only the protocol uses.
+    /// The type of a message, such as `chat`. See [`Kind::is_reserved`] for the types that only the
+    /// protocol uses.
     Kind, 64
 }
 name! {
-    /// The sender's own id of a message, echoed in the answer.
+    /// The sender's own id of a message, repeated in the answer.
     MessageId, 64
 }
 name! {
-    /// Which waiting publication a newer one replaces, in rooms that conflate.
+    /// In rooms that conflate, a newer publication replaces a waiting one with the same key.
     ConflationKey, 64
 }
 
 impl Kind {
-    /// Whether this type belongs to the protocol, so that a publication cannot have it: a client
-    /// would take it for the server's own word.
+    /// Returns whether this type is reserved by the protocol, so that a publication cannot have it:
+    /// a client would take it for a message of the server's own.
     pub fn is_reserved(&self) -> bool {
         super::message_type::is_reserved(self)
     }

@@ -1,4 +1,4 @@
-//! What messages carry.
+//! The payloads of messages.
 
 use core::fmt;
 
@@ -7,16 +7,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-/// A JSON text that has been checked, and is forwarded byte for byte from there on.
+/// A JSON text that was validated once, and is forwarded byte for byte.
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Json(Bytes);
 
 impl Json {
-    /// Checks a text.
+    /// Validates a text.
     ///
     /// # Errors
-    /// When it is not exactly one JSON value.
+    /// If it is not exactly one JSON value.
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
         let raw: &RawValue = serde_json::from_str(text)?;
         Ok(Self::from_raw(raw))
@@ -25,23 +25,23 @@ impl Json {
     /// Serialises a value.
     ///
     /// # Errors
-    /// When the value's own serialisation fails, such as a map whose keys are no strings.
+    /// If the value's serialisation fails, as for a map whose keys are not strings.
     pub fn of(value: &impl Serialize) -> Result<Self, serde_json::Error> {
         Ok(Self(serde_json::to_vec(value)?.into()))
     }
 
-    /// Copies a value that a parser has already checked. The copy keeps a small payload from holding
-    /// on to the whole read buffer that it came in.
+    /// Copies a value that a parser has already validated. The copy keeps a small payload from
+    /// holding the whole read buffer in memory.
     pub fn from_raw(raw: &RawValue) -> Self {
         Self(Bytes::copy_from_slice(raw.get().as_bytes()))
     }
 
-    /// A text that was checked when it came in.
+    /// Wraps a text that was validated on input.
     pub(crate) fn again(text: Bytes) -> Self {
         Self(text)
     }
 
-    /// The text.
+    /// Returns the JSON text.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -57,13 +57,13 @@ impl fmt::Debug for Json {
     }
 }
 
-/// What a message carries. The hub never looks inside.
+/// The payload of a message. The hub never looks inside.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Payload {
-    /// A JSON value: travels in a text frame.
+    /// A JSON value, sent in a text frame.
     Json(Json),
-    /// Bytes: travel in a binary frame, shared and never copied.
+    /// Bytes, sent in a binary frame; shared, never copied.
     Binary(Bytes),
 }
 
@@ -73,10 +73,10 @@ impl Payload {
         Self::Json(Json(Bytes::from_static(b"null")))
     }
 
-    /// A JSON payload as a value.
+    /// Deserialises a JSON payload.
     ///
     /// # Errors
-    /// When it does not fit, or is binary.
+    /// If it does not match the type, or is binary.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         match self {
             Self::Json(json) => serde_json::from_slice(json.as_bytes()),
@@ -84,7 +84,7 @@ impl Payload {
         }
     }
 
-    /// Its size in bytes.
+    /// Returns the size in bytes.
     pub fn len(&self) -> usize {
         match self {
             Self::Json(json) => json.0.len(),
@@ -92,7 +92,7 @@ impl Payload {
         }
     }
 
-    /// Whether it has no bytes. (An absent JSON payload is `null`, which has four.)
+    /// Returns whether it has no bytes. (An absent JSON payload is `null`, which has four.)
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -102,14 +102,14 @@ impl Payload {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum RawFrame {
-    /// A text frame; the bytes are UTF-8, which the framing has checked.
+    /// A text frame; the bytes are UTF-8, which the framing has validated.
     Text(Bytes),
     /// A binary frame.
     Binary(Bytes),
 }
 
 impl RawFrame {
-    /// What it carries.
+    /// Returns the content as a payload.
     pub fn as_bytes(&self) -> &Bytes {
         match self {
             Self::Text(bytes) | Self::Binary(bytes) => bytes,

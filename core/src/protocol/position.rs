@@ -1,10 +1,10 @@
-//! Where a client is in the stream of a room, and which client it is.
+//! Positions in the streams of rooms, and the sessions of clients.
 
 use core::fmt;
 use core::num::NonZeroU64;
 use core::str::FromStr;
 
-/// The identity of a room's numbering. A room that was emptied and made anew has another.
+/// The identity of a room's numbering. A room that was emptied and recreated has another one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Epoch(pub u64);
@@ -15,14 +15,14 @@ impl fmt::Debug for Epoch {
     }
 }
 
-/// A place in a room's stream of publications: an epoch and an offset, always together, because an
-/// offset of another epoch means nothing. On the wire `00c9f1b2a4d07e35:42`.
+/// A position in a room's stream of publications: an epoch and an offset, always together, because
+/// an offset means nothing in another epoch. On the wire `00c9f1b2a4d07e35:42`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Position {
-    /// Which numbering.
+    /// The numbering that `offset` belongs to.
     pub epoch: Epoch,
-    /// Which publication in it, from 1. 0 is the place before the first.
+    /// The publication's number, from 1. 0 is the position before the first.
     pub offset: u64,
 }
 
@@ -38,7 +38,7 @@ impl fmt::Debug for Position {
     }
 }
 
-/// The text is no position: 16 hexadecimal digits, a colon and a decimal number.
+/// The text is not a position: 16 hexadecimal digits, a colon and a decimal number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NoPosition;
 
@@ -62,8 +62,8 @@ impl FromStr for Position {
     }
 }
 
-/// One client, over all the connections that it has one after the other. Who presents it comes back as the same client, if it
-/// is also the same user. It is as hard to guess as 64 random bits are.
+/// One client, over all its successive connections. A connection that presents it resumes the same
+/// client, if it is also the same user. It has 64 random bits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Session(NonZeroU64);
@@ -92,7 +92,7 @@ impl fmt::Debug for Session {
     }
 }
 
-/// The text is no session: 16 hexadecimal digits, as in `connected`.
+/// The text is not a session: 16 hexadecimal digits, as in `connected`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NoSession;
 
@@ -121,21 +121,21 @@ fn sixteen_hex(text: &str) -> Option<u64> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Beginning {
-    /// It goes on after this.
+    /// The stream continues after this position.
     pub position: Position,
-    /// Whether that is where the member had been before; `None` when it had not said.
+    /// Whether the member missed nothing; `None` if it presented no position.
     pub recovered: Option<bool>,
 }
 
-/// Why a stream cannot go on where a member had been before.
+/// Why a stream cannot continue where the member left off.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Broken {
-    /// Another numbering: the room was gone, or the server started anew.
+    /// Another numbering: the room was removed, or the server restarted.
     UnknownEpoch,
-    /// The room does not keep all that was missed.
+    /// The room no longer keeps everything that was missed.
     TooOld,
-    /// That number has not been given yet.
+    /// The offset has not been assigned yet.
     UnknownPosition,
 }
 

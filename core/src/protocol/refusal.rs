@@ -3,39 +3,39 @@
 use alloc::borrow::Cow;
 use core::fmt;
 
-/// Why a message was refused. Clients see these names, see PROTOCOL.md.
+/// Why a message was refused. Clients see these names; see PROTOCOL.md.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum ErrorCode {
-    /// Not JSON, not an object, or a binary frame with a bad header.
+    /// The message is not JSON, not an object, or a binary frame with a bad header.
     BadMessage,
     /// A field is missing, of the wrong type, or out of bounds.
     InvalidField,
-    /// A handler wants another payload.
+    /// A handler expects another payload.
     InvalidPayload,
-    /// The type belongs to the protocol.
+    /// The type is reserved by the protocol.
     ReservedType,
-    /// No room was named, and the connection is not in exactly one.
+    /// The message names no room, and the connection is not in exactly one.
     RoomRequired,
     /// The connection is not in that room.
     NotAMember,
     /// The room is full.
     LobbyFull,
-    /// The connection is in as many rooms as it may be.
+    /// The connection is in as many rooms as allowed.
     TooManyRooms,
-    /// Not allowed here.
+    /// The message is not allowed here.
     Forbidden,
-    /// The room does not keep that position, or it is none of its own.
+    /// The room does not keep that position, or never had it.
     UnknownPosition,
-    /// Nothing was asked under this id, or it has been answered.
+    /// No request with this id is unanswered.
     NoSuchRequest,
-    /// The message was handled when it came first, and its answer is not known any more.
+    /// The message was handled before, and its answer is no longer known.
     Repeated,
     /// The user has no connection.
     UserOffline,
-    /// The connection does not exist (any more).
+    /// The connection does not exist, or no longer.
     NoSuchConnection,
-    /// Too many messages or bytes.
+    /// The rate of messages or bytes is exceeded.
     RateLimited,
     /// A handler took too long.
     Timeout,
@@ -68,26 +68,26 @@ impl ErrorCode {
     }
 }
 
-/// A refused command, with words for a person.
+/// A refused command, with a message for people.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Refusal {
-    /// What went wrong, for programs.
+    /// The error for programs.
     pub code: ErrorCode,
-    /// What went wrong, for people.
+    /// The error for people.
     #[cfg_attr(feature = "recording", serde(with = "super::text::said"))]
     pub message: Cow<'static, str>,
-    /// The field that is to blame.
+    /// The field at fault.
     pub field: Option<Cow<'static, str>>,
 }
 
 impl Refusal {
-    /// A refusal that blames no field.
+    /// Creates a refusal without a field.
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
         Self { code, message: message.into(), field: None }
     }
 
-    /// A field that is missing, of the wrong type, or out of bounds.
+    /// Creates a refusal of a field that is missing, of the wrong type, or out of bounds.
     pub fn field(field: impl Into<Cow<'static, str>>, message: impl fmt::Display) -> Self {
         let field = field.into();
         let message = alloc::format!("`{field}` {message}");

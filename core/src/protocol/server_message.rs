@@ -1,7 +1,8 @@
-//! What a message from a server says, once a client has read it.
+//! Messages from a server, as a client decodes them.
 //!
-//! It is looser than what a server of this version writes ([`Message`](super::to_client::Message)),
-//! since a newer server may add or omit what this client can do without.
+//! Decoding accepts more than a server of this version sends
+//! ([`Message`](super::to_client::Message)), since a newer server may add or omit what this client
+//! can do without.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -23,177 +24,161 @@ use super::to_client::{Direct, Publication};
 /// assert_eq!(ServerMessage::from_text("{"), ServerMessage::Unreadable);
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "the names of the other fields say it")]
 pub enum ServerMessage {
     /// `connected`
     Connected(Greeting),
     /// `joined`
     Joined {
-        /// That of the `join` it answers.
+        /// The id of the `join` that this answers.
         id: Option<MessageId>,
-        /// The room.
         room: RoomName,
-        /// The stream goes on after this.
+        /// The stream continues after this.
         position: Position,
-        /// Whether nothing is missing, where a position was given.
+        /// Whether nothing is missing, if a position was given.
         recovered: Option<bool>,
     },
     /// `left`
     Left {
-        /// That of the `leave` it answers.
+        /// The id of the `leave` that this answers.
         id: Option<MessageId>,
-        /// The room.
         room: RoomName,
     },
     /// `members`
     Members {
-        /// That of the question it answers.
+        /// The id of the question that this answers.
         id: Option<MessageId>,
-        /// Names.
+        /// The users' names, of which the server may list only some.
         members: Vec<UserName>,
-        /// How many users there are.
+        /// The number of users in the room.
         total: u64,
     },
     /// `history`
     History {
-        /// That of the question it answers.
+        /// The id of the question that this answers.
         id: Option<MessageId>,
-        /// Oldest first.
+        /// The publications, oldest first.
         events: Vec<Publication>,
-        /// The room's position.
+        /// The last position of the room.
         position: Position,
-        /// Whether there are newer ones than these.
+        /// Whether the room keeps newer publications than these.
         more: bool,
     },
     /// `ack`
     Ack {
-        /// That of the message it answers.
+        /// The id of the message that this answers.
         id: MessageId,
-        /// Its place in its room, if it was published.
+        /// The position in its room, if it was published.
         event_id: Option<Position>,
-        /// The answer of a handler.
+        /// A handler's answer.
         payload: Option<Payload>,
     },
     /// `error`
     Error {
-        /// That of the message it answers.
+        /// The id of the message that this answers.
         id: Option<MessageId>,
-        /// The room, where it answers one of a `resume`.
+        /// The room, if this refuses one room of a `resume`.
         room: Option<RoomName>,
-        /// What the server says.
         refused: Refused,
     },
     /// `health_ping`
     HealthPing {
-        /// A number, to be sent back as it is.
+        /// Any number, to be sent back unchanged.
         timestamp: Json,
     },
     /// `health_pong`
     HealthPong,
     /// `request`
     Request {
-        /// Goes into the answer.
+        /// To be repeated in the `reply`.
         id: MessageId,
-        /// What is asked for.
         method: Arc<str>,
-        /// With this.
         payload: Payload,
     },
     /// `draining`
     Draining {
-        /// When to come back.
+        /// The delay after which to reconnect.
         retry_after: Duration,
     },
-    /// Something for the application.
+    /// A message for the application.
     Delivery(Delivery),
-    /// It means nothing to this version of the client.
+    /// A message that this version of the client does not understand.
     Unreadable,
 }
 
 /// A message for the application.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "the names of the other fields say it")]
 pub enum Delivery {
     /// A message in a room.
     Publication(Publication),
     /// A message to this user.
     Direct(Direct),
     /// The first connection of a user entered the room.
-    MemberJoined {
-        /// The room.
-        room: RoomName,
-        /// The user.
-        user: UserName,
-    },
+    MemberJoined { room: RoomName, user: UserName },
     /// The last connection of a user left the room.
-    MemberLeft {
-        /// The room.
-        room: RoomName,
-        /// The user.
-        user: UserName,
-    },
+    MemberLeft { room: RoomName, user: UserName },
     /// Publications were left out because this client was slow.
     Gap {
-        /// The room.
         room: RoomName,
-        /// The place before the first that was left out.
+        /// The position before the first omitted publication.
         since: Position,
-        /// The last that was left out.
+        /// The position of the last omitted publication.
         position: Position,
-        /// How many of those between were left out.
+        /// The number of publications omitted in between.
         dropped: u64,
     },
-    /// The stream was broken off, and goes on after this position.
+    /// The stream was interrupted and continues after this position.
     Refresh {
-        /// The room.
         room: RoomName,
-        /// Why.
         reason: Arc<str>,
-        /// The stream goes on after this.
+        /// The stream continues after this.
         position: Position,
-        /// The room's full state, where the server has it.
+        /// The room's full state, if the server provides it.
         payload: Option<Payload>,
     },
 }
 
-/// What a server said when it refused something.
+/// A server's refusal.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Refused {
-    /// For programs; see PROTOCOL.md.
+    /// The error for programs; see PROTOCOL.md.
     pub code: Arc<str>,
-    /// For people.
+    /// The error for people.
     pub message: Arc<str>,
 }
 
 /// The first message on a connection.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Greeting {
-    /// What the server calls the connection.
+    /// The server's id of the connection.
     pub client_id: Option<Arc<str>>,
-    /// Who the server takes the client for.
+    /// The user that the server takes the client for.
     pub user: Option<UserName>,
-    /// What the next connection can go on with.
+    /// The session for the next connection to resume.
     pub session: Option<Session>,
     /// The rooms that the server has put the client into, and the positions after which their
     /// streams begin.
     pub rooms: Vec<(RoomName, Position)>,
-    /// How long the server may be silent; zero: for ever.
+    /// How long the server may be silent; zero means forever.
     pub stale_after: Option<Duration>,
-    /// How large a message may be.
+    /// The largest size of a message, in bytes.
     pub max_message_bytes: Option<usize>,
 }
 
-/// What a server calls a connection that may be gone on with. Its `Debug` does not show it.
+/// A server's identifier of a resumable session. Its `Debug` output does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Session(Arc<str>);
 
 impl Session {
-    /// A longer one is not kept.
+    /// The largest length in bytes; a longer one is ignored.
     const MAX_BYTES: usize = 128;
 
     pub(crate) fn new(text: &str) -> Option<Self> {
         (1..=Self::MAX_BYTES).contains(&text.len()).then(|| Self(Arc::from(text)))
     }
 
-    /// The text, for `?session=`.
+    /// Returns the text for `?session=`.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! How names and texts are written in a recording: under a name by which the recorder knows them.
+//! How names and texts are recorded: under names that the recorder assigns.
 
 use alloc::string::String;
 use core::fmt;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::name::NameError;
 
-/// What people said: texts that are left out where payloads are.
+/// Texts that people wrote: recordings without payloads omit them.
 pub(crate) const SAID: &str = "Said";
 
 struct Texts<F>(F);
@@ -29,7 +29,7 @@ impl<'de, T, F: FnOnce(&str) -> Result<T, NameError>> Visitor<'de> for Texts<F> 
     }
 }
 
-/// A name, checked as it was when it came in.
+/// A name, validated as on input.
 pub(crate) fn name<'de, T, D>(newtype: &'static str, deserializer: D) -> Result<T, D::Error>
 where
     T: for<'t> TryFrom<&'t str, Error = NameError>,
@@ -38,7 +38,7 @@ where
     deserializer.deserialize_newtype_struct(newtype, Texts(|text: &str| T::try_from(text)))
 }
 
-/// A text that people said.
+/// A text that people wrote.
 pub(crate) mod said {
     use super::*;
 

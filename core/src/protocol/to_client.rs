@@ -1,4 +1,4 @@
-//! What the hub says to clients, before a codec makes frames of it.
+//! Messages from the hub to clients, before a codec encodes them.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -13,27 +13,26 @@ use super::refusal::Refusal;
 /// A message that was accepted into a room.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[allow(missing_docs, reason = "the names of the other fields say it")]
 pub struct Publication {
-    /// Where.
     pub room: RoomName,
-    /// Its number there.
     pub position: Position,
-    /// Its type.
+    /// The message's type.
     pub kind: Kind,
-    /// Who sent it; `None` when the server did.
+    /// The sender; `None` for the server.
     pub from: Option<UserName>,
-    /// The sender's own id of it.
+    /// The sender's own id of the message.
     pub id: Option<MessageId>,
-    /// What it replaces in rooms that conflate; without one, the sender's name and the type decide.
+    /// Identifies the waiting publication that this one replaces, in rooms that conflate; without a
+    /// key, the sender's name and the type decide.
     pub key: Option<ConflationKey>,
-    /// When it was accepted, in milliseconds since the Unix epoch.
+    /// When the hub accepted it, in milliseconds since the Unix epoch.
     pub unix_ms: u64,
-    /// What it carries.
     pub payload: Payload,
 }
 
 impl Publication {
-    /// Its payload and names, in bytes.
+    /// The size of its payload and names, in bytes.
     pub(crate) fn cost_bytes(&self) -> usize {
         self.payload.len()
             + self.room.len()
@@ -42,7 +41,7 @@ impl Publication {
             + self.id.as_ref().map_or(0, |id| id.len())
     }
 
-    /// Whether a member that waits for both would be content with the newer one alone.
+    /// Returns whether the newer of the two replaces the older while both wait.
     pub fn conflates_with(&self, other: &Self) -> bool {
         self.room == other.room
             && self.position.epoch == other.position.epoch
@@ -57,190 +56,159 @@ impl Publication {
 /// A message to one user, outside of any room.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[allow(missing_docs, reason = "the names of the other fields say it")]
 pub struct Direct {
-    /// What the payload is, where the sender said so (only binary messages do).
+    /// The type of the payload, if the sender gave one (only binary messages do).
     pub kind: Option<Kind>,
-    /// Who sent it; `None` when the server did.
+    /// The sender; `None` for the server.
     pub from: Option<UserName>,
-    /// The sender's own id of it.
+    /// The sender's own id of the message.
     pub id: Option<MessageId>,
-    /// When it was accepted, in milliseconds since the Unix epoch.
+    /// When the hub accepted it, in milliseconds since the Unix epoch.
     pub unix_ms: u64,
-    /// What it carries.
     pub payload: Payload,
 }
 
-/// The first message on a connection: who and where it is, and what it may do.
+/// The first message on a connection: its identity, its rooms and its limits.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[allow(missing_docs, reason = "the names of the other fields say it")]
 pub struct Welcome {
-    /// The connection.
     pub client: ConnectionId,
-    /// Whose it is.
     pub user: UserName,
-    /// What to present when it is lost, to come back as the same client.
+    /// To be presented on the next connection, to resume as the same client.
     pub session: Session,
-    /// Rooms in which it has seats that wait for it to join them.
+    /// The rooms in which seats are held until it joins them.
     pub held: Vec<RoomName>,
-    /// The rooms it was put into, and where their streams begin.
+    /// The rooms that it was put into, and where their streams begin.
     pub rooms: Vec<(RoomName, Beginning)>,
-    /// The rules that the client is told.
     #[cfg_attr(feature = "recording", serde(skip))]
     pub terms: Terms,
     /// The server's time, in milliseconds since the Unix epoch.
     pub unix_ms: u64,
 }
 
-/// Those rules of a hub that `connected` tells the client.
+/// The rules of a hub that `connected` tells the client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Terms {
-    /// Time between two pings; zero if there are none.
+    /// Time between two pings; zero disables them.
     pub heartbeat_interval: Duration,
-    /// Time without a sign of life after which the connection is closed.
+    /// Time without any frame after which the connection is closed.
     pub stale_after: Duration,
-    /// Bytes of the largest message that the server reads.
+    /// The largest message that the server reads, in bytes.
     pub max_message_bytes: usize,
-    /// Rooms that the connection can be in at a time; `None` if there is no bound.
+    /// The number of rooms that the connection can be in at a time; `None` if unbounded.
     pub max_rooms: Option<u32>,
-    /// Messages that the client may send in a second, on average; 0 if there is no bound.
+    /// The number of messages that the client may send per second, on average; 0 if unbounded.
     pub messages_per_second: u32,
-    /// Messages that the client may send at once, after a pause.
+    /// The number of messages that the client may send at once, after a pause.
     pub message_burst: u32,
 }
 
-/// A message to one or many connections. Clones share what is large.
+/// A message to one or many connections. Clones share large parts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[allow(missing_docs, reason = "the names of the other fields say it")]
 pub enum Message {
     /// The connection is open.
     Connected(Arc<Welcome>),
-    /// It is now in this room.
+    /// The connection is now in this room.
     Joined {
         /// The request's id.
         id: Option<MessageId>,
-        /// The room.
         room: RoomName,
-        /// Where its stream begins.
         beginning: Beginning,
-        /// How many users are in it, where the room keeps presence.
+        /// The number of users in it, if the room keeps presence.
         members: Option<usize>,
     },
-    /// It is no longer in this room.
+    /// The connection is no longer in this room.
     Left {
         /// The request's id.
         id: Option<MessageId>,
-        /// The room.
         room: RoomName,
     },
     /// The first connection of a user entered the room.
-    MemberJoined {
-        /// The room.
-        room: RoomName,
-        /// The user.
-        user: UserName,
-    },
+    MemberJoined { room: RoomName, user: UserName },
     /// The last connection of a user left the room.
-    MemberLeft {
-        /// The room.
-        room: RoomName,
-        /// The user.
-        user: UserName,
-    },
+    MemberLeft { room: RoomName, user: UserName },
     /// A message in a room.
     Publication(Arc<Publication>),
     /// A message to this user.
     Direct(Arc<Direct>),
-    /// Who is in the room.
+    /// The members of the room.
     Members {
         /// The request's id.
         id: Option<MessageId>,
-        /// The room.
         room: RoomName,
-        /// Names, at most [`Limits::members_listed`](crate::Limits::members_listed).
+        /// At most [`Limits::members_listed`](crate::Limits::members_listed) names.
         members: Vec<UserName>,
-        /// How many users there are.
+        /// The number of users in the room.
         total: usize,
     },
     /// The message with this id was accepted.
     Ack {
-        /// The sender's id of it.
         id: MessageId,
-        /// Where it was published, if it was.
+        /// The position, if it was published.
         position: Option<Position>,
     },
     /// A handler's answer to a message with this id.
-    Reply {
-        /// The sender's id of it.
-        id: MessageId,
-        /// The answer.
-        payload: Payload,
-    },
-    /// A message was not accepted.
+    Reply { id: MessageId, payload: Payload },
+    /// A message was refused.
     Error {
-        /// The sender's id of it.
+        /// The sender's id of the message.
         id: Option<MessageId>,
-        /// Which of the rooms of a `resume`.
+        /// The room, if this refuses one room of a `resume`.
         room: Option<RoomName>,
-        /// Why.
         refusal: Refusal,
     },
     /// Publications that the room keeps.
     History {
         /// The request's id.
         id: Option<MessageId>,
-        /// The room.
         room: RoomName,
         /// The publications, oldest first.
         events: Vec<Arc<Publication>>,
-        /// The room's position.
+        /// The last position of the room.
         position: Position,
-        /// Whether there are newer ones than these.
+        /// Whether the room keeps newer publications than these.
         more: bool,
     },
-    /// The application asks the client.
+    /// A request of the application to the client.
     Request {
-        /// Comes back with the answer.
+        /// To be repeated in the `reply`.
         id: MessageId,
-        /// What.
         method: Kind,
-        /// With this.
         payload: Payload,
     },
-    /// The stream of a room was broken off.
+    /// The stream of a room was interrupted.
     Refresh {
-        /// The room.
         room: RoomName,
-        /// Why.
         reason: Broken,
-        /// It goes on after this.
+        /// The stream continues after this.
         position: Position,
-        /// The room's full state, where the application provides it.
+        /// The room's full state, if the application provides it.
         payload: Option<Payload>,
     },
-    /// Is the client alive? It answers with the same number.
+    /// Asks whether the client is alive. It answers with the same number.
     HealthPing {
         /// Milliseconds since the Unix epoch, unique on this connection.
         timestamp: u64,
     },
     /// The answer to a client's `health_ping`, with the client's own JSON number.
-    HealthPong {
-        /// As received.
-        timestamp: Json,
-    },
-    /// Publications were left out because the connection was slow.
+    HealthPong { timestamp: Json },
+    /// Publications were omitted because the connection was slow.
     Gap {
-        /// The room.
         room: RoomName,
-        /// The place before the first that was left out.
+        /// The position before the first omitted publication.
         since: Position,
-        /// The last that was left out.
+        /// The position of the last omitted publication.
         position: Position,
-        /// How many of those between were left out.
+        /// The number of publications omitted in between.
         dropped: u64,
     },
-    /// The server is going away.
+    /// The server is shutting down.
     Draining {
-        /// When to come back.
+        /// The delay after which to reconnect.
         retry_after: Duration,
     },
     /// A frame to a connection that does not speak the protocol.
@@ -248,7 +216,8 @@ pub enum Message {
 }
 
 impl Message {
-    /// What a waiting message is counted as, in bytes: its payload and names, and a fixed amount for the rest.
+    /// The size of a waiting message for accounting, in bytes: its payload and names, and a fixed
+    /// amount for the rest.
     pub fn cost_bytes(&self) -> usize {
         const FIXED: usize = 64;
         FIXED

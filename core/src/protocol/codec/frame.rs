@@ -1,4 +1,4 @@
-//! A server's frame, encoded once and shared by everybody who gets it.
+//! A server's frame, encoded once and shared by all recipients.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -8,18 +8,18 @@ use bytes::Bytes;
 
 use crate::protocol::close::CloseReason;
 
-/// What a frame is (RFC 6455, 5.2).
+/// The kind of a frame (RFC 6455, 5.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Opcode {
     /// A text message.
     Text,
     /// A binary message.
     Binary,
-    /// The last frame.
+    /// A close frame, the last of the connection.
     Close,
-    /// Asks for a pong.
+    /// A ping, which the peer answers with a pong.
     Ping,
-    /// Answers a ping.
+    /// A pong, the answer to a ping.
     Pong,
 }
 
@@ -34,7 +34,8 @@ impl Opcode {
         }
     }
 
-    /// Whether it may stand between the frames of other messages (RFC 6455, 5.5).
+    /// Returns whether it is a control frame, which may stand between the frames of other messages
+    /// (RFC 6455, 5.5).
     pub const fn is_control(self) -> bool {
         matches!(self, Self::Close | Self::Ping | Self::Pong)
     }
@@ -43,8 +44,8 @@ impl Opcode {
 /// The longest header of an unmasked frame (RFC 6455, 5.2).
 const HEADER_MAX: usize = 10;
 
-/// Payloads from this size on are shared with their publication; smaller ones are copied behind the header, because
-/// one short piece is cheaper to write than two.
+/// Payloads from this size on are shared with their publication; smaller ones are copied behind the
+/// header, because one short piece is cheaper to write than two.
 const SHARE_FROM: usize = 1_024;
 
 /// A whole WebSocket message as one unmasked frame, header included. Clones share the bytes.
@@ -53,7 +54,8 @@ pub struct Frame(Arc<Inner>);
 
 struct Inner {
     opcode: Opcode,
-    /// The header, right-aligned in the first ten bytes, and as much of the payload as was written behind it.
+    /// The header, right-aligned in the first ten bytes, and the part of the payload that was
+    /// written behind it.
     head: Vec<u8>,
     header_start: u8,
     /// The rest of the payload.
@@ -61,12 +63,12 @@ struct Inner {
 }
 
 impl Frame {
-    /// A frame of one piece of payload.
+    /// Creates a frame with a payload of one piece.
     pub(crate) fn whole(opcode: Opcode, payload: &Bytes) -> Self {
         FrameBuilder::new(0).finish(opcode, payload)
     }
 
-    /// A close frame (RFC 6455, 5.5.1).
+    /// Creates a close frame (RFC 6455, 5.5.1).
     pub fn close(reason: &CloseReason) -> Self {
         let mut builder = FrameBuilder::new(125);
         builder.0.extend_from_slice(&reason.code().to_be_bytes());
@@ -74,8 +76,8 @@ impl Frame {
         builder.finish(Opcode::Close, &Bytes::new())
     }
 
-    /// The answer to a peer's close frame: its code if it gave one, and 1002 if that is none that may be sent
-    /// (RFC 6455, 7.4).
+    /// Creates the answer to a peer's close frame: its code if it had one, or 1002 if that code
+    /// must not be sent (RFC 6455, 7.4).
     pub(crate) fn close_reply(code: Option<u16>) -> Self {
         let mut builder = FrameBuilder::new(2);
         if let Some(code) = code {
@@ -86,15 +88,15 @@ impl Frame {
         builder.finish(Opcode::Close, &Bytes::new())
     }
 
-    /// A ping that carries a number, in decimal digits.
+    /// Creates a ping that carries a number, in decimal digits.
     pub(crate) fn ping(nonce: u64) -> Self {
         let mut builder = FrameBuilder::new(20);
         builder.0.extend_from_slice(alloc::format!("{nonce}").as_bytes());
         builder.finish(Opcode::Ping, &Bytes::new())
     }
 
-    /// The answer to a peer's ping (RFC 6455, 5.5.3). A longer payload than the 125 bytes of a control frame,
-    /// which the framing does not let through, is cut.
+    /// Creates the answer to a peer's ping (RFC 6455, 5.5.3). A payload over the 125 bytes of a
+    /// control frame, which the framing does not let through, is cut.
     pub(crate) fn pong(payload: &[u8]) -> Self {
         let payload = &payload[..payload.len().min(125)];
         let mut builder = FrameBuilder::new(payload.len());
@@ -102,7 +104,7 @@ impl Frame {
         builder.finish(Opcode::Pong, &Bytes::new())
     }
 
-    /// Bytes that are no frame: the answer to the upgrade, which goes before all frames.
+    /// Wraps bytes that are not a frame: the response to the upgrade, which precedes all frames.
     pub(crate) fn answer(bytes: Vec<u8>) -> Self {
         Self(Arc::new(Inner {
             opcode: Opcode::Text,
@@ -112,27 +114,27 @@ impl Frame {
         }))
     }
 
-    /// What it is.
+    /// Returns the frame's kind.
     pub fn opcode(&self) -> Opcode {
         self.0.opcode
     }
 
-    /// The bytes for the socket, in one or two pieces; the second may be empty.
+    /// Returns the bytes for the socket, in one or two pieces; the second may be empty.
     pub fn parts(&self) -> [&[u8]; 2] {
         [&self.0.head[usize::from(self.0.header_start)..], &self.0.body]
     }
 
-    /// The payload alone, for those who frame by other means; the second piece may be empty.
+    /// Returns the payload alone, for drivers with another framing; the second piece may be empty.
     pub fn payload(&self) -> [&[u8]; 2] {
         [&self.0.head[HEADER_MAX..], &self.0.body]
     }
 
-    /// Bytes for the socket.
+    /// Returns the number of bytes for the socket.
     pub fn len(&self) -> usize {
         self.parts().map(<[u8]>::len).iter().sum()
     }
 
-    /// Never: there is a header.
+    /// Returns false: there is always a header.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -144,7 +146,7 @@ impl fmt::Debug for Frame {
     }
 }
 
-/// Payload bytes behind room for a header.
+/// A buffer of payload bytes, with room for a header in front.
 pub(crate) struct FrameBuilder(pub(crate) Vec<u8>);
 
 impl FrameBuilder {
@@ -154,7 +156,7 @@ impl FrameBuilder {
         Self(buffer)
     }
 
-    /// Writes the header before what is there, and lets `rest` follow.
+    /// Writes the header in front, and lets `rest` follow.
     pub(crate) fn finish(self, opcode: Opcode, rest: &Bytes) -> Frame {
         let mut head = self.0;
         let body = if rest.len() < SHARE_FROM {

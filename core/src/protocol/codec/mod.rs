@@ -1,4 +1,4 @@
-//! Between messages and frames, for servers and clients: PROTOCOL.md as code.
+//! Converts between messages and frames, for servers and clients: PROTOCOL.md as code.
 
 mod binary;
 mod frame;
@@ -15,15 +15,15 @@ use crate::protocol::to_client::Message;
 
 pub use frame::{Frame, Opcode};
 
-/// What a connection speaks.
+/// The format that a connection speaks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Codec {
-    /// The protocol of PROTOCOL.md: JSON objects in text frames, a short header and a payload in
-    /// binary ones.
+    /// The protocol of PROTOCOL.md: JSON objects in text frames; a short header and a payload in
+    /// binary frames.
     #[default]
     Json,
-    /// No protocol: frames come in as [`Inbound::Raw`], only [`Message::Raw`] goes out, and the rest
-    /// of the hub (seats, limits, liveness, backpressure) works as always.
+    /// No protocol: frames come in as [`Inbound::Raw`], only [`Message::Raw`] goes out, and the
+    /// rest of the hub (seats, limits, liveness, backpressure) works as always.
     Raw,
 }
 
@@ -54,7 +54,7 @@ impl Codec {
         }
     }
 
-    /// The frame of a message; `None` when this codec has no way to say it.
+    /// Encodes a message as a frame; `None` if this codec cannot express it.
     pub fn encode(self, message: &Message) -> Option<Frame> {
         match (self, message) {
             (_, Message::Raw(RawFrame::Text(bytes))) => Some(Frame::whole(Opcode::Text, bytes)),
@@ -80,14 +80,14 @@ impl ServerMessage {
 /// An encoded message for the socket. Clones share the bytes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outbound {
-    /// For a text frame.
+    /// To be sent in a text frame.
     Text(Arc<str>),
-    /// For a binary frame.
+    /// To be sent in a binary frame.
     Binary(Bytes),
 }
 
 impl Outbound {
-    /// Its size in bytes, without the frame's header.
+    /// Returns the size in bytes, without the frame's header.
     pub fn len(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),

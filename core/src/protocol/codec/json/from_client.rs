@@ -110,7 +110,7 @@ fn limit(field: Field<'_>) -> Result<usize, Refusal> {
     }
 }
 
-/// The rooms of a `resume`. An error says which of them is to blame.
+/// Parses the rooms of a `resume`. An error names the one at fault.
 fn rooms(field: Field<'_>) -> Result<Vec<(RoomName, Option<Position>)>, Refusal> {
     let read = |(index, value): (usize, &RawValue)| {
         let within = |refusal: Refusal| Refusal {
@@ -127,8 +127,7 @@ fn rooms(field: Field<'_>) -> Result<Vec<(RoomName, Option<Position>)>, Refusal>
     field.list()?.into_iter().enumerate().map(read).collect()
 }
 
-/// The number of one of our pings. A client may have turned it into a floating-point number on the
-/// way.
+/// Parses the number of one of our pings. A client may have turned it into a floating-point number.
 fn nonce(text: &str) -> Option<u64> {
     text.parse().ok().or_else(|| {
         let float: f64 = text.parse().ok()?;
@@ -209,7 +208,7 @@ impl Outbound {
         Self::of(types::HISTORY, |it| it.id(id).room(room.as_str()).since(since).limit(limit))
     }
 
-    /// The answer, or a code and a message that say why there is none.
+    /// The answer, or an error code and a message.
     pub(crate) fn reply(id: &MessageId, result: Result<&Json, (&str, &str)>) -> Self {
         Self::of(types::REPLY, |it| match result {
             Ok(json) => it.id(id.as_str()).payload(json),

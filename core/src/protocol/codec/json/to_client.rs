@@ -326,7 +326,7 @@ mod tests {
     use crate::protocol::position::{Epoch, Position};
     use alloc::sync::Arc;
 
-    /// What a serialiser makes of the same, and that it reads what we write.
+    /// Compares with what a serialiser writes, and checks that the client reads it.
     #[test]
     fn a_publication_is_what_a_serialiser_would_write() {
         for number in [0, 1, 9, 10, 1_790_000_000_000, u64::MAX] {
