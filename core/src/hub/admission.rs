@@ -1,4 +1,5 @@
-//! Who gets a seat. Checking and taking is one step, so that nothing can happen in between.
+//! Admission: checks the limits and takes the seats in one step, so that nothing can happen in
+//! between.
 //!
 //! Changes: connections, queue, random, rooms, stats, users.
 
@@ -22,7 +23,7 @@ use super::keys::RoomKey;
 use super::presence::Exit;
 use super::tables::connection::{Connection, Membership, Memberships, Phase, Seat};
 
-/// A list that needs no memory of its own for as many rooms as most connections are in.
+/// Rooms of a handshake, without an allocation for the usual number of rooms.
 type Few<T> = SmallVec<[T; 2]>;
 
 impl Hub {
@@ -47,9 +48,9 @@ impl Hub {
         }
     }
 
-    /// Takes a seat on the server, in each room and of the user: all of them or none. The seats of
-    /// a connection that ends for this one, because it is of the same session or is replaced, count
-    /// as free.
+    /// Takes a seat on the server, in each room and for the user: all of them or none. The seats of
+    /// a connection that this one ends, because it has the same session or is replaced, count as
+    /// free.
     fn admit(
         &mut self,
         user: &UserName,
@@ -100,16 +101,16 @@ impl Hub {
         } else if let Some(evictee) = evictee {
             self.close(evictee, CloseReason::Replaced);
         }
-        // A closing connection still has its seat on the server. If that was the last one, it
-        // cannot wait.
+        // A closing connection still holds its seat on the server. If that was the last free one,
+        // this connection cannot wait for it.
         if let Some(ends) = ends.filter(|id| is_full && self.connections.get(*id).is_some()) {
             self.end(ends, Ending::Closed(CloseReason::Replaced));
         }
         Ok(self.reserve(user, rooms, session, present))
     }
 
-    /// The connection to be replaced when a user has too many: the oldest, but a closing or held
-    /// one before all others.
+    /// Returns the connection to replace when a user has too many: the oldest, but closing and held
+    /// ones first.
     fn oldest(&self, connections: &[ConnectionId]) -> Option<ConnectionId> {
         let is_there = |id: ConnectionId| {
             self.connections.get(id).is_some_and(|c| c.is_open() || c.is_reserved())
@@ -117,8 +118,8 @@ impl Hub {
         connections.iter().copied().min_by_key(|&id| (is_there(id), id.generation()))
     }
 
-    /// Takes everything from a connection except its seat on the server, and closes it. Returns the
-    /// rooms in which, for the others, its user still is; its seats there are gone, and the caller
+    /// Frees every seat of a connection except the one on the server, and closes it. Returns the
+    /// rooms in which its user still counts as present; its seats there are freed, and the caller
     /// has to drop the rooms that are empty.
     fn hand_over(&mut self, id: ConnectionId) -> Vec<RoomKey> {
         let (mut present, mut absent) = (Vec::new(), Vec::new());
@@ -154,7 +155,7 @@ impl Hub {
             memberships.push(Membership { room, seat: Seat::reserved(present) });
             since.extend(position.map(|position| (room, position)));
         }
-        // Seats in its other rooms are held until it joins them, as long as it is not in too many.
+        // Seats in its other rooms are held until it joins them, unless it is in too many rooms.
         for room in present {
             if self.config.limits.max_rooms_per_connection.is_exceeded_by(memberships.len() + 1) {
                 self.user_exits(room, user, Exit::Lost);
@@ -180,8 +181,7 @@ impl Hub {
         id
     }
 
-    /// The upgrade is complete: reserved seats become memberships, and the client is told where it
-    /// is.
+    /// Completes the upgrade: reserved seats become memberships, and the client is told its rooms.
     pub(super) fn opened(&mut self, id: ConnectionId) {
         if self.connections.get(id).is_none_or(|connection| !connection.is_reserved()) {
             return self.stale(id);

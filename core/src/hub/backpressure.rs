@@ -1,4 +1,4 @@
-//! Slow connections: when messages begin to wait for one, and how they are let out again.
+//! Slow connections: when messages start to queue for a connection, and how the queue drains.
 //!
 //! Changes: connections, rooms, stats.
 
@@ -12,12 +12,12 @@ use crate::protocol::to_client::Message;
 use super::Hub;
 use super::tables::outbox::{Outbox, Popped, Replay, Until};
 
-/// The pause between two pieces of what was missed, so that a long replay does not hold up other
+/// The pause between two batches of a replay, so that a long replay does not delay other
 /// connections.
 const PAUSE: Duration = Duration::from_millis(1);
 
 impl Hub {
-    /// The outlet takes no more: from now on, messages wait.
+    /// Blocks a connection whose outlet is full: from now on, its messages queue.
     pub(super) fn blocked(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id).filter(|c| c.is_open()) else {
             return self.stale(id);
@@ -34,8 +34,8 @@ impl Hub {
         self.notice(Notice::Blocked { connection: id });
     }
 
-    /// From now on, messages wait until [`release_paced`](Self::release_paced) has let the last of
-    /// them out: what was missed goes out before them, and may be much.
+    /// Queues messages until [`release_paced`](Self::release_paced) has sent the last of them: the
+    /// replay goes first, and may be long.
     pub(super) fn pace(&mut self, id: ConnectionId) {
         let now = self.now;
         let Some(connection) = self.connections.get_mut(id) else { return };
@@ -45,7 +45,7 @@ impl Hub {
         }
     }
 
-    /// In its rooms, a broadcast has to look for connections with an outbox.
+    /// Marks its rooms, so that broadcasts there check for connections with an outbox.
     fn count_blocked(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get(id) else { return };
         for membership in &connection.memberships {
@@ -55,7 +55,7 @@ impl Hub {
         }
     }
 
-    /// The outlet takes more: as much as fits below its high-water mark goes out.
+    /// Unblocks a connection whose outlet has room, and sends what fits below its high-water mark.
     pub(super) fn writable(&mut self, id: ConnectionId) {
         if self.connections.get(id).is_none() {
             return self.stale(id);
@@ -63,7 +63,7 @@ impl Hub {
         self.release(id);
     }
 
-    /// Lets a piece of what waits out, unless the outlet is blocked; the next piece follows after
+    /// Sends a batch of the queue, unless the outlet is blocked; the next one follows after
     /// [`PAUSE`].
     pub(super) fn release_paced(&mut self, id: ConnectionId) {
         let outbox = self.connections.get(id).and_then(|c| c.outbox.as_deref());
@@ -105,8 +105,8 @@ impl Hub {
             released += message.cost_bytes();
             self.send_now(id, message);
         }
-        // That may have been the last message. Then nothing waits, and the connection is not
-        // blocked any more.
+        // That may have been the last message. Then the queue is empty and the connection is no
+        // longer blocked.
         if self.connections.get(id).and_then(|c| c.outbox.as_ref()).is_some_and(|o| o.is_empty()) {
             self.unblock(id);
             self.close_when_flushed(id);
@@ -124,7 +124,7 @@ impl Hub {
         self.stats.blocked -= usize::from(outbox.is_blocked());
     }
 
-    /// Forgets what waits, and counts it.
+    /// Drops the queued messages and counts them.
     pub(super) fn discard_outbox(&mut self, id: ConnectionId) {
         if let Some(outbox) = self.connections.get(id).and_then(|c| c.outbox.as_ref()) {
             self.stats.dropped += outbox.len() as u64;

@@ -1,8 +1,8 @@
-//! Whether a hub that was read from bytes agrees with itself.
+//! Checks that a hub read from bytes is consistent.
 //!
-//! The rules look keys up without asking whether they are there, and count down without asking
-//! whether that is possible, because each table agrees with the others. Bytes can say anything, so
-//! that is checked once, when a hub is read.
+//! The rules look keys up without checking that they exist, and count down without checking for
+//! zero, because the tables agree with each other. Bytes can hold anything, so this is checked
+//! once, when a hub is read.
 //!
 //! Changes: nothing.
 
@@ -19,7 +19,7 @@ use super::tables::deadlines::Timer;
 use super::tables::room::Room;
 use super::{Hub, class};
 
-/// What the connections say of a room.
+/// What the connections imply about a room.
 #[derive(Default, PartialEq)]
 struct Seats {
     members: usize,
@@ -28,14 +28,14 @@ struct Seats {
     present: BTreeMap<UserKey, u32>,
 }
 
-/// What everything else says of a user.
+/// What the other tables imply about a user.
 #[derive(Default, PartialEq)]
 struct References {
     connections: usize,
     all: u32,
 }
 
-/// What all tables say, added up.
+/// The sums over all tables.
 #[derive(Default)]
 struct Sums {
     rooms: BTreeMap<RoomKey, Seats>,
@@ -51,7 +51,7 @@ fn agrees(does: bool, what: &str) -> Result<(), String> {
 }
 
 impl Hub {
-    /// Finds whatever the rules rely on and is not so.
+    /// Returns the first inconsistency that the rules would trip over.
     pub(crate) fn check(&self) -> Result<(), String> {
         self.config.check().map_err(|error| error.to_string())?;
         agrees(self.classes == class::by_prefix(&self.config.rooms), "the classes of rooms")?;
@@ -202,7 +202,7 @@ impl Hub {
         agrees(sums.users.is_empty(), "a reference to no user")
     }
 
-    /// Each deadline belongs to something, and everything that needs a deadline has one.
+    /// Checks that each deadline belongs to something, and that everything with a deadline has one.
     fn check_deadlines(&self, expected: usize) -> Result<(), String> {
         let mut claims = 0;
         let mut remembered = BTreeSet::new();

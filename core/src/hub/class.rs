@@ -11,12 +11,12 @@ use crate::hub::setting::{choice, settings};
 choice! {
     /// Which clients may publish into a room. The application always may.
     pub enum Publishers {
-        /// Every connection, in the room or not.
+        /// Every connection, whether or not it is in the room.
         Anyone = "anyone",
-        /// Connections in the room.
+        /// Members of the room.
         #[default]
         Members = "members",
-        /// None: a broadcast-only room, such as a dashboard.
+        /// Only the server: a broadcast-only room, such as a dashboard.
         Server = "server",
     }
 }
@@ -27,17 +27,17 @@ choice! {
         /// The member is closed with 4008 `slow_consumer`.
         #[default]
         Close = "close",
-        /// The oldest publication that waits is dropped, and the gap announced.
+        /// The oldest queued publication is dropped, and the gap is announced.
         DropOldest = "drop_oldest",
-        /// A newer publication replaces the waiting one with the same key, and the gap is announced.
-        /// What still does not fit closes the member.
+        /// A newer publication replaces the queued one with the same key, and the gap is announced.
+        /// If that does not make enough room, the member is closed.
         Conflate = "conflate",
     }
 }
 
 settings! {
-    /// What a room keeps of its publications, for those who come back and for `history`: the newest,
-    /// within all three bounds.
+    /// The history that a room keeps for returning clients and for `history` requests: the newest
+    /// publications within all three bounds.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub struct History {
         /// how many at most; 0 is none.
@@ -50,10 +50,10 @@ settings! {
 }
 
 impl History {
-    /// Nothing is kept.
+    /// No history.
     pub const NONE: Self = Self { events: 0, age: Duration::ZERO, bytes: 0 };
 
-    /// Whether anything is.
+    /// Returns whether any history is kept.
     pub const fn is_kept(&self) -> bool {
         self.events > 0
     }
@@ -86,8 +86,8 @@ settings! {
     }
 }
 
-/// The classes in the order in which a name is compared with their prefixes: the longest first, and last the prefix `""`,
-/// which fits every name.
+/// The classes in the order in which a name is compared with their prefixes: the longest first, and
+/// last the prefix `""`, which matches every name.
 pub(crate) fn by_prefix(classes: &[(String, RoomClass)]) -> Vec<(String, RoomClass)> {
     let mut classes = classes.to_vec();
     if classes.iter().all(|(prefix, _)| !prefix.is_empty()) {

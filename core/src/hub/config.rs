@@ -1,4 +1,4 @@
-//! Every bound and rule of a hub, with its default.
+//! Every limit and rule of a hub, with its default.
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -130,7 +130,7 @@ settings! {
 }
 
 settings! {
-    /// What is kept for clients that come back.
+    /// What is kept for returning clients.
     #[derive(Clone, PartialEq, Eq, Debug)]
     pub struct Recovery {
         /// How long the seats of a lost connection are held for its session to come back, during
@@ -153,14 +153,14 @@ settings! {
     }
 }
 
-/// Which types of message go to the application instead of into a room.
+/// The message types that go to the application instead of into a room.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Handled {
-    /// None: everything is published.
+    /// Every message is published.
     #[default]
     None,
-    /// These.
+    /// Messages of these types go to the application.
     Kinds(BTreeSet<Kind>),
 }
 
@@ -173,27 +173,28 @@ impl Handled {
     }
 }
 
-/// Everything that a hub is told once.
+/// The configuration of a hub.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Config {
-    /// Bounds.
+    /// What clients, users and the server may use.
     pub limits: Limits,
-    /// Liveness.
+    /// When a peer counts as dead.
     pub heartbeat: Heartbeat,
-    /// What is kept for clients that come back.
+    /// What is kept for returning clients.
     pub recovery: Recovery,
-    /// Room classes by prefix, in any order. Without one for the prefix `""` the default serves the rest.
+    /// Room classes by prefix, in any order. Without a class for the prefix `""`, the default class
+    /// serves the remaining rooms.
     pub rooms: Vec<(String, RoomClass)>,
-    /// Types that the application handles.
+    /// Message types that the application handles.
     pub handled: Handled,
-    /// The wall clock's time at [`Timestamp::ZERO`](crate::Timestamp::ZERO), in milliseconds since the Unix
-    /// epoch: what publications are stamped with. The hub only adds to it.
+    /// The wall clock's time at [`Timestamp::ZERO`](crate::Timestamp::ZERO), in milliseconds since
+    /// the Unix epoch. Publications are stamped with this plus the hub's time.
     pub unix_ms_at_start: u64,
 }
 
 impl Config {
-    /// What a client is told of it.
+    /// The part of the configuration that clients are told.
     pub(crate) fn terms(&self) -> Terms {
         Terms {
             heartbeat_interval: self.heartbeat.interval,
@@ -205,10 +206,10 @@ impl Config {
         }
     }
 
-    /// Finds what could not work.
+    /// Checks the configuration for contradictions.
     ///
     /// # Errors
-    /// The first contradiction.
+    /// Returns the first contradiction.
     pub fn check(&self) -> Result<(), ConfigError> {
         let limits = &self.limits;
         let heartbeat = &self.heartbeat;
@@ -254,13 +255,13 @@ impl Config {
     }
 }
 
-/// A configuration that could not work.
+/// Why a configuration is invalid.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// A connection would be stale before it was pinged.
+    /// A connection would be stale before its first ping.
     StaleBeforePing,
-    /// This rate has no burst, so nothing could be sent.
+    /// This rate has a burst of zero, so nothing could be sent.
     NoBurst(&'static str),
     /// The burst of bytes is smaller than the largest message.
     BurstBelowMessage,
@@ -268,9 +269,9 @@ pub enum ConfigError {
     WaterMarks,
     /// This bound must be at least one.
     Zero(&'static str),
-    /// More than 65,535 rooms for one connection, or no bound at all.
+    /// The rooms per connection are unbounded, or more than 65,535.
     TooManyRooms,
-    /// The rooms with this prefix are to keep publications that are of no age or have no bytes.
+    /// The history of the rooms with this prefix is on, but its age or its bytes are zero.
     EmptyHistory(String),
     /// Two room classes have this prefix.
     DuplicatePrefix(String),

@@ -1,4 +1,4 @@
-//! Messages that are sent again because their answer did not arrive: they are answered again, and
+//! Deduplication: a message that is sent again because its answer was lost is answered again, but
 //! not handled again.
 //!
 //! Changes: deadlines, stats, users.
@@ -21,14 +21,14 @@ use super::tables::remembered::{Entry, Fate, Remembered};
 /// The largest answer that is kept, in bytes.
 const LARGEST_ANSWER: usize = 4 * 1024;
 
-/// A message with an id, to be recognised if its user sends it again.
+/// The id of a message, to recognise it when its user sends it again.
 pub(super) struct Known {
     id: MessageId,
     content: u64,
 }
 
 impl Hub {
-    /// What identifies a message that is to be handled once.
+    /// Returns the identity of a message that must be handled only once.
     pub(super) fn known(&self, id: &MessageId, parts: impl Hash, payload: &Payload) -> Known {
         let mut hasher = self.content.build_hasher();
         parts.hash(&mut hasher);
@@ -42,8 +42,8 @@ impl Hub {
         Known { id: id.clone(), content: hasher.finish() }
     }
 
-    /// If this message came before, answers it again, now or when there is an answer. Returns
-    /// whether it came before.
+    /// If this message is a repetition, answers it again, now or once there is an answer. Returns
+    /// whether it is.
     pub(super) fn answer_again(&mut self, from: ConnectionId, known: &Known) -> bool {
         let oldest = self.now;
         let window = self.config.recovery.remember_for;
@@ -77,12 +77,12 @@ impl Hub {
         self.users.get_mut(user).remembered.as_mut()?.get_mut(id)
     }
 
-    /// Remembers that the application has the message.
+    /// Records that the application is handling the message.
     pub(super) fn remember_pending(&mut self, from: ConnectionId, known: Known) {
         self.remember(from, known, Fate::Pending(from));
     }
 
-    /// Remembers the answer of a message that was accepted.
+    /// Records the answer to a message that was accepted.
     pub(super) fn remember_answered(&mut self, from: ConnectionId, known: Known, answer: Message) {
         self.remember(from, known, Fate::Answered(answer));
     }
@@ -117,7 +117,7 @@ impl Hub {
         }
     }
 
-    /// Forgets what has been remembered of a user for long enough.
+    /// Forgets a user's ids that are older than the time they are kept.
     pub(super) fn remembered_due(&mut self, user: UserKey) {
         let (now, window) = (self.now, self.config.recovery.remember_for);
         let Some(remembered) = &mut self.users.get_mut(user).remembered else { return };
@@ -134,7 +134,7 @@ impl Hub {
         }
     }
 
-    /// Delivers the application's answer to a message over the connection that asked last.
+    /// Sends the application's answer to a message over the connection that asked last.
     pub(super) fn answer(
         &mut self,
         connection: ConnectionId,

@@ -1,5 +1,4 @@
-//! What the rules deliver through: a message goes to its recipients at once, or waits in the outbox
-//! of those that have one.
+//! Delivery: a message is sent to its recipients at once, or queued for those with an outbox.
 //!
 //! Changes: connections, overflowed, queue, stats.
 
@@ -20,7 +19,7 @@ use super::tables::connection::Phase;
 use super::tables::outbox::Full;
 
 impl Hub {
-    /// Sends to an open connection, or lets the message wait in its outbox. Returns whether the
+    /// Sends to an open connection, or queues the message in its outbox. Returns whether the
     /// connection is open.
     pub(super) fn send(&mut self, to: ConnectionId, message: Message) -> bool {
         let Some(connection) = self.connections.get_mut(to).filter(|c| c.is_open()) else {
@@ -40,8 +39,8 @@ impl Hub {
         self.stats.messages_out += self.queue.send(mark, message) as u64;
     }
 
-    /// Sends to all members of a room except one. Returns how many get it, at once or when they
-    /// read again.
+    /// Sends to all members of a room except one. Returns the number of recipients, including those
+    /// for which the message is queued.
     pub(super) fn fan_out(
         &mut self,
         key: RoomKey,
@@ -88,9 +87,8 @@ impl Hub {
         recipients + waits
     }
 
-    /// Lets a message wait. If it does not fit, everything that waits is given up and the
-    /// connection closed. What comes later in the same event is given up too: it would follow
-    /// something that never came.
+    /// Queues a message. If it does not fit, drops the whole queue and closes the connection. Later
+    /// messages of the same event are dropped too: they would follow one that was never delivered.
     fn wait(&mut self, id: ConnectionId, message: Message, overflow: Overflow) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let Some(outbox) = &mut connection.outbox else { return };
@@ -104,7 +102,7 @@ impl Hub {
         }
     }
 
-    /// Gives up everything that waits; the connection will be closed.
+    /// Drops the queue; the connection will be closed.
     pub(super) fn overflow(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         if let Some(outbox) = &mut connection.outbox {
@@ -114,14 +112,14 @@ impl Hub {
         }
     }
 
-    /// Lets a last message wait, whatever the bounds. Returns `false` if the connection has no
-    /// outbox, so that nothing has to wait.
+    /// Queues a last message, whatever the bounds. Returns `false` if the connection has no outbox,
+    /// so the message need not be queued.
     pub(super) fn wait_unbounded(&mut self, id: ConnectionId, message: Message) -> bool {
         let outbox = self.connections.get_mut(id).and_then(|connection| connection.outbox.as_mut());
         outbox.map(|outbox| outbox.push_last(message)).is_some()
     }
 
-    /// Sends the close frame of a closing connection, unless messages still wait for it.
+    /// Sends the close frame of a closing connection, unless messages are still queued for it.
     pub(super) fn close_when_flushed(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.get(id)
             && let Phase::Closing(closing) = &connection.phase
@@ -132,8 +130,8 @@ impl Hub {
         }
     }
 
-    /// Pings a connection, past its outbox: a heartbeat that waits behind data would measure the
-    /// data. Returns the number that only the answer to this ping repeats.
+    /// Pings a connection, bypassing its outbox: a heartbeat queued behind data would measure the
+    /// data. Returns the number that identifies the answer to this ping.
     pub(super) fn ping(&mut self, id: ConnectionId) -> Option<NonZeroU64> {
         let unix_ms = self.unix_ms();
         let connection = self.connections.get_mut(id)?;

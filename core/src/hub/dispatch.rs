@@ -1,4 +1,4 @@
-//! Which rule an event, a command or a timer is for.
+//! Dispatches events, commands and timers to their rules.
 //!
 //! Changes: deadlines, queue.
 
@@ -100,7 +100,7 @@ impl Hub {
                 Some(Timer::Remembered(user)) => self.remembered_due(user),
                 Some(Timer::Request(key)) => self.request_overdue(key),
                 Some(Timer::Probe(key)) => self.finish_probe(key),
-                // A batch of the drain is a tick's work by itself.
+                // One batch of the drain is enough work for a tick.
                 Some(Timer::Drain) => return self.drain_step(),
                 None => return,
             }

@@ -1,5 +1,5 @@
-//! Shutting down gracefully: each client is told, gets what is theirs, and is closed. It ends by
-//! its deadline, whatever the peers do.
+//! Graceful shutdown: each client is told, gets its queued messages, and is closed. The drain ends
+//! by its deadline, whatever the peers do.
 //!
 //! Changes: deadlines, drain, random.
 
@@ -16,7 +16,7 @@ use super::tables::deadlines::Timer;
 use super::tables::drain::Drain;
 
 impl Hub {
-    /// Begins to drain. A second drain changes nothing.
+    /// Starts to drain. A second drain changes nothing.
     pub(super) fn begin_drain(&mut self, timeout: Duration, spread: Duration) {
         if self.drain.is_some() {
             return;
@@ -27,7 +27,7 @@ impl Hub {
         self.end_drain_if_empty();
     }
 
-    /// Sends one batch of connections away; after the deadline, cuts one batch off.
+    /// Closes one batch of connections; after the deadline, cuts one batch off.
     pub(super) fn drain_step(&mut self) {
         let now = self.now;
         let batch_size = self.config.limits.work_per_tick;
@@ -56,17 +56,17 @@ impl Hub {
         }
     }
 
-    /// Tells one open connection when to come back, and closes it. One that is not open yet is sent
-    /// away when it is.
+    /// Tells an open connection when to reconnect, and closes it. A connection that is not open yet
+    /// is closed once it opens.
     pub(super) fn send_away(&mut self, id: ConnectionId) {
         let Some(drain) = &self.drain else { return };
-        // Its client cannot come back to a server that shuts down.
+        // Its client cannot reconnect to a server that is shutting down.
         if self.connections.get(id).is_some_and(Connection::is_held) {
             return self.end(id, Ending::Lost);
         }
         if self.connections.get(id).is_some_and(Connection::is_open) {
             let retry_after = self.random.up_to(drain.spread);
-            // It is the last message, and a full outbox must not turn its end into that of a slow
+            // It is the last message; a full outbox must not turn the close into that of a slow
             // consumer.
             if !self.wait_unbounded(id, Message::Draining { retry_after }) {
                 self.send_now(id, Message::Draining { retry_after });

@@ -1,4 +1,4 @@
-//! Messages from clients, and how many they may send.
+//! Messages from clients, and the rate limits on them.
 //!
 //! Changes: connections, queue, stats.
 
@@ -28,7 +28,7 @@ impl Hub {
         };
         self.stats.messages_in += 1;
         self.stats.bytes_in = self.stats.bytes_in.saturating_add(bytes as u64);
-        // A pong is a sign of life only as the answer to a ping, which is found out below.
+        // A pong is a sign of life only if it answers a ping; that is checked below.
         if !matches!(inbound, Inbound::HealthPong { .. }) {
             connection.last_seen = self.now;
         }
@@ -50,8 +50,8 @@ impl Hub {
         self.inbound(id, inbound);
     }
 
-    /// A peer's own ping. It is a sign of life, and it counts against the rate, because answering a
-    /// flood of them is work.
+    /// Handles a ping from the peer. It is a sign of life, and it counts against the rate, because
+    /// answering a flood of pings is work.
     pub(super) fn alive(&mut self, id: ConnectionId) {
         let now = self.now;
         let Some(connection) = self.connections.get_mut(id).filter(|c| c.is_open()) else {
@@ -73,8 +73,8 @@ impl Hub {
             && connection.bytes.take(now, bytes, limits.bytes)
     }
 
-    /// Counts a message over the rate, and closes the connection if there are too many. Returns
-    /// whether it goes on.
+    /// Counts a message over the rate, and closes the connection after too many. Returns whether
+    /// the connection stays open.
     fn strike(&mut self, id: ConnectionId) -> bool {
         let Some(connection) = self.connections.get_mut(id) else { return false };
         connection.strikes += 1;
@@ -131,7 +131,7 @@ impl Hub {
         }
     }
 
-    /// A message of the application's protocol: for its handler, or into a room.
+    /// Handles a message of the application's protocol: passes it to the handler, or publishes it.
     fn request(&mut self, from: ConnectionId, request: Request) {
         if request.kind.is_reserved() {
             return self.refuse(from, request.id, reserved(&request.kind));
@@ -180,7 +180,7 @@ impl Hub {
         }
     }
 
-    /// `join` for many rooms; each room is answered separately.
+    /// Handles `join` for several rooms; each room gets its own answer.
     fn resume(
         &mut self,
         from: ConnectionId,
@@ -196,7 +196,7 @@ impl Hub {
             if let Err(refusal) = self.join(from, None, &room, since) {
                 self.refuse_room(from, None, Some(room), refusal);
             }
-            // The outbox is half full, so a piece of it should go out now.
+            // The outbox is half full, so send part of it now.
             let waiting = self.connections.get(from).and_then(|c| c.outbox.as_ref());
             if waiting.is_some_and(|outbox| outbox.len() * 2 > self.config.limits.outbox_messages) {
                 self.release_paced(from);
@@ -214,7 +214,7 @@ impl Hub {
         let is_member = || {
             let connection = self.connections.get(from)?;
             let slot = connection.slot_of(key?)?;
-            // A client that waits for the room's state has joined already, as far as it knows.
+            // A client that waits for the room's state has already joined, as far as it knows.
             Some(()).filter(|()| connection.memberships[slot].seat != Seat::HELD)
         };
         match class.publish {

@@ -1,4 +1,4 @@
-//! How connections close and end, so that nothing of them is left.
+//! How connections close and end, leaving nothing behind.
 //!
 //! Changes: connections, deadlines, drain, overflowed, queue, stats, users.
 
@@ -16,10 +16,10 @@ use super::tables::connection::{Closing, Connection, Phase};
 use super::tables::deadlines::Timer;
 
 impl Hub {
-    /// Begins to close: from now on the connection is in no room and belongs to no user. It gets
-    /// what was accepted for it and then a close frame, and keeps its seat on the server until its
-    /// socket is gone. A reserved connection ends at once. Returns whether there was something to
-    /// close.
+    /// Starts to close a connection: from now on it is in no room and belongs to no user. It gets
+    /// its queued messages and then a close frame, and keeps its seat on the server until its
+    /// socket is closed. A reserved connection ends at once. Returns whether there was a connection
+    /// to close.
     pub(super) fn close(&mut self, id: ConnectionId, mut reason: CloseReason) -> bool {
         let Some(connection) = self.connections.get(id) else { return false };
         if connection.is_reserved() {
@@ -34,7 +34,7 @@ impl Hub {
             self.give_up_hold(id);
             return false;
         }
-        // If it lost messages in this very event, that is the reason it must be given.
+        // If it lost messages in this same event, report that as the reason.
         if connection.outbox.as_ref().is_some_and(|outbox| outbox.given_up) {
             reason = CloseReason::SlowConsumer;
         }
@@ -63,14 +63,14 @@ impl Hub {
 
     pub(super) fn close_overflowed(&mut self) {
         while let Some(id) = self.overflowed.pop() {
-            // To close it a second time would give up its seats.
+            // Closing it twice would free its seats.
             if self.connections.get(id).is_some_and(Connection::is_open) {
                 self.close(id, CloseReason::SlowConsumer);
             }
         }
     }
 
-    /// Gives back every seat except the one on the server.
+    /// Frees every seat except the one on the server.
     fn retire(&mut self, id: ConnectionId) {
         while let Some(last) =
             self.connections.get(id).and_then(|c| c.memberships.len().checked_sub(1))
@@ -90,7 +90,7 @@ impl Hub {
         self.forget_requests(id);
     }
 
-    /// A closing connection whose seats were to be held gives them back after all.
+    /// Frees the seats of a closing connection that were to be held.
     fn give_up_hold(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         if let Phase::Closing(closing) = &mut connection.phase
@@ -100,7 +100,7 @@ impl Hub {
         }
     }
 
-    /// The connection is gone. This is the one place where a connection leaves the table.
+    /// Ends a connection. This is the only place that removes a connection from the table.
     pub(super) fn end(&mut self, id: ConnectionId, ending: Ending) {
         let Some(connection) = self.connections.get(id) else { return };
         let held = match &connection.phase {
@@ -133,12 +133,12 @@ impl Hub {
                 self.stats.connections -= 1;
                 ending
             }
-            // Whatever the socket did in the end, this side had decided to close.
+            // Whatever happened to the socket, this side had decided to close.
             Phase::Closing(closing) => {
                 self.stats.closing -= 1;
                 Ending::Closed(closing.reason)
             }
-            // Its end was announced when it was lost.
+            // Its end was announced when the connection was lost.
             Phase::Held(_) => {
                 self.stats.held -= 1;
                 self.users.release(connection.user);
@@ -182,7 +182,7 @@ impl Hub {
         }
     }
 
-    /// A held connection's time is over, and its client did not come back.
+    /// Ends a held connection whose client did not return in time.
     pub(super) fn hold_over(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get(id) else { return };
         let user = self.users.name(connection.user);

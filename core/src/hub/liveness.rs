@@ -1,4 +1,4 @@
-//! Whether a peer is alive, and what is done when a connection's time has come.
+//! Liveness: whether a peer is alive, and what happens when a connection's deadline is due.
 //!
 //! Changes: connections, random.
 
@@ -11,13 +11,13 @@ use crate::time::Timestamp;
 use super::Hub;
 use super::tables::connection::{Phase, Ping};
 
-/// Pings are aligned to this many slots of an interval (at 30 seconds, one every 117 ms), so that
-/// the server wakes once per slot and not once per connection.
+/// Pings are aligned to this many slots per interval (at 30 seconds, one every 117 ms), so that the
+/// server wakes once per slot, not once per connection.
 const MOMENTS: u32 = 256;
 
 impl Hub {
-    /// When to ping a new connection: after a random part of the interval, so that connections that
-    /// were opened together are not pinged together.
+    /// Returns when to ping a new connection: after a random part of the interval, so that
+    /// connections opened together are not pinged together.
     pub(super) fn first_ping_at(&mut self) -> Timestamp {
         let interval = self.config.heartbeat.interval;
         if interval.is_zero() {
@@ -28,8 +28,8 @@ impl Hub {
         (self.now + interval / 2 + wait).at_next(moment)
     }
 
-    /// An answer to a ping. One that answers none of ours is not a sign of life: a peer can send
-    /// those unasked.
+    /// Handles the answer to a ping. A pong that answers no known ping is not a sign of life: a
+    /// peer can send those unasked.
     pub(super) fn pong(&mut self, id: ConnectionId, nonce: Option<u64>) {
         let now = self.now;
         let Some(connection) = self.connections.get_mut(id) else { return self.stale(id) };
@@ -49,7 +49,7 @@ impl Hub {
         }
     }
 
-    /// The connection's entry among the deadlines is due.
+    /// Handles the deadline of a connection.
     pub(super) fn connection_due(&mut self, id: ConnectionId) {
         let now = self.now;
         if let Some(connection) = self.connections.get_mut(id) {

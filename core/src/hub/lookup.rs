@@ -1,4 +1,4 @@
-//! What the rules look up: the class of a room, the connections of a user, the room that a message
+//! Lookups for the rules: the class of a room, the connections of a user, the room that a message
 //! means; and the refusals for what is not found.
 //!
 //! Changes: stats.
@@ -20,7 +20,7 @@ impl Hub {
         found.unwrap_or(self.classes.len() - 1) as u16
     }
 
-    /// The rules of a room, whether it exists or would be made now.
+    /// Returns the rules of a room, whether or not it exists yet.
     pub(super) fn rules_of(&self, name: &str, key: Option<RoomKey>) -> &RoomClass {
         self.class(key.map_or_else(|| self.class_of(name), |key| self.rooms.get(key).class))
     }
@@ -29,12 +29,12 @@ impl Hub {
         &self.classes[usize::from(index)].1
     }
 
-    /// Milliseconds since the Unix epoch.
+    /// Returns the time in milliseconds since the Unix epoch.
     pub(super) fn unix_ms(&self) -> u64 {
         self.config.unix_ms_at_start.saturating_add(self.now.as_millis())
     }
 
-    /// The user's reserved and open connections.
+    /// Iterates over the user's reserved and open connections.
     pub(super) fn connections_of(&self, user: &str) -> Vec<ConnectionId> {
         let key = self.users.find(user);
         key.map_or_else(Vec::new, |key| self.users.get(key).connections.to_vec())
@@ -44,10 +44,10 @@ impl Hub {
         self.connections.get(id).map(|connection| self.users.name(connection.user))
     }
 
-    /// The user's connection of this session, if there is one that still has seats.
+    /// Returns the user's connection of this session, if it still has seats.
     ///
     /// # Cost
-    /// Looks at the user's connections.
+    /// Linear in the user's connections.
     pub(super) fn predecessor(&self, user: &str, session: Session) -> Option<ConnectionId> {
         let connections = &self.users.get(self.users.find(user)?).connections;
         let is_it = |id: &&ConnectionId| {
@@ -56,13 +56,13 @@ impl Hub {
         connections.iter().find(is_it).copied()
     }
 
-    /// The names of the users in a room, sorted. Users that are away for a moment count.
+    /// Returns the names of the users in a room, sorted, including users in their grace period.
     pub(super) fn users_in(&self, key: RoomKey) -> Vec<UserName> {
         let room = self.rooms.get(key);
         let members = room.members.iter().filter_map(|&id| self.connections.get(id));
         let mut keys: Vec<_> = members.map(|connection| connection.user).collect();
-        // With presence, these also include users whose seats are held and users that are away for
-        // a moment.
+        // With presence, these also include users whose seats are held and users in their grace
+        // period.
         keys.extend(room.presence.sorted());
         keys.sort_unstable();
         keys.dedup();
@@ -71,7 +71,7 @@ impl Hub {
         names
     }
 
-    /// The room that was named, or the connection's only one, in which it must have a seat.
+    /// Returns the named room, or the connection's only one; the connection must have a seat in it.
     pub(super) fn own_room(
         &self,
         from: ConnectionId,
@@ -85,7 +85,7 @@ impl Hub {
         Ok((room, key))
     }
 
-    /// The room that was named, or the connection's only one, and its key if there is such a room.
+    /// Returns the named room, or the connection's only one, and its key if the room exists.
     pub(super) fn place_of(
         &self,
         id: ConnectionId,
@@ -94,7 +94,7 @@ impl Hub {
         let memberships = self.connections.get(id).map_or(&[][..], |c| &c.memberships);
         let name = |key: RoomKey| &self.rooms.get(key).name;
         if let Some(room) = room {
-            // A client that is in one room probably means that one, and its name is next to what is
+            // A client in one room probably means that one, and its name is stored next to what is
             // needed after this.
             let only = memberships.first().filter(|_| memberships.len() == 1);
             let only = only.map(|only| only.room).filter(|&only| *name(only) == room);
@@ -115,7 +115,7 @@ impl Hub {
         }
     }
 
-    /// Counts an event about a connection that is gone.
+    /// Counts an event for a connection that no longer exists.
     pub(super) fn stale(&mut self, id: ConnectionId) {
         if self.connections.get(id).is_none() {
             self.stats.stale_events += 1;

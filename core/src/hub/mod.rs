@@ -1,8 +1,8 @@
 //! The hub: every decision about connections, rooms and delivery.
 //!
 //! [`Hub::handle`] takes an event and returns actions. This file has the state that all rules
-//! share. `dispatch.rs` finds the rule for an event, every other file next to it holds the rules
-//! about one thing, and `tables/` holds what they keep.
+//! share. `dispatch.rs` finds the rule for an event, each other file next to it holds the rules for
+//! one topic, and `tables/` holds the data.
 //!
 //! Changes: now, payloads, queue, rooms, stats, users.
 
@@ -62,18 +62,18 @@ use tables::user::Users;
 
 pub use view::{ConnectionView, RoomView, UserView};
 
-/// The state machine behind a server: who is connected, who is where, and what each is to get.
+/// The state machine behind a server: the connections, the rooms they are in, and what each gets.
 ///
-/// It does no IO and reads no clock. Whoever drives it
+/// It does no IO and reads no clock. The driver
 ///
 /// 1. feeds an [`Event`] with the current time to [`handle`](Self::handle),
-/// 2. performs the [`Actions`] that come out, in order,
-/// 3. feeds [`Event::Tick`] when [`next_deadline`](Self::next_deadline) has come.
+/// 2. performs the returned [`Actions`], in order,
+/// 3. feeds [`Event::Tick`] when [`next_deadline`](Self::next_deadline) is due.
 ///
-/// There are two kinds of methods: `handle`, which is the only one that changes anything, and
-/// views. `handle` never fails and never panics: what cannot be done is answered, and what makes no
-/// sense is counted in [`Stats`]. The same seed and the same events at the same times give the same
-/// actions.
+/// `handle` is the only method that changes anything during a run; the others are views. `handle`
+/// never fails and never panics: a request that cannot be met is refused, and an event that makes
+/// no sense is counted in [`Stats`]. The same seed and the same events at the same times give the
+/// same actions.
 ///
 /// [`Driver`](crate::Driver) does steps 1 and 2 for real sockets.
 ///
@@ -113,9 +113,9 @@ pub struct Hub {
     deadlines: Deadlines,
     probes: Probes,
     requests: Requests,
-    /// The number of the next question about the state of a room.
+    /// The number of the next request for a room's state.
     next_question: u64,
-    /// Hashes what messages say.
+    /// Hashes the content of messages.
     content: Keyed,
     #[cfg_attr(feature = "recording", serde(skip))]
     pub(crate) payloads: Digests,
@@ -124,17 +124,17 @@ pub struct Hub {
     #[cfg_attr(feature = "recording", serde(skip))]
     queue: Queue,
     /// Connections whose outbox overflowed in this event. They are closed at its end, so that
-    /// closing one does not interfere with the broadcast that found it full.
+    /// closing one does not interfere with the broadcast that overflowed it.
     #[cfg_attr(feature = "recording", serde(skip))]
     overflowed: Vec<ConnectionId>,
 }
 
 impl Hub {
-    /// An empty hub. The seed decides all jitter, epochs and hash keys: take it from the system's
-    /// randomness in production, and use a fixed one to have the same run twice.
+    /// Creates an empty hub. The seed decides all jitter, epochs and hash keys: take it from the
+    /// system's randomness in production, and use a fixed one to repeat a run.
     ///
     /// # Errors
-    /// When the configuration contradicts itself.
+    /// Fails if the configuration contradicts itself.
     pub fn new(config: Config, seed: u64, now: Timestamp) -> Result<Self, ConfigError> {
         config.check()?;
         let mut random = Random::new(seed);
@@ -160,21 +160,22 @@ impl Hub {
         })
     }
 
-    /// Hashes payloads with this key from now on, so that a [`Witness`](crate::Witness) may replace
-    /// them by their digests without a difference to the hub. To be called before the first event;
-    /// a driver does it.
+    /// Hashes payloads with this key from now on, so that a [`Witness`](crate::Witness) can replace
+    /// them with their digests without the hub noticing. Must be called before the first event; a
+    /// driver does so.
     pub fn hide_payloads(&mut self, key: [u64; 2]) {
         self.payloads = Digests::Hidden(Keyed::with_key(key));
     }
 
-    /// Takes an event, and returns what is to be done about it.
+    /// Handles an event and returns the actions to perform.
     ///
-    /// If `now` is before that of an earlier call, the earlier one is used.
+    /// If `now` is earlier than in a previous call, the previous time is used.
     ///
     /// # Cost
-    /// Independent of the number of connections, except for what the event touches: a publication
-    /// costs a copy of the room's list of members, a connection's end the number of its rooms, a
-    /// tick at most [`Limits::work_per_tick`](crate::Limits::work_per_tick) deadlines.
+    /// Independent of the number of connections, except for those that the event touches: a
+    /// publication copies the room's list of members, the end of a connection is linear in its
+    /// rooms, and a tick handles at most [`Limits::work_per_tick`](crate::Limits::work_per_tick)
+    /// deadlines.
     pub fn handle(&mut self, now: Timestamp, event: Event) -> Actions<'_> {
         self.queue.begin();
         if now < self.now {
@@ -186,13 +187,13 @@ impl Hub {
         self.queue.drain()
     }
 
-    /// When [`Event::Tick`] is due next; in the past while work is left over. `None` when nothing
-    /// waits for time.
+    /// Returns when [`Event::Tick`] is due next; in the past while work is left over, and `None`
+    /// when nothing waits for time.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.deadlines.first()
     }
 
-    /// Completes a hub that was read from bytes.
+    /// Restores the parts of a hub that are not in the bytes it was read from.
     #[cfg(feature = "recording")]
     pub(crate) fn revive(&mut self, payloads: Digests) {
         self.payloads = payloads;

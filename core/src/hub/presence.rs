@@ -1,4 +1,4 @@
-//! Entering and leaving rooms, and who hears of it: users come and go, not sockets.
+//! Entering and leaving rooms, and the members that are told: about users, not sockets.
 //!
 //! Changes: connections, deadlines, rooms, users.
 
@@ -15,14 +15,14 @@ use super::tables::deadlines::Timer;
 /// How a connection leaves a room.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exit {
-    /// It said so: the user does not come back.
+    /// It left on request: the user does not return.
     Left,
-    /// It ended: the user may be back in a moment.
+    /// It ended: the user may return soon.
     Lost,
 }
 
 impl Hub {
-    /// Makes the seat in this slot a member's.
+    /// Turns the seat in this slot into a member's.
     pub(super) fn enter(&mut self, id: ConnectionId, slot: usize, key: RoomKey) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let room = self.rooms.get_mut(key);
@@ -51,8 +51,8 @@ impl Hub {
         }
     }
 
-    /// Makes a member's seat a held one: it gets nothing from the room any more, and the others are
-    /// not told.
+    /// Turns a member's seat into a held one: it gets nothing more from the room, and the other
+    /// members are not told.
     pub(super) fn unseat(&mut self, id: ConnectionId, slot: usize) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let membership = &mut connection.memberships[slot];
@@ -74,7 +74,7 @@ impl Hub {
         self.notice(Notice::Left { connection: id, user, room });
     }
 
-    /// Gives back the seat in this slot, without telling the others. Returns what it was.
+    /// Frees the seat in this slot without telling the other members. Returns the seat.
     fn vacate(&mut self, id: ConnectionId, slot: usize) -> Option<(RoomKey, UserKey, Seat)> {
         self.unseat(id, slot);
         let connection = self.connections.get_mut(id)?;
@@ -88,14 +88,13 @@ impl Hub {
         Some((key, connection.user, seat))
     }
 
-    /// Gives back the last seat of a connection, without telling the others. Returns what it was.
+    /// Frees the last seat of a connection without telling the other members. Returns the seat.
     pub(super) fn vacate_last(&mut self, id: ConnectionId) -> Option<(RoomKey, UserKey, Seat)> {
         let last = self.connections.get(id)?.memberships.len().checked_sub(1)?;
         self.vacate(id, last)
     }
 
-    /// Takes the connection out of the room of this slot, and the room out of the hub if nobody is
-    /// left.
+    /// Removes the connection from the room in this slot, and drops the room if it is empty.
     pub(super) fn exit(&mut self, id: ConnectionId, slot: usize, exit: Exit) {
         let Some((key, user, seat)) = self.vacate(id, slot) else { return };
         if seat.is_present() {
@@ -124,7 +123,7 @@ impl Hub {
         }
     }
 
-    /// The grace period is over and the user did not come back.
+    /// Handles the end of a grace period in which the user did not return.
     pub(super) fn absence_over(&mut self, key: RoomKey, user: UserKey) {
         self.rooms.get_mut(key).presence.absent.remove(&user);
         self.say_left(key, user);

@@ -1,5 +1,5 @@
-//! Whether a user is there right now. Each of their connections is pinged with a number of its own,
-//! so that neither a late answer nor that of another connection counts.
+//! Probes: whether a user is reachable right now. Each of their connections is pinged with a
+//! different number, so that neither a late answer nor that of another connection counts.
 //!
 //! Changes: connections, deadlines, probes, queue.
 
@@ -61,7 +61,7 @@ impl Hub {
         asked
     }
 
-    /// A connection that ends does not answer any more.
+    /// Stops waiting for the answers of a connection that ended.
     pub(super) fn forget_probes(&mut self, id: ConnectionId) {
         if self.connections.get(id).is_some_and(|connection| connection.asked > 0) {
             let (_, count, settled) = self.probes.settle(id, |_| true, |_| Pong::Never);

@@ -16,7 +16,7 @@ use super::action::Outcome;
 use super::keys::RoomKey;
 use super::lookup::user_offline;
 
-/// A publication before it has a number.
+/// A publication that has no number yet.
 pub(super) struct Draft {
     pub(super) kind: Kind,
     pub(super) from: Option<UserName>,
@@ -26,8 +26,8 @@ pub(super) struct Draft {
 }
 
 impl Hub {
-    /// Gives a publication its number, keeps it and sends it to the members. This is the one place
-    /// where numbers are given.
+    /// Numbers a publication, keeps it and sends it to the members. This is the only place that
+    /// assigns numbers.
     pub(super) fn publish(
         &mut self,
         name: &RoomName,
@@ -57,7 +57,7 @@ impl Hub {
         self.stats.published += 1;
         let excluded = except.and_then(|id| self.connections.get(id));
         let excluded = excluded.map(|c| (self.users.name(c.user), c.session));
-        // The client may have come back by now. Then its new connection is left out.
+        // The client may have reconnected by now. Then its new connection is left out.
         let except = excluded.as_ref().and_then(|(user, session)| self.predecessor(user, *session));
         self.keep(key, &publication, excluded);
         let recipients = self.fan_out(key, except, Message::Publication(publication));
@@ -67,12 +67,13 @@ impl Hub {
         Outcome::Published { position: Some(position), recipients }
     }
 
-    /// Whether a publication into a room that does not exist is kept for clients that join later.
+    /// Returns whether a publication into a room that does not exist is kept for clients that join
+    /// later.
     fn keeps_without_anybody(&self, name: &str) -> bool {
         self.rules_of(name, None).history.is_kept() && self.config.recovery.max_kept_rooms > 0
     }
 
-    /// Keeps a publication for clients that come back.
+    /// Keeps a publication for returning clients.
     fn keep(
         &mut self,
         key: RoomKey,

@@ -1,5 +1,5 @@
-//! Returning to a room: where the stream goes on, what was missed, and what the application says of
-//! a room that does not keep enough.
+//! Recovery: where a returning member's stream continues, what it missed, and the application's
+//! state for a room that does not keep enough.
 //!
 //! Changes: connections, deadlines, next_question, queue, rooms, stats.
 
@@ -23,17 +23,17 @@ use super::tables::room::{Question, Waiting};
 /// Where a member's stream begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Start {
-    /// With what comes next; it has not been here before.
+    /// With the next publication; the client has not been here before.
     Live,
-    /// Right after where it was: everything that it missed is there.
+    /// Right after its last position: everything that it missed is kept.
     After(Position),
-    /// With what comes next; something in between is missing.
+    /// With the next publication; some of what it missed is lost.
     Broken(Broken),
 }
 
 impl Hub {
-    /// Where the stream of a client that has been at `since` can go on: with everything that it
-    /// missed, or with nothing of it.
+    /// Returns where the stream of a client at position `since` can continue: with everything that
+    /// it missed, or with none of it.
     pub(super) fn start(&self, key: RoomKey, since: Option<Position>) -> Start {
         let room = self.rooms.get(key);
         let Some(since) = since else { return Start::Live };
@@ -50,7 +50,7 @@ impl Hub {
         }
     }
 
-    /// What a member is told of where its stream begins.
+    /// Returns what a member is told about where its stream begins.
     pub(super) fn beginning(&self, key: RoomKey, start: Start) -> Beginning {
         let position = self.rooms.get(key).position();
         match start {
@@ -60,7 +60,8 @@ impl Hub {
         }
     }
 
-    /// Whether the member has to wait until the application has given the room's state, and why.
+    /// Returns whether, and why, the member has to wait for the application to give the room's
+    /// state.
     pub(super) fn waits_for_state(&self, key: RoomKey, start: Start) -> Option<Broken> {
         match start {
             Start::Broken(reason)
@@ -101,8 +102,8 @@ impl Hub {
         }
     }
 
-    /// Lets everything that the room keeps after this number wait for a member. What is published
-    /// later waits behind it.
+    /// Queues everything that the room keeps after this number for a member. Later publications
+    /// queue behind it.
     fn replay(&mut self, id: ConnectionId, key: RoomKey, after: u64) {
         let room = self.rooms.get(key);
         let (name, last) = (room.name.clone(), room.position());
@@ -116,8 +117,8 @@ impl Hub {
         }
     }
 
-    /// Lets a member wait until the application has given the room's state. Members that come while
-    /// it is being asked get the same answer.
+    /// Makes a member wait until the application has given the room's state. Members that join
+    /// meanwhile get the same answer.
     pub(super) fn await_state(
         &mut self,
         connection: ConnectionId,
@@ -142,7 +143,7 @@ impl Hub {
         self.queue.tell(Output::StateWanted { ticket, room });
     }
 
-    /// A member joins a room whose state it already waits for.
+    /// Handles a join by a member that already waits for the room's state.
     pub(super) fn await_state_too(
         &mut self,
         connection: ConnectionId,
@@ -163,8 +164,8 @@ impl Hub {
         Ok(())
     }
 
-    /// A member that leaves does not wait for the room's state any more. If it did, returns the ids
-    /// of the requests that are still to be answered.
+    /// Stops waiting for the room's state when a member leaves. Returns the ids of its requests
+    /// that are still unanswered.
     pub(super) fn await_no_more(
         &mut self,
         id: ConnectionId,
@@ -175,7 +176,7 @@ impl Hub {
         Some(question.waiting.remove(at).requests)
     }
 
-    /// The application has given a room's state.
+    /// Handles the room's state, given by the application.
     pub(super) fn state(
         &mut self,
         ticket: Ticket,
@@ -191,7 +192,7 @@ impl Hub {
         Ok(Outcome::Refreshed(self.answer_question(key, payload)))
     }
 
-    /// The application did not answer in time: the members are told to fetch the state themselves.
+    /// Tells the members to fetch the state themselves, as the application did not answer in time.
     pub(super) fn state_overdue(&mut self, key: RoomKey) {
         self.answer_question(key, None);
     }
@@ -199,8 +200,8 @@ impl Hub {
     fn answer_question(&mut self, key: RoomKey, payload: Option<Payload>) -> usize {
         let Some(question) = self.forget_question(key) else { return 0 };
         let room = self.rooms.get(key);
-        // What came since the question follows the answer. If that is not kept any more, the answer
-        // is useless.
+        // What was published since the question follows the answer. If that is no longer kept, the
+        // answer is useless.
         let is_whole = self.start(key, Some(question.position)) == Start::After(question.position);
         let payload = payload.filter(|_| is_whole);
         let position = if payload.is_some() { question.position } else { room.position() };
@@ -235,7 +236,7 @@ impl Hub {
         refreshed
     }
 
-    /// The answer to `history`.
+    /// Answers a `history` request.
     pub(super) fn history(
         &self,
         from: ConnectionId,

@@ -1,4 +1,4 @@
-//! What the application asks clients.
+//! Requests from the application to clients.
 //!
 //! Changes: connections, deadlines, queue, requests.
 
@@ -47,7 +47,7 @@ impl Hub {
         Ok(Outcome::Asked)
     }
 
-    /// A client's answer counts once, and only for what that client was asked.
+    /// Accepts a client's answer once, and only to a request that it was sent.
     pub(super) fn replied(
         &mut self,
         from: ConnectionId,
@@ -71,7 +71,7 @@ impl Hub {
         self.settle_request(key, Answer::TimedOut);
     }
 
-    /// A connection that ends does not answer what it was asked any more.
+    /// Stops waiting for the answers of a connection that ended.
     pub(super) fn forget_requests(&mut self, id: ConnectionId) {
         if self.connections.get(id).is_none_or(|connection| connection.asked == 0) {
             return;

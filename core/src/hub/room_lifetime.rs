@@ -1,4 +1,4 @@
-//! The life of a room: it is made, its seats are taken, it is idle when nobody is in it, and in the
+//! The lifetime of a room: it is created, seats are taken, it is idle while it is empty, and in the
 //! end it is dropped.
 //!
 //! Changes: connections, deadlines, random, rooms, stats, users.
@@ -24,7 +24,7 @@ impl Hub {
         self.rooms.find(name).unwrap_or_else(|| self.make_room(name))
     }
 
-    /// Makes a room that does not exist.
+    /// Creates a room.
     pub(super) fn make_room(&mut self, name: &RoomName) -> RoomKey {
         let class = self.class_of(name);
         let number = self.random.next();
@@ -32,7 +32,7 @@ impl Hub {
         self.rooms.insert(name, class, epoch)
     }
 
-    /// Takes a seat for an open connection, if there is one.
+    /// Takes a seat for an open connection, if one is free.
     pub(super) fn take_seat(
         &mut self,
         id: ConnectionId,
@@ -62,8 +62,7 @@ impl Hub {
         Ok((key, slot))
     }
 
-    /// Drops a room in which no seat is taken, or makes it idle. Nobody is left to be told who left
-    /// it.
+    /// Drops a room in which no seat is taken, or makes it idle. No member is left to be told.
     pub(super) fn drop_room_if_empty(&mut self, key: RoomKey) {
         let room = self.rooms.get_mut(key);
         if room.seats() > 0 || room.idle_since.is_some() {
@@ -84,7 +83,7 @@ impl Hub {
         }
     }
 
-    /// Nobody is in the room any more, and its class keeps what was published, for a while.
+    /// Makes a room idle: it is empty, and its class keeps its history for a while.
     pub(super) fn make_idle(&mut self, key: RoomKey) {
         let now = self.now;
         self.rooms.get_mut(key).idle_since = Some(now);
@@ -95,8 +94,7 @@ impl Hub {
         }
     }
 
-    /// Drops the room that has been idle for longest, except this one. Returns whether there was
-    /// one.
+    /// Drops the room that has been idle longest, except this one. Returns whether there was one.
     pub(super) fn give_up_idle_room(&mut self, but: Option<RoomKey>) -> bool {
         let mut idle = self.rooms.idle.iter().copied();
         let first = idle.find(|&(_, key)| Some(key) != but);
@@ -125,9 +123,9 @@ impl Hub {
         self.stats.history_bytes = self.stats.history_bytes - before + kept.bytes();
     }
 
-    /// What the room may keep. While the application is asked for its state, that is at least as
-    /// much as an outbox holds, because members that wait for the answer are to get what comes
-    /// meanwhile.
+    /// Returns the bounds of the room's history. While the application is asked for its state, they
+    /// are at least those of an outbox, because members that wait for the answer also get what is
+    /// published meanwhile.
     pub(super) fn bounds(&self, key: RoomKey) -> History {
         let room = self.rooms.get(key);
         let bounds = self.class(room.class).history;
@@ -142,8 +140,7 @@ impl Hub {
         }
     }
 
-    /// Arms the room's timer for when its oldest publication is too old, or the room has been idle
-    /// for too long.
+    /// Arms the room's timer for when its oldest publication expires or it has been idle too long.
     pub(super) fn rearm_room(&mut self, key: RoomKey) {
         let bounds = self.bounds(key);
         let room = self.rooms.get_mut(key);

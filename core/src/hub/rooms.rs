@@ -16,8 +16,8 @@ use super::presence::Exit;
 use super::tables::connection::Seat;
 
 impl Hub {
-    /// Enters a room, and tells the connection where its stream begins and what it missed; if need
-    /// be, after the application has given the room's state.
+    /// Joins a room, and tells the connection where its stream begins and what it missed; if
+    /// needed, once the application has given the room's state.
     pub(super) fn join(
         &mut self,
         id: ConnectionId,
@@ -37,7 +37,7 @@ impl Hub {
                     self.await_state_too(id, key, request)?;
                     return Ok(Outcome::Joined(position));
                 }
-                // A member joins again. With a position, its stream begins there once more.
+                // A member joins again. With a position, its stream restarts there.
                 let start = self.start(key, since);
                 let beginning = self.beginning(key, start);
                 self.tell_joined(id, request, key, beginning);
@@ -72,7 +72,7 @@ impl Hub {
         let (key, slot) = seat.ok_or_else(|| not_a_member(name))?;
         let unanswered = self.await_no_more(id, key);
         self.exit(id, slot, Exit::Left);
-        // What was asked by `resume` has no id, so the refusal names the room.
+        // Requests by `resume` have no id, so the refusal names the room.
         if unanswered.as_ref().is_some_and(Vec::is_empty) {
             self.refuse_room(id, None, Some(name.clone()), not_a_member(name));
         }

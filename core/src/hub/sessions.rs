@@ -11,7 +11,7 @@ use super::tables::connection::{Connection, Phase, Seat};
 use super::tables::deadlines::Timer;
 
 impl Hub {
-    /// Whether the seats of a connection that ends like this are held for its session.
+    /// Returns whether the seats of a connection that ends this way are held for its session.
     pub(super) fn is_held_after(&self, ending: &Ending) -> bool {
         if self.config.recovery.session_window.is_zero() || self.drain.is_some() {
             return false;
@@ -25,7 +25,8 @@ impl Hub {
         }
     }
 
-    /// The connection gets nothing from its rooms any more, and nobody else gets its seats.
+    /// Holds the seats of a connection: it gets nothing more from its rooms, and nobody else gets
+    /// the seats.
     pub(super) fn hold_seats(&mut self, id: ConnectionId) {
         let seats = self.connections.get(id).map_or(0, |connection| connection.memberships.len());
         for slot in (0..seats).rev() {
@@ -42,8 +43,8 @@ impl Hub {
         self.forget_requests(id);
     }
 
-    /// Keeps what is left of a lost connection until its session comes back. It has another id, so
-    /// that late events about the old one mean nothing.
+    /// Keeps the seats of a lost connection until its session returns, under another id, so that
+    /// late events for the old one have no effect.
     pub(super) fn hold(&mut self, lost: Connection) {
         let until = self.now + self.config.recovery.session_window;
         let id = self.connections.insert(lost.user, lost.session, Phase::Held(until), self.now);
@@ -56,7 +57,7 @@ impl Hub {
         self.rearm(id);
     }
 
-    /// Gives an open connection some time to join the rooms in which seats are held for it.
+    /// Gives an open connection time to join the rooms in which seats are held for it.
     pub(super) fn await_claims(&mut self, id: ConnectionId) {
         let until = self.now + self.config.limits.handshake_timeout;
         self.deadlines.arm(until, Timer::Claim(id));

@@ -1,5 +1,5 @@
-//! Settings that can be listed: each has one name, one default and one text, and a program derives
-//! its keys, its environment variables and their documentation from these.
+//! Settings that can be listed: each has one name, one default and one text, from which a program
+//! derives its keys, its environment variables and their documentation.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -22,17 +22,17 @@ use crate::hub::limit::Limit;
 /// assert_eq!(limits.messages.burst, 10);
 /// ```
 pub trait Settings {
-    /// The settings that a program offers, in the order of their declaration. Those of a nested
-    /// struct stand in place of the field that holds it.
+    /// Returns the settings that a program offers, in the order of their declaration. Those of a
+    /// nested struct take the place of the field that holds it.
     fn settings(&mut self) -> Vec<Setting<'_>>;
 }
 
-/// One setting.
+/// A setting: its name, its documentation and its value.
 #[derive(Debug)]
 pub struct Setting<'a> {
     /// The name of the field, or of the key that stands for a field of a nested struct.
     pub name: &'static str,
-    /// What it means, in one paragraph of plain text.
+    /// What it means, as one paragraph of plain text.
     pub text: String,
     /// Its value, to be read or changed.
     pub value: Value<'a>,
@@ -49,9 +49,9 @@ pub enum Value<'a> {
     Bound(&'a mut usize),
     /// A bound; `u32::MAX` switches it off.
     Strikes(&'a mut u32),
-    /// A number in which 0 is nothing special, or explained by the text.
+    /// A number; if 0 is special, the text says so.
     Count(&'a mut usize),
-    /// A number in which 0 is nothing special, or explained by the text.
+    /// A number; if 0 is special, the text says so.
     Number(&'a mut u32),
     /// A time span.
     Duration(&'a mut Duration),
@@ -67,7 +67,7 @@ pub trait Choice: core::fmt::Debug {
     /// The name of this value.
     fn name(&self) -> &'static str;
 
-    /// Changes to the value with this name, and returns whether there is one.
+    /// Changes to the value with this name. Returns whether there is one.
     fn choose(&mut self, name: &str) -> bool;
 }
 
@@ -83,7 +83,7 @@ macro_rules! value_from {
 
 value_from!(bool => Flag, Limit => Limit, usize => Count, u32 => Number, Duration => Duration);
 
-/// The setting of one field, whose documentation is these lines.
+/// Makes the setting of one field, documented by these lines.
 pub(crate) fn one<'a>(
     name: &'static str,
     lines: &[&str],
@@ -92,7 +92,7 @@ pub(crate) fn one<'a>(
     alloc::vec![Setting { name, text: text(lines), value: value.into() }]
 }
 
-/// The first settings of a field that is a struct of settings itself, under these names.
+/// Makes the first settings of a field that is itself a struct of settings, under these names.
 pub(crate) fn nested<'a>(
     names: &[&'static str],
     lines: &[&str],
@@ -112,10 +112,10 @@ fn text(lines: &[&str]) -> String {
     lines.join(" ")
 }
 
-/// Declares a struct of settings once: names, types, defaults and texts. Behind `=>` stands which
-/// [`Value`] a field is where its type does not say so, or `Nested` for a struct of settings, with
-/// the names under which its first fields are offered, or `Library` for what only the library's
-/// users set.
+/// Declares a struct of settings once: names, types, defaults and texts. After `=>` comes the
+/// [`Value`] of a field whose type does not determine it, or `Nested` for a struct of settings,
+/// with the names under which its first fields are offered, or `Library` for a field that only
+/// users of the library set.
 macro_rules! settings {
     ($(#[$about:meta])* pub struct $table:ident {
         $($(#[doc = $text:literal])* pub $name:ident: $type:ty = $default:expr
@@ -159,7 +159,7 @@ macro_rules! field {
     };
 }
 
-/// Declares an enum and the names that its values have in a configuration file.
+/// Declares an enum and the names of its values in a configuration file.
 macro_rules! choice {
     ($(#[$about:meta])* pub enum $choice:ident {
         $($(#[$value_about:meta])* $value:ident = $name:literal,)*

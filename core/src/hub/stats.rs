@@ -1,52 +1,53 @@
-//! Numbers about a hub.
+//! Counters and gauges of a hub.
 
 use crate::protocol::close::{CloseReason, Rejection};
 
-/// How a connection's end is counted beside the reasons of [`CloseReason`].
+/// How the end of a connection is counted in addition to the reasons of [`CloseReason`].
 pub(crate) const ENDINGS: usize = CloseReason::NAMES.len() + 3;
 
-/// Numbers of a hub that was read from bytes are below this. No server counts this far, and anything below can be added
-/// to without an overflow.
+/// Counters of a hub that was read from bytes are below this. No server counts this far, and
+/// anything below can be added to without overflow.
 #[cfg(feature = "recording")]
 pub(crate) const MOST: u64 = 1 << 62;
 
-/// What a hub counts. Gauges are exact at any moment; counters only grow.
+/// Counters and gauges of a hub. Gauges are exact at any moment; counters only grow.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Stats {
-    /// Open connections.
+    /// Open connections, without held ones.
     pub connections: usize,
     /// Seats of handshakes in flight.
     pub reserved: usize,
     /// Connections that are being closed; they still hold their seat on the server.
     pub closing: usize,
-    /// Lost connections whose seats are held for them to come back.
+    /// Lost connections whose seats are held for their sessions.
     pub held: usize,
-    /// Rooms that somebody is in, or that are kept for those who may come back.
+    /// Rooms with a member or a reserved seat, and empty ones that are kept for returning clients.
     pub rooms: usize,
-    /// Rooms of those that nobody is in.
+    /// Rooms of these that are empty.
     pub kept_rooms: usize,
     /// Bytes of publications that rooms keep.
     pub history_bytes: usize,
-    /// Ids of messages that are remembered.
+    /// Message ids that are remembered.
     pub remembered: usize,
-    /// Users that have a connection, or were here a moment ago.
+    /// Users with a connection or in their grace period.
     pub users: usize,
-    /// Connections whose socket takes no more for now.
+    /// Connections whose outlet is full.
     pub blocked: usize,
-    /// Seats in all, if they are limited.
+    /// Seats on the server, if they are limited.
     pub max_connections: Option<u32>,
     /// Connections admitted so far.
     pub accepted: u64,
     /// Attempts refused, in the order of [`Rejection::NAMES`].
     pub rejected: [u64; Rejection::NAMES.len()],
-    /// Connections ended, in the order of [`CloseReason::NAMES`], then closed by the peer, lost, handshake failed.
+    /// Connections ended, in the order of [`CloseReason::NAMES`], then closed by the peer, lost,
+    /// handshake failed.
     pub ended: [u64; ENDINGS],
-    /// Messages received.
+    /// Messages received from clients.
     pub messages_in: u64,
-    /// Bytes of those messages.
+    /// Bytes of the messages received.
     pub bytes_in: u64,
-    /// Messages handed out, once for each connection.
+    /// Messages delivered, counted once per recipient.
     pub messages_out: u64,
     /// Bytes of frames handed to outlets. Counted by the [`Driver`](crate::Driver), 0 without one.
     pub bytes_out: u64,
@@ -54,22 +55,22 @@ pub struct Stats {
     pub published: u64,
     /// Messages refused with an error.
     pub refused: u64,
-    /// Messages that were dropped for slow connections.
+    /// Messages dropped for slow connections.
     pub dropped: u64,
-    /// Publications sent to those who had missed them.
+    /// Publications replayed to members that had missed them.
     pub replayed: u64,
-    /// Members who could not get all that they had missed.
+    /// Members that could not get everything they had missed.
     pub refreshed: u64,
-    /// Messages that came again and were not handled again.
+    /// Repeated messages that were not handled again.
     pub repeated: u64,
-    /// Events about connections that were gone.
+    /// Events for connections that no longer existed.
     pub stale_events: u64,
-    /// Times that the clock ran backwards.
+    /// Events with a time before that of an earlier one.
     pub clock_clamped: u64,
 }
 
 impl Stats {
-    /// Taken seats of all seats, from 0 to 100; 0 when they are not limited.
+    /// Returns the percentage of seats that are taken, from 0 to 100; 0 if they are not limited.
     pub fn capacity_percent(&self) -> f64 {
         let seats = self.connections + self.reserved + self.closing + self.held;
         match self.max_connections {
@@ -78,7 +79,7 @@ impl Stats {
         }
     }
 
-    /// All that only grows.
+    /// Returns all counters.
     #[cfg(feature = "recording")]
     pub(crate) fn counters(&self) -> impl Iterator<Item = u64> {
         let counters = [
@@ -99,13 +100,13 @@ impl Stats {
         counters.into_iter().chain(self.rejected).chain(self.ended)
     }
 
-    /// How often connections ended, by name.
+    /// Returns the number of connections that ended, by name of the reason.
     pub fn endings(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let others = ["closed_by_peer", "lost", "handshake_failed"];
         CloseReason::NAMES.into_iter().chain(others).zip(self.ended)
     }
 
-    /// How often attempts were refused, by name.
+    /// Returns the number of attempts refused, by name of the reason.
     pub fn rejections(&self) -> impl Iterator<Item = (&'static str, u64)> {
         Rejection::NAMES.into_iter().zip(self.rejected)
     }

@@ -1,4 +1,4 @@
-//! When a connection is to be looked at next, and its entry among the deadlines.
+//! The deadline of a connection: when it has to be looked at next.
 //!
 //! Changes: connections, deadlines.
 
@@ -10,8 +10,8 @@ use super::tables::connection::{Connection, Phase};
 use super::tables::deadlines::Timer;
 
 impl Hub {
-    /// Moves the connection's entry among the deadlines to where it belongs. A message does not do
-    /// this: it only postpones the real deadline, and the entry follows when it is due.
+    /// Moves the connection's deadline to where it belongs. Messages do not call this: they only
+    /// postpone the actual deadline, and the entry is corrected when it is due.
     pub(super) fn rearm(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get(id) else { return };
         let (old, new) = (connection.armed, self.due(connection));
@@ -29,7 +29,7 @@ impl Hub {
         }
     }
 
-    /// When the first thing is due that this connection waits for.
+    /// Returns the earliest time at which something is due for this connection.
     pub(super) fn due(&self, connection: &Connection) -> Timestamp {
         let limits = &self.config.limits;
         match &connection.phase {
@@ -46,7 +46,7 @@ impl Hub {
 
     /// Only a peer that was pinged and had the usual time to answer can be stale: a driver that
     /// slept past the time of the ping (a suspended machine) must not take all peers for dead when
-    /// it wakes up.
+    /// it wakes.
     pub(super) fn stale_at(&self, connection: &Connection) -> Timestamp {
         let heartbeat = &self.config.heartbeat;
         match connection.ping.filter(|ping| ping.asking_since >= connection.last_seen) {

@@ -1,4 +1,4 @@
-//! Looking at a hub without changing it.
+//! Read-only views of a hub.
 //!
 //! Changes: nothing.
 
@@ -19,36 +19,35 @@ use super::tables::room::Room;
 use super::tables::user::User;
 
 impl Hub {
-    /// A connection that is reserved, open or closing.
+    /// Returns a connection that is reserved, open or closing.
     pub fn connection(&self, id: ConnectionId) -> Option<ConnectionView<'_>> {
         let connection = self.connections.get(id).filter(|connection| !connection.is_held())?;
         Some(ConnectionView { hub: self, id, connection })
     }
 
-    /// A room that somebody is in or about to enter, or that is kept for clients that may come
-    /// back.
+    /// Returns a room that has members or reserved seats, or is kept for returning clients.
     pub fn room(&self, name: &str) -> Option<RoomView<'_>> {
         let key = self.rooms.find(name)?;
         Some(RoomView { hub: self, key, room: self.rooms.get(key) })
     }
 
-    /// A user that has a connection, or had one until a moment ago.
+    /// Returns a user that has a connection or is in its grace period.
     pub fn user(&self, name: &str) -> Option<UserView<'_>> {
         let key = self.users.find(name)?;
         Some(UserView { hub: self, user: self.users.get(key) })
     }
 
-    /// All connections, in no particular order, except lost ones whose seats are held.
+    /// Iterates over all connections except held ones, in no particular order.
     pub fn connections(&self) -> impl Iterator<Item = ConnectionView<'_>> {
         self.connections.ids_from(0).filter_map(|id| self.connection(id))
     }
 
-    /// All rooms, in no particular order.
+    /// Iterates over all rooms, in no particular order.
     pub fn rooms(&self) -> impl Iterator<Item = RoomView<'_>> {
         self.rooms.iter().map(|(key, room)| RoomView { hub: self, key, room })
     }
 
-    /// Counters and gauges.
+    /// Returns the counters and gauges.
     pub fn stats(&self) -> Stats {
         Stats {
             rooms: self.rooms.len(),
@@ -58,8 +57,8 @@ impl Hub {
         }
     }
 
-    /// Whether every table is empty, and nothing waits for time. A hub without connections becomes
-    /// so at the latest when its last deadline is over.
+    /// Returns whether every table is empty and nothing waits for time. A hub without connections
+    /// becomes idle at the latest after its last deadline.
     pub fn is_empty(&self) -> bool {
         self.connections.len() == 0
             && self.users.len() == 0
@@ -71,18 +70,18 @@ impl Hub {
             && self.queue.is_empty()
     }
 
-    /// Whether a drain has begun.
+    /// Returns whether a drain has started.
     pub fn is_draining(&self) -> bool {
         self.drain.is_some()
     }
 
-    /// The configuration that it was made with.
+    /// Returns the configuration that the hub was created with.
     pub fn config(&self) -> &Config {
         &self.config
     }
 }
 
-/// A connection, as it is at this moment.
+/// A view of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionView<'a> {
     hub: &'a Hub,
@@ -91,24 +90,24 @@ pub struct ConnectionView<'a> {
 }
 
 impl<'a> ConnectionView<'a> {
-    /// Its id.
+    /// Returns the id of the connection.
     pub fn id(&self) -> ConnectionId {
         self.id
     }
 
-    /// Its user.
+    /// Returns the user of the connection.
     pub fn user(&self) -> &'a UserName {
         &self.hub.users.get(self.connection.user).name
     }
 
-    /// The rooms that it is in, and those in which it has a seat until its upgrade is complete or
-    /// the application has given their state.
+    /// Iterates over the rooms that it is in, and those in which a seat is reserved until its
+    /// upgrade is complete or the application has given the room's state.
     pub fn rooms(&self) -> impl Iterator<Item = &'a RoomName> + use<'a> {
         self.seats(false)
     }
 
-    /// The rooms in which seats are held for its session: it, or the next connection of the
-    /// session, has to join them.
+    /// Iterates over the rooms in which seats are held for its session; the connection, or the next
+    /// one of the session, has to join them.
     pub fn held_rooms(&self) -> impl Iterator<Item = &'a RoomName> + use<'a> {
         self.seats(true)
     }
@@ -119,49 +118,49 @@ impl<'a> ConnectionView<'a> {
         those.map(move |membership| &hub.rooms.get(membership.room).name)
     }
 
-    /// The session, which the client keeps over all its connections.
+    /// Returns the session, which the client keeps across its connections.
     pub fn session(&self) -> Session {
         self.connection.session
     }
 
-    /// Whether it is open: it sends and gets messages.
+    /// Returns whether it is open: it sends and gets messages.
     pub fn is_open(&self) -> bool {
         self.connection.is_open()
     }
 
-    /// Whether it is being closed.
+    /// Returns whether it is being closed.
     pub fn is_closing(&self) -> bool {
         self.connection.is_closing()
     }
 
-    /// Whether its socket takes no more for now, so that messages wait.
+    /// Returns whether its outlet is full, so that messages queue.
     pub fn is_blocked(&self) -> bool {
         self.connection.outbox.as_ref().is_some_and(|outbox| outbox.is_blocked())
     }
 
-    /// How many messages wait for it, and how many bytes they count as.
+    /// Returns the number of messages queued for it, and the number of bytes they count as.
     pub fn waiting(&self) -> (usize, usize) {
         self.connection.outbox.as_ref().map_or((0, 0), |outbox| (outbox.len(), outbox.bytes()))
     }
 
-    /// How long the answer to the last answered ping took.
+    /// Returns the round-trip time of the last ping that was answered.
     pub fn latency(&self) -> Option<Duration> {
         let micros = self.connection.latency_micros?;
         Some(Duration::from_micros(u64::from(micros.get())))
     }
 
-    /// When the last sign of life came.
+    /// Returns the time of the last sign of life.
     pub fn last_seen(&self) -> Timestamp {
         self.connection.last_seen
     }
 
-    /// When it was opened; before that, when it was admitted.
+    /// Returns when it was opened or, before that, admitted.
     pub fn since(&self) -> Timestamp {
         self.connection.since
     }
 }
 
-/// A room, as it is at this moment.
+/// A view of a room.
 #[derive(Clone, Copy, Debug)]
 pub struct RoomView<'a> {
     hub: &'a Hub,
@@ -170,41 +169,41 @@ pub struct RoomView<'a> {
 }
 
 impl<'a> RoomView<'a> {
-    /// Its name.
+    /// Returns the name of the room.
     pub fn name(&self) -> &'a RoomName {
         &self.room.name
     }
 
-    /// The connections in it, in no particular order.
+    /// Iterates over the connections in it, in no particular order.
     pub fn members(&self) -> &'a [ConnectionId] {
         &self.room.members
     }
 
-    /// Seats that are taken: members, and handshakes in flight.
+    /// Returns the number of seats that are taken, by members and handshakes in flight.
     pub fn seats(&self) -> usize {
         self.room.seats()
     }
 
-    /// The users in it, sorted, and those that lost their last connection a moment ago.
+    /// Returns the users in it, sorted, including those in their grace period.
     ///
     /// # Cost
-    /// Looks at every member.
+    /// Linear in the number of members.
     pub fn users(&self) -> Vec<UserName> {
         self.hub.users_in(self.key)
     }
 
-    /// How many publications it keeps, and their bytes.
+    /// Returns the number of publications it keeps, and their bytes.
     pub fn kept(&self) -> (usize, usize) {
         (self.room.kept.len(), self.room.kept.bytes())
     }
 
-    /// The position of its last publication.
+    /// Returns the position of its last publication.
     pub fn position(&self) -> Position {
         self.room.position()
     }
 }
 
-/// A user, as it is at this moment.
+/// A view of a user.
 #[derive(Clone, Copy, Debug)]
 pub struct UserView<'a> {
     hub: &'a Hub,
@@ -212,13 +211,13 @@ pub struct UserView<'a> {
 }
 
 impl<'a> UserView<'a> {
-    /// Its connections that count against its limit: reserved and open ones, and those whose seats
-    /// are held, under ids that mean nothing.
+    /// Iterates over its connections that count against its limit: reserved and open ones, and held
+    /// ones, whose ids are internal.
     pub fn connections(&self) -> &'a [ConnectionId] {
         &self.user.connections
     }
 
-    /// Whether one of them is open.
+    /// Returns whether any of its connections is open.
     pub fn is_online(&self) -> bool {
         let connections = self.user.connections.iter();
         connections.filter_map(|&id| self.hub.connections.get(id)).any(Connection::is_open)

@@ -17,23 +17,23 @@ use super::rate::Bucket;
 
 use super::table::Table;
 
-/// Where a connection is in its life: reserved, open, closing, and then gone.
+/// The phase of a connection: reserved, open, closing, and then removed.
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Phase {
-    /// Admitted; the upgrade is not complete. It has its seats and gets nothing yet. The positions
-    /// say where its client has been.
+    /// Admitted, with the upgrade not complete. It has its seats and gets nothing yet. The
+    /// positions are those its client had reached.
     Reserved(Option<Box<Since>>),
     /// It sends and gets messages.
     Open,
-    /// It gets what was accepted for it, and then a close frame. It is in no room, and holds only
-    /// its seat on the server.
+    /// It gets its queued messages, and then a close frame. It is in no room, and holds only its
+    /// seat on the server.
     Closing(Box<Closing>),
     /// Lost; its seats are held for its session until this time, under another id.
     Held(Timestamp),
 }
 
-/// Positions that a connection came with.
+/// The positions that a client sent when it connected.
 pub(crate) type Since = Vec<(RoomKey, Position)>;
 
 /// What a closing connection waits for.
@@ -43,8 +43,7 @@ pub(crate) struct Closing {
     pub(crate) reason: CloseReason,
     /// When the hub stops waiting.
     pub(crate) until: Timestamp,
-    /// Its seats are held for its session, if it comes back; it still counts among its user's
-    /// connections.
+    /// Its seats are held for its session to return; it still counts among its user's connections.
     pub(crate) held: bool,
 }
 
@@ -56,28 +55,28 @@ pub(crate) struct Membership {
     pub(crate) seat: Seat,
 }
 
-/// What a seat in a room is worth. A member's seat is its place among the room's members; the other
-/// kinds are numbers that no place can have, so that a membership is as small as two numbers.
+/// The kind of a seat in a room. A member's seat is its index among the room's members; the other
+/// kinds are numbers that no index reaches, so that a membership takes just two numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Seat(u32);
 
 impl Seat {
-    /// It was a member before its session was lost. For the others, its user is still there; it has
-    /// to join again.
+    /// It was a member before its session was lost. Other members still see its user; it has to
+    /// join again.
     pub(crate) const HELD: Self = Self(u32::MAX);
-    /// The connection is a member as soon as it is open, or the application has given the room's
+    /// The connection becomes a member once it is open, or the application has given the room's
     /// state.
     pub(crate) const RESERVED: Self = Self(u32::MAX - 1);
-    /// As [`RESERVED`](Self::RESERVED), and for the others, its user is in the room already.
+    /// As [`RESERVED`](Self::RESERVED), but other members already see its user in the room.
     pub(crate) const RESERVED_PRESENT: Self = Self(u32::MAX - 2);
 
-    /// The seat of a member.
+    /// Returns the seat of the member at this index.
     pub(crate) const fn member(at: usize) -> Self {
         Self(at as u32)
     }
 
-    /// A seat that waits for its connection or for the application.
+    /// Returns a seat that waits for its connection or for the application.
     pub(crate) const fn reserved(present: bool) -> Self {
         if present { Self::RESERVED_PRESENT } else { Self::RESERVED }
     }
@@ -86,18 +85,18 @@ impl Seat {
         self == Self::RESERVED || self == Self::RESERVED_PRESENT
     }
 
-    /// Whether, for the others, its user is in the room.
+    /// Returns whether other members see its user in the room.
     pub(crate) fn is_present(self) -> bool {
         self != Self::RESERVED
     }
 
-    /// Where in the room's members.
+    /// Returns its index among the room's members.
     pub(crate) fn at(self) -> Option<usize> {
         (self.0 < Self::RESERVED_PRESENT.0).then_some(self.0 as usize)
     }
 }
 
-/// The seats of one connection. Up to two need no memory of their own.
+/// The seats of one connection. Up to two need no allocation.
 pub(crate) type Memberships = SmallVec<[Membership; 2]>;
 
 /// A ping that is not answered yet. It was sent one interval before the next one is due.
@@ -105,19 +104,19 @@ pub(crate) type Memberships = SmallVec<[Membership; 2]>;
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Ping {
     pub(crate) nonce: NonZeroU64,
-    /// When the first ping was sent that has had no answer since the last sign of life.
+    /// When the first unanswered ping since the last sign of life was sent.
     pub(crate) asking_since: Timestamp,
 }
 
-/// A connection.
+/// The state of one connection.
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Connection {
     generation: NonZeroU32,
     pub(crate) user: UserKey,
-    /// Where in the user's connections.
+    /// Its index in the user's connections.
     pub(crate) user_at: u32,
-    /// The session, which the client keeps over all its connections.
+    /// The session, which the client keeps across its connections.
     pub(crate) session: Session,
     pub(crate) phase: Phase,
     pub(crate) memberships: Memberships,
@@ -129,14 +128,14 @@ pub(crate) struct Connection {
     pub(crate) ping: Option<Ping>,
     pub(crate) last_nonce: u64,
     pub(crate) latency_micros: Option<NonZeroU32>,
-    /// Probes and requests to its client that wait for an answer.
+    /// Probes and requests to its client that are still unanswered.
     pub(crate) asked: u32,
     pub(crate) messages: Bucket,
     pub(crate) bytes: Bucket,
     pub(crate) strikes: u32,
-    /// There while it is blocked, or gets what it missed piece by piece.
+    /// Present while it is blocked, or gets a replay in batches.
     pub(crate) outbox: Option<Box<Outbox>>,
-    /// The entry in [`Deadlines`](super::deadlines::Deadlines); [`Timestamp::MAX`] is none.
+    /// The entry in [`Deadlines`](super::deadlines::Deadlines); [`Timestamp::MAX`] means none.
     pub(crate) armed: Timestamp,
 }
 
@@ -157,7 +156,7 @@ impl Connection {
         matches!(self.phase, Phase::Held(_))
     }
 
-    /// When the next piece of what it missed is due.
+    /// Returns when the next batch of its replay is due.
     pub(crate) fn next_piece(&self) -> Timestamp {
         match self.outbox.as_ref().map(|outbox| outbox.until) {
             Some(Until::NextPiece(at)) => at,
@@ -165,13 +164,13 @@ impl Connection {
         }
     }
 
-    /// Which of its memberships is of this room.
+    /// Returns the index of its membership in this room.
     pub(crate) fn slot_of(&self, room: RoomKey) -> Option<usize> {
         self.memberships.iter().position(|membership| membership.room == room)
     }
 }
 
-/// Connections by id. A slot is used again; a generation is not, until 4.29 billion have passed.
+/// Connections by id. Slots are reused; a generation is not, until 4.29 billion have passed.
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Connections {
@@ -217,12 +216,12 @@ impl Connections {
         ConnectionId::from_parts(at, generation)
     }
 
-    /// The connection, unless it is gone.
+    /// Returns the connection, unless it was removed.
     pub(crate) fn get(&self, id: ConnectionId) -> Option<&Connection> {
         self.table.get(id.slot()).filter(|connection| connection.generation == id.generation())
     }
 
-    /// The connection, unless it is gone.
+    /// Returns the connection, unless it was removed.
     pub(crate) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
         self.table.get_mut(id.slot()).filter(|connection| connection.generation == id.generation())
     }
@@ -232,12 +231,12 @@ impl Connections {
         self.table.remove(id.slot())
     }
 
-    /// How many there are, in any phase.
+    /// Returns the number of connections, in any phase.
     pub(crate) fn len(&self) -> usize {
         self.table.len()
     }
 
-    /// The ids of the connections in the slots from `start` on.
+    /// Iterates over the ids of the connections in the slots from `start` on.
     pub(crate) fn ids_from(&self, start: usize) -> impl Iterator<Item = ConnectionId> {
         let table = self.table.iter_from(start);
         table.map(|(at, connection)| ConnectionId::from_parts(at, connection.generation))

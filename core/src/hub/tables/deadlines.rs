@@ -1,4 +1,4 @@
-//! What is due when: one ordered set of all deadlines.
+//! One ordered set of all deadlines.
 
 use alloc::collections::BTreeSet;
 
@@ -7,33 +7,33 @@ use crate::time::Timestamp;
 
 use crate::hub::keys::{ProbeKey, RequestKey, RoomKey, UserKey};
 
-/// What is due.
+/// What a deadline is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Timer {
-    /// The first thing that this connection waits for.
+    /// The earliest deadline of this connection.
     Connection(ConnectionId),
     /// The user's grace period in this room ends.
     Absence(RoomKey, UserKey),
-    /// The room's oldest publication is too old, or nobody has been in it for too long.
+    /// The room's oldest publication expires, or the room has been empty for too long.
     Room(RoomKey),
-    /// The application's time to give the room's state is up.
+    /// The application's time to give the room's state is over.
     State(RoomKey),
-    /// Seats that were held for this connection are given back if it has not joined again.
+    /// Seats held for this connection are freed unless it has joined again.
     Claim(ConnectionId),
-    /// The oldest id of a message of this user is to be forgotten.
+    /// The user's oldest message id expires.
     Remembered(UserKey),
-    /// The request's time is up.
+    /// The request times out.
     Request(RequestKey),
-    /// The probe's time is up.
+    /// The probe times out.
     Probe(ProbeKey),
     /// The next batch of the drain, or its end.
     Drain,
 }
 
-/// An ordered set. Arming and disarming cost the logarithm of its size; the first deadline is found
-/// at once. A connection has one entry, which is not moved when a message comes in: if it is due
-/// too early, it is armed again.
+/// An ordered set. Arming and disarming are logarithmic in its size; finding the first deadline
+/// takes constant time. A connection has one entry, which is not moved when a message arrives: if
+/// it is due too early, it is armed again.
 #[derive(Default, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Deadlines(BTreeSet<(Timestamp, Timer)>);

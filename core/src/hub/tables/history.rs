@@ -1,9 +1,9 @@
-//! What a room keeps of its publications.
+//! The history of a room.
 //!
-//! A room that is talked in keeps one publication and forgets another with each message, in memory
-//! that nobody has touched for a while. So they are not kept as they were, in several blocks each,
-//! but as records one behind the other: keeping one is a short copy to the end, forgetting one
-//! moves the beginning. They are put together again for the few who come back.
+//! An active room adds one publication and drops another with each message, in memory that has not
+//! been touched for a while. So publications are not stored as separate allocations but as
+//! consecutive records: adding one is a short copy to the end, dropping one moves the start. They
+//! are put together again for the few clients that return.
 
 #[cfg(feature = "recording")]
 mod saved;
@@ -24,13 +24,12 @@ use crate::time::Timestamp;
 /// Larger payloads are shared with their publication, smaller ones copied.
 const SHARE_FROM: usize = 1_024;
 
-/// The sizes of a publication, and when it came. Names are at most 128 bytes by their types, and
-/// never empty.
+/// The sizes of a publication, and when it was published. Names have 1 to 128 bytes by their types.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct Record {
     at: Timestamp,
-    /// Where its text begins, counted from the beginning of all texts so far.
+    /// Where its text starts, as an offset from the start of all texts ever kept.
     start: u64,
     payload: usize,
     room: u8,
@@ -38,7 +37,7 @@ struct Record {
     from: u8,
     id: u8,
     key: u8,
-    /// The name of the user who is not to get it; the number of the session follows.
+    /// The name of the user that must not get it; the number of the session follows.
     except: u8,
     is_json: bool,
 }
@@ -50,7 +49,7 @@ impl Record {
         names.map(usize::from).iter().sum::<usize>() + self.payload
     }
 
-    /// Of what is written for it.
+    /// The bytes of its text.
     fn text_len(&self) -> usize {
         let session = if self.except > 0 { Session::BYTES } else { 0 };
         let payload = if self.is_shared() { 0 } else { self.payload };
@@ -67,7 +66,7 @@ impl Record {
     }
 }
 
-/// The newest publications of a room, without holes.
+/// The newest publications of a room, without gaps.
 #[derive(Default, Debug)]
 pub(crate) struct Kept {
     records: VecDeque<Record>,
@@ -75,7 +74,7 @@ pub(crate) struct Kept {
     texts: VecDeque<u8>,
     /// Large payloads, by number.
     shared: BTreeMap<u64, Bytes>,
-    /// The number of the first record, and where its text begins.
+    /// The number of the first record, and where its text starts.
     first: u64,
     begin: u64,
     bytes: usize,
@@ -85,13 +84,13 @@ pub(crate) struct Kept {
 pub(crate) struct Past<'a> {
     record: &'a Record,
     offset: u64,
-    /// Its text, of which the rest is the payload, unless that is shared.
+    /// Its text; what follows the names is the payload, unless that is shared.
     text: Vec<u8>,
     shared: Option<&'a Bytes>,
 }
 
 impl Kept {
-    /// Keeps one more; its number is one more than the last one's.
+    /// Adds a publication; its number must be one more than the last one's.
     pub(crate) fn push(
         &mut self,
         publication: &Publication,
@@ -139,7 +138,7 @@ impl Kept {
         }
     }
 
-    /// Grows by half instead of to the double, because there may be many rooms.
+    /// Grows by half instead of doubling, because there may be many rooms.
     fn reserve(&mut self, more: usize) {
         let (len, capacity) = (self.texts.len(), self.texts.capacity());
         if capacity - len < more {
@@ -151,7 +150,7 @@ impl Kept {
         }
     }
 
-    /// Forgets what is beyond the bounds.
+    /// Drops the publications beyond the bounds.
     pub(crate) fn trim(&mut self, bounds: History, now: Timestamp) {
         while let Some(oldest) = self.records.front()
             && (self.records.len() > bounds.events
@@ -162,7 +161,7 @@ impl Kept {
         }
     }
 
-    /// Forgets the oldest. Returns whether there was one.
+    /// Drops the oldest publication. Returns whether there was one.
     pub(crate) fn pop_oldest(&mut self) -> bool {
         let Some(oldest) = self.records.pop_front() else { return false };
         self.bytes -= oldest.cost();
@@ -181,7 +180,7 @@ impl Kept {
         true
     }
 
-    /// A room that keeps much less than it did gives the memory back.
+    /// Releases memory when a room keeps much less than it did.
     fn shrink(&mut self) {
         if self.texts.capacity() > 4 * self.texts.len().max(256) {
             self.texts.shrink_to(2 * self.texts.len());
@@ -195,23 +194,23 @@ impl Kept {
         self.bytes
     }
 
-    /// When the oldest will be too old.
+    /// Returns when the oldest publication expires.
     pub(crate) fn expires(&self, bounds: History) -> Option<Timestamp> {
         self.records.front().map(|oldest| oldest.at + bounds.age)
     }
 
-    /// The number of the oldest.
+    /// Returns the number of the oldest publication.
     pub(crate) fn first(&self) -> Option<u64> {
         (!self.records.is_empty()).then_some(self.first)
     }
 
-    /// The number of the newest.
+    /// Returns the number of the newest publication.
     #[cfg(feature = "recording")]
     pub(crate) fn last(&self) -> Option<u64> {
         self.first().map(|first| first + (self.records.len() as u64 - 1))
     }
 
-    /// The publication with this number.
+    /// Returns the publication with this number.
     pub(crate) fn get(&self, offset: u64) -> Option<Past<'_>> {
         let index = usize::try_from(offset.checked_sub(self.first)?).ok()?;
         let record = self.records.get(index)?;
@@ -226,22 +225,22 @@ impl Kept {
 }
 
 impl Past<'_> {
-    /// The names, the text of a session, and the rest.
+    /// Splits the text into the names, the session and the rest.
     fn parts(&self) -> ([&str; 5], &[u8], &[u8]) {
         let Record { kind, from, id, key, except, .. } = *self.record;
         let mut rest = &self.text[..];
         let names = [kind, from, id, key, except].map(|len| {
             let (name, tail) = rest.split_at(usize::from(len));
             rest = tail;
-            // It was text when it was kept.
+            // It was valid UTF-8 when it was added.
             core::str::from_utf8(name).unwrap_or_default()
         });
         let (session, payload) = rest.split_at(if except > 0 { Session::BYTES } else { 0 });
         (names, session, payload)
     }
 
-    /// Whether this one is not to get it, whatever connection they have now. A session is worth
-    /// something only to its own user: another one that came with it is somebody else.
+    /// Returns whether this connection must not get the publication. A session identifies a client
+    /// only together with its user: the same session of another user is a different client.
     pub(crate) fn is_not_for(&self, user: &UserName, session: Session) -> bool {
         let ([.., except], whose, _) = self.parts();
         self.record.except > 0 && except == &**user && whose == session.to_bytes()
@@ -252,8 +251,8 @@ impl Past<'_> {
         self.record.cost()
     }
 
-    /// The publication as it was. `epoch` and `room` are those of the room, `unix_ms` is the time
-    /// at the start of the hub.
+    /// Restores the publication. `epoch` and `room` are those of the room, `unix_ms` is the time at
+    /// the start of the hub.
     pub(crate) fn publication(
         &self,
         room: &RoomName,

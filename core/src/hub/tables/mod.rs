@@ -1,5 +1,5 @@
-//! What the hub keeps, below its rules: a file here imports nothing from a file of rules, and
-//! decides nothing about who gets what.
+//! The hub's data, below its rules: a file here imports nothing from a file of rules, and makes no
+//! decision about delivery.
 
 pub(super) mod connection;
 pub(super) mod deadlines;

@@ -1,21 +1,20 @@
-//! Places in a table by name.
+//! An index from names to places in a table.
 
 use alloc::vec::Vec;
 use core::hash::{BuildHasher, Hasher};
 
 use crate::random::Keyed;
 
-/// Finds what a name stands for.
+/// A hash table that finds the place of a name.
 ///
-/// The name itself is where the value is, which has to be looked at anyway; here is only a hash of
-/// it, so that another value is hardly ever looked at, and growing looks at none. Places follow on
-/// each other until one is free, in one block: among a million names, to find one costs one cache
-/// miss, where a table with a block of tags before its entries costs two.
+/// The name itself is stored with its value, which has to be read anyway; only a hash of it is
+/// here, so that a wrong value is rarely read, and growing reads none. Collisions go to the next
+/// free entry of one block (linear probing): among a million names, a lookup costs one cache miss,
+/// where a table with a block of tags before its entries costs two.
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Names {
-    /// As many as a power of two, at most three quarters of them in use. They are made again when
-    /// they are read.
+    /// A power of two of them, at most three quarters in use. They are rebuilt when they are read.
     #[cfg_attr(feature = "recording", serde(skip))]
     entries: Vec<Entry>,
     #[cfg_attr(feature = "recording", serde(skip))]
@@ -26,7 +25,7 @@ pub(crate) struct Names {
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     hash: u32,
-    /// [`FREE`] if there is none.
+    /// The place, or [`FREE`].
     at: u32,
 }
 
@@ -37,15 +36,15 @@ impl Names {
         Self { entries: Vec::new(), used: 0, keyed }
     }
 
-    /// Its keys are secret, so that nobody can choose names that come to lie in one place.
+    /// Its keys are secret, so that nobody can choose names that collide.
     fn hash(&self, name: &str) -> u32 {
         let mut hasher = self.keyed.build_hasher();
         hasher.write(name.as_bytes());
         hasher.finish() as u32
     }
 
-    /// The index of the first entry that fits or is free, from where one with this hash would be.
-    /// There is always a free one.
+    /// Returns the index of the first entry from this hash on that matches or is free. One is
+    /// always free.
     fn probe(&self, hash: u32, fits: impl Fn(&Entry) -> bool) -> usize {
         let last = self.entries.len() - 1;
         let mut index = hash as usize & last;
@@ -55,7 +54,7 @@ impl Names {
         index
     }
 
-    /// The place of this name; `has_name` says whether a value has it.
+    /// Returns the place of this name; `has_name` tells whether a value has it.
     pub(crate) fn find(&self, name: &str, has_name: impl Fn(u32) -> bool) -> Option<u32> {
         if self.used == 0 {
             return None;
@@ -66,7 +65,7 @@ impl Names {
         (at != FREE).then_some(at)
     }
 
-    /// Adds a name that is not there.
+    /// Adds a name that is not in the index.
     pub(crate) fn insert(&mut self, name: &str, at: u32) {
         self.used += 1;
         if self.used * 4 > self.entries.len() * 3 {
@@ -85,8 +84,8 @@ impl Names {
         self.entries[index] = entry;
     }
 
-    /// Takes a name out. Those behind it that could be nearer to where they belong move there, so
-    /// that none is lost.
+    /// Removes a name. Entries behind it move closer to where they belong, so that each is still
+    /// found.
     pub(crate) fn remove(&mut self, name: &str, at: u32) {
         let last = self.entries.len() - 1;
         let mut hole = self.probe(self.hash(name), |entry| entry.at == at);
@@ -115,7 +114,7 @@ mod tests {
     use alloc::collections::BTreeMap;
     use alloc::string::String;
 
-    /// The table is small, so that names get into each other's way.
+    /// The table is small, so that names collide.
     #[test]
     fn names_are_found_until_they_are_taken_out() {
         let mut random = Random::new(5);

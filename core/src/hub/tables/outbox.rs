@@ -1,4 +1,4 @@
-//! What waits for a connection whose socket takes no more.
+//! The queue of a connection whose outlet is full.
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -10,27 +10,26 @@ use crate::protocol::position::Position;
 use crate::protocol::to_client::{Message, Publication};
 use crate::time::Timestamp;
 
-/// A bounded queue. It exists only while its connection is blocked, or gets what it missed piece by
-/// piece.
+/// A bounded queue. It exists only while its connection is blocked, or gets a replay in batches.
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Outbox {
     waiting: VecDeque<Waiting>,
     bytes: usize,
-    /// How many of `waiting` are gaps and replays, which are not held against the bound.
+    /// The number of gaps and replays in `waiting`, which do not count against the bound.
     gaps: usize,
     pub(crate) until: Until,
-    /// It was too much, and the connection is about to be closed for it: nothing waits any more.
+    /// It overflowed, and the connection is about to be closed for it: nothing is queued any more.
     pub(crate) given_up: bool,
 }
 
-/// What ends the waiting.
+/// What ends the queueing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Until {
-    /// The outlet is blocked until it says that it takes more.
+    /// The outlet is blocked until it reports that it has room.
     Writable,
-    /// What was missed goes out piece by piece; the next one now.
+    /// A replay is sent in batches; the next one is due now.
     NextPiece(Timestamp),
 }
 
@@ -38,43 +37,43 @@ pub(crate) enum Until {
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 enum Waiting {
     Message(Message, Overflow),
-    /// Stands for publications that were dropped.
+    /// A gap: stands for publications that were dropped.
     Gap(Gap),
-    /// Stands for publications that the room keeps.
+    /// A replay: stands for publications that the room keeps.
     Replay(Replay),
 }
 
-/// What a client that came back has missed, to be taken from where the room keeps it when its turn
-/// comes.
+/// The publications that a returning client missed. Each is read from the room's history when its
+/// turn comes.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Replay {
     pub(crate) room: RoomName,
-    /// The next that goes out.
+    /// The number of the next publication to send.
     pub(crate) next: u64,
-    /// The last one.
+    /// The number of the last one.
     pub(crate) last: Position,
     pub(crate) overflow: Overflow,
 }
 
-/// The result of looking for the next publication of a replay.
+/// The result of looking up the next publication of a replay.
 pub(crate) enum Found {
     Publication(Arc<Publication>),
-    /// It is not for this one.
+    /// The connection must not get this one.
     Excluded,
-    /// It is not kept any more, up to and including this number.
+    /// Everything up to and including this number is no longer kept.
     Lost(u64),
 }
 
-/// What was first in an outbox.
+/// The first item of an outbox.
 pub(crate) enum Popped {
     Message(Message),
     /// From a replay.
     Past(Arc<Publication>),
-    /// A part of what was promised is not kept any more, and this room's members are to get all or
-    /// to be closed.
+    /// A part of the replay is no longer kept, and this room's policy is to deliver everything or
+    /// close the member.
     Lost,
-    /// Nothing waits.
+    /// The queue is empty.
     Nothing,
 }
 
@@ -87,7 +86,7 @@ struct Gap {
     dropped: u64,
 }
 
-/// The message did not fit, and nothing that may be dropped was left.
+/// The message did not fit, and nothing else could be dropped.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) struct Full;
 
@@ -96,12 +95,12 @@ impl Outbox {
         Self { waiting: VecDeque::new(), bytes: 0, gaps: 0, until, given_up: false }
     }
 
-    /// Forgets everything that waits, and takes nothing more.
+    /// Drops the queue, and accepts nothing more.
     pub(crate) fn give_up(&mut self) {
         *self = Self { given_up: true, ..Self::new(self.until) };
     }
 
-    /// Whether it counts what waits, and numbers are in order.
+    /// Returns whether its counts are right and its numbers in order.
     #[cfg(feature = "recording")]
     pub(crate) fn is_whole(&self) -> bool {
         let (mut bytes, mut gaps) = (0, 0);
@@ -129,8 +128,8 @@ impl Outbox {
         self.until == Until::Writable
     }
 
-    /// Puts a message at the end, and drops what its room's policy allows until everything fits.
-    /// Returns how many were dropped.
+    /// Queues a message, and drops what its room's policy allows until everything fits. Returns the
+    /// number of messages dropped.
     pub(crate) fn push(
         &mut self,
         message: Message,
@@ -154,7 +153,7 @@ impl Outbox {
         Ok(dropped)
     }
 
-    /// Puts the last message of a connection at the end, whatever the bounds.
+    /// Queues the last message of a connection, whatever the bounds.
     pub(crate) fn push_last(&mut self, message: Message) {
         self.add(message, Overflow::Close);
     }
@@ -164,7 +163,7 @@ impl Outbox {
         self.waiting.push_back(Waiting::Message(message, overflow));
     }
 
-    /// Lets publications that a room keeps wait at the end, from this number on.
+    /// Queues a replay of the room's history, from this number on.
     pub(crate) fn push_replay(
         &mut self,
         room: RoomName,
@@ -176,9 +175,8 @@ impl Outbox {
         self.gaps += 1;
     }
 
-    /// Takes the oldest. What a replay stands for is looked for when its turn comes. With
-    /// `announce`, a loss is announced whatever the room's policy, because the connection is being
-    /// closed anyway.
+    /// Takes the oldest item. A replay is looked up when its turn comes. With `announce`, a loss is
+    /// announced whatever the room's policy, because the connection is being closed anyway.
     pub(crate) fn pop(&mut self, announce: bool, find: impl Fn(&Replay) -> Found) -> Popped {
         while let Some(first) = self.waiting.front_mut() {
             let Waiting::Replay(replay) = first else { break };
@@ -222,7 +220,7 @@ impl Outbox {
         self.waiting.is_empty()
     }
 
-    /// Messages that wait, gaps and replays not counted.
+    /// Returns the number of queued messages, not counting gaps and replays.
     pub(crate) fn len(&self) -> usize {
         self.waiting.len() - self.gaps
     }
@@ -231,7 +229,7 @@ impl Outbox {
         self.bytes
     }
 
-    /// The first publication that fits the description.
+    /// Returns the index of the first publication that matches.
     fn position(&self, fits: impl Fn(&Publication, Overflow) -> bool) -> Option<usize> {
         self.waiting.iter().position(|waiting| match waiting {
             Waiting::Message(Message::Publication(publication), overflow) => {
@@ -241,9 +239,9 @@ impl Outbox {
         })
     }
 
-    /// Leaves a gap where a publication was: right before what follows it, so that the client hears
-    /// of the hole before it sees it, and has heard everything up to the hole. Holes with nothing
-    /// of their room between are one.
+    /// Leaves a gap in place of a publication, right before the room's next item, so that the
+    /// client hears of the gap before what follows it and after everything that precedes it.
+    /// Adjacent gaps of a room are merged.
     fn drop_publication(&mut self, at: usize) {
         let Some(Waiting::Message(message @ Message::Publication(publication), _)) =
             self.waiting.get(at)
@@ -268,7 +266,7 @@ impl Outbox {
         }
     }
 
-    /// Adds a later gap to an earlier one.
+    /// Extends an earlier gap by a later one.
     fn merge_gaps(&mut self, earlier: usize, later: Option<usize>) {
         let Some(Waiting::Gap(later)) = later.and_then(|later| self.waiting.remove(later)) else {
             return;
@@ -280,9 +278,8 @@ impl Outbox {
         }
     }
 
-    /// What is next in a room's stream. `None`: something that must not be jumped over, a
-    /// publication or a change of the membership. `Some(Some)`: here is a gap. `Some(None)`:
-    /// nothing of this room.
+    /// Looks at an item for the next in a room's stream. `None`: a publication or a membership
+    /// change, which a gap must not cross. `Some(Some)`: a gap. `Some(None)`: nothing of this room.
     fn between(&self, index: usize, room: &RoomName, last: Position) -> Option<Option<usize>> {
         match self.waiting.get(index)? {
             Waiting::Gap(gap) if gap.room == *room => {

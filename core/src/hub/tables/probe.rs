@@ -1,4 +1,4 @@
-//! Probes under way, and which connections have answered.
+//! Probes under way, and the connections that have answered.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 
 use super::table::Table;
 
-/// A connection that was pinged, with a number of its own.
+/// A pinged connection, and the number in its ping.
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Pinged {
@@ -78,7 +78,7 @@ impl Probes {
         self.0.get(key.0).map(|probe| probe.deadline)
     }
 
-    /// The connections that have not answered yet, once for each probe.
+    /// Iterates over the connections that have not answered yet, once per probe.
     #[cfg(feature = "recording")]
     pub(crate) fn awaited(&self) -> impl Iterator<Item = ConnectionId> {
         let pinged = self.0.iter_from(0).flat_map(|(_, probe)| &probe.pinged);
@@ -86,7 +86,7 @@ impl Probes {
     }
 
     /// Settles the awaited answers of a connection to the pings that the filter picks. Returns when
-    /// the first of those was sent, how many they were, and which probes wait for nothing any more.
+    /// the first of those was sent, how many they were, and the probes that have all their answers.
     pub(crate) fn settle(
         &mut self,
         connection: ConnectionId,

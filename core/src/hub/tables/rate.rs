@@ -1,4 +1,4 @@
-//! How much a connection may send.
+//! The rate limit of a connection.
 
 use crate::hub::config::Rate;
 use crate::time::Timestamp;
@@ -6,7 +6,7 @@ use crate::time::Timestamp;
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 /// A token bucket in one number: the time at which it will be full again (the "generic cell rate
-/// algorithm", ITU-T I.371). Taking moves that time on; nothing has to be refilled.
+/// algorithm", ITU-T I.371). Taking tokens moves that time forward; nothing has to be refilled.
 #[derive(Clone, Copy, Debug, Default)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Bucket {
@@ -14,7 +14,7 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
-    /// Takes `amount`, if the bucket has it.
+    /// Takes `amount` if the bucket holds that much. Returns whether it did.
     pub(crate) fn take(&mut self, now: Timestamp, amount: usize, rate: Rate) -> bool {
         if rate.per_second == 0 {
             return true;
@@ -29,7 +29,7 @@ impl Bucket {
         fits
     }
 
-    /// Whether nothing is missing from it.
+    /// Returns whether the bucket is full.
     pub(crate) fn is_full(&self, now: Timestamp) -> bool {
         self.full_at_nanos <= now.as_micros().saturating_mul(1_000)
     }

@@ -1,4 +1,4 @@
-//! The ids of a user's last messages, each with what became of its message.
+//! The ids of a user's last messages, each with the outcome of its message.
 
 use alloc::collections::VecDeque;
 
@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 pub(crate) struct Remembered {
     #[cfg_attr(feature = "recording", serde(with = "crate::random::keyed"))]
     by_id: HashMap<MessageId, Entry, Keyed>,
-    /// By when they came, each with its number.
+    /// In the order of arrival, each with its number.
     order: VecDeque<(Timestamp, u64, MessageId)>,
     next: u64,
 }
@@ -25,21 +25,21 @@ pub(crate) struct Remembered {
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Entry {
     pub(crate) at: Timestamp,
-    /// The same id may be there twice, with different contents; the later one counts.
+    /// The same id may appear twice, with different contents; the later one counts.
     number: u64,
-    /// A hash of what the message said: another message under the same id is not a repetition.
+    /// A hash of the message's content: a different message under the same id is not a repetition.
     pub(crate) content: u64,
     pub(crate) fate: Fate,
 }
 
-/// What became of a message.
+/// The outcome of a message.
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Fate {
-    /// The application has it. This connection asked last.
+    /// The application is handling it. This connection asked last.
     Pending(ConnectionId),
     Answered(Message),
-    /// It was answered, with something too large to be kept.
+    /// It was answered, with an answer too large to keep.
     Forgotten,
 }
 
@@ -68,7 +68,7 @@ impl Remembered {
         self.by_id.insert(id, Entry { at, number, content, fate });
     }
 
-    /// When the oldest message came.
+    /// Returns when the oldest message arrived.
     pub(crate) fn oldest(&self) -> Option<Timestamp> {
         self.order.front().map(|(at, ..)| *at)
     }

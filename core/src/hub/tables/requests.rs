@@ -1,4 +1,4 @@
-//! What the application has asked clients and not heard of yet.
+//! Requests to clients that are still unanswered.
 
 use alloc::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ impl Requests {
         self.asked.get(&key)
     }
 
-    /// The key of the next request.
+    /// Returns the key of the next request.
     pub(crate) fn next_key(&mut self) -> RequestKey {
         let key = RequestKey(self.next);
         self.next += 1;
@@ -51,12 +51,12 @@ impl Requests {
         self.asked.remove(&key)
     }
 
-    /// All of them, in the order in which they were made.
+    /// Iterates over all requests, in the order in which they were made.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (RequestKey, &Asked)> {
         self.asked.iter().map(|(key, asked)| (*key, asked))
     }
 
-    /// How many there have been.
+    /// Returns the number of requests made so far.
     #[cfg(feature = "recording")]
     pub(crate) fn made(&self) -> u64 {
         self.next

@@ -1,4 +1,4 @@
-//! Rooms and who is in them.
+//! Rooms and their members.
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -20,17 +20,16 @@ use super::outbox::{Found, Replay};
 use super::table::Table;
 use super::user_counts::UserCounts;
 
-/// A room. It exists while somebody is in it or has a seat in it, and longer if its class keeps
-/// history.
+/// A room. It exists while it has a member or a taken seat, and longer if its class keeps history.
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Room {
     pub(crate) name: RoomName,
-    /// Index of its class.
+    /// The index of its class.
     pub(crate) class: u16,
     /// The members, densely, so that a broadcast copies them in one go.
     pub(crate) members: SmallVec<[ConnectionId; 2]>,
-    /// For each member, which of its memberships this room is: the way back, so that leaving takes
+    /// For each member, the index of this room among its memberships, so that leaving takes
     /// constant time.
     pub(crate) slots: SmallVec<[u16; 8]>,
     /// Seats of connections that are not members, or not yet.
@@ -42,32 +41,33 @@ pub(crate) struct Room {
     pub(crate) epoch: Epoch,
     /// The number of the last publication.
     pub(crate) offset: u64,
-    /// The last publications.
+    /// The publications that it keeps.
     pub(crate) kept: Kept,
-    /// Since when nobody has been in it.
+    /// When it became empty.
     pub(crate) idle_since: Option<Timestamp>,
-    /// What the application has been asked about it.
+    /// The request for its state that the application has not answered yet.
     pub(crate) question: Option<Box<Question>>,
-    /// The entry in [`Deadlines`](super::deadlines::Deadlines); [`Timestamp::MAX`] is none.
+    /// The entry in [`Deadlines`](super::deadlines::Deadlines); [`Timestamp::MAX`] means none.
     pub(crate) armed: Timestamp,
 }
 
-/// Which users are in a room, by how many connections, and which are away for a moment.
+/// The users in a room, each with its number of connections, and those in their grace period.
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Presence {
     pub(crate) users: UserCounts,
-    /// Users whose last connection was lost, until when they may come back unnoticed.
+    /// Users whose last connection was lost, and until when they may return unnoticed.
     pub(crate) absent: BTreeMap<UserKey, Timestamp>,
 }
 
-/// What the application has been asked about a room.
+/// A request to the application for a room's state.
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Question {
     pub(crate) ticket: Ticket,
     pub(crate) deadline: Timestamp,
-    /// The room's position when it was asked: the answer contains at least what came until then.
+    /// The room's position at the time of the request: the answer covers at least everything up to
+    /// it.
     pub(crate) position: Position,
     pub(crate) waiting: Vec<Waiting>,
 }
@@ -77,13 +77,13 @@ pub(crate) struct Question {
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Waiting {
     pub(crate) connection: ConnectionId,
-    /// The ids of its requests that are still to be answered.
+    /// The ids of its requests that are still unanswered.
     pub(crate) requests: Vec<MessageId>,
     pub(crate) reason: Broken,
 }
 
 impl Presence {
-    /// All users, including those that are away for a moment, in the order of their keys.
+    /// Iterates over all users, including those in their grace period, in the order of their keys.
     pub(crate) fn sorted(&self) -> Vec<UserKey> {
         let mut users: Vec<_> = self.absent.keys().copied().collect();
         self.users.add_to(&mut users);
@@ -97,7 +97,7 @@ impl Room {
         Position { epoch: self.epoch, offset: self.offset }
     }
 
-    /// Taken seats.
+    /// Returns the number of seats taken.
     pub(crate) fn seats(&self) -> usize {
         self.members.len() + self.reserved as usize
     }
@@ -109,7 +109,7 @@ impl Room {
 pub(crate) struct Rooms {
     pub(crate) table: Table<Room>,
     names: Names,
-    /// Rooms that nobody is in, by when that began.
+    /// Empty rooms, by when they became empty.
     pub(crate) idle: BTreeSet<(Timestamp, RoomKey)>,
     keyed: Keyed,
 }
@@ -133,7 +133,7 @@ impl Rooms {
         &mut self.table[key.0]
     }
 
-    /// All of them, in the order of their places.
+    /// Iterates over all rooms, in the order of their places.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (RoomKey, &Room)> {
         self.table.iter_from(0).map(|(at, room)| (RoomKey(at), room))
     }
@@ -170,7 +170,7 @@ impl Rooms {
         RoomKey(at)
     }
 
-    /// Looks for the next publication of a replay.
+    /// Looks up the next publication of a replay.
     pub(crate) fn find_past(
         &self,
         replay: &Replay,
@@ -193,12 +193,12 @@ impl Rooms {
         }
     }
 
-    /// Counts one more connection of this user in the room. Returns whether it is the first.
+    /// Counts a connection of this user in the room. Returns whether it is the user's first.
     pub(crate) fn count_user(&mut self, key: RoomKey, user: UserKey) -> bool {
         self.table[key.0].presence.users.add(user, &self.keyed)
     }
 
-    /// Takes a seat in this room, which is not idle any more.
+    /// Takes a seat in this room, which is no longer idle.
     pub(crate) fn take_seat(&mut self, key: RoomKey) {
         let room = &mut self.table[key.0];
         room.reserved += 1;

@@ -1,13 +1,12 @@
-//! Values by number, where the order in which free places are used again is part of the state.
+//! Values by number, where the order in which free places are reused is part of the state.
 
 use alloc::vec::Vec;
 use core::ops::{Index, IndexMut};
 
 /// A vector with holes, and the list of its holes.
 ///
-/// The last place that became free is the first that is filled. Which number comes next therefore
-/// follows from what can be seen here, and a hub that is put together again from a copy of its
-/// tables gives out the same numbers.
+/// The place that was freed last is reused first. The next number therefore follows from the state
+/// in this struct, and a hub restored from a copy of its tables assigns the same numbers.
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Table<T> {
@@ -21,7 +20,7 @@ impl<T> Table<T> {
         Self { places: Vec::new(), free: Vec::new() }
     }
 
-    /// Puts a value into a free place. Returns which.
+    /// Puts a value into a free place. Returns its index.
     pub(crate) fn insert(&mut self, value: T) -> u32 {
         if let Some(at) = self.free.pop() {
             self.places[at as usize] = Some(value);
@@ -47,12 +46,12 @@ impl<T> Table<T> {
         value
     }
 
-    /// How many values there are.
+    /// Returns the number of values.
     pub(crate) fn len(&self) -> usize {
         self.places.len() - self.free.len()
     }
 
-    /// Whether the list of holes has every hole once.
+    /// Returns whether the list of holes has every hole exactly once.
     #[cfg(feature = "recording")]
     pub(crate) fn is_whole(&self) -> bool {
         let holes = self.places.iter().filter(|place| place.is_none()).count();
@@ -61,13 +60,13 @@ impl<T> Table<T> {
         listed.len() == self.free.len() && listed.len() == holes && listed.iter().all(is_hole)
     }
 
-    /// All values, and where they are.
+    /// Iterates over all values and their indices.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut T)> {
         let places = self.places.iter_mut().enumerate();
         places.filter_map(|(at, value)| Some((at as u32, value.as_mut()?)))
     }
 
-    /// The values from this place on, and where they are.
+    /// Iterates over the values from this index on, and their indices.
     pub(crate) fn iter_from(&self, start: usize) -> impl Iterator<Item = (u32, &T)> {
         let places = self.places.iter().enumerate().skip(start);
         places.filter_map(|(at, value)| Some((at as u32, value.as_ref()?)))

@@ -18,12 +18,12 @@ use super::table::Table;
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct User {
     pub(crate) name: UserName,
-    /// Connections that take a seat of the user's: reserved, open and held ones. In no particular
-    /// order.
+    /// Connections that count against the user's limit: reserved, open and held ones, in no
+    /// particular order.
     pub(crate) connections: SmallVec<[ConnectionId; 2]>,
-    /// The last messages that it sent with ids.
+    /// The ids of its last messages.
     pub(crate) remembered: Option<Box<Remembered>>,
-    /// Connections of any phase, absences in rooms, and `remembered`.
+    /// The number of references: connections in any phase, absences in rooms, and `remembered`.
     pub(crate) references: u32,
 }
 
@@ -68,7 +68,7 @@ impl Users {
         self.table.len()
     }
 
-    /// Finds or makes the user, and counts one reference.
+    /// Finds or adds the user, and counts one reference.
     pub(crate) fn refer(&mut self, name: &UserName) -> UserKey {
         let key = match self.find(name) {
             Some(key) => key,
@@ -89,7 +89,7 @@ impl Users {
         self.get_mut(key).references += 1;
     }
 
-    /// Takes one reference back. Without references, the user is removed.
+    /// Releases one reference. The user is removed with its last one.
     pub(crate) fn release(&mut self, key: UserKey) {
         let user = self.get_mut(key);
         user.references -= 1;

@@ -1,4 +1,4 @@
-//! How many connections each user has in a room.
+//! The number of connections of each user in a room.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -13,13 +13,13 @@ use crate::hub::keys::UserKey;
 /// More users than this are hashed.
 const FEW: usize = 16;
 
-/// A count for each user. Most rooms have few users; these are found fastest by looking at all of
-/// them, and up to two need no memory of their own.
+/// A count per user. Most rooms have few users, for which a linear search is fastest; up to two
+/// need no allocation.
 #[derive(Default, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct UserCounts {
     few: SmallVec<[(UserKey, u32); 2]>,
-    /// All of them, once there were more than a few; then none is above.
+    /// All of them, once there were more than a few; then the list above is empty.
     #[cfg_attr(feature = "recording", serde(with = "crate::random::keyed::maybe"))]
     many: Option<Box<HashMap<UserKey, u32, Keyed>>>,
 }
@@ -45,7 +45,7 @@ impl UserCounts {
         true
     }
 
-    /// Takes one connection back. Returns whether it was the user's last.
+    /// Removes one connection. Returns whether it was the user's last.
     pub(crate) fn remove(&mut self, user: UserKey) -> bool {
         if let Some(many) = self.many.as_mut() {
             let Some(count) = many.get_mut(&user) else { return false };
@@ -68,12 +68,12 @@ impl UserCounts {
         is_last
     }
 
-    /// How many users there are.
+    /// Returns the number of users.
     pub(crate) fn len(&self) -> usize {
         self.few.len() + self.many.as_ref().map_or(0, |many| many.len())
     }
 
-    /// Whether each user is there once, and at least once.
+    /// Returns whether each user appears exactly once, with a positive count.
     #[cfg(feature = "recording")]
     pub(crate) fn is_whole(&self) -> bool {
         let users: alloc::collections::BTreeMap<UserKey, u32> = self.iter().collect();
@@ -88,7 +88,7 @@ impl UserCounts {
         self.few.iter().copied().chain(many.map(|(user, count)| (*user, *count)))
     }
 
-    /// Adds all users to a list. Their order means nothing: the list is still to be sorted.
+    /// Adds all users to a list, in no particular order: the caller sorts it.
     pub(crate) fn add_to(&self, list: &mut Vec<UserKey>) {
         list.extend(self.few.iter().map(|(user, _)| *user));
         list.extend(self.many.iter().flat_map(|many| many.keys()).copied());

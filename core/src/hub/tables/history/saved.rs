@@ -1,5 +1,4 @@
-//! What a room keeps, in a checkpoint: every record with its text beside it, and its payload by
-//! itself.
+//! The history of a room in a checkpoint: every record next to its text, and payloads separately.
 
 use alloc::string::String;
 
