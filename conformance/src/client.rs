@@ -1,4 +1,4 @@
-//! A client that can also do what no client should: it writes its frames byte by byte, on a blocking socket.
+//! A client that can also break the rules: it writes its frames byte by byte, on a blocking socket.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -8,15 +8,15 @@ use serde_json::Value;
 
 use crate::DEADLINE;
 
-/// A whole text message in one frame: the first byte of it.
+/// The first byte of a text message in a single frame.
 pub const TEXT: u8 = 0x81;
-/// A whole binary message in one frame.
+/// The first byte of a binary message in a single frame.
 pub const BINARY: u8 = 0x82;
-/// A goodbye.
+/// The first byte of a close frame.
 pub const CLOSE: u8 = 0x88;
-/// A ping.
+/// The first byte of a ping.
 pub const PING: u8 = 0x89;
-/// Its answer.
+/// The first byte of a pong.
 pub const PONG: u8 = 0x8a;
 
 const MASK: [u8; 4] = [0x12, 0xa7, 0x00, 0xff];
@@ -26,18 +26,18 @@ const MASK: [u8; 4] = [0x12, 0xa7, 0x00, 0xff];
 pub struct Frame {
     /// FIN, reserved bits and opcode.
     pub head: u8,
-    /// What it carries.
+    /// The frame's unmasked bytes.
     pub payload: Vec<u8>,
 }
 
-/// A masked frame.
+/// Encodes a frame, masked as a client's must be.
 pub fn frame(head: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = header(head, payload.len() as u64);
     bytes.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
     bytes
 }
 
-/// The header of a masked frame that announces so many bytes.
+/// Encodes the header of a masked frame that announces `len` bytes.
 pub fn header(head: u8, len: u64) -> Vec<u8> {
     let mut bytes = vec![head];
     match len {
@@ -60,7 +60,7 @@ pub fn closing(code: u16, reason: impl AsRef<[u8]>) -> Vec<u8> {
     [&code.to_be_bytes()[..], reason.as_ref()].concat()
 }
 
-/// An upgrade request.
+/// Encodes an upgrade request with these extra header lines.
 pub fn request(target: &str, more: &str) -> String {
     format!(
         "GET {target} HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -68,17 +68,17 @@ pub fn request(target: &str, more: &str) -> String {
     )
 }
 
-/// One end of a connection. Whatever goes wrong is a panic: a test wants it to go right.
+/// One end of a connection. Any failure panics: a test expects success.
 #[derive(Debug)]
 pub struct Client {
-    /// The socket, for what no client should do.
+    /// The socket, for tests that break the rules.
     pub socket: TcpStream,
-    /// What was read and not yet looked at.
+    /// Bytes that were read and not yet parsed.
     ahead: Vec<u8>,
 }
 
 impl Client {
-    /// Connects, and says nothing yet.
+    /// Connects without sending anything.
     pub fn dial(address: SocketAddr) -> Self {
         let socket = TcpStream::connect(address).unwrap();
         socket.set_nodelay(true).unwrap();
@@ -87,7 +87,7 @@ impl Client {
         Self { socket, ahead: Vec::new() }
     }
 
-    /// As [`dial`](Self::dial), with a receive buffer in the kernel so small that it is soon full.
+    /// As [`dial`](Self::dial), with a kernel receive buffer so small that it soon fills up.
     pub fn dial_narrow(address: SocketAddr) -> Self {
         let domain = socket2::Domain::for_address(address);
         let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).unwrap();
@@ -99,28 +99,30 @@ impl Client {
         Self { socket, ahead: Vec::new() }
     }
 
-    /// An upgrade that must succeed. What the server says first is still to be read.
+    /// Opens a connection with an upgrade that must succeed. The server's first message is still to
+    /// be read.
     pub fn open(address: SocketAddr, target: &str) -> Self {
         let mut client = Self::dial(address);
         client.upgrade(target);
         client
     }
 
-    /// As [`open`](Self::open), on a socket that is there.
+    /// As [`open`](Self::open), on an existing socket.
     pub fn upgrade(&mut self, target: &str) {
         self.write(request(target, ""));
         let head = self.head();
         assert!(head.starts_with("HTTP/1.1 101 "), "{target}: {head}");
     }
 
-    /// Sends a request, and answers the status and everything that comes back.
+    /// Sends a request, and returns the status and the whole response.
     pub fn ask(address: SocketAddr, request: impl AsRef<[u8]>) -> (u16, String) {
         let mut client = Self::dial(address);
         client.write(request);
         client.response()
     }
 
-    /// The status and text of a whole answer, after which the server must end the connection.
+    /// Returns the status and text of a whole response, after which the server must end the
+    /// connection.
     pub fn response(&mut self) -> (u16, String) {
         let bytes = self.rest();
         let text = String::from_utf8(bytes).unwrap();
@@ -128,7 +130,7 @@ impl Client {
         (status.unwrap_or_else(|| panic!("no answer but {text:?}")), text)
     }
 
-    /// The answer's head, up to and with the empty line.
+    /// Reads the response's head, up to and with the empty line.
     pub fn head(&mut self) -> String {
         loop {
             if let Some(at) = self.ahead.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -140,7 +142,7 @@ impl Client {
         }
     }
 
-    /// Writes these bytes as they are.
+    /// Writes these bytes unchanged.
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) {
         self.socket.write_all(bytes.as_ref()).unwrap();
     }
@@ -148,12 +150,12 @@ impl Client {
     /// As [`write`](Self::write), to a server that may have ended the connection.
     ///
     /// # Errors
-    /// When it has.
+    /// If the server has ended the connection.
     pub fn try_write(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.socket.write_all(bytes.as_ref())
     }
 
-    /// Sends a frame.
+    /// Sends a frame with this first byte.
     pub fn send(&mut self, head: u8, payload: impl AsRef<[u8]>) {
         self.write(frame(head, payload.as_ref()));
     }
@@ -168,7 +170,7 @@ impl Client {
         self.text(&message.to_string());
     }
 
-    /// Reads once more from the socket. Answers how much came; nothing is the end.
+    /// Reads once more from the socket. Returns the number of bytes; 0 means the end.
     fn fill(&mut self) -> io::Result<usize> {
         let mut piece = vec![0; 64 * 1024];
         let taken = self.socket.read(&mut piece)?;
@@ -176,12 +178,12 @@ impl Client {
         Ok(taken)
     }
 
-    /// The next frame.
+    /// Reads the next frame.
     pub fn next_frame(&mut self) -> Frame {
         self.try_next_frame().unwrap().expect("the server has more to say")
     }
 
-    /// The next frame; `None` when the server has ended the connection.
+    /// Reads the next frame; `None` if the server has ended the connection.
     pub fn try_next_frame(&mut self) -> io::Result<Option<Frame>> {
         loop {
             if let Some(frame) = self.take_frame() {
@@ -194,7 +196,7 @@ impl Client {
         }
     }
 
-    /// The next frame, which stays the next one.
+    /// Returns the next frame without consuming it.
     pub fn peek(&mut self) -> Frame {
         let frame = self.next_frame();
         // A server's frame has one possible encoding, so it can be put back.
@@ -213,7 +215,7 @@ impl Client {
         frame
     }
 
-    /// Nothing may come for a while.
+    /// Checks that nothing arrives for a while.
     pub fn expect_silence(&mut self) {
         self.socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
         let error = self.fill().expect_err("the server says nothing");
@@ -221,7 +223,7 @@ impl Client {
         self.socket.set_read_timeout(Some(DEADLINE)).unwrap();
     }
 
-    /// Whether nothing came within the socket's time-out. What came is still to be looked at.
+    /// Returns whether nothing arrives within the socket's timeout. What arrives stays unread.
     pub fn is_silent(&mut self) -> bool {
         let filled = self.fill();
         matches!(filled, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
@@ -246,14 +248,14 @@ impl Client {
         Some(Frame { head, payload })
     }
 
-    /// The next message of the protocol, which must have this type.
+    /// Reads the next message of the protocol, which must have this type.
     pub fn expect(&mut self, kind: &str) -> Value {
         let message = self.message();
         assert_eq!(message["type"], kind, "{message}");
         message
     }
 
-    /// The next message of this type, whatever comes before it.
+    /// Reads up to the next message of this type, and returns it.
     pub fn until(&mut self, kind: &str) -> Value {
         loop {
             let message = self.message();
@@ -263,14 +265,14 @@ impl Client {
         }
     }
 
-    /// The next message of the protocol.
+    /// Reads the next message of the protocol.
     pub fn message(&mut self) -> Value {
         let frame = self.next_frame();
         assert_eq!(frame.head, TEXT, "{:?}", String::from_utf8_lossy(&frame.payload));
         serde_json::from_slice(&frame.payload).unwrap()
     }
 
-    /// Sends a message with this id, and answers what the server says to it, whatever comes before.
+    /// Sends a message with this id and returns the server's answer, skipping other messages.
     pub fn call(&mut self, message: &Value) -> Value {
         let id = message["id"].clone();
         assert!(id.is_string(), "{message}");
@@ -284,7 +286,7 @@ impl Client {
         }
     }
 
-    /// The close frame that comes next, whatever data comes before it.
+    /// Reads up to the close frame, skipping data, and returns it.
     pub fn closed(&mut self) -> (u16, String) {
         loop {
             let frame = self.next_frame();
@@ -296,7 +298,7 @@ impl Client {
         }
     }
 
-    /// Everything up to the end of the connection; a reset is an end too.
+    /// Reads to the end of the connection; a reset is an end too.
     pub fn rest(&mut self) -> Vec<u8> {
         loop {
             match self.fill() {
@@ -309,25 +311,25 @@ impl Client {
         std::mem::take(&mut self.ahead)
     }
 
-    /// The server must end the connection without another frame.
+    /// Checks that the server ends the connection without another frame.
     pub fn ended(&mut self) {
         let rest = self.rest();
         assert!(rest.is_empty(), "{:?}", String::from_utf8_lossy(&rest));
     }
 
-    /// A proper goodbye: close frame, its answer, the end.
+    /// Closes properly: close frame, its answer, the end.
     pub fn bye(mut self) {
         self.send(CLOSE, closing(1000, ""));
         assert_eq!(self.closed().0, 1000);
         self.ended();
     }
 
-    /// Ends this client's side only.
+    /// Shuts down only this client's side.
     pub fn half_close(&self) {
         self.socket.shutdown(Shutdown::Write).unwrap();
     }
 
-    /// Ends the connection with a reset, as a crashed machine's successor does.
+    /// Resets the connection, as a machine does after a crash.
     pub fn reset(self) {
         socket2::SockRef::from(&self.socket).set_linger(Some(Duration::ZERO)).unwrap();
     }

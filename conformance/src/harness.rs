@@ -1,4 +1,4 @@
-//! A server for one scenario, on a port of its own, that is always stopped.
+//! A server for one scenario, on its own port, that is always stopped.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use switchboard_engine::server::Settings;
 use crate::client::{CLOSE, Client};
 use crate::{Running, Setup, Start};
 
-/// Nothing that a test waits for takes longer on a busy machine, and nothing waits longer.
+/// The bound on every wait, generous enough for a busy machine.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A running server. Dropping it drains it.
@@ -22,7 +22,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// One that cuts everybody off when it is drained.
+    /// Starts a server whose drain cuts all connections at once.
     pub(crate) fn start(start: Start, settings: Settings) -> Self {
         Self::start_with_drain(start, settings, (Duration::ZERO, Duration::ZERO))
     }
@@ -41,7 +41,7 @@ impl Server {
         self.attempt(target).unwrap_or_else(|refused| panic!("{target}: {refused:?}"))
     }
 
-    /// As [`connect`](Self::connect), or the close frame that comes instead.
+    /// As [`connect`](Self::connect), or returns the close frame that comes instead.
     pub(crate) fn attempt(&self, target: &str) -> Result<Client, (u16, String)> {
         attempt(self.address, target)
     }
@@ -67,7 +67,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // If a scenario has failed it has said why; the server ends with the process.
+        // A failed scenario has reported the reason; the server ends with the process.
         if !thread::panicking() {
             self.drain();
             self.join();
@@ -75,7 +75,7 @@ impl Drop for Server {
     }
 }
 
-/// `connected`, or the close frame instead.
+/// Reads `connected`, or returns the close frame instead.
 pub(crate) fn attempt(address: SocketAddr, target: &str) -> Result<Client, (u16, String)> {
     let mut client = Client::open(address, target);
     if client.peek().head == CLOSE {
@@ -87,7 +87,7 @@ pub(crate) fn attempt(address: SocketAddr, target: &str) -> Result<Client, (u16,
     Ok(client)
 }
 
-/// Waits for a condition of which nothing tells when it comes true.
+/// Polls until a condition holds that nothing signals.
 pub fn eventually(what: &str, mut is: impl FnMut() -> bool) {
     let deadline = Instant::now() + DEADLINE;
     while !is() {
@@ -96,7 +96,8 @@ pub fn eventually(what: &str, mut is: impl FnMut() -> bool) {
     }
 }
 
-/// Without limits that matter, heartbeats and presence: nothing comes between the messages of a scenario.
+/// A setup without tight limits, heartbeats and presence: nothing interleaves with a scenario's
+/// messages.
 pub(crate) fn plain() -> Settings {
     let config = Config {
         limits: Limits {
@@ -119,18 +120,18 @@ pub(crate) fn limited(set: impl FnOnce(&mut Limits)) -> Settings {
     settings
 }
 
-/// As [`plain`], with another class of rooms.
+/// As [`plain`], with another room class.
 pub(crate) fn with_rooms(mut settings: Settings, prefix: &str, class: RoomClass) -> Settings {
     settings.config.rooms.push((prefix.into(), class));
     settings
 }
 
-/// A room class that holds everybody and keeps no presence.
+/// A room class that admits everybody and keeps no presence.
 pub(crate) fn crowd() -> RoomClass {
     RoomClass { max_members: Limit::NONE, presence: false, ..RoomClass::default() }
 }
 
-/// A room class whose members hear at once who comes and goes.
+/// A room class whose members are told at once when users join and leave.
 pub(crate) fn attentive() -> RoomClass {
     RoomClass { presence: true, presence_grace: Duration::ZERO, ..crowd() }
 }

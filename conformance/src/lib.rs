@@ -1,8 +1,9 @@
-//! What every driver of Switchboard must do, as scenarios over real sockets: they see nothing but
-//! the wire. What the application around a server or a client sees is in the tests of this crate,
+//! What every driver of Switchboard must do, as scenarios over real sockets that observe only the
+//! wire. What the application around a server or a client observes is in the tests of this crate,
 //! in `tests/shared`, which run once for each runtime.
 //!
-//! A driver says how it is started, and runs all of them in a test of its own with `harness = false`:
+//! A driver supplies a function that starts it, and runs all scenarios in a test with `harness =
+//! false`:
 //!
 //! ```text
 //! fn start(setup: Setup) -> Running { … }
@@ -12,7 +13,7 @@
 //! }
 //! ```
 
-// This is a test: what is not there when it is unwrapped is what it has found, and it says where.
+// This is test code: a failed unwrap is a finding, and reports its place.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
 pub mod certificates;
@@ -32,21 +33,22 @@ use switchboard_engine::server::Settings;
 
 pub use harness::{DEADLINE, eventually};
 
-/// The server that a scenario asks for.
+/// The server that a scenario requires.
 #[derive(Debug)]
 pub struct Setup {
-    /// Everything that a server can be told. The user is whom [`anonymous`](switchboard_engine::server::anonymous) takes
-    /// it for: the one in `?user=`.
+    /// The server's settings. The user is the one in `?user=`, as with
+    /// [`anonymous`](switchboard_engine::server::anonymous).
     pub settings: Settings,
-    /// What a drain is given: time for everybody to leave, and for how long they are sent away.
+    /// The parameters of a drain: the time for everybody to leave, and the delay that clients are
+    /// told.
     pub drain: (Duration, Duration),
 }
 
 /// A server that a driver has started.
 pub struct Running {
-    /// Where it listens: a port of its own.
+    /// The address that it listens on.
     pub address: SocketAddr,
-    /// Has it drained. It may wait for that.
+    /// Drains the server. It may block until that is done.
     pub drain: Box<dyn FnOnce() + Send>,
     /// Ends when the server has been drained.
     pub thread: JoinHandle<io::Result<()>>,
@@ -58,11 +60,11 @@ impl fmt::Debug for Running {
     }
 }
 
-/// How a driver starts a server.
+/// Starts a server of the driver under test.
 pub type Start = fn(Setup) -> Running;
 
-/// Runs every scenario as a test of its own, understands what `cargo test` says to a test, and tells how many there
-/// were.
+/// Runs every scenario as a separate test, accepts the arguments of `cargo test`, and prints the
+/// number of tests.
 pub fn main(driver: &str, start: Start) -> ExitCode {
     if scenarios::files::serve_if_asked(start) {
         return ExitCode::SUCCESS;

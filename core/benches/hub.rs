@@ -1,4 +1,4 @@
-//! What the state machine costs by itself: time, allocations and memory, by the number of connections.
+//! The cost of the state machine alone: time, allocations and memory, by the number of connections.
 //!
 //! ```text
 //! cargo bench --package switchboard-core --bench hub [-- CONNECTIONS…]
@@ -20,7 +20,7 @@ use world::{
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// What one thing costs, on average.
+/// The average cost of one operation.
 #[derive(Clone, Copy)]
 struct Cost {
     time: Duration,
@@ -28,8 +28,8 @@ struct Cost {
     count: usize,
 }
 
-/// Runs it once for each item. The items are made before, so that making them is not counted; as in a server, what comes
-/// in is still in the processor's cache when it is handled, so no more than a few are made at a time.
+/// Runs it once for each item. The items are created in advance, so that this is not counted; only
+/// a few at a time, because on a server too the input is still in the CPU cache when it is handled.
 fn measure<T>(count: usize, mut make: impl FnMut(usize) -> T, mut run: impl FnMut(T)) -> Cost {
     const BATCH: usize = 500;
     let mut cost = Cost { time: Duration::ZERO, calls: 0, count };
@@ -63,14 +63,14 @@ fn report(name: &str, per: usize, cost: Cost) {
     println!("  {name:<44} {nanos:>9.1} ns {:>8.2} allocations", cost.calls as f64 / each);
 }
 
-/// Bytes of memory that this process has of its own.
+/// Returns the bytes of memory that only this process uses.
 fn resident() -> usize {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     pages.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or_default() * 4096
 }
 
-/// What an idle connection takes. Memory that was used and given back would not be seen to be taken again, so each world
-/// has a process of its own.
+/// Measures the memory of an idle connection. Memory that was used and freed would not be counted
+/// when it is used again, so each world runs in a separate process.
 fn memory(kind: &str, connections: usize) {
     let (rss, heap) = (resident(), counting::bytes());
     let world: Box<dyn std::any::Any> = match kind {
@@ -79,7 +79,7 @@ fn memory(kind: &str, connections: usize) {
             Box::new(World::new(connections, 1, without_presence(config(true))))
         }
         "hub and driver, ten in a room" => Box::new(Echo::new(connections, 10, config(true))),
-        other => panic!("{other} is none of {MEMORY:?}"),
+        other => panic!("{other} is not one of {MEMORY:?}"),
     };
     let (rss, heap) = (resident() - rss, counting::bytes() - heap);
     println!(
@@ -95,8 +95,8 @@ fn memory(kind: &str, connections: usize) {
 const MEMORY: [&str; 3] =
     ["hub, ten in a room", "hub, all in one room, no presence", "hub and driver, ten in a room"];
 
-/// Things that happen to single connections. In a room are ten, `connections / 10` rooms in all; each time it is another
-/// connection, in no order.
+/// Operations on single connections. Rooms have ten members, so there are `connections / 10` rooms;
+/// each time it is another connection, in no order.
 fn singles(connections: usize) {
     println!("{connections} connections, ten in a room");
     let rooms = connections / 10;
@@ -108,7 +108,7 @@ fn singles(connections: usize) {
     let mut order: Vec<usize> = (0..connections).collect();
     numbers.shuffle(&mut order);
     for &at in &order[..count.min(connections)] {
-        // Another room than its own.
+        // A room other than its own.
         pairs.push((world.ids[at], (at + 1 + numbers.below(rooms - 1)) % rooms));
     }
     let count = pairs.len();
@@ -121,7 +121,7 @@ fn singles(connections: usize) {
     let cost = feed(&mut world, &pairs, |(_, other)| publish(room(*other)));
     report("publish to a room of 10, history", 1, cost);
 
-    // All pings that are due, then each one's answer.
+    // All pings that are due, then the answer to each.
     let due = world.now + Duration::from_secs(30);
     world.now = due;
     let mut pings = Vec::new();

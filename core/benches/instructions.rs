@@ -1,7 +1,8 @@
-//! A few things that the state machine does, each so often that a tool can count the instructions of one
+//! A few operations of the state machine, repeated so that a tool can count the instructions of one
 //! (`scripts/instructions`).
 //!
-//! `instructions` says what there is; `instructions NAME` does it, and says how often.
+//! `instructions` lists the operations; `instructions NAME` runs one, and prints the number of
+//! repetitions.
 #![allow(missing_docs)]
 
 #[allow(dead_code, reason = "the other benchmarks use all of it")]
@@ -13,7 +14,7 @@ use world::{Echo, World, config, join, leave, lost, publish, room, user};
 const CONNECTIONS: usize = 1_000;
 const ROOMS: usize = 100;
 
-/// What the tool counts is what happens in here.
+/// The tool counts the instructions in here.
 #[inline(never)]
 fn counted(run: &mut dyn FnMut()) {
     run();
@@ -74,7 +75,7 @@ fn echoes(history: bool) -> usize {
     const CONNECTIONS: usize = 50;
     const ROUNDS: usize = 20;
     let mut echo = Echo::new(CONNECTIONS, 1, config(history));
-    // What is kept is full, so that each one that comes takes the place of another.
+    // The history is full, so that each new publication replaces another.
     let mut rounds = |count: usize| {
         for at in 0..count * CONNECTIONS {
             echo.message(at % CONNECTIONS);
@@ -119,7 +120,7 @@ fn ticks() -> usize {
     CONNECTIONS
 }
 
-/// Its name, and what does it so often as it says.
+/// Its name, and a function that repeats it and returns the number of repetitions.
 type Scenario = (&'static str, fn() -> usize);
 
 const SCENARIOS: [Scenario; 11] = [
@@ -137,7 +138,7 @@ const SCENARIOS: [Scenario; 11] = [
 ];
 
 fn main() {
-    // `cargo bench` adds an argument of its own.
+    // `cargo bench` adds an argument.
     let asked = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     for (name, run) in SCENARIOS {
         match &asked {

@@ -1,4 +1,4 @@
-//! Who gets a seat, who does not and hears why, and that no seat is lost.
+//! Who gets a seat, who is refused and why, and that no seat is lost.
 
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -24,7 +24,7 @@ scenarios![
     handshakes_have_one_deadline_however_they_drip,
 ];
 
-/// Three in all, two in a room, two of a user.
+/// Limits of three connections in all, two in a room, two of a user.
 fn small() -> Settings {
     let settings = limited(|limits| {
         limits.max_connections = Limit::at_most(3);
@@ -97,7 +97,7 @@ fn the_seat_of_a_closed_connection_is_free_at_once(start: Start) {
     let server = Server::start(start, small());
     let _others = ["a", "b"].map(|user| server.connect(&format!("/ws?user={user}")));
     for _ in 0..100 {
-        // No waiting in between: when a client has seen the end, the seat is free.
+        // No waiting in between: once a client has seen the end, the seat is free.
         server.connect("/ws/small:a?user=c").bye();
     }
 }
@@ -142,7 +142,7 @@ fn clients_that_vanish_in_the_middle_leave_nothing_behind(start: Start) {
 fn handshakes_beyond_the_bound_wait_for_their_turn(start: Start) {
     let server = Server::start(start, Settings { max_handshakes: 2, ..plain() });
     let idle = [Client::dial(server.address), Client::dial(server.address)];
-    // Its request waits in the kernel until one of the others is done.
+    // Its request waits in the kernel until another connection ends.
     let mut waiting = Client::dial(server.address);
     waiting.write(request("/ws?user=patient", ""));
     waiting.expect_silence();
@@ -160,7 +160,7 @@ fn handshakes_have_one_deadline_however_they_drip(start: Start) {
     let mut dripping = Client::dial(server.address);
     let mut bytes = request("/ws", "").repeat(1_000).into_bytes().into_iter();
     dripping.socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-    // A byte each time that nothing comes.
+    // One byte each time that nothing arrives.
     while dripping.is_silent() {
         dripping.write([bytes.next().unwrap()]);
     }

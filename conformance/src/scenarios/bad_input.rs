@@ -1,4 +1,4 @@
-//! Whatever comes in has a clear outcome, and harms nobody else.
+//! Any input has a defined outcome, and harms no other connection.
 
 use std::io::Write;
 use std::time::Duration;
@@ -149,13 +149,13 @@ fn empty_fragments_do_not_go_on_for_ever(start: Start) {
         let piece = [frame(0x00, b"").repeat(5_000), between].concat();
         client.write(frame(0x01, b""));
         for _ in 0..200 {
-            // The server stops reading at some point of this, and then ends the connection.
+            // At some point the server stops reading, and then ends the connection.
             if client.socket.write_all(&piece).is_err() {
                 break;
             }
         }
         assert_eq!(watcher.until("member_left")["user"], "endless");
-        // What is written to a socket that has been closed can destroy what was still to be read of it.
+        // Writing to a closed socket can destroy what was still to be read from it.
         drop(client);
         watcher.bye();
     }
@@ -165,7 +165,7 @@ fn pings_between_messages_are_not_taken_for_a_large_message(start: Start) {
     let server = Server::start(start, plain());
     let mut client = server.connect("/ws/a");
     for _ in 0..20 {
-        // More than a message's limit and overhead in all; each cut in the middle.
+        // More in all than a message's limit and overhead, each cut in the middle.
         let pings = frame(PONG, &[b'x'; 125]).repeat(100);
         let (left, right) = pings.split_at(pings.len() / 2 + 1);
         client.write(left);

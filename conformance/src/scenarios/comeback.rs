@@ -1,4 +1,5 @@
-//! Coming back over another connection: what was missed, one's own past, and positions that are none.
+//! Resuming over another connection: missed messages, the client's earlier connection, and invalid
+//! positions.
 
 use serde_json::{Value, json};
 
@@ -28,7 +29,7 @@ fn chat(n: usize) -> Value {
     json!({"type": "chat", "room": "lobby", "payload": n})
 }
 
-/// The payloads of the next publications.
+/// Reads the payloads of the next publications.
 fn payloads(client: &mut Client, count: usize) -> Vec<u64> {
     (0..count).map(|_| client.until("chat")["payload"].as_u64().unwrap()).collect()
 }
@@ -140,7 +141,7 @@ fn a_session_takes_over_from_its_half_open_past_though_everything_is_full(start:
     let mut old = Client::open(server.address, "/ws/lobby?user=bob");
     let secret = session(&mut old);
     alice.expect("member_joined");
-    // Without the session there is no seat, with it there is; and nobody hears of anything.
+    // Without the session there is no seat, with it there is one; no member is told anything.
     assert_eq!(attempt(server.address, "/ws?user=bob").err().map(|it| it.0), Some(4002));
     let mut bob = Client::open(server.address, &format!("/ws?user=bob&session={secret}"));
     let connected = bob.expect("connected");
@@ -161,7 +162,7 @@ fn a_thousand_returns_over_half_open_connections(start: Start) {
     let mut client = Client::open(server.address, "/ws/lobby?user=bob");
     let secret = session(&mut client);
     for n in 0..1_000 {
-        // The old one is still open when the new one comes, and says something afterwards.
+        // The old one is still open when the new one connects, and sends something afterwards.
         let target = format!("/ws/lobby?user=bob&session={secret}");
         let mut next = Client::open(server.address, &target);
         assert_eq!(next.expect("connected")["session"], json!(secret));
@@ -191,7 +192,7 @@ fn held_seats_are_there_for_who_comes_back_and_for_nobody_else(start: Start) {
     let secret = session(&mut bob);
     alice.expect("member_joined");
     bob.reset();
-    // Whether the server has noticed yet or not, the room stays full.
+    // Whether or not the server has noticed, the room stays full.
     assert_eq!(attempt(server.address, "/ws/lobby?user=eve").err().map(|it| it.0), Some(4002));
     let mut bob = Client::open(server.address, &format!("/ws/lobby?user=bob&session={secret}"));
     assert_eq!(session(&mut bob), secret);
@@ -225,7 +226,7 @@ fn a_publisher_that_is_cut_before_its_answer_loses_nothing_and_repeats_nothing(s
             json!({"type": "chat", "id": format!("p-{n}"), "room": "lobby", "payload": n});
         let mut alice = server.connect("/ws/lobby?user=alice");
         alice.json(&message);
-        // Cut at once: whether it arrived is not known. So it is sent again.
+        // Cut at once: it is unknown whether it arrived, so it is sent again.
         alice.reset();
         let mut alice = server.connect("/ws/lobby?user=alice");
         alice.json(&message);
@@ -252,7 +253,7 @@ fn the_past_is_told_page_by_page(start: Start) {
         if let Some(since) = since.take() {
             ask["since"] = since;
         } else {
-            // From before the first.
+            // From before the first publication.
             let last = alice.call(&ask)["position"].as_str().unwrap().to_owned();
             let epoch = last.split(':').next().unwrap();
             ask["since"] = json!(format!("{epoch}:0"));
@@ -290,7 +291,7 @@ fn bad_positions_are_refused_and_say_why(start: Start) {
         let answer = alice.call(&json!({"type": "resume", "id": "3", "rooms": bad}));
         assert_eq!(answer["code"], json!("invalid_field"), "{bad}");
     }
-    // Forged ones: of no room, of another room, and from the future.
+    // Forged positions: of no room, of another room, and from the future.
     let future = hall.as_str().unwrap().replace(":0", ":18446744073709551615");
     for (room, position, reason) in [
         ("r1", json!("0123456789abcdef:1"), "unknown_epoch"),

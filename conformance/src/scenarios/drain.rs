@@ -1,4 +1,4 @@
-//! Going away: everybody is told, and the end comes by the deadline.
+//! Shutting down: all clients are told, and the end comes by the deadline.
 
 use std::time::{Duration, Instant};
 
@@ -89,7 +89,7 @@ fn a_client_that_never_reads_does_not_hold_up_the_end(start: Start) {
     server.drain();
     server.join();
     assert!(begun.elapsed() >= timeout);
-    // The server is gone, and has let go of the socket: what had been sent comes, then the end.
+    // The server has ended and closed the socket: what had been sent arrives, then the end.
     stuck.rest();
 }
 

@@ -1,4 +1,4 @@
-//! How connections end, and what the others see of it.
+//! How connections end, and what other clients see of it.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ scenarios![
     a_newer_connection_can_take_the_seat_of_the_oldest,
 ];
 
-/// Somebody who hears who comes and goes.
+/// A member that is told when users join and leave.
 fn watched(settings: Settings, start: Start) -> (Server, Client) {
     let server = Server::start(start, with_rooms(settings, "seen:", attentive()));
     let watcher = server.connect("/ws/seen:a?user=watcher");
@@ -66,12 +66,12 @@ fn the_closing_of_a_client_that_never_answers_is_bounded(start: Start) {
     let server = Server::start(start, settings);
     let mut client = server.connect("/ws?user=alice");
     assert_eq!(client.closed().0, 1008);
-    // It neither answers nor ends its side; its seat is free nevertheless.
+    // It neither answers nor ends its side; its seat becomes free nevertheless.
     eventually("its seat is free", || server.attempt("/ws?user=bob").is_ok());
 }
 
 fn the_end_of_the_stream_follows_the_close_frame_at_once(start: Start) {
-    // The close time-out is far away: the client hears of the end because the server says it.
+    // The close timeout is far away: the client learns of the end because the server ends it.
     let mut settings = limited(|limits| limits.close_timeout = Duration::from_secs(3_600));
     settings.config.heartbeat.idle_timeout = Duration::from_millis(200);
     let server = Server::start(start, settings);

@@ -1,4 +1,4 @@
-//! Too many open files: whoever is there is served, nobody else harms them, and nothing spins.
+//! Too many open files: connected clients are served undisturbed, and nothing spins.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -14,10 +14,10 @@ use crate::{Setup, Start};
 
 scenarios![too_many_open_files_neither_stop_the_server_nor_make_it_spin];
 
-/// Set for a process that has nothing to do but to serve.
+/// Set for a child process that only serves.
 const MARK: &str = "SWITCHBOARD_CONFORMANCE_SERVE";
 
-/// The server, in a process of its own with few files. It ends with the test.
+/// The server, in a child process with few file descriptors. It ends with the test.
 struct FewFiles(Child);
 
 impl FewFiles {
@@ -39,7 +39,7 @@ impl FewFiles {
         panic!("the server does not start");
     }
 
-    /// Time that the processors have spent on it.
+    /// Returns the CPU time spent on it.
     fn cpu(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap();
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
@@ -56,7 +56,7 @@ impl Drop for FewFiles {
     }
 }
 
-/// Serves until the process is killed, if that is what it is for.
+/// Serves until the process is killed, if this is the child process.
 pub(crate) fn serve_if_asked(start: Start) -> bool {
     if env::var_os(MARK).is_none() {
         return false;
@@ -78,7 +78,7 @@ fn too_many_open_files_neither_stop_the_server_nor_make_it_spin(_start: Start) {
             client
         })
         .collect();
-    // Some of the crowd wait in the kernel. For a second, nothing but alice's calls should cost anything.
+    // Some of the crowd wait in the kernel. For a second, only alice's calls should cost CPU time.
     let (begun, cpu) = (Instant::now(), server.cpu());
     let mut calls = 0;
     while begun.elapsed() < Duration::from_secs(1) {
@@ -89,7 +89,7 @@ fn too_many_open_files_neither_stop_the_server_nor_make_it_spin(_start: Start) {
     }
     let spent = server.cpu() - cpu;
     assert!(spent < Duration::from_millis(300), "{spent:?} in a second");
-    // The last of the crowd is served when others have gone.
+    // The last of the crowd is served after others have left.
     let mut last = crowd.into_iter().next_back().unwrap();
     assert!(last.head().starts_with("HTTP/1.1 101 "));
     last.expect("connected");

@@ -1,4 +1,4 @@
-//! Requests that are no upgrades, and the door to those that are.
+//! Requests that are not upgrades, and the checks on those that are.
 
 use switchboard_engine::server::Settings;
 

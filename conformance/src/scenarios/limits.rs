@@ -1,4 +1,4 @@
-//! What one connection may do at most, and that it hears why not.
+//! The limits of one connection, and that it is told which it exceeded.
 
 use serde_json::json;
 use switchboard_core::{Limit, Publishers, Rate, RoomClass};
@@ -45,7 +45,7 @@ fn a_room_that_is_full_can_be_joined_when_somebody_has_left(start: Start) {
 fn whoever_sends_too_fast_hears_it_and_may_go_on_later(start: Start) {
     let settings = limited(|limits| {
         limits.messages = Rate { per_second: 20, burst: 5 };
-        // More than it has messages refused, so that it is not closed for them.
+        // It has more messages refused, so that it is not closed for them.
         limits.rate_limit_strikes = 50;
     });
     let server = Server::start(start, settings);
@@ -54,7 +54,7 @@ fn whoever_sends_too_fast_hears_it_and_may_go_on_later(start: Start) {
         client.json(&json!({"type": "chat", "id": "1"}));
     }
     assert_eq!(client.until("error")["code"], "rate_limited");
-    // Until there is room again, which it is within a fraction of a second.
+    // Until there is room again, within a fraction of a second.
     while client.call(&json!({"type": "chat", "id": "later"}))["type"] != "ack" {
         std::thread::park_timeout(std::time::Duration::from_millis(60));
     }

@@ -1,4 +1,4 @@
-//! Who is alive, and what becomes of those who are not.
+//! Which connections count as alive, and what happens to the others.
 
 use std::thread;
 use std::time::Duration;
@@ -37,7 +37,7 @@ fn a_client_that_shows_no_life_is_closed_and_one_that_answers_is_not(start: Star
     let closed = thread::spawn(move || {
         while stale.peek().head == PING {
             stale.next_frame();
-            // Pongs that answer nothing are no sign of life.
+            // Pongs that answer nothing are not a sign of life.
             stale.send(PONG, "unasked");
         }
         stale.closed()

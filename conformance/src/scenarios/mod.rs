@@ -1,4 +1,4 @@
-//! The scenarios, a file a matter.
+//! The scenarios, one file per topic.
 
 mod admission;
 mod bad_input;
@@ -21,7 +21,7 @@ pub(crate) struct Scenario {
     pub(crate) run: fn(Start),
 }
 
-/// The scenarios of a file. One that is forgotten here is unused, and the compiler says so.
+/// The scenarios of a file. A scenario missing here is unused, so the compiler warns.
 macro_rules! scenarios {
     ($($name:ident),* $(,)?) => {
         pub(crate) const ALL: &[$crate::scenarios::Scenario] =
@@ -30,7 +30,7 @@ macro_rules! scenarios {
 }
 use scenarios;
 
-/// All of them, each with the name of its file.
+/// All scenarios, each with the name of its file.
 pub(crate) fn all() -> impl Iterator<Item = (&'static str, &'static Scenario)> {
     [
         ("admission", admission::ALL),

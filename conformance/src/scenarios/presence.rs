@@ -1,4 +1,4 @@
-//! Who is there, as the others of a room are told.
+//! Presence, as the other members of a room are told.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! RFC 6455 by the letter, as the Autobahn cases 1 to 10 ask for it, against a raw echo.
+//! RFC 6455 to the letter, as the Autobahn cases 1 to 10 test it, against a raw echo.
 
 use switchboard_engine::server::Settings;
 
@@ -47,7 +47,7 @@ fn echoed(client: &mut Client, head: u8, payload: &[u8]) {
     assert!(came == payload, "the payload has changed");
 }
 
-/// The server must fail the connection with this code.
+/// Checks that the server fails the connection with this code.
 fn fails(server: &Server, bytes: &[u8], code: u16) {
     for chop in [bytes.len().max(1), 1] {
         let mut client = open(server);
@@ -108,7 +108,7 @@ fn the_largest_message_comes_back_whole_or_in_fragments(start: Start) {
 fn one_byte_more_than_the_largest_is_too_big(start: Start) {
     let server = echo(start);
     let mut client = open(&server);
-    // It is the announcement that counts: nothing of it has been sent.
+    // The announced length counts: none of the payload has been sent.
     client.write(header(BINARY, 64 * 1024 * 1024 + 1));
     assert_eq!(client.closed(), (1009, "message over 67108864 bytes".into()));
 }
@@ -120,7 +120,7 @@ fn every_ping_is_answered_with_its_payload(start: Start) {
         client.send(PING, vec![0xfe; len]);
         echoed(&mut client, PONG, &vec![0xfe; len]);
     }
-    // All in one segment: the standard allows to answer the last alone, suites want them all.
+    // All in one segment: the standard allows answering only the last, but suites want all answers.
     let pings: Vec<u8> = (0..10).flat_map(|n| frame(PING, format!("{n}").as_bytes())).collect();
     client.write(pings);
     for n in 0..10 {
@@ -197,7 +197,7 @@ fn fragments_are_put_together_with_pings_between_them(start: Start) {
 
 fn fragments_out_of_order_fail_the_connection(start: Start) {
     let server = echo(start);
-    // Nothing to continue, with and without FIN; a new message inside of another.
+    // Nothing to continue, with and without FIN; a new message inside another.
     fails(&server, &frame(CONTINUATION, b"x"), 1002);
     fails(&server, &frame(0, b"x"), 1002);
     fails(&server, &[frame(1, b"x"), frame(TEXT, b"y")].concat(), 1002);

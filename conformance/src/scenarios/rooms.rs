@@ -70,7 +70,7 @@ fn only_members_hear_what_is_said_in_a_room(start: Start) {
     let mut bob = server.connect("/ws/blue?user=bob");
     let joined = alice.call(&json!({"type": "join", "id": "1", "room": "blue"}));
     assert_eq!(joined["type"], "joined");
-    // In two rooms, a room has to be named.
+    // In two rooms, a message must name its room.
     assert_eq!(alice.call(&chat(2))["code"], "room_required");
     let ack = alice.call(&json!({"type": "chat", "id": "3", "room": "blue", "payload": "hi"}));
     assert_eq!(ack["type"], "ack");
@@ -107,7 +107,7 @@ fn a_binary_message_arrives_as_it_was_sent(start: Start) {
     let server = Server::start(start, plain());
     let mut alice = server.connect("/ws/lobby?user=alice");
     let mut bob = server.connect("/ws/lobby?user=bob");
-    // The example of PROTOCOL.md, with a payload that is large enough to be shared and not copied.
+    // The example of PROTOCOL.md, with a payload large enough to be shared instead of copied.
     let payload: Vec<u8> = (0..50_000u32).map(|n| n as u8).collect();
     let sent = [b"\x01\x00\x05\x05\x01\x00\x00\x00lobbyimage9", &payload[..]].concat();
     alice.send(BINARY, &sent);

@@ -1,4 +1,5 @@
-//! A client that does not read: the others notice nothing, what waits is bounded, and it is dealt with by its room's rules.
+//! A client that does not read: others are not delayed, its queue is bounded, and its room's rules
+//! apply to it.
 
 use std::time::{Duration, Instant};
 
@@ -19,18 +20,19 @@ scenarios![
     a_ping_is_answered_past_what_waits,
 ];
 
-/// Messages that wait in the hub, at most.
+/// The largest number of messages that wait in the hub.
 const OUTBOX: usize = 50;
 
-/// Publications of 2 KB: far more than sockets, the driver's queue and the hub's hold together.
+/// Publications of 2 KB: far more than the sockets and the queues of the driver and the hub hold
+/// together.
 const MANY: usize = 500;
 
-/// A room in which one does not read and one publishes.
+/// A room in which one member does not read and another publishes.
 struct Room {
     server: Server,
     stuck: Client,
     quick: Client,
-    /// What the quick one has published.
+    /// What the quick member has published.
     published: usize,
 }
 
@@ -50,7 +52,7 @@ impl Room {
         Self { server, stuck, quick, published: 0 }
     }
 
-    /// Publishes once and sees it come back. Answers whether the stuck one has left meanwhile.
+    /// Publishes once and sees it arrive. Returns whether the stuck member has left meanwhile.
     fn publish(&mut self) -> bool {
         self.published += 1;
         let id = format!("{}", self.published);
@@ -80,7 +82,7 @@ fn it_is_closed_with_4008_while_the_others_go_on(start: Start) {
         assert!(room.published < MANY, "what waits is not bounded");
     }
     assert!(worst < Duration::from_secs(2), "the others waited {worst:?}");
-    // It begins to read again: what was on its way comes whole, then the reason.
+    // It reads again: messages in transit arrive whole, then the reason.
     let mut got = 0;
     let last = loop {
         let frame = room.stuck.next_frame();
@@ -108,7 +110,7 @@ fn one_that_never_reads_again_is_cut_off_after_the_close_timeout(start: Start) {
     room.quick.bye();
 }
 
-/// The publications and gaps that the client gets, as their offsets.
+/// Reads the publications and gaps that the client gets, as their offsets.
 fn read_stream(slow: &mut Client, last: u64) -> Vec<(u64, u64, u64)> {
     let offset = |value: &Value| -> u64 {
         value.as_str().and_then(|text| text.split_once(':')?.1.parse().ok()).unwrap()
@@ -132,7 +134,8 @@ fn read_stream(slow: &mut Client, last: u64) -> Vec<(u64, u64, u64)> {
     gaps
 }
 
-/// Publishes while the stuck one does not read. Answers what it gets instead of some of it.
+/// Publishes while the stuck member does not read. Returns what it gets instead of the omitted
+/// part.
 fn gaps(start: Start, overflow: Overflow) -> Vec<(u64, u64, u64)> {
     let mut room = Room::new(start, overflow);
     for _ in 0..MANY {
@@ -148,7 +151,7 @@ fn where_the_oldest_is_dropped_the_gap_is_announced(start: Start) {
     let gaps = gaps(start, Overflow::DropOldest);
     let [(since, to, dropped)] = gaps[..] else { panic!("one is enough: {gaps:?}") };
     assert_eq!(to - since, dropped);
-    // The last of the stream are those that waited.
+    // The stream ends with the messages that waited.
     assert_eq!(MANY as u64 - to, OUTBOX as u64);
 }
 
@@ -165,7 +168,7 @@ fn a_ping_is_answered_past_what_waits(start: Start) {
         room.publish();
     }
     room.stuck.send(PING, "are you there");
-    // The server has seen it when it has seen what follows.
+    // The server has seen it once it has seen what follows.
     room.stuck.json(&json!({"type": "direct", "to": "quick"}));
     room.quick.until("direct");
     let mut since_pong = None;

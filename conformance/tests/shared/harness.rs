@@ -1,4 +1,4 @@
-//! A server for one test, on a port of its own, that is always stopped.
+//! A server for one test, on its own port, that is always stopped.
 
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -18,7 +18,7 @@ fn anywhere() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
-/// A running server. Dropping it drains it, and checks that nothing of its connections is left.
+/// A running server. Dropping it drains it, and checks that no connection is left.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) handle: Handle,
@@ -27,7 +27,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Serves what the builder makes; the builder's observer is the harness's.
+    /// Serves with this builder; the observer is the harness's.
     pub(crate) fn start(builder: Builder) -> Self {
         Self::at(anywhere(), builder)
     }
@@ -41,7 +41,7 @@ impl Running {
         Self::serve_at(address, builder.on_output(observer).build().unwrap(), outputs)
     }
 
-    /// Serves a server that is observed by the test itself.
+    /// Serves a server that the test itself observes.
     pub(crate) fn serve(server: Server, outputs: Receiver<Output>) -> Self {
         Self::serve_at(anywhere(), server, outputs)
     }
@@ -58,23 +58,23 @@ impl Running {
         Self { address, handle, outputs, ended }
     }
 
-    /// Where clients find it.
+    /// The address for clients.
     pub(crate) fn url(&self) -> String {
         format!("ws://{}/ws", self.address)
     }
 
-    /// Ends as servers do, and tells its clients to come back within `spread`.
+    /// Drains the server, and tells its clients to reconnect within `spread`.
     pub(crate) fn drain(self, spread: Duration) {
         done(self.handle.drain(DEADLINE, spread));
         self.result().unwrap();
     }
 
-    /// The next thing that the observer hears of.
+    /// Returns the next output that the observer is told.
     pub(crate) fn output(&self) -> Output {
         self.outputs.recv_timeout(DEADLINE).expect("the observer hears of something")
     }
 
-    /// The ending of the next connection that ends, whatever else the observer hears of before.
+    /// Returns the ending of the next connection that ends, skipping other outputs.
     pub(crate) fn ending(&self) -> (ConnectionId, Ending) {
         loop {
             if let Output::Closed { connection, ending, .. } = self.output() {
@@ -83,7 +83,7 @@ impl Running {
         }
     }
 
-    /// The next connection that opens.
+    /// Returns the next connection that opens.
     pub(crate) fn opened(&self) -> ConnectionId {
         loop {
             if let Output::Notice(Notice::Opened { connection, .. }) = self.output() {
@@ -92,12 +92,12 @@ impl Running {
         }
     }
 
-    /// The result of `serve`, which must be over.
+    /// Returns the result of `serve`, which must have ended.
     pub(crate) fn result(&self) -> io::Result<()> {
-        self.ended.recv_timeout(DEADLINE).expect("`serve` comes back")
+        self.ended.recv_timeout(DEADLINE).expect("`serve` returns")
     }
 
-    /// Whether `serve` is still going on.
+    /// Returns whether `serve` is still running.
     pub(crate) fn is_serving(&self) -> bool {
         self.ended.try_recv().is_err()
     }
@@ -113,14 +113,14 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if thread::panicking() {
-            // The test has said what is wrong; the server ends with the process.
+            // The test has reported the failure; the server ends with the process.
             return;
         }
         done(self.handle.drain(Duration::ZERO, Duration::ZERO));
         match self.ended.recv_timeout(DEADLINE) {
             Ok(result) => result.unwrap(),
-            Err(RecvTimeoutError::Timeout) => panic!("`serve` goes on after a drain"),
-            // The test has looked at the result itself.
+            Err(RecvTimeoutError::Timeout) => panic!("`serve` still runs after a drain"),
+            // The test has checked the result itself.
             Err(RecvTimeoutError::Disconnected) => {}
         }
         let stats = self.handle.stats();
@@ -128,12 +128,12 @@ impl Drop for Running {
     }
 }
 
-/// A listener on a port of its own.
+/// Binds a listener to a free port.
 pub(crate) fn listen() -> (SocketAddr, Listener) {
     listen_at(anywhere())
 }
 
-/// Limits that do not get in the way.
+/// Limits that no test reaches by accident.
 pub(crate) fn roomy() -> Limits {
     Limits {
         max_connections: Limit::NONE,
@@ -143,17 +143,17 @@ pub(crate) fn roomy() -> Limits {
     }
 }
 
-/// No heartbeats: nothing comes between the messages of a test.
+/// No heartbeats, so that nothing interleaves with a test's messages.
 pub(crate) fn silent() -> Heartbeat {
     Heartbeat { interval: Duration::ZERO, ..Heartbeat::default() }
 }
 
-/// A room class that holds everybody and keeps no presence.
+/// A room class that admits everybody and keeps no presence.
 pub(crate) fn crowd() -> RoomClass {
     RoomClass { max_members: Limit::NONE, presence: false, ..RoomClass::default() }
 }
 
-/// A server without limits that matter and without heartbeats.
+/// A server without tight limits and without heartbeats.
 pub(crate) fn plain() -> Builder {
     with(|_| {})
 }

@@ -1,5 +1,5 @@
-//! The tests that every runtime passes, word for word. What differs between runtimes (waiting,
-//! above all) is in the `runtime` of the crate that includes this.
+//! The tests that every runtime passes unchanged. What differs between runtimes, mostly waiting, is
+//! in the `runtime` of the including crate.
 
 pub(crate) mod harness;
 

@@ -1,4 +1,4 @@
-//! Handlers that await: what goes on meanwhile, and how that ends.
+//! Handlers that await: what happens meanwhile, and how they end.
 
 use std::io::Write;
 use std::sync::Mutex;
@@ -169,7 +169,7 @@ fn a_message_right_before_the_close_is_handled_and_answered() {
     let mut client = server.connect("/ws");
     let last = json!({"type": "last", "id": "1"}).to_string();
     client.write([frame(TEXT, last.as_bytes()), frame(CLOSE, &closing(1000, ""))].concat());
-    // As a page that is being left does.
+    // As when a page is left.
     client.half_close();
     assert_eq!(client.expect("ack")["payload"], "heard");
     assert_eq!(client.closed().0, 1000);

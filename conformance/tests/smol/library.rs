@@ -1,4 +1,4 @@
-//! A client that somebody else wrote: async-tungstenite.
+//! A third-party client: async-tungstenite.
 
 use std::net::TcpStream;
 

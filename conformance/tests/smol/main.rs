@@ -1,4 +1,4 @@
-//! `switchboard-smol` over real sockets: what the application around it sees.
+//! `switchboard-smol` over real sockets: what the application around it observes.
 #![cfg(test)]
 
 mod runtime;

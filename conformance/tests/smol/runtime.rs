@@ -1,4 +1,4 @@
-//! What the shared tests need of `switchboard-smol`. The `runtime` of other runtimes has the same
+//! What the shared tests need from `switchboard-smol`. The `runtime` of other runtimes has the same
 //! names.
 
 use std::io;
@@ -23,7 +23,7 @@ pub(crate) fn serve(server: &Server, listener: Listener) -> io::Result<()> {
     smol::block_on(server.serve(listener))
 }
 
-/// Waits for the outcome, but not for ever.
+/// Waits for the outcome, up to a deadline.
 pub(crate) fn done<T>(future: impl Future<Output = T>) -> T {
     let timeout = async {
         smol::Timer::after(DEADLINE).await;
@@ -38,7 +38,7 @@ macro_rules! later {
 }
 pub(crate) use later;
 
-/// In such a body: longer than any time-out.
+/// For such a body: longer than any timeout.
 macro_rules! take_too_long {
     () => {
         std::future::pending::<()>().await
@@ -46,15 +46,15 @@ macro_rules! take_too_long {
 }
 pub(crate) use take_too_long;
 
-/// Holds up what waits at it until it is opened: when the sender is dropped.
+/// Blocks its waiters until it is opened by dropping the sender.
 pub(crate) type Gate = smol::channel::Receiver<()>;
 
-/// A gate, and what opens it.
+/// Creates a gate, and the sender that opens it.
 pub(crate) fn gate() -> (smol::channel::Sender<()>, Gate) {
     smol::channel::bounded(1)
 }
 
-/// In the body of a handler: waits until the gate is open.
+/// For the body of a handler: waits until the gate is open.
 macro_rules! wait_at {
     ($gate:expr) => {
         let _ = $gate.recv().await;
@@ -62,7 +62,7 @@ macro_rules! wait_at {
 }
 pub(crate) use wait_at;
 
-/// Begins to send, and waits for nothing.
+/// Starts to send, without waiting.
 macro_rules! post {
     ($room:expr, $kind:expr, $payload:expr) => {
         $room.send($kind, $payload)
@@ -75,7 +75,7 @@ pub(crate) fn answer<T>(call: Call<T>) -> Result<T, CallError> {
     done(call)
 }
 
-/// Makes a provider of tokens of a function that returns one.
+/// Makes a token provider from a function that returns a token.
 macro_rules! provider {
     ($tokens:expr) => {
         move || {

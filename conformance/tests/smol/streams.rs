@@ -36,7 +36,7 @@ fn pair() -> (Client, Async<TcpStream>) {
     (client, Async::new(socket).unwrap())
 }
 
-/// Runs what is to be done beside the server, on its thread, and then the server until the test has ended.
+/// Runs `work` beside the server, on its thread, and the server until the test has ended.
 fn run_with(
     builder: Builder,
     work: impl AsyncFnOnce(&Server) + Send + 'static,
@@ -54,7 +54,7 @@ fn run_with(
     });
     test(&handle);
     done(handle.drain(Duration::ZERO, Duration::ZERO));
-    ended.recv_timeout(DEADLINE).expect("`run` comes back").unwrap();
+    ended.recv_timeout(DEADLINE).expect("`run` returns").unwrap();
     thread.join().unwrap();
 }
 
@@ -166,7 +166,7 @@ fn one_server_can_serve_two_listeners() {
         clients.into_iter().for_each(Client::bye);
     }
     done(handle.drain(Duration::ZERO, Duration::ZERO));
-    let (one, other) = ended.recv_timeout(DEADLINE).expect("both come back");
+    let (one, other) = ended.recv_timeout(DEADLINE).expect("both return");
     one.and(other).unwrap();
 }
 
@@ -189,7 +189,7 @@ fn a_server_that_is_dropped_lets_go_of_its_sockets() {
     half.write(&request("/ws", "")[..20]);
     drop(stop);
     serving.join().unwrap().unwrap();
-    // The handle is still there; it must not keep the sockets open.
+    // The handle is still alive; it must not keep the sockets open.
     open.ended();
     half.rest();
     assert_eq!(handle.stats().connections, 0);

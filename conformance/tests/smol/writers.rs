@@ -1,4 +1,4 @@
-//! Several threads that write.
+//! Several writing threads.
 
 use smol::future::FutureExt;
 use switchboard_conformance::client::{CLOSE, Client};
@@ -10,7 +10,7 @@ use switchboard_core::{CloseReason, Limits};
 const MEMBERS: usize = 400;
 const MESSAGES: usize = 100;
 
-/// What a member is sent until it has all, or is closed: the numbers, and the close code.
+/// What a member receives until it has everything or is closed: the numbers, and the close code.
 fn read(mut client: Client) -> (Vec<u64>, Option<u16>) {
     let mut numbers = Vec::new();
     while numbers.len() < MESSAGES {
@@ -36,7 +36,7 @@ fn a_large_room_gets_everything_in_order_from_several_threads() {
             }
         }
         if n % 10 == 9 {
-            // So that there are several rounds, in which other sockets are lent.
+            // This makes several rounds, in which other sockets are lent.
             for _ in 0..10 {
                 pacer.expect("number");
             }
@@ -53,7 +53,7 @@ fn a_large_room_gets_everything_in_order_from_several_threads() {
 
 #[test]
 fn serving_can_be_given_up_and_taken_up_again() {
-    // The publisher is in more of a hurry than a member that has just come.
+    // The publisher is faster than a member that has just joined.
     let patient = Limits { outbox_messages: 1_000_000, outbox_bytes: usize::MAX, ..roomy() };
     let server = with(|settings| settings.config.limits = patient).build().unwrap();
     let handle = server.handle();
@@ -69,7 +69,8 @@ fn serving_can_be_given_up_and_taken_up_again() {
     for round in 0..50 {
         let (address, listener) = listen();
         let join = async {
-            // Somebody comes, hears of one message more, goes, and asks something just when serving ends.
+            // A member joins, receives one more message, leaves, and asks something just when
+            // serving ends.
             let member = smol::unblock(move || {
                 let mut member = Client::open(address, &format!("/ws/lobby?user=u{round}"));
                 member.expect("connected");
@@ -88,7 +89,7 @@ fn serving_can_be_given_up_and_taken_up_again() {
     }
     drop(stop);
     assert!(publisher.join().unwrap() >= 50, "everybody has heard of something");
-    // When it is served again, everybody is answered.
+    // When it is served again, every question is answered.
     let (_, listener) = listen();
     let serving = async {
         server.serve(listener).await.unwrap();

@@ -1,4 +1,4 @@
-//! 500 connections, of which 50 never read: the others notice nothing, and memory stays bounded.
+//! 500 connections, of which 50 never read: the others are not delayed, and memory stays bounded.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,8 @@ const ALL: usize = 500;
 const STUCK: usize = 50;
 const ROUNDS: usize = 100;
 
-/// Publishes to everybody and waits until those who read have it. Answers how long the rounds took, sorted.
+/// Publishes to all and waits until the reading clients have it. Returns the rounds' durations,
+/// sorted.
 fn rounds(server: &Running, readers: &mut [Client]) -> Vec<Duration> {
     let payload = "x".repeat(1_000);
     let mut took: Vec<Duration> = (0..ROUNDS)
@@ -53,7 +54,8 @@ fn those_who_do_not_read_do_not_slow_down_the_others() {
     while server.handle.stats().blocked < STUCK {
         server.handle.publish("narrow:a", "fill", &"x".repeat(1_000)).unwrap();
     }
-    // What filled the stuck ones lies in the readers' sockets as well, and is no part of the first round.
+    // What filled the stuck ones is also in the readers' sockets, and does not belong to the first
+    // round.
     server.handle.publish("narrow:a", "full", &()).unwrap();
     for reader in &mut readers {
         reader.until("full");
@@ -65,18 +67,20 @@ fn those_who_do_not_read_do_not_slow_down_the_others() {
     let (median, worst) = (ROUNDS / 2, ROUNDS - 1);
     println!("median {:?} before, {:?} after", before[median], after[median]);
     println!("worst {:?} before, {:?} after", before[worst], after[worst]);
-    // Generous, for machines that do other things: were the others held up at all, it would be for as long as nobody
-    // reads, which is for ever.
+    // Generous, for busy machines: any delay would last until the stuck clients read, which is
+    // forever.
     for place in [median, worst] {
         assert!(after[place] < before[place] * 5 + Duration::from_millis(50));
     }
-    // What waits is bounded: of those who do not read, nothing more goes anywhere, and the oldest gives way.
+    // The queues are bounded: for clients that do not read, nothing more is written, and the oldest
+    // messages are dropped.
     let stats = server.handle.stats();
     assert_eq!(stats.blocked, STUCK);
     assert!(stats.dropped >= ((ROUNDS - 50) * STUCK) as u64, "{}", stats.dropped);
     assert!(bytes_of_a_round < 1_200 * (ALL - STUCK) as u64, "{bytes_of_a_round}");
 
-    // One of the stuck asks whether the server is alive, and hears it past the data as soon as it reads.
+    // A stuck client asks whether the server is alive, and gets the answer ahead of the data as
+    // soon as it reads.
     stuck[0].send(PING, "well?");
     let mut data = 0;
     loop {

@@ -1,4 +1,4 @@
-//! `switchboard-std` over real sockets: what the application around it sees.
+//! `switchboard-std` over real sockets: what the application around it observes.
 #![cfg(test)]
 #![expect(clippy::unit_arg, reason = "where other runtimes await, this one has the value already")]
 

@@ -1,4 +1,4 @@
-//! What the shared tests need of `switchboard-std`. The `runtime` of other runtimes has the same
+//! What the shared tests need from `switchboard-std`. The `runtime` of other runtimes has the same
 //! names.
 
 use std::io;
@@ -23,7 +23,7 @@ pub(crate) fn serve(server: &Server, listener: Listener) -> io::Result<()> {
     server.serve(listener)
 }
 
-/// The outcome is there already.
+/// The outcome is already available.
 pub(crate) fn done<T>(value: T) -> T {
     value
 }
@@ -34,7 +34,7 @@ macro_rules! later {
 }
 pub(crate) use later;
 
-/// In such a body: longer than the time-outs of these tests.
+/// For such a body: longer than the timeouts of these tests.
 macro_rules! take_too_long {
     () => {
         std::thread::sleep(std::time::Duration::from_millis(600))
@@ -42,16 +42,16 @@ macro_rules! take_too_long {
 }
 pub(crate) use take_too_long;
 
-/// Holds up what waits at it until it is opened: when the sender is dropped.
+/// Blocks its waiters until it is opened by dropping the sender.
 pub(crate) type Gate = Arc<Mutex<Receiver<()>>>;
 
-/// A gate, and what opens it.
+/// Creates a gate, and the sender that opens it.
 pub(crate) fn gate() -> (Sender<()>, Gate) {
     let (sender, receiver) = channel();
     (sender, Arc::new(Mutex::new(receiver)))
 }
 
-/// In the body of a handler: waits until the gate is open.
+/// For the body of a handler: waits until the gate is open.
 macro_rules! wait_at {
     ($gate:expr) => {
         let _ = $gate.lock().unwrap().recv();
@@ -59,7 +59,7 @@ macro_rules! wait_at {
 }
 pub(crate) use wait_at;
 
-/// Begins to send, and waits for nothing.
+/// Starts to send, without waiting.
 macro_rules! post {
     ($room:expr, $kind:expr, $payload:expr) => {
         $room.post($kind, $payload)
@@ -73,7 +73,7 @@ pub(crate) fn answer<T>(call: Call<T>) -> Result<T, CallError> {
     result
 }
 
-/// Makes a provider of tokens of a function that returns one.
+/// Makes a token provider from a function that returns a token.
 macro_rules! provider {
     ($tokens:expr) => {
         move || $tokens()

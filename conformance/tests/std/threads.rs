@@ -1,5 +1,5 @@
-//! The server's threads: how many, and that none is left in the end. These tests count the threads of a process, so each
-//! runs in one of its own.
+//! The server's threads: their number, and that all end. These tests count the threads of a
+//! process, so each runs in a separate one.
 
 use std::env;
 use std::fs;
@@ -16,7 +16,7 @@ use switchboard_conformance::client::{Client, request};
 
 const MARK: &str = "SWITCHBOARD_TEST_ALONE";
 
-/// Runs the test again, in a process of its own. Answers whether this is that process.
+/// Runs the test again in a child process. Returns whether this is that process.
 fn alone(test: &str) -> bool {
     if env::var_os(MARK).is_some() {
         return true;
@@ -30,7 +30,7 @@ fn alone(test: &str) -> bool {
     false
 }
 
-/// The names of the server's threads, sorted.
+/// Returns the names of the server's threads, sorted.
 fn names() -> Vec<String> {
     let tasks = fs::read_dir("/proc/self/task").unwrap();
     let name = |task: fs::DirEntry| fs::read_to_string(task.path().join("comm")).ok();
@@ -52,7 +52,7 @@ fn a_drain_joins_all_threads() {
     let server = Running::start(with(|settings| settings.send_buffer = 4 * 1024));
     let mut clients: Vec<_> =
         (0..40).map(|n| server.connect(&format!("/ws/lobby?user=u{n}"))).collect();
-    // One is blocked, one is in the middle of its handshake, some are gone, and one is reset.
+    // One is blocked, one is in its handshake, some have ended, and one is reset.
     let mut stuck = Client::dial_narrow(server.address);
     stuck.upgrade("/ws/narrow");
     while server.handle.stats().blocked == 0 {
@@ -62,7 +62,8 @@ fn a_drain_joins_all_threads() {
     half.write(&request("/ws", "")[..20]);
     clients.drain(..10).for_each(Client::bye);
     clients.remove(0).reset();
-    // 29 that are open, the blocked one and the half one; at most one more that has ended and is not yet joined.
+    // 29 that are open, the blocked one and the half-open one; at most one more that has ended and
+    // is not yet joined.
     eventually("the threads of those that went have ended", || names().len() <= 29 + 2 + 2 + 1);
     let seen = names();
     for name in ["switchboard-tim", "switchboard-wri"] {
@@ -98,7 +99,7 @@ fn a_server_that_is_dropped_lets_go_of_sockets_and_threads() {
     let admission = server.admit(request.unwrap()).unwrap();
     server.adopt(admission, socket, b"").unwrap();
     client.expect("connected");
-    // A thread takes its name when it begins to run.
+    // A thread sets its name when it starts to run.
     eventually("its own, and the two that serve all", || names().len() == 3);
     drop(server);
     assert_eq!(names(), [""; 0]);
@@ -159,7 +160,7 @@ fn handshakes_have_a_deadline_and_are_bounded() {
         settings.handshake_timeout = Duration::from_millis(300);
     }));
     let mut idle = [Client::dial(server.address), Client::dial(server.address)];
-    // One that drips is not better off: the deadline is for the whole.
+    // A client that drips is no better off: the deadline covers the whole head.
     let address = server.address;
     let dripping = thread::spawn(move || {
         let mut client = Client::dial(address);

@@ -8,18 +8,18 @@ pub(crate) struct Counting;
 static CALLS: AtomicUsize = AtomicUsize::new(0);
 static BYTES: AtomicUsize = AtomicUsize::new(0);
 
-/// How often memory was asked for so far.
+/// The number of allocations so far.
 pub(crate) fn calls() -> usize {
     CALLS.load(Relaxed)
 }
 
-/// How many bytes are in use now.
+/// The number of bytes in use.
 #[allow(dead_code, reason = "not every program that counts asks")]
 pub(crate) fn bytes() -> usize {
     BYTES.load(Relaxed)
 }
 
-// SAFETY: everything is the system's allocator's own work.
+// SAFETY: every call is passed to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         CALLS.fetch_add(1, Relaxed);

@@ -1,4 +1,4 @@
-//! A hub, or a driver, with as many connections as one likes, and what can happen to it.
+//! A hub, or a driver, with any number of connections, and operations on it.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use switchboard_core::{
     Ticket, Timestamp, UserName,
 };
 
-/// No limits but those of memory, so that they are not what is measured.
+/// No limits but memory, so that the limits are not what is measured.
 pub(crate) fn config(history: bool) -> Config {
     let class = RoomClass {
         max_members: Limit::NONE,
@@ -28,13 +28,13 @@ pub(crate) fn config(history: bool) -> Config {
     }
 }
 
-/// The same, in rooms that tell nobody who comes and goes.
+/// The same, in rooms without notices of members that join and leave.
 pub(crate) fn without_presence(mut config: Config) -> Config {
     config.rooms[0].1.presence = false;
     config
 }
 
-/// Numbers that look random and are the same in each run.
+/// Pseudo-random numbers, the same in each run.
 pub(crate) struct Numbers(u64);
 
 impl Numbers {
@@ -81,7 +81,7 @@ impl World {
         world
     }
 
-    /// A handshake from the request to the first message.
+    /// Runs a handshake from the request to the first message.
     pub(crate) fn connect(&mut self, user: UserName, room: RoomName) {
         let event =
             Event::Connect { ticket: Ticket(0), user, rooms: vec![(room, None)], session: None };
@@ -94,7 +94,7 @@ impl World {
         self.feed(Event::Opened { connection });
     }
 
-    /// Feeds one event and looks at all that comes out.
+    /// Feeds one event and looks at all resulting actions.
     pub(crate) fn feed(&mut self, event: Event) -> usize {
         let mut recipients = 0;
         for action in self.hub.handle(self.now, event) {
@@ -131,7 +131,7 @@ pub(crate) fn publish(room: RoomName) -> Event {
     Event::Command { ticket: Ticket(0), command }
 }
 
-/// A socket that takes everything.
+/// A socket that accepts everything.
 #[derive(Debug)]
 pub(crate) struct Sink(pub(crate) u64);
 
@@ -145,7 +145,7 @@ impl Outlet for Sink {
     fn watch(&mut self) {}
 }
 
-/// A driver with one room for each connection: what comes in goes back.
+/// A driver with one room for each connection: input is echoed.
 pub(crate) struct Echo {
     pub(crate) driver: Driver<Sink>,
     pub(crate) now: Timestamp,
@@ -180,7 +180,7 @@ impl Echo {
         while self.driver.take_output().is_some() {}
     }
 
-    /// One message from this connection into its only room, and the frame on its way to whoever is in it.
+    /// Handles one message from this connection to its only room, up to the frames to the members.
     pub(crate) fn message(&mut self, at: usize) {
         self.now = self.now + Duration::from_micros(100);
         let text = &self.texts[at % self.texts.len()];

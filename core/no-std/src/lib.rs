@@ -1,12 +1,12 @@
-//! Proof that the core and everything it depends on do without std. A panic handler beside std's is
-//! an error, so this crate does not compile if anything below it brings std in:
+//! Proves that the core and all its dependencies work without std. A second panic handler beside
+//! std's is an error, so this crate does not compile if any of them links std:
 //!
 //! ```text
 //! CARGO_PROFILE_DEV_PANIC=abort cargo check --package switchboard-no-std --features recording
 //! ```
 //!
-//! `scripts/lint` runs that. Checked together with the rest of the workspace, whose crates turn std
-//! on in dependencies that they share with the core, this crate is empty: there, panics unwind.
+//! `scripts/lint` runs that. When checked with the rest of the workspace, whose crates enable std
+//! in dependencies shared with the core, this crate is empty: there, panics unwind.
 #![no_std]
 #![cfg(panic = "abort")]
 

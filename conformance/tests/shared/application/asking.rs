@@ -1,4 +1,4 @@
-//! What the application asks clients, and what it is asked itself for those who come back.
+//! The application's requests to clients, and its provider of room states for clients that resume.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -64,7 +64,7 @@ fn every_way_of_not_answering_has_its_name() {
     assert!(matches!(asked.join().unwrap(), Err(RequestError::NotAsked(_))));
 }
 
-/// Rooms that keep nothing and whose state the application gives.
+/// Rooms that keep no history, with their state provided by the application.
 fn with_state() -> RoomClass {
     RoomClass { history: History::NONE, provides_state: true, ..crowd() }
 }
@@ -82,7 +82,7 @@ fn who_cannot_get_what_was_missed_gets_the_state_and_then_what_is_new() {
         let answer = answer_from.lock().unwrap().recv_timeout(DEADLINE).unwrap();
         later! { Some(json!({"of": room.as_str(), "is": answer})) }
     }));
-    // The answer lies ready, because one of the runtimes waits for it on the thread that serves.
+    // The answer is prepared, because one of the runtimes waits for it on the serving thread.
     answer.0.send(json!("full")).unwrap();
     let mut alice = server.connect("/ws/told:lobby?user=alice");
     let say = |n: u32| json!({"type": "chat", "room": "told:lobby", "payload": n});

@@ -1,4 +1,4 @@
-//! The application's authenticator: what it is given, what its answers lead to.
+//! The application's authenticator: its input, and the effects of its answers.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ fn check(credentials: &Credentials) -> Result<Identity, HttpRefusal> {
             claims: Claims::new(Tier("gold")),
         }),
         Some("banned") => Err(HttpRefusal::forbidden("forbidden", "not you")),
-        Some(_) | None => Err(HttpRefusal::unauthorized("no good token")),
+        Some(_) | None => Err(HttpRefusal::unauthorized("invalid token")),
     }
 }
 

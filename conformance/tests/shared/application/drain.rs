@@ -1,4 +1,4 @@
-//! Going away: everybody is told, the end comes by the deadline, and nothing is left.
+//! Shutting down: all clients are told, the end comes by the deadline, and nothing is left.
 
 use std::sync::mpsc::channel;
 use std::thread;
@@ -25,7 +25,7 @@ fn a_client_that_never_reads_does_not_hold_up_the_end() {
     assert!(begun.elapsed() >= Duration::from_millis(300));
     server.result().unwrap();
     assert_eq!(server.ending().1, Ending::Closed(CloseReason::Draining));
-    // The server is gone, and has let go of the socket: what had been sent comes, then the end.
+    // The server has ended and closed the socket: what had been sent arrives, then the end.
     stuck.rest();
 }
 

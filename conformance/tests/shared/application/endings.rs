@@ -1,4 +1,4 @@
-//! How the application hears of the end of a connection.
+//! How the application learns of the end of a connection.
 
 use std::time::Duration;
 

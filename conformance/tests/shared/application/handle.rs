@@ -1,4 +1,4 @@
-//! The server in the hands of the rest of the application.
+//! Using the server's handle from elsewhere in the application.
 
 use std::thread;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use switchboard_conformance::client::{CLOSE, PING, PONG, closing};
 #[test]
 fn a_publication_counts_its_recipients() {
     let server = Running::start(plain());
-    // It is kept for those who will come.
+    // It is kept for members that join later.
     let nobody = server.handle.publish("lobby", "news", &1).unwrap();
     assert_eq!((nobody.position.map(|it| it.offset), nobody.recipients), (Some(1), 0));
     let mut alice = server.connect("/ws/lobby?user=alice");

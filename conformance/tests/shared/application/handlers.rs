@@ -1,4 +1,4 @@
-//! The application's handlers, and what they do to the connection whose message they handle.
+//! The application's handlers, and their effects on the connection whose message they handle.
 
 use std::sync::mpsc::channel;
 
@@ -105,7 +105,7 @@ fn a_handler_can_close_and_what_was_sent_before_goes_first() {
         later! {
             context.send_to_user(context.user(), &"farewell")?;
             context.close(CloseReason::Application { code: 4321, reason: "as you wish".into() })?;
-            // It is on its way out: whatever comes now is unheard, and does no harm.
+            // It is being closed: further messages are ignored and harmless.
             let _ = context.send_to_user(context.user(), &"too late");
             Ok("unheard")
         }
@@ -122,7 +122,7 @@ fn a_handler_can_close_and_what_was_sent_before_goes_first() {
     );
 }
 
-/// The message was taken in, so it is handled; and if it comes again over another connection, it is
+/// The message was accepted, so it is handled; if it is sent again over another connection, it is
 /// answered there and not handled again.
 #[test]
 fn a_handler_goes_on_when_its_connection_is_lost_and_answers_on_the_next_one() {
@@ -143,7 +143,7 @@ fn a_handler_goes_on_when_its_connection_is_lost_and_answers_on_the_next_one() {
     first.reset();
     let mut second = server.connect("/ws?user=alice");
     second.json(&message);
-    // It has been read when what follows is answered.
+    // It has been read once the next message is answered.
     second.json(&json!({"type": "health_ping", "timestamp": 1}));
     second.expect("health_pong");
     drop(release);

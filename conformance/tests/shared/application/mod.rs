@@ -1,5 +1,5 @@
-//! What the application around a server sees. What shows on the wire is in the scenarios of
-//! `switchboard-conformance`.
+//! What the application around a server observes. What is visible on the wire is in the scenarios
+//! of `switchboard-conformance`.
 
 mod asking;
 mod auth;

@@ -1,4 +1,4 @@
-//! What the observer hears, and in which order.
+//! What the observer is told, and in which order.
 
 use serde_json::json;
 use switchboard_core::{Ending, ErrorCode, Notice, Output};

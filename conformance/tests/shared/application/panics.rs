@@ -1,4 +1,5 @@
-//! The application's own code may panic anywhere: that fails what it was asked for, and never the server.
+//! The application's code may panic anywhere: that fails the call in question, and never the
+//! server.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;

@@ -1,4 +1,4 @@
-//! What clients ask, and what they are asked.
+//! Requests of clients, and requests to clients.
 
 use std::time::Duration;
 
@@ -148,7 +148,7 @@ fn the_buffer_is_bounded_and_what_is_cancelled_is_not_sent() {
     assert_eq!(client.unanswered(), (1, 0));
     let server = Running::at(address, plain());
     until_open(&mut events);
-    // In no room, so the answer is a refusal; but it is one.
+    // It is in no room, so the answer is a refusal, but still an answer.
     assert_eq!(answer(calls.remove(0)).unwrap_err().code(), "not_a_member");
     drop(server);
 }
@@ -183,7 +183,7 @@ fn an_application_that_is_slow_hears_what_it_missed_and_nobody_else_waits() {
     );
 }
 
-/// What both ends can say about themselves and each other.
+/// What both ends report about themselves and each other.
 #[test]
 fn clients_rooms_and_contexts_know_who_and_where_they_are() {
     let builder =

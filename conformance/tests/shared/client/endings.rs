@@ -1,4 +1,4 @@
-//! How clients end, and how they do not.
+//! How clients end, and what does not end them.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -52,7 +52,8 @@ fn a_token_that_ran_out_is_replaced_by_another() {
     static ASKED: AtomicU32 = AtomicU32::new(0);
     let builder = plain().authenticate(|credentials| {
         let token = credentials.token.as_ref().map(|token| token.expose().to_owned());
-        // The first token is old; the second is good until its owner is thrown out; then the third is.
+        // The first token is stale; the second is valid until its user is kicked; then the third is
+        // used.
         later! {
             match token.as_deref() {
                 Some("2" | "3") => Ok(Identity::new(UserName::new("alice").unwrap())),

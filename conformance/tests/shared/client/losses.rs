@@ -1,4 +1,4 @@
-//! Connections that are lost, servers that go away and come back.
+//! Lost connections, and servers that restart.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -27,7 +27,7 @@ fn nothing_is_lost_and_nothing_comes_twice_however_often_the_wire_is_cut() {
     let (said, heard) = (alice.room("lobby").unwrap(), bob.room("lobby").unwrap());
     done(said.join()).unwrap();
     done(heard.join()).unwrap();
-    // In the middle of a frame, more often than not.
+    // Usually in the middle of a frame.
     proxy.cut_after(25, 1_500);
     let mut offsets = BTreeSet::new();
     let mut waiting = std::collections::VecDeque::new();
@@ -67,7 +67,7 @@ fn who_comes_back_gets_exactly_what_was_missed() {
         }
     }
     assert_eq!(room.position().unwrap().offset, position.offset + 100);
-    // Another client, with a position that was kept.
+    // Another client, with a stored position.
     let (other, mut events) = hasty(&server.url()).start().unwrap();
     let joined = done(other.room("lobby").unwrap().join_since(position)).unwrap();
     assert_eq!(joined.recovered, Some(true));

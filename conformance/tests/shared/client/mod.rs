@@ -18,7 +18,7 @@ use crate::runtime::{
     next_event,
 };
 
-/// A server without limits that matter.
+/// A server without tight limits.
 fn plain() -> Builder {
     with(|_| {})
 }
@@ -31,7 +31,7 @@ fn with(change: impl FnOnce(&mut Settings)) -> Builder {
     Server::builder().settings(settings)
 }
 
-/// Of a client that does not wait long before it tries again.
+/// The configuration of a client that retries quickly.
 fn impatient() -> ClientSettings {
     let config = Config {
         min_backoff: Duration::from_millis(20),
@@ -45,7 +45,7 @@ fn hasty(url: &str) -> ClientBuilder {
     Client::builder(url).unwrap().settings(impatient()).user("alice")
 }
 
-/// Waits for the first event that `is` makes something of.
+/// Waits for the first event that `is` maps to a value.
 fn until<T>(events: &mut Events, mut is: impl FnMut(ClientEvent) -> Option<T>) -> T {
     loop {
         let event = next_event(events).expect("the client has not ended");
@@ -61,7 +61,7 @@ fn until_open(events: &mut Events) {
     });
 }
 
-/// The payload of the next message.
+/// Returns the payload of the next message.
 fn next_number(events: &mut Events) -> u32 {
     until(events, |event| match event {
         ClientEvent::Message(message) => Some(message.payload.read().unwrap()),

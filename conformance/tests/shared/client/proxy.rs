@@ -1,4 +1,4 @@
-//! A wire that can be cut: it passes on what it gets, until it resets all its connections.
+//! A proxy that can cut connections: it forwards bytes until it resets all its connections.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -17,7 +17,7 @@ pub(crate) struct Proxy {
 struct State {
     target: SocketAddr,
     sockets: Mutex<Vec<TcpStream>>,
-    /// So many connections are yet to be cut, each after so many bytes from the client.
+    /// The number of cuts to come, and the number of bytes from the client before each.
     cuts: AtomicUsize,
     cut_after: AtomicUsize,
 }
@@ -47,7 +47,7 @@ impl Proxy {
     }
 
     fn pass(&self, client: TcpStream) {
-        // The client tries again when the server is not there.
+        // The client retries when the server is not there.
         let Ok(server) = TcpStream::connect(self.state.target) else { return };
         let (mut from_client, mut from_server) =
             (client.try_clone().unwrap(), server.try_clone().unwrap());
@@ -86,13 +86,14 @@ impl Proxy {
     /// Resets all connections, without a close frame.
     pub(crate) fn cut(&self) {
         for socket in self.state.sockets.lock().unwrap().drain(..) {
-            // With no time to linger, the close is a reset.
+            // With zero linger, the close is a reset.
             let _ = SockRef::from(&socket).set_linger(Some(std::time::Duration::ZERO));
             let _ = socket.shutdown(std::net::Shutdown::Both);
         }
     }
 
-    /// Cuts so many times, always as soon as a client has sent so many bytes on a connection.
+    /// Cuts this many times, each time as soon as a client has sent this many bytes on a
+    /// connection.
     pub(crate) fn cut_after(&self, times: usize, bytes: usize) {
         self.state.cut_after.store(bytes, Ordering::SeqCst);
         self.state.cuts.store(times, Ordering::SeqCst);
@@ -103,7 +104,7 @@ impl Proxy {
         self.state.cuts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok()
     }
 
-    /// How many cuts are left.
+    /// Returns the number of cuts to come.
     pub(crate) fn cuts_left(&self) -> usize {
         self.state.cuts.load(Ordering::SeqCst)
     }

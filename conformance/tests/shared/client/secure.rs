@@ -14,7 +14,7 @@ use crate::runtime::{ClientEvent, ClientSettings, Tls, done};
 use crate::shared::harness::Running;
 use switchboard_core::client::State;
 
-/// Takes TLS off, and passes on what is inside.
+/// Terminates TLS, and forwards the contents.
 fn tls_in_front_of(target: SocketAddr, config: Arc<ServerConfig>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -61,7 +61,7 @@ fn pass(client: TcpStream, target: SocketAddr, config: Arc<ServerConfig>) {
             }
         }
         let mut plain = Vec::new();
-        // It ends with `WouldBlock`, when all that there is has been read.
+        // It ends with `WouldBlock` once all available bytes are read.
         let _ = tls.reader().read_to_end(&mut plain);
         drop(tls);
         if to_server.write_all(&plain).is_err() {
@@ -82,7 +82,7 @@ fn a_server_with_a_certificate_is_talked_to_in_secret() {
         hasty(&url).settings(ClientSettings { tls, ..impatient() }).start().unwrap();
     let room = client.room("lobby").unwrap();
     done(room.join()).unwrap();
-    // More than fits into one record, and into the buffers on the way.
+    // More than fits into one record, and into the buffers in between.
     let large = "x".repeat(60_000);
     for _ in 0..20 {
         done(room.send("text", &large)).unwrap();
