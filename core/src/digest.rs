@@ -1,33 +1,34 @@
-//! What stands for a payload where its bytes are of no interest, or nobody's business.
+//! Digests, which stand for payloads whose bytes are irrelevant or private.
 
 use core::hash::{BuildHasher, Hasher};
 
 use crate::random::Keyed;
 
-/// Bytes of a digest. A shorter payload has a digest of its own length.
+/// Bytes of a digest. A shorter payload has a digest of its length.
 pub(crate) const DIGEST_BYTES: usize = 8;
 
-/// Passes over a short payload, each of which changes every byte.
+/// Rounds over a short payload, each of which changes every byte.
 const PASSES: usize = 3;
 
-/// How a payload's digest is found.
+/// How the digest of a payload is computed.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(Default))]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Digests {
-    /// It is a hash.
+    /// A hash.
     Hashed(Keyed),
-    /// It is a hash, or as short as the payload, so that a stand-in can carry it.
+    /// A hash, cut to the length of a shorter payload so that a stand-in can carry it.
     Hidden(Keyed),
-    /// All payloads are [stand-ins](stand_in), which carry it.
+    /// All payloads are [stand-ins](stand_in), which carry their digest.
     #[cfg(feature = "recording")]
     #[default]
     Carried,
 }
 
 impl Digests {
-    /// Different payloads of one length have different digests, as good as certainly. Without the key, a digest says nothing
-    /// of a payload that was not seen together with it.
+    /// Returns the digest. Different payloads of the same length almost certainly have different
+    /// digests. Without the key, a digest reveals nothing about a payload that was not seen
+    /// together with it.
     pub(crate) fn of(&self, payload: &[u8]) -> u64 {
         match self {
             Self::Hidden(keyed) if payload.len() < DIGEST_BYTES => first_bytes(payload, |short| {
@@ -52,7 +53,8 @@ fn first_bytes(payload: &[u8], change: impl FnOnce(&mut [u8])) -> u64 {
     u64::from_le_bytes(digest)
 }
 
-/// Each byte is moved by a hash of the others, which can be undone: so no two payloads become the same.
+/// Each byte is shifted by a hash of the others, which is reversible: so no two payloads become
+/// equal.
 fn disguise(keyed: &Keyed, payload: &mut [u8]) {
     for pass in 0..PASSES {
         for at in 0..payload.len() {
@@ -65,7 +67,7 @@ fn disguise(keyed: &Keyed, payload: &mut [u8]) {
     }
 }
 
-/// Something of the payload's length that carries its digest.
+/// Returns bytes of the payload's length that carry its digest.
 #[cfg(feature = "recording")]
 pub(crate) fn stand_in(len: usize, digest: u64) -> alloc::vec::Vec<u8> {
     let mut bytes = alloc::vec![0; len];

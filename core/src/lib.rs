@@ -1,18 +1,21 @@
 //! Switchboard's core: WebSocket connections, rooms and delivery as a pure state machine.
 //!
-//! It does no IO, reads no clock, starts no thread and has no randomness but one seed; `#![no_std]` with `alloc`, no unsafe
-//! code. You bring sockets and time, it makes the decisions: who may connect, who is where, who gets what, who is dead, who is
-//! too slow. There are three ways to use it.
+//! It does no IO, reads no clock, starts no thread and takes all its randomness from one seed;
+//! `#![no_std]` with `alloc`, no unsafe code. You bring sockets and time; it decides which
+//! connections are admitted, what each gets, and which are dead or too slow. There are three ways
+//! to use it.
 //!
-//! * The crate `switchboard-engine` has a whole server except for its sockets and its clock. You implement [`Outlet`] for
-//!   your sockets (two methods) and report what they read, as its example `event_loop` does.
-//! * [`Driver`] is the whole middle of a server: it owns a [`Hub`], the codecs and the write queues. Requests, time-outs
-//!   and the parser are yours.
-//! * [`Hub`] alone, when frames and sockets are somebody else's: events in, actions out.
+//! * The crate `switchboard-engine` has a whole server except for its sockets and its clock. You
+//!   implement [`Outlet`] for your sockets (two methods) and report what they read, as its example
+//!   `event_loop` does.
+//! * [`Driver`] is the middle of a server: it owns a [`Hub`], the codecs and the write queues.
+//!   Requests, time-outs and the parser are yours.
+//! * [`Hub`] alone, when you handle frames and sockets yourself: events in, actions out.
 //!
-//! [`client`] is the other side: when to dial, what to send again, what was seen already.
+//! [`client`] is the other side: when to dial, what to send again, what was already seen.
 //!
-//! [`http`] checks upgrade requests and makes the answers, so that every loop gives the same ones.
+//! [`http`] checks upgrade requests and builds the responses, so that every loop gives the same
+//! ones.
 //!
 //! # A hub by hand
 //!

@@ -1,12 +1,12 @@
-//! Numbers that look random, all from the hub's one seed.
+//! Pseudo-random numbers, all derived from the hub's one seed.
 
 use core::hash::{BuildHasher, Hasher};
 use core::time::Duration;
 
 use siphasher::sip::SipHasher13;
 
-/// SplitMix64 (Steele, Lea and Flood, 2014): small, fast, and good enough for jitter. Whoever sees one number knows all
-/// others, so strangers get to see them only in [disguise](Random::disguise).
+/// SplitMix64 (Steele, Lea and Flood, 2014): small, fast, and good enough for jitter. One number
+/// reveals all others, so clients only get to see them in [disguise](Random::disguise).
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Random {
@@ -16,7 +16,7 @@ pub(crate) struct Random {
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        // Of another sequence, so that no number that is drawn later tells of these.
+        // From a different sequence, so that no number drawn later reveals these.
         let mut other = !seed;
         let secret = Keyed(split_mix(&mut other), split_mix(&mut other));
         Self { state: seed, secret }
@@ -26,17 +26,17 @@ impl Random {
         split_mix(&mut self.state)
     }
 
-    /// What strangers get to see in place of a number: it tells of no other.
+    /// Returns what clients see in place of a number, so that it reveals no other.
     pub(crate) fn disguise(&self, number: u64) -> u64 {
         self.secret.hash_one(number)
     }
 
-    /// Keys that nobody knows.
+    /// Returns secret keys.
     pub(crate) fn secret(&self) -> Keyed {
         self.secret.clone()
     }
 
-    /// A duration from zero up to and including `max`.
+    /// Returns a duration from zero up to and including `max`.
     pub(crate) fn up_to(&mut self, max: Duration) -> Duration {
         let micros = u64::try_from(max.as_micros()).unwrap_or(u64::MAX);
         Duration::from_micros(if micros == u64::MAX {
@@ -55,7 +55,7 @@ fn split_mix(state: &mut u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Hashes with keys that strangers do not know: they choose the names of rooms and users.
+/// Hashes with secret keys, because strangers choose the names of rooms and users.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Keyed(u64, u64);
@@ -92,7 +92,8 @@ impl Hasher for Sip {
     }
 }
 
-/// A hash map with its key. The entries are sorted, so that the order of a hash map shows nowhere.
+/// A hash map with its key. The entries are sorted, so that the order of a hash map is never
+/// visible.
 #[cfg(feature = "recording")]
 pub(crate) mod keyed {
     use alloc::boxed::Box;
@@ -133,7 +134,7 @@ pub(crate) mod keyed {
         Ok(map)
     }
 
-    /// The same where there may be none.
+    /// The same for an optional map.
     pub(crate) mod maybe {
         use super::*;
 

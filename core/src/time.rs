@@ -1,13 +1,14 @@
-//! Time as the core sees it: a number that the driver brings in.
+//! Time as the core sees it: a number that the driver passes in.
 
 use core::fmt;
 use core::time::Duration;
 
 /// A moment, in microseconds since the driver's start.
 ///
-/// The core never reads a clock; whoever drives it says what time it is. All arithmetic saturates:
-/// a far deadline becomes [`Timestamp::MAX`], an earlier time minus a later one is zero. A part of a microsecond counts as a
-/// whole one, so that no wait is shorter than was asked for, and none but zero is over at once.
+/// The core never reads a clock; the driver passes the time. All arithmetic saturates: a far
+/// deadline becomes [`Timestamp::MAX`], an earlier time minus a later one is zero. Fractions of a
+/// microsecond round up, so that no wait is shorter than requested, and only a wait of zero ends at
+/// once.
 ///
 /// ```
 /// use core::time::Duration;
@@ -26,30 +27,31 @@ pub struct Timestamp(u64);
 impl Timestamp {
     /// The driver's start.
     pub const ZERO: Self = Self(0);
-    /// Later than anything that will happen: some 584,000 years in.
+    /// Later than anything that will happen: some 584,000 years after the start.
     pub const MAX: Self = Self(u64::MAX);
 
-    /// The moment so many microseconds after the start.
+    /// Returns the moment this many microseconds after the start.
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros)
     }
 
-    /// The moment so many milliseconds after the start.
+    /// Returns the moment this many milliseconds after the start.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis.saturating_mul(1_000))
     }
 
-    /// Microseconds since the start.
+    /// Returns the microseconds since the start.
     pub const fn as_micros(self) -> u64 {
         self.0
     }
 
-    /// Whole milliseconds since the start.
+    /// Returns the whole milliseconds since the start.
     pub const fn as_millis(self) -> u64 {
         self.0 / 1_000
     }
 
-    /// The first moment from this one on that is a multiple of so many whole microseconds, if that is not none.
+    /// Returns the first moment from this one on that is a multiple of this many whole
+    /// microseconds, or this moment if `step` rounds to zero.
     pub(crate) fn at_next(self, step: Duration) -> Self {
         let step = u64::try_from(step.as_micros()).unwrap_or(u64::MAX);
         self.0.checked_next_multiple_of(step).map_or(self, Self)

@@ -73,12 +73,12 @@ impl Hub {
                 self.check_connection(id, connection, &mut sums)?;
             }
         }
-        agrees(sums.asked.is_empty(), "a question to nobody")?;
+        agrees(sums.asked.is_empty(), "a request to a connection that does not exist")?;
         for (key, room) in self.rooms.iter() {
             self.check_room(key, room, &mut sums)?;
         }
-        agrees(sums.rooms.is_empty(), "a seat in no room")?;
-        agrees(sums.idle == self.rooms.idle.len(), "the rooms that nobody is in")?;
+        agrees(sums.rooms.is_empty(), "a seat in a room that does not exist")?;
+        agrees(sums.idle == self.rooms.idle.len(), "the empty rooms")?;
         self.check_users(&mut sums)?;
         self.check_deadlines(sums.deadlines)?;
         self.check_numbers(&sums.stats)
@@ -141,12 +141,12 @@ impl Hub {
             agrees(is_there, "the members of a room")?;
         }
         if let Some(outbox) = outbox {
-            agrees(outbox.is_whole(), "what waits for a connection")?;
+            agrees(outbox.is_whole(), "the outbox of a connection")?;
             stats.blocked += usize::from(outbox.is_blocked());
         }
         sums.deadlines += usize::from(connection.armed != Timestamp::MAX);
         let asked = sums.asked.remove(&id).unwrap_or_default();
-        agrees(asked == connection.asked, "the questions to a connection")?;
+        agrees(asked == connection.asked, "the requests to a connection")?;
         agrees(connection.strikes < 1 << 31, "the strikes of a connection")
     }
 
@@ -173,11 +173,11 @@ impl Hub {
                 && room.presence.absent.is_empty()
                 && room.question.is_none()
                 && self.rooms.idle.contains(&(since, key));
-            agrees(is_idle, "a room that nobody is in")?;
+            agrees(is_idle, "an empty room")?;
             sums.idle += 1;
         }
         let is_kept = room.kept.last().is_none_or(|last| last == room.offset);
-        agrees(is_kept && room.offset < MOST, "what a room keeps")?;
+        agrees(is_kept && room.offset < MOST, "the history of a room")?;
         sums.stats.history_bytes += room.kept.bytes();
         let others = [room.armed != Timestamp::MAX, room.question.is_some()];
         sums.deadlines += others.into_iter().map(usize::from).sum::<usize>();
@@ -194,12 +194,12 @@ impl Hub {
                 references.all += 1;
                 sums.deadlines += 1;
                 sums.stats.remembered += remembered.len();
-                agrees(remembered.is_whole(), "what is remembered of a user")?;
+                agrees(remembered.is_whole(), "the ids remembered for a user")?;
             }
             let said = References { connections: user.connections.len(), all: user.references };
             agrees(references == said, "the references to a user")?;
         }
-        agrees(sums.users.is_empty(), "a reference to no user")
+        agrees(sums.users.is_empty(), "a reference to a user that does not exist")
     }
 
     /// Checks that each deadline belongs to something, and that everything with a deadline has one.
@@ -229,9 +229,9 @@ impl Hub {
                 Timer::Probe(key) => self.probes.deadline(key) == Some(at),
                 Timer::Drain => self.drain.as_ref().and_then(|drain| drain.armed) == Some(at),
             };
-            agrees(is_armed, "a deadline of nothing")?;
+            agrees(is_armed, "a deadline without an owner")?;
         }
-        agrees(self.deadlines.len() - claims == expected, "something without its deadline")
+        agrees(self.deadlines.len() - claims == expected, "a missing deadline")
     }
 
     fn check_numbers(&self, sums: &Stats) -> Result<(), String> {
@@ -247,9 +247,9 @@ impl Hub {
             blocked,
             ..Stats::default()
         };
-        agrees(said == *sums, "what is counted")?;
+        agrees(said == *sums, "the counters")?;
         let numbers = [self.next_question, self.requests.made()];
         let all = self.stats.counters().chain(numbers);
-        agrees(all.into_iter().all(|number| number < MOST), "a number that no server reaches")
+        agrees(all.into_iter().all(|number| number < MOST), "a counter that is too large")
     }
 }

@@ -60,7 +60,7 @@ impl Hub {
             Fate::Forgotten => {
                 let refusal = Refusal::new(
                     ErrorCode::Repeated,
-                    "the message was handled when it came first, and its answer is not known any more",
+                    "the message was handled when it came first, and its answer is no longer known",
                 );
                 Some(Message::Error { id: Some(known.id.clone()), room: None, refusal })
             }

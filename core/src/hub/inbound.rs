@@ -189,7 +189,7 @@ impl Hub {
     ) {
         if self.config.limits.max_rooms_per_connection.is_exceeded_by(rooms.len()) {
             let message =
-                alloc::format!("{} rooms are more than a connection may be in", rooms.len());
+                alloc::format!("{} rooms are more than one connection may join", rooms.len());
             return self.refuse(from, id, Refusal::new(ErrorCode::TooManyRooms, message));
         }
         for (room, since) in rooms {

@@ -157,7 +157,7 @@ impl Hub {
             return Ok(());
         };
         if it.requests.len() >= most {
-            let message = "the state of this room has been asked for too often";
+            let message = "the state of this room was requested too often";
             return Err(Refusal::new(ErrorCode::RateLimited, message));
         }
         it.requests.push(id);
@@ -254,7 +254,7 @@ impl Hub {
             (Some(since), Start::After(_)) => since.offset + 1,
             (_, Start::Live) => first.max((there.offset + 1).saturating_sub(limit as u64)),
             (_, Start::Broken(_) | Start::After(_)) => {
-                let message = "the room does not keep all that came after this position";
+                let message = "the room does not keep everything after this position";
                 let field = Some("since".into());
                 return Err(Refusal { field, ..Refusal::new(ErrorCode::UnknownPosition, message) });
             }

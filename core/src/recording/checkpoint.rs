@@ -1,4 +1,4 @@
-//! A whole hub in bytes, and back.
+//! Checkpoints: a whole hub as bytes, and back.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -13,10 +13,10 @@ use super::decode::Decoder;
 use super::encode::{Content, Encoder, Garbled};
 use super::names::Names;
 
-/// The shape of all that is written. It changes with every type of the hub.
+/// The version of the format. It changes with every type of the hub.
 pub(super) const FORMAT: u32 = 3;
 
-/// The bytes are no checkpoint of this version.
+/// The bytes are not a checkpoint of this version.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Damaged(pub(super) String);
 
@@ -35,27 +35,30 @@ impl From<Garbled> for Damaged {
 }
 
 impl Hub {
-    /// Everything that the hub knows, so that [`restore`](Self::restore) makes another of it that does the same from there on,
-    /// to the last byte. Actions that were not taken are no part of it.
+    /// Writes the whole state, from which [`restore`](Self::restore) makes a hub that behaves
+    /// identically from there on, down to the last byte. Actions that were not taken are not
+    /// included.
     ///
-    /// The bytes are for the same version of this crate. They have the hub's secrets and everything that rooms keep.
+    /// The bytes are for the same version of this crate. They contain the hub's secrets and
+    /// everything that rooms keep.
     ///
     /// # Cost
-    /// Goes through the whole hub: some 60 ms for 10,000 connections with what their rooms keep and the ids of their messages.
+    /// Linear in the size of the hub: some 60 ms for 10,000 connections with their rooms' history
+    /// and the ids of their messages.
     pub fn checkpoint(&self) -> Vec<u8> {
         let mut out = Vec::new();
         let mut names = Names::new();
         let mut encoder = Encoder::new(&mut out, Some(&mut names), Content::Kept);
-        // Every type in a hub can be written.
+        // Every type in a hub can be encoded.
         let _ = (FORMAT, self, Some(&self.payloads)).serialize(&mut encoder);
         out
     }
 
-    /// The hub of which these bytes are a checkpoint.
+    /// Restores a hub from its checkpoint.
     ///
     /// # Errors
-    /// When they are none of this version, or what they say contradicts itself. Bytes that were made up can make another hub,
-    /// but none that panics.
+    /// Fails if the bytes are from another version or contradict themselves. Forged bytes can make
+    /// a different hub, but not one that panics.
     pub fn restore(bytes: &[u8]) -> Result<Self, Damaged> {
         let mut names = Names::new();
         let mut decoder = Decoder::new(bytes, Some(&mut names), false);
@@ -67,7 +70,7 @@ impl Hub {
         Self::read(&mut decoder)
     }
 
-    /// Reads a hub and what its payloads are hashed with, which is not there when only their digests are.
+    /// Reads a hub and the key of its payload hashes, which is absent when only digests are kept.
     pub(super) fn read(decoder: &mut Decoder<'_, '_>) -> Result<Self, Damaged> {
         let mut hub = Self::deserialize(&mut *decoder)?;
         let digests = Option::<Digests>::deserialize(decoder)?;

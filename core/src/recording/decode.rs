@@ -1,4 +1,4 @@
-//! Bytes into values: the way back from [`encode`](super::encode).
+//! Decodes values, the inverse of [`encode`](super::encode).
 
 use alloc::string::{String, ToString};
 use core::fmt;
@@ -10,13 +10,13 @@ use crate::digest::{DIGEST_BYTES, stand_in};
 use super::encode::{Garbled, Text};
 use super::names::Names;
 
-/// More than any message has. Bytes that are made up must not ask for more memory than there is.
+/// More than any message has. Forged bytes must not request more memory than there is.
 const LARGEST: u64 = 1 << 28;
 
-/// What all that is left out may have, in one hub or event.
+/// The total size of everything left out in one hub or event.
 const LEFT_OUT: u64 = 1 << 32;
 
-/// There may be so many values as there are said to be; whoever makes room for more at once believes too much.
+/// The most values for which memory is reserved at once, whatever number is claimed.
 const HINT: usize = 1024;
 
 impl de::Error for Garbled {
@@ -25,13 +25,13 @@ impl de::Error for Garbled {
     }
 }
 
-/// Reads values that stand behind each other.
+/// Reads consecutive values.
 pub(super) struct Decoder<'de, 'n> {
     pub(super) rest: &'de [u8],
     pub(super) names: Option<&'n mut Names>,
-    /// Whether only digests are there.
+    /// Whether only digests are present.
     digested: bool,
-    /// How many bytes can still be made up for what was left out.
+    /// How many more bytes may be invented for what was left out.
     left_out: u64,
     text: Text,
 }
@@ -60,7 +60,7 @@ impl<'de, 'n> Decoder<'de, 'n> {
                 return Ok(number);
             }
         }
-        Err(Garbled::new("a number goes on and on"))
+        Err(Garbled::new("a number has too many bytes"))
     }
 
     fn small<T: TryFrom<u64>>(&mut self) -> Result<T, Garbled> {
@@ -74,11 +74,11 @@ impl<'de, 'n> Decoder<'de, 'n> {
         }
     }
 
-    /// The length of something that was left out.
+    /// Reads the length of something that was left out.
     fn len_left_out(&mut self) -> Result<usize, Garbled> {
         let len = self.len()?;
         let left = self.left_out.checked_sub(len as u64);
-        self.left_out = left.ok_or_else(|| Garbled::new("too much was left out"))?;
+        self.left_out = left.ok_or_else(|| Garbled::new("too many bytes were left out"))?;
         Ok(len)
     }
 
@@ -88,7 +88,7 @@ impl<'de, 'n> Decoder<'de, 'n> {
     }
 
     fn str(&mut self) -> Result<&'de str, Garbled> {
-        core::str::from_utf8(self.bytes()?).map_err(|_| Garbled::new("a text is none"))
+        core::str::from_utf8(self.bytes()?).map_err(|_| Garbled::new("a text is not UTF-8"))
     }
 
     fn visit_name<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Garbled> {
@@ -105,21 +105,21 @@ impl<'de, 'n> Decoder<'de, 'n> {
             }
             at => {
                 let name = self.names.as_ref().and_then(|names| names.get(at as usize - 1));
-                visitor.visit_str(name.ok_or_else(|| Garbled::new("a name was never said"))?)
+                visitor.visit_str(name.ok_or_else(|| Garbled::new("unknown name"))?)
             }
         }
     }
 }
 
-fn unsayable<T>() -> Result<T, Garbled> {
-    Err(Garbled::new("no value of ours is of this kind"))
+fn unsupported<T>() -> Result<T, Garbled> {
+    Err(Garbled::new("values of this type are not supported"))
 }
 
-/// Kinds of values that we have none of.
-macro_rules! unsayable {
+/// Rejects kinds of values that no type here uses.
+macro_rules! unsupported {
     ($($method:ident),*) => { $(
         fn $method<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Garbled> {
-            unsayable()
+            unsupported()
         }
     )* };
 }
@@ -127,7 +127,7 @@ macro_rules! unsayable {
 impl<'de> de::Deserializer<'de> for &mut Decoder<'de, '_> {
     type Error = Garbled;
 
-    unsayable!(
+    unsupported!(
         deserialize_any,
         deserialize_i8,
         deserialize_i16,
@@ -144,7 +144,7 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de, '_> {
         match self.byte()? {
             0 => visitor.visit_bool(false),
             1 => visitor.visit_bool(true),
-            _ => Err(Garbled::new("neither yes nor no")),
+            _ => Err(Garbled::new("invalid boolean")),
         }
     }
 
@@ -198,7 +198,7 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'de, '_> {
         match self.byte()? {
             0 => visitor.visit_none(),
             1 => visitor.visit_some(self),
-            _ => Err(Garbled::new("neither there nor not there")),
+            _ => Err(Garbled::new("invalid option")),
         }
     }
 

@@ -1,4 +1,5 @@
-//! Values into bytes: numbers are as short as they are small, names are said once, and payloads are kept or not.
+//! Encodes values: small numbers are short, names are written once, and payloads are kept or left
+//! out.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -10,20 +11,20 @@ use crate::digest::Digests;
 
 use super::names::Names;
 
-/// What becomes of payloads, and of texts that come from outside.
+/// What happens to payloads, and to texts from outside.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Content<'a> {
-    /// They are there.
+    /// They are kept.
     Kept,
-    /// Of a payload there is its length and its digest, of a text only its length.
+    /// A payload is replaced by its length and digest, a text by its length.
     Digested(&'a Digests),
 }
 
-/// The bytes do not say what they should, or the value cannot be said.
+/// The bytes are not valid, or the value cannot be encoded.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Garbled {
     pub(super) what: String,
-    /// All that is wrong is that more was to come.
+    /// The bytes are valid so far, but end too early.
     pub(super) is_short: bool,
 }
 
@@ -51,14 +52,14 @@ impl ser::Error for Garbled {
     }
 }
 
-/// What a string is, as the type around it says.
+/// What a string is, by the type around it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) enum Text {
     #[default]
     Plain,
-    /// A name that is likely to come again.
+    /// A name that is likely to be repeated.
     Name,
-    /// Something that people said.
+    /// Text that a person wrote.
     Said,
 }
 
@@ -80,10 +81,10 @@ pub(super) fn put(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
-/// Writes values behind each other; nothing says what they are.
+/// Writes consecutive values, without their types.
 pub(super) struct Encoder<'a> {
     pub(super) out: &'a mut Vec<u8>,
-    /// Without them, every name is said in full.
+    /// If absent, every name is written in full.
     pub(super) names: Option<&'a mut Names>,
     pub(super) content: Content<'a>,
     text: Text,
@@ -117,15 +118,15 @@ impl<'a> Encoder<'a> {
 
 type Done = Result<(), Garbled>;
 
-fn unsayable<T>() -> Result<T, Garbled> {
-    Err(Garbled::new("no value of ours is of this kind"))
+fn unsupported<T>() -> Result<T, Garbled> {
+    Err(Garbled::new("values of this type are not supported"))
 }
 
-/// Kinds of values that we have none of.
-macro_rules! unsayable {
+/// Rejects kinds of values that no type here uses.
+macro_rules! unsupported {
     ($($method:ident($kind:ty)),*) => { $(
         fn $method(self, _: $kind) -> Done {
-            unsayable()
+            unsupported()
         }
     )* };
 }
@@ -164,7 +165,7 @@ impl ser::Serializer for &mut Encoder<'_> {
         Ok(())
     }
 
-    unsayable!(
+    unsupported!(
         serialize_i8(i8),
         serialize_i16(i16),
         serialize_i32(i32),
@@ -237,7 +238,7 @@ impl ser::Serializer for &mut Encoder<'_> {
     }
 
     fn serialize_seq(self, len: Option<usize>) -> Result<Self, Garbled> {
-        let Some(len) = len else { return unsayable() };
+        let Some(len) = len else { return unsupported() };
         put(self.out, len as u64);
         Ok(self)
     }
@@ -285,7 +286,7 @@ impl ser::Serializer for &mut Encoder<'_> {
     }
 }
 
-/// All of these are only their parts, one after the other.
+/// Writes only the parts, one after the other.
 macro_rules! parts {
     ($($part:ident :: $method:ident ( $($name:ident)? )),*) => { $(
         impl ser::$part for &mut Encoder<'_> {

@@ -6,23 +6,25 @@
 //!            │ block │ block │ …     │
 //! ```
 //!
-//! The file has a head and some *places* of equal size. Each has one segment, cut into *blocks*; when all are in use, the oldest segment
-//! is overwritten. A block is a header, of the recording's number, the segment's, its own within that, its length and a checksum,
-//! and then its content. Whoever writes a block writes the content first: a block whose header is there is whole, or
-//! damaged. All numbers are little-endian.
+//! The file has a head and a number of *places* of equal size. Each place has one segment, cut into
+//! *blocks*; when all places are in use, the oldest segment is overwritten. A block is a header
+//! (the recording's number, the segment's, the block's within the segment, its length and a
+//! checksum) followed by its content. A writer writes the content before the header: a block with a
+//! header is complete or damaged. All numbers are little-endian.
 
 use alloc::vec::Vec;
 use core::fmt;
 
 use super::running::hash;
 
-/// What every recording begins with.
+/// The bytes that every recording starts with.
 const MAGIC: [u8; 16] = *b"switchboard rec\n";
 
-/// The layout that is described here. What is in the segments has [a number of its own](super::Trouble::Format).
+/// The version of this layout. The content of segments has [its own
+/// version](super::Trouble::Format).
 const VERSION: u32 = 1;
 
-/// Bytes of the head, of which most are zero.
+/// Bytes of the head, most of which are zero.
 pub const HEAD_BYTES: usize = 4096;
 
 /// Bytes of a block's header.
@@ -31,11 +33,11 @@ pub const HEADER_BYTES: usize = 40;
 /// The head of a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Layout {
-    /// Tells this recording from one that was in the same place before.
+    /// Tells this recording from an earlier one in the same file.
     pub recording: u64,
-    /// How many places there are.
+    /// The number of places.
     pub places: u32,
-    /// Bytes of each.
+    /// Bytes of each place.
     pub place_bytes: u64,
 }
 
@@ -43,7 +45,7 @@ impl Layout {
     /// The most places that a file can have.
     pub const MAX_PLACES: u32 = 1024;
 
-    /// The head in bytes.
+    /// Returns the head as bytes.
     pub fn to_bytes(self) -> [u8; HEAD_BYTES] {
         let mut head = [0; HEAD_BYTES];
         head[..16].copy_from_slice(&MAGIC);
@@ -59,7 +61,7 @@ impl Layout {
     /// Reads a head.
     ///
     /// # Errors
-    /// When the file does not begin with one.
+    /// Fails if the file does not start with one.
     pub fn read(file: &[u8]) -> Result<Self, NoRecording> {
         if file.is_empty() {
             return Err(NoRecording::Empty);
@@ -87,12 +89,12 @@ impl Layout {
         Ok(layout)
     }
 
-    /// Where the place of a segment begins in the file.
+    /// Returns the offset in the file of a segment's place.
     pub fn start_of(self, segment: u64) -> u64 {
         HEAD_BYTES as u64 + segment % u64::from(self.places) * self.place_bytes
     }
 
-    /// The header of a block.
+    /// Returns the header of a block.
     pub fn header(self, segment: u64, block: u32, content: &[u8]) -> [u8; HEADER_BYTES] {
         let mut header = [0; HEADER_BYTES];
         header[..8].copy_from_slice(&self.recording.to_le_bytes());
@@ -106,16 +108,16 @@ impl Layout {
     }
 }
 
-/// The file is no recording that can be read.
+/// The file is not a readable recording.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum NoRecording {
-    /// It has no bytes.
+    /// The file is empty.
     Empty,
-    /// It begins with something else.
+    /// It starts with something else.
     Foreign,
-    /// Its layout has this version, which is not known here.
+    /// Its layout has this version, which is unknown here.
     Version(u32),
-    /// The head is damaged, and with it all knowledge of where things are.
+    /// The head is damaged, and with it the positions of everything else.
     Damaged,
 }
 
@@ -135,23 +137,23 @@ impl fmt::Display for NoRecording {
 
 impl core::error::Error for NoRecording {}
 
-/// What could be read of a segment.
+/// The readable part of a segment.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Segment {
-    /// Its number.
+    /// The number of the segment.
     pub number: u64,
-    /// Its bytes, up to the damage if there is one.
+    /// Its bytes, up to the damage if there is any.
     pub bytes: Vec<u8>,
-    /// What is wrong behind them, if it is more than that they end.
+    /// What is wrong after those bytes; `None` if the segment just ends.
     pub flaw: Option<Flaw>,
 }
 
-/// What is wrong with a segment behind what could be read of it, and at which byte of the file.
+/// What is wrong with a segment after its readable part, and at which byte of the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Flaw {
     /// The file ends in the middle of a block.
     CutOff(usize),
-    /// A block is not what was written.
+    /// A block does not match its checksum.
     Damaged(usize),
 }
 
@@ -166,10 +168,10 @@ impl fmt::Display for Flaw {
     }
 }
 
-/// All segments that are still there, the oldest first.
+/// Returns all segments that are still in the file, the oldest first.
 ///
 /// # Errors
-/// When it is no recording.
+/// Fails if the file is not a recording.
 pub fn segments(file: &[u8]) -> Result<Vec<Segment>, NoRecording> {
     let layout = Layout::read(file)?;
     let places = (0..u64::from(layout.places)).filter_map(|place| read_place(layout, file, place));
@@ -186,11 +188,11 @@ fn read_place(layout: Layout, file: &[u8], place: u64) -> Option<Segment> {
     let first = Header::read(layout, rest)?;
     let mut segment = Segment { number: first.segment, bytes: Vec::new(), flaw: None };
     for block in 0.. {
-        // A header that is not there yet ends the segment; so does one of an older segment.
+        // A missing header ends the segment; so does one of an older segment.
         let header = Header::read(layout, rest)
             .filter(|header| header.segment == segment.number && header.block == block);
         let Some(header) = header else {
-            // Half a header at the end of the file is one that was being written.
+            // Half a header at the end of the file is one whose write was interrupted.
             if rest.len() >= HEADER_BYTES
                 && number(&rest[..8]) == layout.recording
                 && Header::read(layout, rest).is_none()
@@ -238,7 +240,7 @@ impl Header {
     }
 }
 
-/// A little-endian number of at most eight bytes.
+/// Reads a little-endian number of at most eight bytes.
 fn number(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
@@ -250,7 +252,7 @@ mod tests {
 
     const LAYOUT: Layout = Layout { recording: 7, places: 3, place_bytes: 1_000 };
 
-    /// A file to which these segments were written, each in blocks of 100 bytes.
+    /// Writes these segments to a file, each in blocks of 100 bytes.
     fn file(contents: &[&[u8]]) -> Vec<u8> {
         let mut file = LAYOUT.to_bytes().to_vec();
         for (segment, content) in (0..).zip(contents) {
@@ -290,7 +292,7 @@ mod tests {
             match read.first() {
                 Some(segment) => {
                     assert_eq!(segment.bytes, vec![1; block * 100], "byte {at}");
-                    // A header that is not this recording's is none.
+                    // A header of another recording does not count.
                     let is_noticed = matches!(segment.flaw, Some(Flaw::Damaged(_)));
                     let in_number = (at - HEAD_BYTES) % (HEADER_BYTES + 100) < 8;
                     assert!(is_noticed || in_number, "byte {at}");

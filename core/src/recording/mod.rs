@@ -1,7 +1,8 @@
-//! What a hub saw, recorded and replayed.
+//! Records what a hub sees, and replays it.
 //!
-//! A hub decides from what it is told and from nothing else. So whoever keeps every event with its time, and the hub as it was
-//! before the first of them, has everything that happened: [`Recorder`] keeps them, [`Replay`] lets them happen again.
+//! A hub decides from its events and from nothing else. So every event with its time, and the hub
+//! as it was before the first of them, determine everything that happened: [`Recorder`] keeps them,
+//! [`Replay`] applies them again.
 //!
 //! ```text
 //!  Driver ── Witness ──▶ Recorder ── segments ──▶ Log (a file, a ring, a vector)
@@ -9,12 +10,13 @@
 //!  what happened ◀── Hub ◀── Replay ◀──────────────┘
 //! ```
 //!
-//! A recording is a row of **segments**. Each begins with a [checkpoint](crate::Hub::checkpoint) of the whole hub, so it can be
-//! replayed although earlier ones have been thrown away. Before each event stands a piece of a running hash of all actions so
-//! far: a replay that decides otherwise notices at the next event.
+//! A recording is a sequence of **segments**. Each starts with a
+//! [checkpoint](crate::Hub::checkpoint) of the whole hub, so it can be replayed after earlier ones
+//! were dropped. Each event is preceded by part of a running hash of all actions so far: a replay
+//! that decides otherwise is noticed at the next event.
 //!
-//! Payloads are kept, or replaced by their length and a digest ([`Payloads`]). The hub looks at no more than that, so a replay
-//! decides the same.
+//! Payloads are kept, or replaced by their length and a digest ([`Payloads`]). The hub looks at
+//! nothing else in them, so a replay makes the same decisions.
 //!
 //! [`mod@file`] lays segments out in a file of bounded size.
 

@@ -1,18 +1,18 @@
-//! Names that were said a moment ago are not said again.
+//! Replaces recently used names by short references.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::running::hash;
 
-/// As many as a number of two bytes can tell apart, one of which means that the name follows.
+/// As many as two bytes can number; one number means that the name follows.
 const PLACES: usize = (1 << 14) - 1;
 
-/// The last names, each in the place that its hash gives it, where it took the place of an older one. So whoever writes and whoever
-/// reads have the same ones, and there are never more.
+/// The last names, each in the place that its hash gives it, replacing an older one. So the writer
+/// and the reader have the same names, and their number is bounded.
 #[derive(Debug)]
 pub(super) struct Names {
-    /// Empty where nothing is yet. Names have at least one byte.
+    /// Empty where there is no name yet. Names have at least one byte.
     places: Vec<String>,
 }
 
@@ -25,7 +25,7 @@ impl Names {
         self.places.iter_mut().for_each(String::clear);
     }
 
-    /// Where the name is. If it was not there, it is from now on.
+    /// Returns the place of the name, and adds it if it was not there.
     pub(super) fn find_or_add(&mut self, name: &str) -> Option<usize> {
         let at = (hash(name.as_bytes()) % PLACES as u64) as usize;
         let place = &mut self.places[at];

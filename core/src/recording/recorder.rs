@@ -1,4 +1,4 @@
-//! Writes down what a hub is told, and a hash of what it decides.
+//! Records the events of a hub, and a hash of its actions.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -18,33 +18,35 @@ use super::encode::{Content, Encoder, put};
 use super::names::Names;
 use super::running::Running;
 
-/// What becomes of what people said: payloads, and the words of errors. Names of users and rooms, types and ids of messages are
-/// always there.
+/// What happens to payloads and the words of errors. The names of users and rooms, and the types
+/// and ids of messages, are always kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Payloads {
-    /// It is all there.
+    /// Everything is kept.
     Kept,
-    /// Of a payload there is its length and a digest, of an error its code. The digests are made with this key, which is not
-    /// in the recording: take it from the system's randomness, and nobody finds out what a digest stands for by trying.
+    /// Payloads are replaced by their length and a digest, errors by their code. The digests use
+    /// this key, which is not in the recording: take it from the system's randomness, so that
+    /// nobody can find out by trying what a digest stands for.
     Hashed {
-        /// The key.
+        /// The key of the digests.
         key: [u64; 2],
     },
 }
 
-/// Where the bytes of a recording go. No method may wait for anything.
+/// Where the bytes of a recording go. The methods must not block.
 pub trait Log: fmt::Debug + Send + Sync {
-    /// What is to come next. It is asked again with every event for as long as that is [`Wants::Nothing`].
+    /// Returns what to write next. It is called again with every event while it returns
+    /// [`Wants::Nothing`].
     fn wants(&mut self) -> Wants;
 
-    /// A segment begins, with these bytes.
+    /// Starts a segment with these bytes.
     fn begin(&mut self, head: &[u8]) -> Wants;
 
-    /// These bytes are an event. They are taken if the answer is [`Wants::Event`]; if it is [`Wants::Segment`], the event comes again
-    /// as the first of a new one.
+    /// Takes the bytes of an event if it returns [`Wants::Event`]; if it returns
+    /// [`Wants::Segment`], the event is written again as the first of a new segment.
     fn add(&mut self, bytes: &[u8]) -> Wants;
 
-    /// These bytes, at most 16 and for which there must be room, are the end of the segment.
+    /// Ends the segment with these bytes, at most 16, for which the log must keep room.
     fn end(&mut self, bytes: &[u8]);
 }
 
@@ -53,40 +55,40 @@ pub trait Log: fmt::Debug + Send + Sync {
 pub enum Wants {
     /// The next event.
     Event,
-    /// The beginning of a new segment.
+    /// The start of a new segment.
     Segment,
-    /// Nothing for now. What happens meanwhile is missing, so the next thing must be a segment.
+    /// Nothing for now. Events are lost meanwhile, so the next thing must be a segment.
     Nothing,
 }
 
-/// What a segment begins with; the hub follows.
+/// The head of a segment; the hub follows.
 #[derive(Serialize, Deserialize, Debug)]
 pub(super) struct Head {
     pub(super) format: u32,
     /// Whether payloads are hashed.
     pub(super) is_hashed: bool,
-    /// How many events there were before.
+    /// The number of events before this segment.
     pub(super) events: u64,
-    /// How many of those are in no segment, right before this one.
+    /// The number of these, right before this segment, that are in no segment.
     pub(super) missed: u64,
     /// The hub's time.
     pub(super) now: Timestamp,
 }
 
-/// A [`Witness`] that records. What is still to be written when it is dropped is the end of the recording.
+/// A [`Witness`] that records. The end of the recording is written when it is dropped.
 ///
 /// # Cost
-/// Some 450 ns an event with the usual three actions, and some nanoseconds for each who gets a message; at the beginning of a
-/// segment, that of a [checkpoint](crate::Hub::checkpoint).
+/// Some 450 ns per event with the usual three actions, and a few nanoseconds per recipient of a
+/// message; at the start of a segment, that of a [checkpoint](crate::Hub::checkpoint).
 pub struct Recorder<L: Log> {
     log: L,
     payloads: Payloads,
     wants: Wants,
-    /// A segment is begun, and it has everything so far.
+    /// A segment is open, and no event is missing from it so far.
     is_whole: bool,
     digests: Digests,
     names: Names,
-    /// Holds what is made into bytes, and nothing between two calls.
+    /// A buffer for encoding, empty between calls.
     scratch: Vec<u8>,
     last: Timestamp,
     actions: Running,
@@ -95,7 +97,7 @@ pub struct Recorder<L: Log> {
 }
 
 impl<L: Log> Recorder<L> {
-    /// A recorder that has seen nothing. It begins with the first event.
+    /// Creates a recorder. The recording starts with the first event.
     pub fn new(payloads: Payloads, log: L) -> Self {
         Self {
             log,
@@ -136,7 +138,7 @@ impl<L: Log> Recorder<L> {
         };
         self.scratch.clear();
         let mut encoder = Encoder::new(&mut self.scratch, Some(&mut self.names), content);
-        // Every type in a hub can be written.
+        // Every type in a hub can be encoded.
         let _ = (head, hub, known).serialize(&mut encoder);
         self.wants = self.log.begin(&self.scratch);
         self.is_whole = self.wants == Wants::Event;
@@ -154,12 +156,12 @@ impl<L: Log> Recorder<L> {
             Payloads::Hashed { .. } => Content::Digested(&self.digests),
         };
         let mut encoder = Encoder::new(&mut self.scratch, Some(&mut self.names), content);
-        // Every event can be written.
+        // Every event can be encoded.
         let _ = event.serialize(&mut encoder);
         self.log.add(&self.scratch)
     }
 
-    /// The last word on a segment.
+    /// Writes the end of a segment.
     fn end(&mut self) {
         if core::mem::take(&mut self.is_whole) {
             let actions = self.actions.get().to_le_bytes();
@@ -210,19 +212,20 @@ impl<L: Log> Witness for Recorder<L> {
     }
 }
 
-/// The time from one event to the next. Clocks may run backwards: of what is odd, half is the way back.
+/// Returns the zigzag-encoded time from one event to the next: clocks may run backwards.
 fn difference(from: Timestamp, to: Timestamp) -> u64 {
     let micros = to.as_micros().wrapping_sub(from.as_micros()) as i64;
     ((micros << 1) ^ (micros >> 63)) as u64
 }
 
-/// The time of an event that comes so much later.
+/// Returns the time of an event this much later.
 pub(super) fn later(from: Timestamp, difference: u64) -> Timestamp {
     let micros = (difference >> 1) as i64 ^ -((difference & 1) as i64);
     Timestamp::from_micros(from.as_micros().wrapping_add(micros as u64))
 }
 
-/// Adds an action to the hash. Payloads count by length and digest, the words of errors by their length.
+/// Adds an action to the hash. Payloads count by length and digest, the words of errors by their
+/// length.
 pub(super) fn add_action(
     actions: &mut Running,
     scratch: &mut Vec<u8>,
@@ -231,9 +234,9 @@ pub(super) fn add_action(
 ) {
     scratch.clear();
     let mut encoder = Encoder::new(scratch, None, Content::Digested(digests));
-    // Every action can be written.
+    // Every action can be encoded.
     let _ = if let Action::Send { to, message } = action {
-        // Most of a broadcast is to whom it goes.
+        // Most of a broadcast is its list of recipients.
         for id in *to {
             actions.mix(u64::from(id.generation().get()) << 32 | id.index() as u64);
         }

@@ -1,4 +1,4 @@
-//! Lets what was recorded happen again.
+//! Replays a recording.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -19,27 +19,27 @@ use super::names::Names;
 use super::recorder::{Head, add_action, later};
 use super::running::Running;
 
-/// An event, and when it was.
+/// An event, and when it happened.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Which of all that the server saw, from 0.
+    /// Its number among all events that the server saw, from 0.
     pub number: u64,
-    /// When it went into the hub.
+    /// When it was handled.
     pub now: Timestamp,
-    /// What.
+    /// The event itself.
     pub event: Event,
 }
 
-/// Why a replay does not go on.
+/// Why a replay cannot continue.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Trouble {
     /// It was recorded in this format, which this version does not know.
     Format(u32),
-    /// The hub at the segment's beginning cannot be read; here is why.
+    /// The hub at the segment's start cannot be read, for this reason.
     Head(String),
-    /// The event with this number cannot be read; here is why.
+    /// The event with this number cannot be read, for this reason.
     Event(u64, String),
-    /// The event with this number made the hub decide otherwise than in the recording.
+    /// The event with this number led to other actions than in the recording.
     Different(u64),
 }
 
@@ -62,7 +62,7 @@ impl fmt::Display for Trouble {
 
 impl core::error::Error for Trouble {}
 
-/// A hub to which one segment of a recording happens again.
+/// A hub to which one segment of a recording is applied again.
 ///
 /// ```
 /// # use switchboard_core::recording::{Replay, Trouble};
@@ -90,10 +90,10 @@ pub struct Replay<'a> {
 }
 
 impl<'a> Replay<'a> {
-    /// The hub as it was at the beginning of this segment.
+    /// Restores the hub as it was at the start of this segment.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// Fails if the hub cannot be read.
     pub fn new(segment: &'a [u8]) -> Result<Self, Trouble> {
         let unreadable = |garbled: Garbled| Trouble::Head(garbled.what);
         let head = Head::deserialize(&mut Decoder::new(segment, None, false));
@@ -121,10 +121,11 @@ impl<'a> Replay<'a> {
         })
     }
 
-    /// The next event, which has not happened yet. `None` at the end.
+    /// Reads the next event without applying it. Returns `None` at the end.
     ///
     /// # Errors
-    /// When it cannot be read, or the last one made the hub decide otherwise than in the recording. Nothing comes after that.
+    /// Fails if the event cannot be read, or if the last one led to other actions than in the
+    /// recording. The replay cannot continue after that.
     pub fn next_entry(&mut self) -> Result<Option<Entry>, Trouble> {
         if self.rest.is_empty() {
             return Ok(None);
@@ -147,7 +148,7 @@ impl<'a> Replay<'a> {
             }
             Ok(Read::End) => Trouble::Event(next, "something follows on the end".into()),
             Ok(Read::Different) => Trouble::Different(next.saturating_sub(1)),
-            // The rest was not written any more.
+            // The rest was never written.
             Err(garbled) if garbled.is_short => {
                 self.rest = &[];
                 return Ok(None);
@@ -158,7 +159,7 @@ impl<'a> Replay<'a> {
         Err(trouble)
     }
 
-    /// Lets it happen. `see` gets to see what came of it.
+    /// Applies the event. `see` gets each resulting action.
     pub fn apply(&mut self, entry: Entry, mut see: impl FnMut(&Action<'_>)) {
         for action in self.hub.handle(entry.now, entry.event) {
             add_action(&mut self.actions, &mut self.scratch, &self.digests, &action);
@@ -166,27 +167,29 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// The hub as it is now.
+    /// Returns the hub as it is now.
     pub fn hub(&self) -> &Hub {
         &self.hub
     }
 
-    /// The time of the last event that was read.
+    /// Returns the time of the last event that was read.
     pub fn now(&self) -> Timestamp {
         self.now
     }
 
-    /// Whether only digests of payloads were recorded.
+    /// Returns whether only digests of payloads were recorded.
     pub fn is_hashed(&self) -> bool {
         self.head.is_hashed
     }
 
-    /// The number of the first event, and how many right before it are in no segment, because the log had no room for them.
+    /// Returns the number of the first event, and how many events right before it are missing
+    /// because the log had no room.
     pub fn first(&self) -> (u64, u64) {
         (self.head.events, self.head.missed)
     }
 
-    /// Whether the end was reached, and is what the recorder wrote last. Else the segment was cut off.
+    /// Returns whether the end was reached as the recorder wrote it. Otherwise the segment was cut
+    /// off.
     pub fn is_complete(&self) -> bool {
         self.is_complete
     }

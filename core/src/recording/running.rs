@@ -1,10 +1,10 @@
-//! A hash of all that came so far.
+//! A running hash of everything added so far.
 
 /// From the fractional part of the golden ratio.
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Fast, and no secret: two things that were not made to look alike have different ones. Each addition changes what all later ones
-/// amount to.
+/// Fast, but not cryptographic: inputs that were not made to collide have different hashes. Each
+/// addition affects the result of all later ones.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Running(u64);
 
@@ -35,7 +35,7 @@ fn read(bytes: &[u8]) -> u64 {
     u64::from_le_bytes(word)
 }
 
-/// The hash of this alone.
+/// Returns the hash of this alone.
 pub(super) fn hash(bytes: &[u8]) -> u64 {
     let mut running = Running::default();
     running.add(bytes);

@@ -37,11 +37,11 @@ impl<'de> Deserialize<'de> for Kept {
         let (first, saved) = <(u64, Vec<Saved>)>::deserialize(deserializer)?;
         let mut kept = Self { first, ..Self::default() };
         if first >= crate::hub::stats::MOST {
-            return Err(D::Error::custom("a publication has a number that no room reaches"));
+            return Err(D::Error::custom("the number of a publication is too large"));
         }
         for (offset, Saved { mut record, names, session, payload }) in (first..).zip(saved) {
             if record.names_len() != names.len() || record.payload != payload.len() {
-                return Err(D::Error::custom("a publication is not as long as it says"));
+                return Err(D::Error::custom("the length of a publication is wrong"));
             }
             record.start = kept.texts.len() as u64;
             kept.bytes += record.cost();
