@@ -1,4 +1,4 @@
-//! What comes out of the hub.
+//! What the hub tells the driver to do.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -15,18 +15,19 @@ use crate::protocol::position::Position;
 use crate::protocol::refusal::Refusal;
 use crate::protocol::to_client::Message;
 
-/// Something to do, in order.
+/// An action for the driver to perform, in order.
 ///
-/// The list is exhaustive on purpose, as those of operations and outputs are, so that a driver that does not know a new one does
-/// not compile.
+/// The list is exhaustive on purpose, as are those of operations and outputs, so that a driver that
+/// does not know a new one does not compile.
 #[derive(Clone, Copy, PartialEq, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize))]
+#[allow(missing_docs, reason = "the names of the other fields say it")]
 pub enum Action<'a> {
-    /// Send one message to these connections, in any order among them. A broadcast is one action, whatever the room's size.
+    /// Send one message to these connections, in any order among them. A broadcast is one action,
+    /// whatever the room's size.
     Send {
-        /// To whom: each at most once.
+        /// Each connection at most once.
         to: &'a [ConnectionId],
-        /// What.
         message: &'a Message,
     },
     /// Do this for one connection or attempt.
@@ -35,101 +36,67 @@ pub enum Action<'a> {
     Tell(&'a Output),
 }
 
-/// Something for the driver to do for one connection, or for what it has asked the hub.
+/// Something for the driver to do for one connection, one attempt or one command.
 #[derive(Clone, PartialEq, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize))]
+#[allow(missing_docs, reason = "the names of the other fields say it")]
 pub enum Operation {
-    /// The attempt has its seats: complete the upgrade, then say [`Event::Opened`](crate::Event::Opened).
-    Accept {
-        /// The attempt's.
-        ticket: Ticket,
-        /// The new connection.
-        connection: ConnectionId,
-    },
+    /// The attempt has its seats: complete the upgrade, then report
+    /// [`Event::Opened`](crate::Event::Opened).
+    Accept { ticket: Ticket, connection: ConnectionId },
     /// The attempt is refused; it has no seat.
-    Reject {
-        /// The attempt's.
-        ticket: Ticket,
-        /// Why.
-        rejection: Rejection,
-    },
+    Reject { ticket: Ticket, rejection: Rejection },
     /// Send a protocol ping that carries this number.
     Ping {
-        /// To which.
         connection: ConnectionId,
-        /// What the pong must bring back.
+        /// The number that the pong must repeat.
         nonce: u64,
     },
-    /// Send what was accepted, then a close frame, and then nothing. The hub waits for
+    /// Send what is queued, then a close frame, and then nothing. The hub waits for
     /// [`Event::Disconnected`](crate::Event::Disconnected), or gives up at its own deadline.
-    Close {
-        /// Which.
-        connection: ConnectionId,
-        /// With what.
-        reason: CloseReason,
-    },
-    /// Hand the answer to a command to whoever gave it.
-    Done {
-        /// The command's.
-        ticket: Ticket,
-        /// What came of it.
-        result: Result<Outcome, Refusal>,
-    },
+    Close { connection: ConnectionId, reason: CloseReason },
+    /// Return the answer to a command to its caller.
+    Done { ticket: Ticket, result: Result<Outcome, Refusal> },
 }
 
 /// Something for the application to do or to know, in order.
 #[derive(Clone, PartialEq, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize))]
+#[allow(missing_docs, reason = "the names of the other fields say it")]
 pub enum Output {
     /// A message for the application's handler of its type.
-    Request {
-        /// From which.
-        connection: ConnectionId,
-        /// Whose it is.
-        user: UserName,
-        /// What.
-        request: Request,
-    },
+    Request { connection: ConnectionId, user: UserName, request: Request },
     /// A frame of a connection that does not speak the protocol.
-    Raw {
-        /// From which.
-        connection: ConnectionId,
-        /// What.
-        frame: RawFrame,
-    },
+    Raw { connection: ConnectionId, frame: RawFrame },
     /// The answer to [`Command::Probe`](crate::Command::Probe).
     Probed {
-        /// The command's.
         ticket: Ticket,
-        /// Each connection that was asked, and how long its answer took, `None` when there was none in time.
+        /// Each connection that was asked, and the time its answer took; `None` if there was none
+        /// in time.
         answers: Vec<(ConnectionId, Option<Duration>)>,
     },
     /// The answer to [`Command::Request`](crate::Command::Request).
     Answered {
-        /// The command's.
         ticket: Ticket,
         /// The client's answer, or why there is none.
         answer: Answer,
     },
-    /// A member came back to a room that does not keep what they missed, and is to get the full state instead. Answer
-    /// with [`Command::State`](crate::Command::State), within [`Limits::state_timeout`](crate::Limits::state_timeout).
+    /// A member returned to a room that does not keep everything it missed, and is to get the full
+    /// state instead. Answer with [`Command::State`](crate::Command::State), within
+    /// [`Limits::state_timeout`](crate::Limits::state_timeout).
     StateWanted {
-        /// The question's.
+        /// The ticket to answer with.
         ticket: Ticket,
-        /// The room.
         room: RoomName,
     },
-    /// Something worth a line in the log.
+    /// An event for the log.
     Notice(Notice),
-    /// The connection is gone and its id means nothing any more.
+    /// The connection has ended and its id is no longer valid.
     Closed {
-        /// Which.
         connection: ConnectionId,
-        /// Whose it was.
         user: UserName,
-        /// How it ended.
         ending: Ending,
-        /// How long it had been open; if it never was, the time since its admission.
+        /// The time since it was opened or, if it never was, since its admission.
         open_for: Duration,
     },
     /// The drain is over: no connection is left.
@@ -137,7 +104,7 @@ pub enum Output {
 }
 
 impl Output {
-    /// Whether it is a message of this connection, to be handled after the one before.
+    /// Returns whether it is a message of this connection, to be handled after the one before.
     pub fn is_message_of(&self, id: ConnectionId) -> bool {
         match self {
             Self::Request { connection, .. } | Self::Raw { connection, .. } => *connection == id,
@@ -151,106 +118,76 @@ impl Output {
     }
 }
 
-/// What came of a request to a client.
+/// The outcome of a request to a client.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Answer {
-    /// It answered.
+    /// The client answered.
     Ok(Payload),
-    /// It refused, with a code and words of its own.
+    /// The client refused, with its own code and message.
     Refused {
-        /// For programs.
+        /// The code, for programs.
         #[cfg_attr(feature = "recording", serde(with = "crate::protocol::text::said"))]
         code: String,
-        /// For people.
+        /// The message, for people.
         #[cfg_attr(feature = "recording", serde(with = "crate::protocol::text::said"))]
         message: String,
     },
-    /// It did not answer in time.
+    /// The client did not answer in time.
     TimedOut,
-    /// Its connection ended.
+    /// The client's connection ended.
     Gone,
 }
 
-/// What came of a command.
+/// The outcome of a command.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Outcome {
-    /// The connection is in the room, whose stream goes on after this position.
+    /// The connection is in the room, whose stream continues after this position.
     Joined(Position),
     /// The connection is not in the room.
     Left,
-    /// The publication is on its way.
+    /// The publication was accepted.
     Published {
-        /// Its place in the room; `None` when the room has nobody in it and keeps nothing.
+        /// Its position in the room; `None` if the room is empty and keeps no history.
         position: Option<Position>,
-        /// How many connections get it.
+        /// The number of connections that get it.
         recipients: usize,
     },
-    /// The state is on its way to so many connections.
+    /// The state is sent to this many connections.
     Refreshed(usize),
     /// The client has been asked.
     Asked,
-    /// The message is on its way to so many connections.
+    /// The message is sent to this many connections.
     Sent(usize),
-    /// So many connections are being closed.
+    /// This many connections are being closed.
     Closing(usize),
-    /// So many connections have been asked.
+    /// This many connections have been asked.
     Probing(usize),
 }
 
-/// Something that happened to a connection, for logs and callbacks. (Its end is
-/// [`Output::Closed`], a refusal [`Operation::Reject`].)
+/// Something that happened to a connection, for logs and callbacks. (Its end is [`Output::Closed`],
+/// a refusal [`Operation::Reject`].)
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[allow(missing_docs, reason = "the names of the other fields say it")]
 pub enum Notice {
-    /// It is open.
-    Opened {
-        /// Which.
-        connection: ConnectionId,
-        /// Whose.
-        user: UserName,
-    },
-    /// It entered a room.
-    Joined {
-        /// Which.
-        connection: ConnectionId,
-        /// Whose.
-        user: UserName,
-        /// Where.
-        room: RoomName,
-    },
-    /// It left a room, by itself or because it ended.
-    Left {
-        /// Which.
-        connection: ConnectionId,
-        /// Whose.
-        user: UserName,
-        /// Where.
-        room: RoomName,
-    },
-    /// A message of it was refused.
-    Refused {
-        /// Which.
-        connection: ConnectionId,
-        /// Whose.
-        user: UserName,
-        /// Why.
-        refusal: Refusal,
-    },
-    /// Its seats were held after it was lost, and are free again, because it did not come back.
-    Expired {
-        /// Whose they were.
-        user: UserName,
-    },
-    /// Its socket takes no more for now.
-    Blocked {
-        /// Which.
-        connection: ConnectionId,
-    },
+    /// The connection is open.
+    Opened { connection: ConnectionId, user: UserName },
+    /// The connection entered a room.
+    Joined { connection: ConnectionId, user: UserName, room: RoomName },
+    /// The connection left a room, on request or because it ended.
+    Left { connection: ConnectionId, user: UserName, room: RoomName },
+    /// A message from the connection was refused.
+    Refused { connection: ConnectionId, user: UserName, refusal: Refusal },
+    /// The seats of a lost connection were held, and are free again because its session did not
+    /// return.
+    Expired { user: UserName },
+    /// The connection's outlet is full.
+    Blocked { connection: ConnectionId },
 }
 
-/// An action as it waits: recipients are a range of the shared arena.
+/// A queued action: its recipients are a range of the shared arena.
 #[derive(Debug)]
 enum Queued {
     Send { to: Range<usize>, message: Message },
@@ -258,8 +195,8 @@ enum Queued {
     Tell(Output),
 }
 
-/// Actions that wait to be taken, with one arena for all their recipients: nothing is allocated per action
-/// once the vectors have grown.
+/// Queued actions, with one arena for all their recipients: nothing is allocated per action once
+/// the vectors have grown.
 #[derive(Default, Debug)]
 pub(crate) struct Queue {
     actions: Vec<Queued>,
@@ -268,7 +205,7 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Forgets what was taken. What was not stays in front of what comes next.
+    /// Removes the actions that were taken. The others stay in front of what comes next.
     pub(crate) fn begin(&mut self) {
         if self.taken == self.actions.len() {
             self.actions.clear();
@@ -287,7 +224,7 @@ impl Queue {
         self.actions.push(Queued::Tell(output));
     }
 
-    /// Room for recipients; the range from the returned start to [`Queue::mark`] is theirs.
+    /// Returns the start of a list of recipients, which ends at the next call of [`Queue::send`].
     pub(crate) fn mark(&self) -> usize {
         self.arena.len()
     }
@@ -296,7 +233,8 @@ impl Queue {
         self.arena.extend_from_slice(ids);
     }
 
-    /// One `Send` to all recipients that were added since the mark; none if there are none.
+    /// Queues one `Send` to all recipients added since the mark, unless there are none. Returns
+    /// their number.
     pub(crate) fn send(&mut self, mark: usize, message: Message) -> usize {
         let to = mark..self.arena.len();
         let count = to.len();
@@ -317,8 +255,8 @@ impl Queue {
 
 /// The actions of one event, in order.
 ///
-/// They borrow the hub, so the next event cannot be fed before they are taken. What is not taken is not lost:
-/// it comes first next time.
+/// They borrow the hub, so the next event cannot be fed before they are taken. Actions that are not
+/// taken are not lost: they come first next time.
 #[must_use = "actions that nobody performs reach nobody"]
 #[derive(Debug)]
 pub struct Actions<'a> {

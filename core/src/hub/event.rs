@@ -1,4 +1,4 @@
-//! What goes into the hub.
+//! Events and commands: what goes into the hub.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -12,86 +12,69 @@ use crate::protocol::position::{Position, Session};
 use crate::protocol::refusal::Refusal;
 use crate::protocol::to_client::Message;
 
-/// A number that the driver chooses and gets back with the answer: which attempt was accepted,
-/// which command this reply belongs to.
+/// A number that the driver chooses and gets back with the answer, to match it with its attempt or
+/// command.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ticket(pub u64);
 
-/// Something that happened. Events about a connection that is gone are counted and otherwise ignored.
+/// Something that happened. Events for connections that no longer exist are counted and otherwise
+/// ignored.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[allow(missing_docs, reason = "the names of the other fields say it")]
 pub enum Event {
-    /// Somebody asks for a connection, and is known to be this user. Answered at once by
-    /// [`Operation::Accept`](crate::Operation::Accept), which takes a seat on the server, in each room and of the user, or by
-    /// [`Operation::Reject`](crate::Operation::Reject), which takes none.
+    /// A client asks for a connection as this user. Answered at once by
+    /// [`Operation::Accept`](crate::Operation::Accept), which takes a seat on the server, in each
+    /// room and for the user, or by [`Operation::Reject`](crate::Operation::Reject), which takes
+    /// none.
     Connect {
-        /// Comes back with the answer.
+        /// Returned with the answer.
         ticket: Ticket,
-        /// Whose connection it will be.
         user: UserName,
-        /// Rooms to be in from the start, each with the position from which to go on, if there is one. Of a name that is there twice,
-        /// the first counts.
+        /// The rooms to join at once, each with the position to continue from, if there is one. If
+        /// a name appears twice, the first counts.
         rooms: Vec<(RoomName, Option<Position>)>,
-        /// Which client it was before. If an older connection of this session and user is there, open or held, the new one
-        /// takes its seats, and it ends.
+        /// The client's session. If this user has an older connection of this session, open or
+        /// held, the new one takes its seats, and the old one ends.
         session: Option<Session>,
     },
     /// The upgrade is complete: frames can be sent.
-    Opened {
-        /// Which.
-        connection: ConnectionId,
-    },
-    /// A message came in.
+    Opened { connection: ConnectionId },
+    /// A message was received.
     Received {
-        /// From which.
         connection: ConnectionId,
         /// The message's size on the wire, for the limits.
         bytes: usize,
-        /// What the codec made of it.
+        /// The decoded message.
         inbound: Inbound,
     },
-    /// A frame came in that is a sign of life and nothing else, such as a peer's own ping.
-    Alive {
-        /// From which.
-        connection: ConnectionId,
-    },
-    /// A protocol pong came in.
+    /// A frame was received that is only a sign of life, such as a peer's own ping.
+    Alive { connection: ConnectionId },
+    /// A protocol pong was received.
     Pong {
-        /// From which.
         connection: ConnectionId,
-        /// The number of the ping that it answers; `None` when its payload is none of ours.
+        /// The number of the ping that it answers; `None` if its payload is not such a number.
         nonce: Option<u64>,
     },
-    /// The outlet is over its high-water mark: what is sent from now on waits in the hub.
-    Blocked {
-        /// Which.
-        connection: ConnectionId,
-    },
+    /// The outlet is over its high-water mark: later messages queue in the hub.
+    Blocked { connection: ConnectionId },
     /// The outlet is below its low-water mark.
-    Writable {
-        /// Which.
-        connection: ConnectionId,
-    },
-    /// The socket is gone, or the upgrade failed.
-    Disconnected {
-        /// Which.
-        connection: ConnectionId,
-        /// How.
-        how: Disconnect,
-    },
-    /// The application wants something. Answered by [`Operation::Done`](crate::Operation::Done).
+    Writable { connection: ConnectionId },
+    /// The socket is closed, or the upgrade failed.
+    Disconnected { connection: ConnectionId, how: Disconnect },
+    /// The application gives a command. Answered by [`Operation::Done`](crate::Operation::Done).
     Command {
-        /// Comes back with the answer.
+        /// Returned with the answer.
         ticket: Ticket,
-        /// What.
         command: Command,
     },
-    /// The server is going away: no new connections, everybody told and closed, done by the deadline.
+    /// The server shuts down: it accepts no new connections, tells every client and closes all
+    /// connections by the deadline.
     Drain {
-        /// When whoever is still there is cut off.
+        /// Time until the remaining connections are cut off.
         timeout: Duration,
-        /// Clients are told to come back at a random moment within this.
+        /// Clients are told to reconnect at a random moment within this.
         spread: Duration,
     },
     /// Time has passed. Due whenever [`Hub::next_deadline`](crate::Hub::next_deadline) is.
@@ -101,103 +84,71 @@ pub enum Event {
 /// What the application can do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[allow(missing_docs, reason = "the names of the other fields say it")]
 pub enum Command {
-    /// Puts a connection into a room; it is told.
-    Join {
-        /// Which.
-        connection: ConnectionId,
-        /// The room.
-        room: RoomName,
-    },
-    /// Takes a connection out of a room; it is told.
-    Leave {
-        /// Which.
-        connection: ConnectionId,
-        /// The room.
-        room: RoomName,
-    },
-    /// Publishes into a room, whoever may publish there.
+    /// Adds a connection to a room; the client is told.
+    Join { connection: ConnectionId, room: RoomName },
+    /// Removes a connection from a room; the client is told.
+    Leave { connection: ConnectionId, room: RoomName },
+    /// Publishes into a room, whatever its rule for publishers.
     Publish {
-        /// The room.
         room: RoomName,
-        /// The type.
         kind: Kind,
-        /// Who is named as the sender.
+        /// The user named as the sender.
         from: Option<UserName>,
         /// The id that members see.
         id: Option<MessageId>,
-        /// What it replaces in rooms that conflate.
+        /// The key of the publication that it replaces, in rooms that conflate.
         key: Option<ConflationKey>,
-        /// What it carries.
         payload: Payload,
-        /// A connection that does not get it.
+        /// A connection that must not get it.
         except: Option<ConnectionId>,
     },
     /// Sends to every connection of a user.
     Direct {
-        /// The user.
         to: UserName,
-        /// Who is named as the sender.
+        /// The user named as the sender.
         from: Option<UserName>,
-        /// What it carries.
         payload: Payload,
     },
     /// Sends to one connection.
-    Send {
-        /// Which.
-        to: ConnectionId,
-        /// What.
-        message: Message,
-    },
-    /// Answers a message that was handed to the application ([`Output::Request`](crate::Output::Request)). The same message may have
-    /// come again meanwhile over another connection; then that one gets the answer.
+    Send { to: ConnectionId, message: Message },
+    /// Answers a message that was passed to the application
+    /// ([`Output::Request`](crate::Output::Request)). If the same message was repeated over another
+    /// connection, that one gets the answer.
     Answer {
-        /// Which connection it came from.
+        /// The connection that the message came from.
         connection: ConnectionId,
-        /// Whose that is.
         user: UserName,
         /// The message's id.
         id: MessageId,
         /// The answer; `None` is a plain acknowledgement.
         result: Result<Option<Payload>, Refusal>,
     },
-    /// Asks a client something; [`Output::Answered`](crate::Output::Answered) follows.
+    /// Sends a request to a client; [`Output::Answered`](crate::Output::Answered) follows.
     Request {
-        /// Which.
         to: ConnectionId,
-        /// What.
         method: Kind,
-        /// With this.
         payload: Payload,
         /// How long to wait for the answer.
         timeout: Duration,
     },
-    /// The full state of a room, as [`Output::StateWanted`](crate::Output::StateWanted) asked for it.
+    /// The full state of a room, as requested by
+    /// [`Output::StateWanted`](crate::Output::StateWanted).
     State {
-        /// The question's.
+        /// The ticket of the request.
         ticket: Ticket,
-        /// The room.
         room: RoomName,
-        /// Its state; `None` when there is none to be had.
+        /// The room's state; `None` if it is not available.
         payload: Option<Payload>,
     },
     /// Closes a connection.
-    Close {
-        /// Which.
-        connection: ConnectionId,
-        /// With what.
-        reason: CloseReason,
-    },
+    Close { connection: ConnectionId, reason: CloseReason },
     /// Closes every connection of a user.
-    CloseUser {
-        /// Whose.
-        user: UserName,
-        /// With what.
-        reason: CloseReason,
-    },
-    /// Asks every connection of a user whether it is alive; [`Output::Probed`](crate::Output::Probed) follows.
+    CloseUser { user: UserName, reason: CloseReason },
+    /// Asks every connection of a user whether it is alive;
+    /// [`Output::Probed`](crate::Output::Probed) follows.
     Probe {
-        /// Whose.
         user: UserName,
         /// How long to wait for the answers; `None` is
         /// [`Heartbeat::probe_timeout`](crate::Heartbeat::probe_timeout).
