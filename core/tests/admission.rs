@@ -1,4 +1,4 @@
-//! Who gets a seat, who does not, and when it is free again.
+//! Who gets a seat, who is refused, and when seats become free.
 
 mod transcript;
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 use switchboard_core::{Config, Limit, Rejection, RoomName, UserLimitPolicy};
 use transcript::{check, class};
 
-/// The caps of the issue: 3 in all, 2 per room, 2 per user.
+/// Caps of 3 connections in all, 2 per room, 2 per user.
 fn small(config: &mut Config) {
     config.limits.max_connections = Limit::at_most(3);
     config.limits.max_per_user = Limit::at_most(2);
@@ -59,7 +59,7 @@ fn a_room_takes_as_many_as_it_has_seats() {
           => b: connected bob lobby@0
         connect c carol lobby
           => reject lobby_full, 503 or 4002 lobby_full, retry 5s
-        // All rooms or none: the free one keeps no seat.
+        // All rooms or none: a refused attempt holds no seat in the free one.
         connect c carol den lobby
           => reject lobby_full, 503 or 4002 lobby_full, retry 5s
         room den
@@ -157,7 +157,7 @@ fn a_failed_handshake_gives_every_seat_back() {
           => accepted 1, ended handshake_failed 1
         room lobby
           => no lobby
-        // The attempt is gone: what is said of it changes nothing.
+        // The attempt is gone: events about it change nothing.
         open a
         a fails
         stats
@@ -184,7 +184,7 @@ fn a_handshake_has_its_time_to_the_microsecond() {
           => deadline none
         stats
           => accepted 1, ended handshake_failed 1
-        // Completed in the last moment, it is in.
+        // Completed at the last moment, it is in.
         20s connect b bob lobby
           => accept b
         30s-1us open b
@@ -353,7 +353,7 @@ fn the_replaced_one_does_not_cost_its_user_the_room() {
         },
         "
         enter a alice lobby / enter b bob lobby
-        // Others hear nothing: alice is back within the grace time.
+        // Other members are told nothing: alice is back within the grace time.
         connect c alice lobby
           => close a 4004 replaced
           => accept c

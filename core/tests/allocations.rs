@@ -1,6 +1,6 @@
-//! How often memory is asked for.
+//! Counts allocations.
 //!
-//! What happens for each message is pinned here. It does not depend on how many get it.
+//! Pins the number of allocations per message, which does not depend on the number of recipients.
 #![allow(unsafe_code)]
 
 #[allow(dead_code, reason = "the benchmarks use all of it")]
@@ -17,14 +17,14 @@ use world::{Echo, World, config, join, leave, publish, room};
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How often memory is asked for while this runs.
+/// Returns the number of allocations while this runs.
 fn calls(run: impl FnOnce()) -> usize {
     let before = counting::calls();
     run();
     counting::calls() - before
 }
 
-/// One test, because others at the same time would be counted, too.
+/// A single test, because concurrent ones would be counted, too.
 #[test]
 fn memory_is_asked_for_once_a_message_and_not_once_a_member() {
     // The text's payload, the publication, and its frame in two.
@@ -37,7 +37,7 @@ fn memory_is_asked_for_once_a_message_and_not_once_a_member() {
                     echo.message(at % 100);
                 }
             };
-            // Until every queue is as long as it gets, and the rooms keep as much as they may.
+            // Until every queue has reached its largest size, and the rooms their largest history.
             round(120);
             let calls = calls(|| round(10));
             assert_eq!(calls, 1_000 * EACH, "{members} members, history: {history}");

@@ -1,4 +1,4 @@
-//! Connections that read slowly: what waits for them, and when it is too much.
+//! Connections that read slowly: what waits for them, and when they are closed.
 
 mod transcript;
 
@@ -116,7 +116,7 @@ fn every_slow_one_of_a_broadcast_is_closed_after_it_and_the_rest_hears_of_it() {
           => a: lobby@1 chat alice 1
           => a: lobby@2 chat alice 2
         a direct bob 3 / a direct carol 3
-        // Too much for b and c; d is full, and the news of the others is too much for it.
+        // Too much for b and c; d is full, and the notices about the others are too much for it.
         a say lobby 4 #4
           => a: lobby@3 chat alice 4 #4
           => a: ack #4 as 3
@@ -369,7 +369,7 @@ fn a_room_knows_its_blocked_members_wherever_they_go() {
           => closed c of carol: lost, after 0
         a say lobby 5
           => a b: lobby@5 chat alice 5
-        // The room has no blocked member, whoever was one.
+        // The room counts no blocked member any more, whichever member it was.
         b blocked
         app close b normal
           => done: closing 1

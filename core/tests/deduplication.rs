@@ -1,4 +1,4 @@
-//! A message that comes again under its id is answered again, and handled once.
+//! A message that is sent again under the same id is answered again, but handled once.
 
 mod transcript;
 
@@ -36,7 +36,7 @@ fn a_publication_that_comes_again_is_acknowledged_with_its_first_number() {
         enter a2 alice lobby
         a2 say lobby hello #1
         => a2: ack #1 as 1
-        // Of another user it is another message.
+        // From another user it is another message.
         b say lobby hello #1
         => a2 b: lobby@3 chat bob hello #1
         => b: ack #1 as 3
@@ -202,7 +202,7 @@ fn the_application_handles_a_message_once_and_whoever_asked_last_gets_the_answer
         => done: sent to 1
         b say lobby e6 #3 type=move
         => b: error internal #3
-        // To nobody, and for a message that nobody knows.
+        // To a user without connections, and for an unknown message.
         app answer a late user=alice #9
         => done: no_such_connection
         app answer b late user=zoe #9
@@ -218,7 +218,7 @@ fn an_answer_that_is_too_large_to_keep_is_said_to_be_gone() {
         handling,
         "
         enter a alice
-        // With the 64 bytes that any message is taken to cost, the first answer has 4,096.
+        // With the 64 bytes that each message is assumed to cost, the first answer has 4,096.
         a say lobby e4 #1 type=move
         => request move of a, alice: e4
         app answer a x*4030 user=alice #1

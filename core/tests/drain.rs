@@ -1,4 +1,4 @@
-//! Going away.
+//! Shutting down.
 
 mod transcript;
 
@@ -225,7 +225,7 @@ fn one_tick_sends_a_bounded_number_away() {
           => close d 1001 draining
         deadline
           => deadline 1s
-        // The upgrade of one that was passed over.
+        // The upgrade of one that was skipped.
         open c
           => c: connected u3
           => c: draining, retry 0
@@ -260,7 +260,7 @@ fn one_tick_cuts_a_bounded_number_off() {
           => d: draining, retry 0
           => close d 1001 draining
         tick
-        // The deadline of each comes up with that of the drain.
+        // The deadline of each expires with that of the drain.
         2s run
           => 2s closed a of u1: draining (1001), after 2s
           => 2s closed b of u2: draining (1001), after 2s

@@ -1,4 +1,4 @@
-//! What rooms keep, for how long, and how it can be asked for.
+//! What rooms keep, for how long, and how it is queried.
 
 mod transcript;
 
@@ -25,7 +25,7 @@ fn a_room_that_nobody_is_in_keeps_its_past_as_long_as_its_age_says() {
         => a: lobby@1 chat alice one
         10s a lost
         => closed a of alice: lost, after 10s
-        // Published into a room that nobody is in, and into one that nobody ever was in.
+        // Published to an empty room, and to one that nobody was ever in.
         30s app publish lobby two / app publish attic three
         => done: published as 2 to 0
         => done: published as 1 to 0
@@ -38,7 +38,7 @@ fn a_room_that_nobody_is_in_keeps_its_past_as_long_as_its_age_says() {
         => b: lobby@2 chat server two
         b leave lobby
         => b: left lobby
-        // The first is too old now. The room stays, because somebody was in it a moment ago.
+        // The first has expired. The room stays, because it was only just left.
         70s run
         b join lobby@0
         => b: joined lobby@2 not recovered
@@ -73,7 +73,7 @@ fn of_rooms_that_nobody_is_in_the_oldest_is_given_up() {
         => no one
         room two
         => two@1: 0 seats, , users
-        // Two is in use again, so that four and three are the ones that are kept.
+        // Two is in use again, so three and four are the ones that are kept.
         4s enter a alice two / 5s app publish four x
         => done: published as 1 to 0
         room three
@@ -132,7 +132,8 @@ fn what_is_kept_is_bounded_in_bytes_for_a_room_and_for_all() {
         => c: lobby@2 chat alice yyyyyyyyyyyyyyyyyy
         b say hall z*18
         => b: hall@1 chat bob zzzzzzzzzzzzzzzzzz
-        // Together it would be more than 100: the room that would keep one more has to give.
+        // Together it would be more than 100: the room that would keep one more must drop
+        // something.
         b say hall z*38
         => b: hall@2 chat bob 40 bytes
         app publish attic w*38
@@ -229,7 +230,7 @@ fn what_all_rooms_keep_may_be_as_much_as_is_allowed_and_no_more() {
         c leave hall / c leave lobby
         => c: left hall
         => c: left lobby
-        // One more, and the room that keeps it gives up its oldest; the other's stay.
+        // One more, and the room that keeps it drops its oldest; the other room keeps all.
         b say hall 1
         => b: hall@2 chat bob 1
         c join hall@0

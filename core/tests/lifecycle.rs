@@ -1,4 +1,4 @@
-//! How connections begin and end, what is logged and counted, and events that come at the wrong time.
+//! How connections begin and end, what is logged and counted, and events at the wrong time.
 
 mod transcript;
 

@@ -62,7 +62,7 @@ fn the_first_ping_comes_within_the_second_half_of_the_interval_and_then_each_int
         }
         assert_eq!(next, at + interval);
     }
-    // Of the 128 moments there are, 101 are to be expected when 200 are drawn.
+    // With 200 draws from 128 slots, 101 distinct ones are expected.
     assert!(first.len() > 90, "they are spread: {}", first.len());
 }
 
@@ -95,7 +95,7 @@ fn many_connections_are_pinged_in_a_few_hundred_moments() {
         (pings, moments) = (pings + new, moments + 1);
     }
     assert_eq!(pings, connections as usize);
-    // Half of the 256 of an interval, and those of the three seconds in which they came.
+    // Half of the 256 slots of an interval, and those of the three seconds in which they connected.
     assert!((100..=160).contains(&moments), "{moments}");
 }
 

@@ -1,4 +1,4 @@
-//! What is dropped for a slow member, and how it hears of it.
+//! What is dropped for a slow member, and how it is told.
 
 mod transcript;
 
@@ -64,7 +64,7 @@ fn a_second_gap_after_the_first_was_announced() {
           => a: old:x@1 chat alice 1
           => a: old:x@2 chat alice 2
           => a: old:x@3 chat alice 3
-        // As much as the outlet takes: here, the gap alone.
+        // As much as the outlet takes: here, only the gap.
         b writable
           => b: gap old:x after 0 to 2, 2 dropped
         view b
@@ -107,7 +107,7 @@ fn what_may_not_be_dropped_pushes_out_what_may() {
           => b: direct alice 5
         b blocked
         a direct bob 6 / a direct bob 7 / a direct bob 8
-        // Nothing that waits may go, but the new one may.
+        // Nothing that waits may be dropped, but the new one may.
         a say old:x 9
           => a: old:x@3 chat alice 9
         a direct bob 10
@@ -156,7 +156,7 @@ fn what_waits_for_other_rooms_does_not_part_a_gap() {
         b blocked
         a say old:x 1
           => a: old:x@1 chat alice 1
-        // The answer, what was missed in the lobby, and what comes there, wait behind it.
+        // The answer, what was missed in the lobby, and what arrives there, wait behind it.
         b join lobby@0
         a say lobby 2
           => a: lobby@2 chat alice 2

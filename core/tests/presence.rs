@@ -120,7 +120,7 @@ fn leaving_counts_at_once() {
         c join lobby
           => a: bob joined lobby
           => c: joined lobby@0, 2 users
-        // The other tab was lost a moment ago; this one says it.
+        // The other tab was lost just before; this message shows it.
         b join lobby
           => b: joined lobby@0, 2 users
         c lost
@@ -249,7 +249,7 @@ fn a_closed_connection_is_away_like_a_lost_one() {
         3s tick
           => a: bob left lobby
           => a: carol left lobby
-        // Only now its socket ends.
+        // Its socket ends only now.
         b lost
           => closed b of bob: forbidden (4003), after 3s
         ",

@@ -1,4 +1,4 @@
-//! Asking a user's connections whether they are there, right now.
+//! Asking whether a user's connections are alive at this moment.
 
 mod transcript;
 
@@ -49,11 +49,11 @@ fn a_probe_without_an_answer_ends_on_time() {
         3s-1us tick
         3s tick
           => probed t1: a no answer, b 1s
-        // Too late: it answers nothing, and is no sign of life.
+        // Too late: it answers nothing, and is not a sign of life.
         4s a pong n1
         view a
           => a is open in no room, latency unknown, seen at 0
-        // The driver comes late: who was not asked yet gets the usual time to answer.
+        // The driver is late: connections that were not asked yet get the usual time to answer.
         45s tick
           => a: ping n2
           => b: ping n2

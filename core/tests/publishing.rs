@@ -1,4 +1,4 @@
-//! Who may say what, and who gets it.
+//! Who may publish what, and who receives it.
 
 mod transcript;
 
@@ -48,7 +48,7 @@ fn only_who_may_publishes() {
         app publish lobby 6 from=carol #6
           => a: lobby@1 chat carol 6 #6
           => done: published as 1 to 1
-        // Into a room that nobody is in.
+        // Into an empty room.
         b say open:empty 7 #7
           => b: ack #7
         b say empty 8 #8

@@ -1,10 +1,10 @@
-//! The core is pure: time, randomness and the order of things come from outside.
+//! The core is pure: time, randomness and the order of iteration come from outside.
 
 mod source;
 
 use source::{is_part_of_a_word, sources, tight};
 
-/// Whether the name stands in the code as a whole.
+/// Returns whether the name is in the code as a whole word.
 fn has_name(code: &str, name: &str) -> bool {
     code.match_indices(name).any(|(at, _)| {
         !code[..at].ends_with(is_part_of_a_word)
@@ -12,7 +12,7 @@ fn has_name(code: &str, name: &str) -> bool {
     })
 }
 
-/// What of this code would make the same log give other actions.
+/// Finds code that could make the same log lead to other actions.
 fn impurities(text: &str) -> Vec<&'static str> {
     let code = tight(text);
     let names = ["std", "Instant", "SystemTime", "thread", "rand", "getrandom", "RandomState"];
@@ -33,7 +33,7 @@ fn hashed_fields(text: &str) -> Vec<String> {
     declarations.filter_map(field).collect()
 }
 
-/// Where one of these fields is gone through, so that its order could show.
+/// Finds iterations over one of these fields, whose order could show.
 fn walks(text: &str, fields: &[String]) -> Vec<String> {
     let code = tight(text);
     let methods =
@@ -69,7 +69,7 @@ fn core_iterates_no_hash_map() {
     assert_eq!(fields, ["by_id", "many"], "another one: is its order hidden, too?");
     for (path, text) in &sources {
         let mut found = walks(text, &fields);
-        // What walks here gives a list that is sorted where it is used.
+        // Iterations here make a list that is sorted where it is used.
         let sorted = path.ends_with("hub/tables/user_counts.rs");
         found.retain(|walk| !(sorted && walk == ".many.iter("));
         assert!(found.is_empty(), "{} goes through {found:?}", path.display());
@@ -86,7 +86,7 @@ fn core_is_no_std_and_has_no_unsafe_code() {
     }
 }
 
-/// A scan that finds nothing anywhere would be of no use.
+/// A scan that never finds anything would be useless.
 #[test]
 fn the_scan_finds_what_it_looks_for() {
     assert_eq!(impurities("let now = std::time::Instant::now();"), ["std", "Instant"]);

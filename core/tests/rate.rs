@@ -1,4 +1,4 @@
-//! How much and how large a connection may send.
+//! The limits on the rate and size of a connection's messages.
 
 mod transcript;
 
@@ -215,7 +215,7 @@ fn each_connection_has_its_own_rate() {
           => a: error rate_limited
         a lost
           => closed a of alice: lost, after 0
-        // The slot's next tenant starts anew.
+        // The next connection in the slot starts afresh.
         enter c alice
         c frame / c frame / c frame
           => raw from c: 3 bytes

@@ -1,4 +1,4 @@
-//! What the application asks clients.
+//! The application's requests to clients.
 
 mod transcript;
 
@@ -13,7 +13,7 @@ fn a_client_answers_once() {
         app request a confirm sure? 5s
         => a: request confirm sure? #s0
         => done: asked
-        // Nobody else can answer, and no number but that one.
+        // No other connection can answer, and no other number.
         b replies yes #s0
         => b: error no_such_request #s0
         a replies yes #s1

@@ -181,7 +181,7 @@ fn a_full_room_refuses_the_join_and_the_connection_stays() {
           => closed b of bob: the handshake failed, after 0
         c join lobby #2
           => c: joined lobby@0 #2
-        // Who is in it already is not one too many.
+        // A member that is already in it is not counted twice.
         a join lobby
           => a: joined lobby@0
         ",

@@ -1,4 +1,5 @@
-//! One client over several connections: who comes back takes over from its own past, and its seats can be held.
+//! One client over several connections: a new one takes over from the old one, and its seats can be
+//! held.
 
 mod transcript;
 
@@ -44,7 +45,7 @@ fn who_comes_back_ends_its_own_past_and_has_its_seats() {
         => lobby@0: 2 seats, a, users alice bob
         b2 join lobby
         => b2: joined lobby@0, 2 users
-        // What the old socket still does is nobody's.
+        // The old socket's events no longer count.
         b say lobby hello
         b lost
         stats
@@ -174,7 +175,7 @@ fn who_does_not_come_back_in_time_leaves_once() {
         => 10s (a session of bob expired)
         stats
         => connections 1, rooms 1, users 1, accepted 2, out 4, ended lost 1
-        // Too late: it is somebody new.
+        // Too late: it counts as a new client.
         connect b2 bob lobby session=b
         => accept b2
         open b2
@@ -234,7 +235,7 @@ fn who_went_on_purpose_is_gone_at_once() {
         => a e: dave left lobby
         => close d 4003 forbidden
         => done: closing 1
-        // A code that says nothing about the will of the user.
+        // A code that does not tell whether the user meant to leave.
         e closes 4999
         => closed e of erin: closed by the peer (4999), after 0
         stats
@@ -329,7 +330,7 @@ fn a_failed_handshake_does_not_cost_the_seats_that_were_held() {
         => accept b2
         9s b2 fails
         => closed b2 of bob: the handshake failed, after 0
-        // The window begins anew.
+        // The window starts afresh.
         18s connect b3 bob session=b
         => accept b3
         open b3
@@ -394,7 +395,7 @@ fn a_thousand_times_back_over_half_open_ones_and_never_closed_by_its_own_past() 
             }
         }
         session = hub.connection(id).map(|view| view.session());
-        // The old one wakes up and says something.
+        // The old one wakes up and sends something.
         if let Some(old) = last.replace(id) {
             let _ = hub.handle(now, Event::Alive { connection: old });
             let _ = hub.handle(now, Event::Pong { connection: old, nonce: Some(1) });

@@ -1,5 +1,5 @@
-//! The walls inside the core: there is no cycle among its modules, nor among the files of the hub,
-//! and a file of the hub changes only what its first lines name.
+//! The module boundaries inside the core: there is no cycle among its modules, nor among the files
+//! of the hub, and a file of the hub changes only what its first lines name.
 //!
 //! All rules share [`Hub`], so `use super::Hub` is not a dependency on the file that declares it.
 //! Anything else that `hub/mod.rs` might declare would be one.
@@ -11,9 +11,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use source::modules::{Modules, code_of, imports, module_of, modules};
 use source::{blocks, bracketed, is_part_of_a_word, methods_in, parts, places, sources, word};
 
-/// What the hub keeps: in how many of its files something changes it, and in how many something
-/// looks at it or changes it. These numbers are to stay small: a rule that needs something from a
-/// table often fits into a file that reaches into it already.
+/// The hub's tables, each with the number of files that change it and the number that look at it or
+/// change it. Keep these numbers small: a rule that needs something from a table often fits into a
+/// file that uses it already.
 const REACHED: [(&str, usize, usize); 17] = [
     ("config", 0, 19),
     ("classes", 0, 2),
@@ -42,7 +42,7 @@ const CHANGING: [&str; 22] = [
     "push", "remove", "replace", "retain", "swap_remove", "take", "truncate",
 ];
 
-/// From one file to the other, and why.
+/// A dependency from one file on another, and the reason.
 type Graph = BTreeMap<String, BTreeMap<String, String>>;
 
 struct Method {
@@ -54,7 +54,7 @@ fn is_of_the_hub(module: &str) -> bool {
     module == "hub" || module.starts_with("hub::")
 }
 
-/// Which file of the hub imports which.
+/// Returns which file of the hub imports which.
 fn graph_of_imports(modules: &Modules) -> Graph {
     let mut graph = Graph::new();
     for module in modules.keys().filter(|module| is_of_the_hub(module)) {
@@ -70,7 +70,7 @@ fn graph_of_imports(modules: &Modules) -> Graph {
     graph
 }
 
-/// Which module at the top of the core imports which.
+/// Returns which top-level module of the core imports which.
 fn graph_of_the_top(modules: &Modules) -> Graph {
     let top = |module: &str| module.split("::").next().unwrap_or_default().to_owned();
     let mut graph = Graph::new();
@@ -87,7 +87,7 @@ fn graph_of_the_top(modules: &Modules) -> Graph {
     graph
 }
 
-/// The methods of the hub by name. There is one hub, so no two of them have one name.
+/// Returns the methods of the hub by name. There is one hub, so no two of them share a name.
 fn methods(modules: &Modules) -> BTreeMap<String, Method> {
     let mut methods = BTreeMap::new();
     for (file, code) in modules.iter().filter(|(module, _)| is_of_the_hub(module)) {
@@ -100,7 +100,7 @@ fn methods(modules: &Modules) -> BTreeMap<String, Method> {
     methods
 }
 
-/// The methods that are called on something of this name.
+/// Returns the methods that are called on something of this name.
 fn calls<'a>(code: &'a str, on: &'a str) -> impl Iterator<Item = &'a str> {
     let after = places(code, on).map(move |at| &code[at + on.len()..]);
     after.map(word_before_a_call).filter(|name| !name.is_empty())
@@ -112,7 +112,7 @@ fn word_before_a_call(code: &str) -> &str {
     if is_call { name } else { "" }
 }
 
-/// Which file of the hub calls methods of which.
+/// Returns which file of the hub calls methods of which.
 fn graph_of_calls(modules: &Modules) -> Graph {
     let methods = methods(modules);
     let mut graph = Graph::new();
@@ -137,7 +137,7 @@ fn graph_of_calls(modules: &Modules) -> Graph {
     graph
 }
 
-/// The shortest way from a file back to it, if there is one.
+/// Returns the shortest path from a file back to itself, if there is one.
 fn way_back<'a>(graph: &'a Graph, start: &'a String) -> Option<Vec<&'a String>> {
     let mut before = BTreeMap::new();
     let mut next = VecDeque::from([start]);
@@ -161,7 +161,7 @@ fn way_back<'a>(graph: &'a Graph, start: &'a String) -> Option<Vec<&'a String>> 
     None
 }
 
-/// The shortest cycle, file by file and with a reason for each step.
+/// Returns the shortest cycle, file by file and with a reason for each step.
 fn cycle(graph: &Graph) -> Option<String> {
     let ways = graph.keys().filter_map(|start| way_back(graph, start));
     let way = ways.min_by_key(Vec::len)?;
@@ -182,7 +182,7 @@ fn both(mut one: Graph, other: Graph) -> Graph {
     one
 }
 
-/// The fields of the hub, each with the name of its type.
+/// Returns the fields of the hub, each with the name of its type.
 fn fields(modules: &Modules) -> Vec<(String, String)> {
     let code = &modules["hub"];
     let block = blocks(code, "pub struct Hub{").next().expect("the hub");
@@ -197,7 +197,7 @@ fn fields(modules: &Modules) -> Vec<(String, String)> {
     parts(block).into_iter().map(field).collect()
 }
 
-/// The methods of the core's types that change what they are called on: the type, and the method.
+/// Returns the methods of the core's types that change their receiver: the type, and the method.
 fn changing_methods(modules: &Modules) -> BTreeSet<(String, String)> {
     let mut found = BTreeSet::new();
     for code in modules.values() {
@@ -214,7 +214,7 @@ fn changing_methods(modules: &Modules) -> BTreeSet<(String, String)> {
     found
 }
 
-/// Whether the code changes a field that is named right before its beginning.
+/// Returns whether the code changes a field that is named right before its beginning.
 fn is_changed(before: &str, mut rest: &str, changes: impl Fn(usize, &str) -> bool) -> bool {
     if before.ends_with("&mut ") {
         return true;
@@ -234,7 +234,7 @@ fn is_changed(before: &str, mut rest: &str, changes: impl Fn(usize, &str) -> boo
     is_assigned || ["+=", "-=", "|=", "&=", "*="].iter().any(|sign| rest.starts_with(sign))
 }
 
-/// The fields of the hub that each of its files looks at, and whether it changes them.
+/// Returns the fields of the hub that each of its files looks at, and whether it changes them.
 fn reached(modules: &Modules) -> BTreeMap<String, BTreeMap<String, bool>> {
     let fields: BTreeMap<_, _> = fields(modules).into_iter().collect();
     let changing = changing_methods(modules);
@@ -264,7 +264,7 @@ fn reached(modules: &Modules) -> BTreeMap<String, BTreeMap<String, bool>> {
     reached
 }
 
-/// What the first lines of a file say that it changes.
+/// Returns the fields that the first lines of a file declare as changed.
 fn said(text: &str) -> Option<BTreeSet<String>> {
     let head = text.lines().map_while(|line| line.strip_prefix("//!"));
     let head = head.collect::<Vec<_>>().join("");
@@ -351,7 +351,7 @@ fn a_file_of_the_hub_changes_what_its_first_lines_name() {
     assert_eq!(counted, expected);
 }
 
-/// A scan that finds nothing anywhere would be of no use.
+/// A scan that never finds anything would be useless.
 #[test]
 fn the_scan_finds_a_planted_cycle() {
     let planted = |files: &[(&str, &str)]| -> Modules {

@@ -1,4 +1,4 @@
-//! The client's machine.
+//! The client's state machine.
 
 mod read;
 mod vectors;

@@ -1,4 +1,4 @@
-//! Configurations and events.
+//! Reads configurations and events of vectors.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use switchboard_core::{Epoch, Json, NameError, Payload, Position, Ticket};
 
 type Object = serde_json::Map<String, Value>;
 
-/// Checks that nothing in an object is misspelt: what nobody reads would test nothing.
+/// Checks that no field of an object is misspelt: an unread field would test nothing.
 fn only(object: &Object, allowed: &[&str]) {
     for field in object.keys() {
         assert!(allowed.contains(&field.as_str()), "nobody reads `{field}` of {object:?}");
@@ -22,15 +22,15 @@ fn only(object: &Object, allowed: &[&str]) {
 }
 
 fn object(value: &Value) -> &Object {
-    value.as_object().unwrap_or_else(|| panic!("{value} is no object"))
+    value.as_object().unwrap_or_else(|| panic!("{value} is not an object"))
 }
 
 fn number(value: &Value) -> u64 {
-    value.as_u64().unwrap_or_else(|| panic!("{value} is no number"))
+    value.as_u64().unwrap_or_else(|| panic!("{value} is not a number"))
 }
 
 fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no string"))
+    value.as_str().unwrap_or_else(|| panic!("{value} is not a string"))
 }
 
 fn name<T: for<'t> TryFrom<&'t str, Error = NameError>>(value: &Value) -> T {
@@ -81,7 +81,7 @@ fn base64(value: &Value) -> Bytes {
     STANDARD.decode(text(value)).expect("base64").into()
 }
 
-/// An event of a vector.
+/// Reads an event of a vector.
 pub(crate) fn event(value: &Value) -> Event {
     let (kind, fields) = object(value).iter().next().expect("an event");
     assert_eq!(object(value).len(), 1, "one event a step: {value}");
@@ -189,11 +189,11 @@ fn question(fields: &Object) -> Question {
             let limit = optional(fields.get("limit"), |limit| number(limit) as u32);
             Question::History { room, since, limit }
         }
-        other => panic!("`{other}` is no question"),
+        other => panic!("`{other}` is not a question"),
     }
 }
 
-/// A server's message, over the wire: a text, or a frame where it has a binary payload.
+/// Reads a server's message, as it travels: a text, or a frame if it has a binary payload.
 fn message(value: &Value) -> ServerMessage {
     match value.get("binary") {
         Some(binary) => ServerMessage::from_binary(&frame(object(value), &base64(binary)).into()),
@@ -210,7 +210,7 @@ fn frame(fields: &Object, payload: &[u8]) -> Vec<u8> {
     let (kind, name) = match get("type") {
         "direct" => (129, ""),
         "ack" => (130, ""),
-        // Which a frame may leave out.
+        // A frame may omit it.
         "binary" => (128, ""),
         name => (128, name),
     };

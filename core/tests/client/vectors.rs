@@ -1,4 +1,5 @@
-//! The client machine, by the vectors that all clients share. docs/client-machine.md says how to read them.
+//! Runs the client machine on the vectors that all clients share. docs/client-machine.md describes
+//! the format.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -34,7 +35,7 @@ fn fields(value: &Value, allowed: &[&str]) {
     }
 }
 
-/// Plays one case and says where it differs.
+/// Plays one case and returns where it differs.
 fn play(case: &Value) -> Result<Stats, String> {
     fields(case, &["name", "config", "steps"]);
     let mut machine = read::config(case.get("config"));
@@ -87,7 +88,7 @@ fn the_machine_does_what_the_vectors_say() {
     assert!(names.len() > 150, "there are only {} cases", names.len());
 }
 
-/// What cannot be read, what nobody waits for, and what had been seen already.
+/// Counts unreadable messages, answers that nothing waits for, and duplicates.
 #[test]
 fn what_a_client_cannot_use_is_counted() {
     let expected = [

@@ -1,4 +1,4 @@
-//! What a client says to its application, and the small bounds beside it.
+//! The client's texts for its application, and a few bounds.
 
 use bytes::Bytes;
 use switchboard_core::client::{

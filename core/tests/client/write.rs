@@ -1,4 +1,4 @@
-//! Actions, as vectors have them.
+//! Writes actions in the format of vectors.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +11,7 @@ use switchboard_core::{Payload, Publication};
 
 /// An object without the fields that are null.
 fn object(value: Value) -> Map<String, Value> {
-    let Value::Object(fields) = value else { panic!("{value} is no object") };
+    let Value::Object(fields) = value else { panic!("{value} is not an object") };
     fields.into_iter().filter(|(_, value)| !value.is_null()).collect()
 }
 
@@ -183,7 +183,7 @@ fn delivered(delivery: &Delivery) -> Value {
 /// A client's binary frame, read by the table in PROTOCOL.md.
 fn frame(bytes: &[u8]) -> Value {
     let [1, kind, target, name, id, 0, 0, 0, rest @ ..] = bytes else {
-        panic!("{bytes:?} has no header of a client's");
+        panic!("{bytes:?} has no valid client header");
     };
     let (target, rest) = rest.split_at(usize::from(*target));
     let (name, rest) = rest.split_at(usize::from(*name));
@@ -197,7 +197,7 @@ fn frame(bytes: &[u8]) -> Value {
     let fields = match kind {
         0 => json!({ "type": name, "room": target, "id": id, "binary": binary }),
         1 => json!({ "type": "direct", "to": target, "id": id, "binary": binary }),
-        _ => panic!("{kind} is no kind of frame of a client's"),
+        _ => panic!("{kind} is not a kind of client frame"),
     };
     object(fields).into()
 }

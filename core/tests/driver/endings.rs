@@ -94,7 +94,7 @@ fn opening_a_seat_that_was_lost_ends_the_socket() {
     let id = driver.connect(NOW, named("alice"), Vec::new(), None).expect("a seat");
     driver.tick(NOW + Duration::from_secs(10));
     assert_eq!(endings(&mut driver), [Ending::HandshakeFailed]);
-    // The slot has another tenant meanwhile.
+    // Another connection has taken the slot meanwhile.
     let (other, theirs) = raw(&mut driver);
     assert_eq!(id.index(), other.index());
     let (fake, socket) = Fake::new();
@@ -230,7 +230,7 @@ fn a_request_has_a_ticket_of_its_own_and_a_message_its_connection() {
 
 #[test]
 fn the_end_of_a_connection_is_no_stale_event() {
-    // What the driver finds out while it ends a connection is about nobody any more.
+    // What the driver finds out while it ends a connection concerns no connection any more.
     for breaks in [false, true] {
         let mut driver = driver(low_marks());
         let (id, socket) = raw(&mut driver);
@@ -258,7 +258,7 @@ fn the_driver_keeps_nothing_of_ten_thousand_that_came_and_went() {
     }
     while driver.flush(NOW, 100) {}
     assert_eq!(endings(&mut driver).len(), 10_000);
-    // The room is kept for those who come back, and not for ever.
+    // The room is kept for members that resume, but not forever.
     while let Some(deadline) = driver.next_deadline() {
         driver.tick(deadline);
     }

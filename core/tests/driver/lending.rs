@@ -1,4 +1,4 @@
-//! Sockets that are written to by somebody else, and what becomes of them meanwhile.
+//! Sockets whose writes are lent to another thread, and what happens to them meanwhile.
 
 use proptest::prelude::*;
 use switchboard_core::{CloseReason, Codec, Command, ConnectionId, Delivery, Driver, Ending};

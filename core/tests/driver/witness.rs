@@ -1,4 +1,4 @@
-//! Who watches a driver's hub hears of everything, in order.
+//! A witness of a driver's hub sees every event and action, in order.
 
 use std::mem;
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use switchboard_core::{Action, Codec, Driver, Event, Hub, Payload, Timestamp, Wi
 
 use crate::outlets::*;
 
-/// What was heard: events with what the hub was before them, and actions by what they are called.
+/// What was seen: events with the hub's state before them, and the names of actions.
 #[derive(Clone, Default, Debug)]
 struct Notes(Arc<Mutex<Vec<String>>>);
 

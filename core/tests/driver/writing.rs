@@ -203,7 +203,7 @@ fn what_one_codec_cannot_say_does_not_block_its_connection_for_ever() {
     let (id, socket) = open(&mut driver, Codec::Raw, &["lobby"]);
     socket.takes(usize::MAX, 0);
     send(&mut driver, id, vec![1; 2_000]);
-    // Much waits that this connection will never be told, and then something that it will.
+    // Much waits that this connection will never be sent, and then something that it will.
     for _ in 0..100 {
         publish(&mut driver, "lobby", Payload::Binary(vec![0; 100].into()));
     }
@@ -217,7 +217,7 @@ fn what_one_codec_cannot_say_does_not_block_its_connection_for_ever() {
 #[derive(Clone, Debug)]
 enum Step {
     Publish(usize),
-    /// The socket takes so much more, if it is asked.
+    /// Lets the socket take this many more bytes, if it is asked.
     Room(usize),
     Flush(usize),
     Ping,
@@ -236,8 +236,8 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
 
-    /// Whatever the two sockets take and when: once they take everything, each has each publication once and in
-    /// order, or a gap where one is missing.
+    /// Whatever the two sockets take and when: once they take everything, each has each publication
+    /// once and in order, or a gap where one is missing.
     #[test]
     fn a_socket_that_reads_again_gets_everything(
         steps in prop::collection::vec((any::<bool>(), step()), 1..60),

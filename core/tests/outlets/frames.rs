@@ -1,7 +1,7 @@
-//! What a client makes of a server's bytes.
+//! Reads a server's bytes as a client does.
 
-/// Cuts bytes into frames (RFC 6455, 5.2): the opcode and the payload of each. All must be whole,
-/// and none masked.
+/// Splits bytes into frames (RFC 6455, 5.2): the opcode and the payload of each. All must be
+/// complete and unmasked.
 pub(crate) fn frames(bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     let (mut rest, mut frames) = (bytes, Vec::new());
     while let [first, second, tail @ ..] = rest {

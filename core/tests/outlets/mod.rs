@@ -1,4 +1,4 @@
-//! A driver, and sockets that do what a test says.
+//! A driver, and sockets under the control of a test.
 
 #![allow(dead_code, reason = "not every file of tests needs everything")]
 
@@ -49,7 +49,7 @@ pub(crate) fn driver(config: Config) -> Driver<Fake> {
     Driver::new(config, 1, NOW).expect("sound")
 }
 
-/// A connection without the protocol: what it is sent is what arrives.
+/// Opens a connection without the protocol: what it is sent arrives unchanged.
 pub(crate) fn open(
     driver: &mut Driver<Fake>,
     codec: Codec,
@@ -116,11 +116,11 @@ pub(crate) fn payloads(socket: &Socket) -> Vec<Vec<u8>> {
 #[derive(Default, Debug)]
 struct State {
     bytes: Vec<u8>,
-    /// Where each piece was that was written, and how long, if it was taken whole.
+    /// The address of each piece that was written, and its length, if it was taken whole.
     pieces: Vec<(usize, usize)>,
-    /// Bytes taken in one call.
+    /// The number of bytes taken per call.
     step: usize,
-    /// Bytes taken until it is full.
+    /// The number of bytes taken until it is full.
     room: usize,
     broken: bool,
     writes: usize,
@@ -194,7 +194,7 @@ impl Drop for Fake {
 }
 
 impl Socket {
-    /// From here on it takes `step` bytes a call, until it took `room` and is full.
+    /// From here on it takes `step` bytes per call, until it has taken `room` and is full.
     pub(crate) fn takes(&self, step: usize, room: usize) {
         let mut state = self.0.borrow_mut();
         (state.step, state.room) = (step, room);
@@ -204,12 +204,12 @@ impl Socket {
         self.0.borrow_mut().broken = true;
     }
 
-    /// Whether nothing more will be written.
+    /// Returns whether nothing more will be written.
     pub(crate) fn is_finished(&self) -> bool {
         self.0.borrow().finishes > 0
     }
 
-    /// Whether the driver asked to be woken up, since the last time that this was asked, and there is room.
+    /// Returns whether the driver asked to be woken up since the last call, and there is room.
     pub(crate) fn is_watched(&self) -> bool {
         let mut state = self.0.borrow_mut();
         state.room > 0 && std::mem::take(&mut state.is_watched)
@@ -231,13 +231,13 @@ impl Socket {
         self.0.borrow().ends
     }
 
-    /// What arrived, frame by frame: opcode and payload. All must be whole.
+    /// Returns what arrived, frame by frame: opcode and payload. All must be complete.
     pub(crate) fn frames(&self) -> Vec<(u8, Vec<u8>)> {
         frames(&self.bytes())
     }
 }
 
-/// The offsets of a `gap`: after which, and up to which.
+/// Returns the offsets of a `gap`: after which, and up to which.
 pub(crate) fn gap_of(payload: &[u8]) -> Option<(u64, u64)> {
     let text = std::str::from_utf8(payload).ok()?;
     let rest = text.strip_prefix(r#"{"type":"gap","room":"lobby","since":""#)?;
@@ -246,7 +246,7 @@ pub(crate) fn gap_of(payload: &[u8]) -> Option<(u64, u64)> {
         digits.and_then(|digits| digits.parse().ok())
     });
     let since = offsets.next()??;
-    // Between them stands the name of the field.
+    // The field's name is between them.
     let position = offsets.nth(1)??;
     Some((since, position))
 }

@@ -1,4 +1,4 @@
-//! Frames that nobody should send, and what is written read back.
+//! Invalid frames, and round trips of what is written.
 
 use std::sync::Arc;
 

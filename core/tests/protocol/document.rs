@@ -1,4 +1,4 @@
-//! The examples and tables of PROTOCOL.md, read and written.
+//! Reads and writes the examples and tables of PROTOCOL.md.
 
 use std::fs;
 use std::sync::Arc;
@@ -198,7 +198,7 @@ fn what_clients_get_is_written_as_the_page_says_byte_for_byte() {
     }
 }
 
-/// The indented hexadecimal examples, of which one goes over two lines.
+/// The indented hexadecimal examples, one of which takes two lines.
 fn hex_examples() -> [Vec<u8>; 2] {
     let text = protocol();
     let section = text.split("\n## Binary frames\n").nth(1).expect("the section");

@@ -1,4 +1,4 @@
-//! What travels between server and client, byte for byte and word for word.
+//! The protocol between server and client, byte for byte.
 
 #[path = "../outlets/frames.rs"]
 mod frames;
@@ -20,7 +20,7 @@ fn application(kind: &str, id: &str, room: Option<&str>, payload: Payload) -> In
     Inbound::Application(Request { kind, id, room: room.map(named), key: None, payload })
 }
 
-/// The only frame of a message, as a client finds it.
+/// Returns the only frame of a message, as a client reads it.
 fn encoded(message: &Message) -> (Opcode, Vec<u8>) {
     let frame = Codec::Json.encode(message).expect("JSON has a way to say everything");
     let bytes = frame.parts().concat();

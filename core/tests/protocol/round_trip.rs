@@ -1,4 +1,4 @@
-//! What one side writes, the other reads: every message, in both directions, as text and binary.
+//! Every message that one side writes, the other reads: in both directions, as text and binary.
 //!
 //! The matches name every variant, so that a new message needs its case here.
 
@@ -47,7 +47,7 @@ fn transmitted(client: &mut Client, now: Timestamp, event: Event) -> Vec<Outboun
     messages
 }
 
-/// What a client transmits to say this.
+/// Returns what a client transmits for this message.
 fn said(inbound: &Inbound) -> Vec<Outbound> {
     let (now, ticket, timeout) = (Timestamp::ZERO, Ticket(1), None);
     let say = |event| transmitted(&mut client(now, &[]).0, now, event);
@@ -110,7 +110,7 @@ fn read(message: &Outbound) -> Inbound {
     }
 }
 
-/// What a client understands of a server's message, as far as it looks into it.
+/// Returns what a client decodes of a server's message, as far as it looks into it.
 fn understood(message: &Message) -> ServerMessage {
     match message.clone() {
         Message::Connected(welcome) => ServerMessage::Connected(greeting(&welcome)),
@@ -172,7 +172,7 @@ fn understood(message: &Message) -> ServerMessage {
     }
 }
 
-/// A payload of `null` is as good as none.
+/// A payload of `null` is equivalent to none.
 fn not_null(payload: Payload) -> Option<Payload> {
     Some(payload).filter(|payload| *payload != Payload::null())
 }
@@ -230,7 +230,7 @@ fn position() -> impl Strategy<Value = Position> {
         .prop_map(|(epoch, offset)| Position { epoch: Epoch(epoch), offset })
 }
 
-/// Any text, with what JSON has to escape.
+/// Any text, including characters that JSON escapes.
 fn text() -> impl Strategy<Value = String> {
     "(?s).{0,8}[\\x00-\\x20\"\\\\]{0,3}"
 }

@@ -1,4 +1,4 @@
-//! What the protocol's values say of themselves.
+//! The names and texts of the protocol's values.
 
 use bytes::Bytes;
 use switchboard_core::{

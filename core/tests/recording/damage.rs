@@ -1,4 +1,4 @@
-//! What becomes of a recording that is old, damaged or made up, in words and in a file.
+//! Recordings that are old, damaged or forged, as events and as files.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -44,7 +44,7 @@ fn at(second: u64) -> Timestamp {
     Timestamp::from_millis(second * 1_000)
 }
 
-/// A hub with one member of a room, and who that is.
+/// A hub with one member of a room, and that member's connection.
 fn hub() -> (Hub, ConnectionId) {
     let mut hub = Hub::new(Config::default(), 1, at(0)).expect("a good configuration");
     let user = UserName::new("alice").expect("a good name");
@@ -58,7 +58,7 @@ fn hub() -> (Hub, ConnectionId) {
     (hub, connection)
 }
 
-/// An answer to nothing, a refusal, a drain and the end, as a segment.
+/// A segment with an answer to nothing, a refusal, a drain and the end.
 fn segment(payloads: Payloads) -> Vec<u8> {
     let (mut hub, connection) = hub();
     if let Payloads::Hashed { key } = payloads {
@@ -97,7 +97,7 @@ fn segment(payloads: Payloads) -> Vec<u8> {
     page.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// How many events happened again, and what stopped it.
+/// Returns the number of events that replayed, and what stopped the replay.
 fn play(segment: &[u8]) -> Result<(usize, bool), (usize, Trouble)> {
     let mut replay = Replay::new(segment).map_err(|trouble| (0, trouble))?;
     let mut events = 0;
@@ -152,7 +152,7 @@ fn another_format_and_what_contradicts_itself_are_named() {
     let damaged = Hub::restore(&whole[..whole.len() / 2]).expect_err("a half").to_string();
     assert_eq!(damaged, "the checkpoint is damaged: it ends too early");
 
-    // The first of many that are found: somewhere it says that somebody is there who is not.
+    // The first of many such places: it claims a member that is not there.
     let contradicts = (1..whole.len()).find_map(|at| {
         let mut bytes = whole.clone();
         bytes[at] ^= 1;
@@ -169,7 +169,7 @@ fn a_length_that_cannot_be_takes_no_memory() {
     for instead in [&[0xff; 10][..], &[0xff, 0xff, 0xff, 0x7f], &[0xff, 0xff, 0xff, 0xff, 0x0f]] {
         for at in 1..whole.len() {
             let bytes = [&whole[..at], instead, &whole[at + 1..]].concat();
-            // Some are numbers of which nothing follows; none is a reason to panic.
+            // Some numbers have no effect; none may cause a panic.
             if let Ok(hub) = Hub::restore(&bytes) {
                 assert_eq!(hub.connections().count(), 1);
             }
@@ -185,7 +185,7 @@ fn what_follows_on_the_end_and_what_happened_otherwise_is_named() {
     assert_eq!(events, 4);
     assert_eq!(trouble.to_string(), "event 4 cannot be read: something follows on the end");
 
-    // The last eight bytes are the hash of all that was done.
+    // The last eight bytes are the hash of all actions.
     let mut other = whole.clone();
     *other.last_mut().expect("an end") ^= 1;
     let (events, trouble) = play(&other).expect_err("another hash");
@@ -198,13 +198,13 @@ fn what_follows_on_the_end_and_what_happened_otherwise_is_named() {
             bytes[at] = 0xff;
             play(&bytes).err().filter(|(_, trouble)| matches!(trouble, Trouble::Event(..)))
         })
-        .expect("an event that is none");
+        .expect("an invalid event");
     assert!(events < 4 && trouble.to_string().contains(" cannot be read: "), "{trouble}");
     let (_, trouble) = play(&whole[..20]).expect_err("half a hub");
     assert_eq!(trouble.to_string(), "the state of the hub cannot be read: it ends too early");
 }
 
-/// A file with one segment in blocks of so many bytes.
+/// A file with one segment in blocks of `block` bytes.
 fn file(segment: &[u8], block: usize) -> Vec<u8> {
     let layout = Layout { recording: 7, places: 1, place_bytes: 1 << 20 };
     let mut file = layout.to_bytes().to_vec();

@@ -1,4 +1,5 @@
-//! An incident, recorded and replayed: 10,000 connections, some of them slow, and a drain in the middle.
+//! An incident, recorded and replayed: 10,000 connections, some of them slow, and a drain in the
+//! middle.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,10 +13,10 @@ use crate::outlets::*;
 
 const CONNECTIONS: usize = 10_000;
 
-/// Events of one segment, in bytes, behind the hub at its beginning.
+/// The size of a segment's events in bytes, after the hub's checkpoint.
 const SEGMENT: usize = 100 * 1024;
 
-/// Segments in memory, and how large the hub was at the beginning of the last one.
+/// Segments in memory, and the size of the hub's checkpoint in the last one.
 #[derive(Clone, Default, Debug)]
 struct Pages(Arc<Mutex<Vec<Vec<u8>>>>, Arc<AtomicUsize>);
 
@@ -46,10 +47,10 @@ impl Log for Pages {
     }
 }
 
-/// What every action looked like, as a hash for each event.
+/// The actions of each event, as a hash.
 type Looks = Arc<Mutex<Vec<DefaultHasher>>>;
 
-/// A recorder, and a second witness that knows nothing of how it works.
+/// A recorder, and a second witness that is independent of it.
 #[derive(Debug)]
 struct Both(Recorder<Pages>, Looks);
 
@@ -74,7 +75,7 @@ fn look(hasher: &mut DefaultHasher, action: &Action<'_>) {
     format!("{action:?}").hash(hasher);
 }
 
-/// What happened, as it was recorded, and what was there in the end.
+/// The recording, and the final state.
 struct Incident {
     pages: Vec<Vec<u8>>,
     looks: Vec<u64>,
@@ -129,18 +130,18 @@ fn incident(payloads: Payloads) -> Incident {
     Incident { pages, looks, stats }
 }
 
-/// Lets the segments from this one on happen again, and holds every action against what it was.
+/// Replays the segments from this one on, and compares every action with the original.
 fn is_replayed(incident: &Incident, from: usize) {
     let mut next = None;
     for (at, page) in incident.pages.iter().enumerate().skip(from) {
         let mut replay = Replay::new(page).expect("it can be read");
         let (first, missed) = replay.first();
         assert_eq!((next.unwrap_or(first), missed), (first, 0), "segment {at}");
-        while let Some(entry) = replay.next_entry().expect("it happens again") {
+        while let Some(entry) = replay.next_entry().expect("it replays") {
             let number = entry.number;
             let mut hasher = DefaultHasher::new();
             replay.apply(entry, |action| look(&mut hasher, action));
-            // Payloads look otherwise where only their hashes were recorded.
+            // Payloads differ where only their hashes were recorded.
             if !replay.is_hashed() {
                 assert_eq!(hasher.finish(), incident.looks[number as usize], "event {number}");
             }
@@ -163,7 +164,7 @@ fn an_incident_happens_again_byte_for_byte() {
     assert!(ended("closed_by_peer") > Some(("closed_by_peer", 100)), "{:?}", incident.stats);
     assert!(incident.pages.len() > 2, "{}", incident.pages.len());
     is_replayed(&incident, 0);
-    // And from the last beginning that is left of a ring.
+    // Also from the last segment that is left in a ring.
     is_replayed(&incident, incident.pages.len() - 1);
 }
 
@@ -181,14 +182,14 @@ fn a_hub_that_decides_otherwise_is_noticed() {
     let incident = incident(Payloads::Kept);
     let mut replay = Replay::new(&incident.pages[0]).expect("it can be read");
     let mut other = None;
-    while let Some(entry) = replay.next_entry().expect("so far it happens again") {
+    while let Some(entry) = replay.next_entry().expect("it replays so far") {
         if entry.number == 1_234 {
             other = Some(entry);
             break;
         }
         replay.apply(entry, |_| {});
     }
-    let mut entry = other.expect("there are so many");
+    let mut entry = other.expect("there is such an event");
     entry.event = Event::Drain { timeout: Duration::ZERO, spread: Duration::ZERO };
     replay.apply(entry, |_| {});
     assert_eq!(

@@ -1,4 +1,4 @@
-//! What a hub was told, recorded and replayed.
+//! The events of a hub, recorded and replayed.
 #![cfg(test)]
 
 #[path = "../outlets/mod.rs"]

@@ -1,4 +1,4 @@
-//! Coming back to a room.
+//! Resuming in a room.
 
 #[path = "../transcript/mod.rs"]
 mod transcript;

@@ -1,9 +1,9 @@
-//! Coming back to a room: what was missed, and what is said when that is not there any more.
+//! Resuming in a room: what was missed, and what is sent if that is no longer kept.
 
 use crate::transcript::{check, class};
 use switchboard_core::{Config, History, Overflow};
 
-/// Rooms that keep so many publications.
+/// Rooms that keep this many publications.
 fn keeps(events: usize) -> impl FnOnce(&mut Config) {
     move |config| class(config, "", |class| class.history = history(events))
 }
@@ -97,7 +97,8 @@ fn a_part_of_what_was_missed_is_never_given() {
         => a: lobby@1 chat alice one
         => a: lobby@2 chat alice two
         => a: lobby@3 chat alice three
-        // Two and three are kept: enough for who has seen one, not for who has seen none.
+        // Two and three are kept: enough for a member that has seen one, not for one that has seen
+        // none.
         b join lobby@1
         => b: joined lobby@1 recovered
         => b: lobby@2 chat alice two
@@ -151,7 +152,7 @@ fn who_was_excluded_stays_excluded_whatever_connection_it_has() {
         => a a2: lobby@2 chat bob two
         a lost
         => closed a of alice: lost, after 0
-        // The same client does not get its own; another one of the same user does.
+        // The same client does not get its own publications; another client of the same user does.
         enter a3 alice session=a
         a3 join lobby@0
         => a3: joined lobby@0 recovered
@@ -253,7 +254,8 @@ fn what_was_missed_goes_out_in_pieces_and_nothing_overtakes_it() {
         => b: lobby@1 chat alice 1
         => b: lobby@2 chat alice 2
         => b: lobby@3 chat alice 3
-        // It is a member already; the new one and a word about somebody else wait behind the rest.
+        // It is a member already; the new publication and a notice about another member wait behind
+        // the rest.
         a say lobby 6
         => a: lobby@6 chat alice 6
         deadline
@@ -344,7 +346,7 @@ fn a_replay_whose_past_is_given_up_meanwhile_ends_the_connection_or_says_so() {
                 => b: joined lobby@0 recovered
                 => b: lobby@1 chat alice 1
                 b blocked
-                // Of what b has missed, the second is given up, and the third is still there.
+                // Of what b has missed, the second was dropped, and the third is still kept.
                 a say lobby 4 / a say lobby 5
                 => a: lobby@4 chat alice 4
                 => a: lobby@5 chat alice 5

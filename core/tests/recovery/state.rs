@@ -1,4 +1,4 @@
-//! The full state of a room, from the application, for those who cannot get what they missed.
+//! The full state of a room, from the application, for members that cannot get what they missed.
 
 use std::time::Duration;
 
@@ -30,14 +30,15 @@ fn the_application_gives_the_state_and_what_came_meanwhile_follows_it() {
         => a: lobby@3 chat alice 3
         b join lobby@0 #b
         => state q0 of lobby?
-        // Who comes while the application is being asked waits for the same answer. One who has missed nothing does not.
+        // Members that join while the application is being asked wait for the same answer, except
+        // one that has missed nothing.
         c join lobby@0
         enter d dave
         d join lobby@3
         => d: joined lobby@3 recovered
         a say lobby 4
         => a d: lobby@4 chat alice 4
-        // Who waits may publish already, and has a seat.
+        // A waiting member may publish already, and has a seat.
         b say lobby 5 #x
         => a d: lobby@5 chat bob 5 #x
         => b: ack #x as 5
@@ -82,7 +83,7 @@ fn the_application_has_its_time_and_no_more() {
         => 2s b: refresh lobby@2, unknown_epoch
         app state q0 lobby late
         => done: no_such_request
-        // With nothing to give, or too much in between, members are told to see for themselves.
+        // Without a state, or with too much in between, members are told to fetch it themselves.
         enter c carol
         c join lobby@x:0
         => state q1 of lobby?
@@ -120,7 +121,7 @@ fn who_stops_waiting_for_the_state_is_not_told() {
         d leave lobby
         => d: error not_a_member in lobby
         => d: left lobby
-        // Nobody is in the room any more, so that nothing is wanted.
+        // Nobody is in the room any more, so no state is wanted.
         app state q1 lobby x
         => done: no_such_request
         ",
@@ -141,14 +142,14 @@ fn an_answer_counts_for_its_own_question_only() {
         => state q0 of lobby?
         c join hall@x:0
         => state q1 of hall?
-        // One about another room.
+        // An answer about another room.
         app state q1 lobby hall's
         => done: no_such_request
         app state q0 lobby lobby's
         => c: joined lobby@1 not recovered
         => c: refresh lobby@1, unknown_epoch: lobby's
         => done: refreshed 1
-        // One that was answered, when the same room is asked for again.
+        // An answer that came before, when the same room is asked for again.
         enter d dave
         d join lobby@x:0
         => state q2 of lobby?
@@ -202,7 +203,7 @@ fn who_comes_back_to_its_seat_may_have_to_wait_for_the_state() {
         a say lobby 1 / a say lobby 2
         => a: lobby@1 chat alice 1
         => a: lobby@2 chat alice 2
-        // At once, in the upgrade, or later, by a join: its user has been there all the time.
+        // At once, in the upgrade, or later, by a join: its user has been present all the time.
         connect b2 bob lobby@0 session=b
         => accept b2
         open b2

@@ -1,4 +1,4 @@
-//! The sources of the core as text, for tests that look at them.
+//! The source of the core as text, for tests that inspect it.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 pub(crate) mod modules;
@@ -29,7 +29,7 @@ pub(crate) fn is_part_of_a_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// The code without comments and without spaces, except for those between words.
+/// Returns the code without comments and without spaces, except for those between words.
 pub(crate) fn tight(text: &str) -> String {
     let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
     let mut tight = String::new();
@@ -42,12 +42,12 @@ pub(crate) fn tight(text: &str) -> String {
     tight
 }
 
-/// A word at the start of the code, which may be none.
+/// Returns the word at the start of the code, which may be empty.
 pub(crate) fn word(code: &str) -> &str {
     &code[..code.find(|c| !is_part_of_a_word(c)).unwrap_or(code.len())]
 }
 
-/// What stands between the bracket at the start of the code and the one that closes it.
+/// Returns the text between the bracket at the start of the code and its closing bracket.
 pub(crate) fn bracketed(code: &str) -> &str {
     let mut depth = 0;
     for (at, c) in code.char_indices() {
@@ -63,7 +63,7 @@ pub(crate) fn bracketed(code: &str) -> &str {
     panic!("a bracket is not closed: {}", &code[..code.len().min(80)]);
 }
 
-/// The parts between commas that are not in brackets.
+/// Splits at commas that are not in brackets.
 pub(crate) fn parts(list: &str) -> Vec<&str> {
     let (mut parts, mut start, mut depth) = (Vec::new(), 0, 0);
     for (at, c) in list.char_indices() {
@@ -82,7 +82,7 @@ pub(crate) fn parts(list: &str) -> Vec<&str> {
     parts
 }
 
-/// Where this stands in the code, and not as the end of something longer.
+/// Finds this in the code, but not as the end of a longer word.
 pub(crate) fn places<'a>(code: &'a str, what: &'a str) -> impl Iterator<Item = usize> + 'a {
     let begins = |at: &usize| {
         let before = &code[..*at];
@@ -91,12 +91,12 @@ pub(crate) fn places<'a>(code: &'a str, what: &'a str) -> impl Iterator<Item = u
     code.match_indices(what).map(|(at, _)| at).filter(begins)
 }
 
-/// The blocks of code that begin so, as `impl Hub{` does.
+/// Returns the blocks of code that begin like this, such as `impl Hub{`.
 pub(crate) fn blocks<'a>(code: &'a str, start: &'a str) -> impl Iterator<Item = &'a str> {
     places(code, start).map(move |at| bracketed(&code[at + start.len() - 1..]))
 }
 
-/// The methods of a block, each with its signature and its body.
+/// Returns the methods of a block, each with its signature and its body.
 pub(crate) fn methods_in(mut block: &str) -> Vec<(&str, &str, &str)> {
     let mut found = Vec::new();
     while let Some(at) = places(block, "fn ").next() {

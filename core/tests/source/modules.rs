@@ -1,4 +1,4 @@
-//! Modules, and which names what of which.
+//! Modules, and the names that each uses of others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -6,10 +6,11 @@ use std::path::Path;
 
 use super::{bracketed, parts, places, sources, tight, word};
 
-/// The code of every module by its path, such as `hub::tables::room`; that of `lib.rs` by an empty one.
+/// The code of every module by its path, such as `hub::tables::room`; that of `lib.rs` by an empty
+/// one.
 pub(crate) type Modules = BTreeMap<String, String>;
 
-/// The code without comments, and without the unit tests at its end.
+/// Returns the code without comments, and without the unit tests at its end.
 pub(crate) fn code_of(text: &str) -> String {
     let code = tight(text);
     let tests = code.find("]mod tests{").and_then(|end| code[..end].rfind("#[cfg("));
@@ -27,7 +28,7 @@ pub(crate) fn modules() -> Modules {
     sources().iter().map(|(path, text)| (module_of(path), code_of(text))).collect()
 }
 
-/// The path at the start of the code; several, if it ends in a list.
+/// Returns the path at the start of the code; several, if it ends in a list.
 fn paths(code: &str) -> Vec<Vec<&str>> {
     if code.starts_with('{') {
         return parts(bracketed(code)).into_iter().flat_map(paths).collect();
@@ -42,7 +43,7 @@ fn paths(code: &str) -> Vec<Vec<&str>> {
     }
 }
 
-/// Where the modules are that stand in the file of another.
+/// Finds the modules inside the file of another.
 fn inline_modules(code: &str) -> impl Iterator<Item = Range<usize>> {
     places(code, "mod ").filter_map(|at| {
         let start = at + "mod ".len() + word(&code[at + "mod ".len()..]).len();
@@ -50,7 +51,7 @@ fn inline_modules(code: &str) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// What a module names of other modules: theirs, and the item.
+/// Returns what a module uses of other modules: the module and the item.
 pub(crate) fn imports(modules: &Modules, module: &str) -> BTreeSet<(String, String)> {
     let code = &modules[module];
     let children = modules.keys().filter_map(|other| {

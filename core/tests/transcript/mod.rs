@@ -1,14 +1,16 @@
-//! Scripts of events, with the hub's answers between them.
+//! Scripts of events, with the hub's answers in between.
 //!
-//! A script has one command a line (or several, between ` / `), and below it, after `=>`, one line for each action
-//! that comes out. [`check`] plays the commands and compares the whole text. Notices are left out unless the
-//! script says `notices`. See `play.rs` for the commands and `render.rs` for the answers.
+//! A script has one command per line (or several, between ` / `), and below it, after `=>`, one
+//! line for each resulting action. [`check`] plays the commands and compares the whole text.
+//! Notices are omitted unless the script says `notices`. See `play.rs` for the commands and
+//! `render.rs` for the answers.
 //!
-//! Times stand before a command: `45s-1us` since the start, or `+5ms` since the last one. `TIME run` plays every
-//! deadline up to then, each at its own time; `next` plays the next one; other commands let no deadline pass.
+//! Times precede a command: `45s-1us` since the start, or `+5ms` since the last one. `TIME run`
+//! plays every deadline up to then, each at its own time; `next` plays the next one; other commands
+//! play no deadline.
 //!
-//! Whatever the script is about, after each event the hub's numbers are counted again from its views, and at the
-//! end everybody leaves, all deadlines pass, and nothing may be left.
+//! In every script, after each event the hub's numbers are recounted from its views; at the end all
+//! connections close, all deadlines pass, and nothing may be left.
 
 mod oracle;
 mod play;
@@ -21,9 +23,8 @@ use switchboard_core::{Config, Heartbeat, History, RoomClass};
 
 use play::Play;
 
-/// Plays a script and compares. The configuration is the default with heartbeats and presence off, without
-/// history, without memory of ids, and without
-/// limits to the rate.
+/// Plays a script and compares. The configuration is the default with heartbeats and presence off,
+/// without history, deduplication and rate limits.
 #[track_caller]
 pub(crate) fn check(configure: impl FnOnce(&mut Config), script: &str) {
     let mut config = Config {
@@ -61,7 +62,7 @@ fn plain() -> RoomClass {
     RoomClass { presence: false, history: History::NONE, ..RoomClass::default() }
 }
 
-/// Changes the class of a prefix, or adds one that is like the default but for presence.
+/// Changes the class of a prefix, or adds one that is like the default except for presence.
 #[allow(dead_code, reason = "not every file of tests has classes")]
 pub(crate) fn class(config: &mut Config, prefix: &str, change: impl FnOnce(&mut RoomClass)) {
     if config.rooms.iter().all(|(other, _)| other != prefix) {
@@ -75,7 +76,7 @@ fn tidy(line: &str) -> String {
     line.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The longest common lines, with what differs marked.
+/// Returns the longest common lines, with the differences marked.
 fn diff(old: &[String], new: &[String]) -> String {
     let mut common = vec![vec![0; new.len() + 1]; old.len() + 1];
     for i in (0..old.len()).rev() {

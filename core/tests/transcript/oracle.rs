@@ -1,4 +1,4 @@
-//! What must be true whatever a script is about.
+//! Invariants that hold in every script.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ enum Phase {
     Closed,
 }
 
-/// Sees every action, and counts the hub's numbers again from its views.
+/// Sees every action, and recounts the hub's numbers from its views.
 pub(super) struct Oracle {
     alive: BTreeMap<ConnectionId, Phase>,
     max_connections: Limit,
@@ -21,7 +21,7 @@ pub(super) struct Oracle {
     ended: u64,
     messages_out: u64,
     rejected: u64,
-    /// Rooms whose state has been asked for.
+    /// Rooms whose state was requested.
     awaiting: BTreeSet<RoomName>,
 }
 
@@ -43,7 +43,8 @@ impl Oracle {
         self.alive.keys().copied().collect()
     }
 
-    /// Nothing goes to a connection before it is open or after its close, and each ends once.
+    /// Checks that nothing is sent to a connection before it is open or after its close, and that
+    /// each ends once.
     pub(super) fn see(&mut self, action: &Action<'_>, opened: Option<ConnectionId>) {
         if let Some(id) = opened
             && let Some(phase) = self.alive.get_mut(&id).filter(|phase| **phase == Phase::Reserved)
@@ -96,7 +97,7 @@ impl Oracle {
         let mut seats: BTreeMap<_, usize> = BTreeMap::new();
         let mut users: BTreeMap<_, BTreeSet<ConnectionId>> = BTreeMap::new();
         for (id, view) in views {
-            let view = view.expect("who was not said to be gone is there");
+            let view = view.expect("an open connection has a view");
             open += usize::from(view.is_open());
             closing += usize::from(view.is_closing());
             blocked += usize::from(view.is_blocked());
@@ -132,7 +133,7 @@ impl Oracle {
             let there = there.get(room).cloned().unwrap_or_default();
             assert!(listed.is_subset(&there), "{room}");
             for id in there.difference(&listed) {
-                assert!(self.awaiting.contains(room), "{id} is no member of {room}");
+                assert!(self.awaiting.contains(room), "{id} is not a member of {room}");
             }
         }
         for (user, connections) in &users {

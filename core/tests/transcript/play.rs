@@ -125,7 +125,7 @@ impl Play {
         self.feed(Event::Connect { ticket, user: named(user), rooms, session });
     }
 
-    /// `room`, or `room@5` for who has been there until number 5.
+    /// `room`, or `room@5` for a client that has seen everything up to number 5.
     fn seek(&self, word: &str) -> (RoomName, Option<Position>) {
         match word.split_once('@') {
             Some((room, position)) => (named(room), Some(self.names.parse(room, position))),
@@ -182,7 +182,7 @@ impl Play {
                 return Event::Disconnected { connection, how: Disconnect::ByPeer(Some(code)) };
             }
             "fails" => return Event::Disconnected { connection, how: Disconnect::HandshakeFailed },
-            _ => panic!("clients do not {verb}"),
+            _ => panic!("unknown client command: {verb}"),
         };
         let bytes = words.option("bytes").map_or(100, |n| n.parse().expect("a number"));
         Event::Received { connection, bytes, inbound }
@@ -255,7 +255,7 @@ impl Play {
             ("probe", [user, timeout]) => {
                 Command::Probe { user: named(user), timeout: Some(duration(timeout)) }
             }
-            _ => panic!("the application does not {verb} {plain:?}"),
+            _ => panic!("unknown application command: {verb} {plain:?}"),
         }
     }
 
@@ -361,7 +361,7 @@ impl Play {
         self.oracle.count_again(&self.hub);
     }
 
-    /// The end of every script: nobody and nothing is left.
+    /// Ends every script: nothing may be left.
     pub(super) fn everybody_leaves(mut self) {
         for id in self.oracle.alive() {
             self.feed(Event::Disconnected { connection: id, how: Disconnect::Lost });

@@ -1,4 +1,4 @@
-//! Actions as lines that a person can read.
+//! Renders actions as readable lines.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use switchboard_core::{
     Payload, Position, RawFrame, Refusal, Stats,
 };
 
-/// Short names for what has long ones.
+/// Short names for connections, nonces and epochs.
 #[derive(Default)]
 pub(super) struct Names {
     /// Connections, with the name that the script gave to the attempt.
     pub(super) connections: Vec<(ConnectionId, String)>,
     /// Nonces of pings, named `n1`, `n2` … as they appear.
     pub(super) nonces: Vec<u64>,
-    /// Epochs of rooms as they appear: the first one goes without saying.
+    /// Epochs of rooms in order of appearance; the first one is not written.
     epochs: BTreeMap<String, Vec<Epoch>>,
 }
 
@@ -52,7 +52,7 @@ impl Names {
         }
     }
 
-    /// The opposite of [`position`](Self::position); `x:5` is in an epoch that was never seen.
+    /// The inverse of [`position`](Self::position); `x:5` is in an epoch that was never seen.
     pub(super) fn parse(&self, room: &str, text: &str) -> Position {
         let (epoch, offset) = text.split_once(':').unwrap_or(("e1", text));
         let epoch = match epoch.strip_prefix('e') {
@@ -261,7 +261,7 @@ fn payload(payload: &Payload) -> String {
     }
 }
 
-/// What is not zero.
+/// Lists the values that are not zero.
 pub(super) fn stats(stats: &Stats) -> String {
     let gauges = [
         ("connections", stats.connections),
@@ -298,7 +298,7 @@ pub(super) fn stats(stats: &Stats) -> String {
     if all.is_empty() { "nothing".into() } else { all.join(", ") }
 }
 
-/// A duration in the largest unit that needs no fraction.
+/// Formats a duration in the largest unit that needs no fraction.
 pub(super) fn span(duration: Duration) -> String {
     match duration.as_micros() {
         0 => "0".into(),

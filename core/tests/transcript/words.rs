@@ -1,10 +1,10 @@
-//! The words of a script: names, texts, spans of time.
+//! Parses the words of a script: names, texts, durations.
 
 use std::time::Duration;
 
 use switchboard_core::{CloseReason, Json, Kind, Payload};
 
-/// What a command's words say: `#id`, `key=…` and such, and the others.
+/// A command's words: options such as `#id` and `key=…`, and the others.
 pub(super) struct Words<'a> {
     pub(super) plain: Vec<&'a str>,
     options: Vec<(&'a str, &'a str)>,
