@@ -63,7 +63,8 @@
 //!
 //! # Panics
 //!
-//! Nothing that a peer sends and no order of events makes the core panic; if it does, that is a bug in it.
+//! Nothing that a peer sends and no order of events makes the core panic; if it does, that is a
+//! bug.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(clippy::std_instead_of_core, clippy::std_instead_of_alloc, clippy::alloc_instead_of_core)]

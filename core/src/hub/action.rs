@@ -32,7 +32,8 @@ pub enum Action<'a> {
     },
     /// Do this for one connection or attempt.
     Do(&'a Operation),
-    /// Tell the application. After [`Output::Closed`], the driver also drops the connection's socket.
+    /// Tell the application. After [`Output::Closed`], the driver also drops the connection's
+    /// socket.
     Tell(&'a Output),
 }
 

@@ -317,7 +317,7 @@ mod tests {
         }
     }
 
-    /// What was kept comes back as it was, however the records lie in memory.
+    /// Publications are restored unchanged, however the records lie in memory.
     #[test]
     fn the_past_is_what_it_was() {
         let mut random = Random::new(3);

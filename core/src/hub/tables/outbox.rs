@@ -19,7 +19,7 @@ pub(crate) struct Outbox {
     /// The number of gaps and replays in `waiting`, which do not count against the bound.
     gaps: usize,
     pub(crate) until: Until,
-    /// It overflowed, and the connection is about to be closed for it: nothing is queued any more.
+    /// It overflowed, and the connection is about to be closed for it: nothing more is queued.
     pub(crate) given_up: bool,
 }
 
@@ -68,7 +68,7 @@ pub(crate) enum Found {
 /// The first item of an outbox.
 pub(crate) enum Popped {
     Message(Message),
-    /// From a replay.
+    /// The next publication of a replay.
     Past(Arc<Publication>),
     /// A part of the replay is no longer kept, and this room's policy is to deliver everything or
     /// close the member.

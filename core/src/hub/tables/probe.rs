@@ -42,7 +42,7 @@ impl Probe {
     }
 }
 
-/// Probes under way.
+/// The probes under way, by key.
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Probes(Table<Probe>);
