@@ -129,7 +129,7 @@ macro_rules! name {
 }
 
 name! {
-    /// The name of a room. The part before a room class's prefix has no meaning of its own.
+    /// The name of a room. The part before a room class's prefix has no meaning in itself.
     RoomName, 128
 }
 name! {
