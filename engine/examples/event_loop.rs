@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use polling::{AsRawSource, Event, Events, PollMode, Poller};
-use switchboard_core::http::Refusal;
+use switchboard_core::http::HttpError;
 use switchboard_core::{Outlet, Output, Stall, Timestamp};
 use switchboard_engine::server::{self, Engine, Settings, Task};
 use switchboard_engine::{Clock, bind, seed, unix_ms};
@@ -174,7 +174,7 @@ impl EventLoop {
                     self.engine.authenticated(self.now, handshake, verdict);
                 }
                 Task::Respond(handshake, _) => {
-                    let not_found = Refusal::not_found().to_response();
+                    let not_found = HttpError::not_found().to_response();
                     self.engine.respond(self.now, handshake, not_found);
                 }
                 Task::Output(Output::Raw { connection, frame }) => {

@@ -45,7 +45,8 @@ async fn route(app: Arc<App>, request: Request<Incoming>) -> Result<Answer, Infa
 async fn upgrade(app: &Arc<App>, mut request: Request<Incoming>) -> Answer {
     let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let target = request.uri().to_string();
-    let admitted = match http::Request::from_parts(request.method().as_str(), &target, headers) {
+    let admitted = match http::HttpRequest::from_parts(request.method().as_str(), &target, headers)
+    {
         Ok(head) => app.switchboard.admit(head).await,
         Err(refusal) => Err(refusal.to_response()),
     };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use switchboard_core::http::{Refusal as HttpRefusal, Request, Response};
+use switchboard_core::http::{HttpError, HttpRequest, Response};
 use switchboard_core::{Command, Output, Refusal, RoomName, Ticket};
 use switchboard_engine::server::{
     BuildError, Credentials, Engine, Handlers, Identity, Observer, Reply, Settings, Verdict,
@@ -24,7 +24,7 @@ use crate::shared::Shared;
 /// The parts that the application brings.
 pub(crate) struct Services {
     pub(crate) authenticate: Box<dyn Fn(Credentials) -> BoxFuture<Verdict> + Send + Sync>,
-    pub(crate) http: Box<dyn Fn(Request) -> BoxFuture<Response> + Send + Sync>,
+    pub(crate) http: Box<dyn Fn(HttpRequest) -> BoxFuture<Response> + Send + Sync>,
     pub(crate) handlers: Handlers<Async, BoxFuture<Reply>>,
     pub(crate) state: Box<dyn Fn(Ticket, RoomName) -> BoxFuture<Command> + Send + Sync>,
     pub(crate) observer: Observer,
@@ -45,7 +45,7 @@ impl Builder {
             settings: Settings::default(),
             services: Services {
                 authenticate: Box::new(|credentials| at_once(anonymous(&credentials))),
-                http: Box::new(|_| at_once(HttpRefusal::not_found().to_response())),
+                http: Box::new(|_| at_once(HttpError::not_found().to_response())),
                 handlers: Handlers::default(),
                 state: Box::new(move |ticket, room| at_once(none(ticket, room))),
                 observer: Box::new(|_| {}),
@@ -68,7 +68,7 @@ impl Builder {
         authenticator: impl Fn(Credentials) -> F + Send + Sync + 'static,
     ) -> Self
     where
-        F: Future<Output = Result<Identity, HttpRefusal>> + Send + 'static,
+        F: Future<Output = Result<Identity, HttpError>> + Send + 'static,
     {
         self.services.authenticate =
             Box::new(move |credentials| Box::pin(authenticator(credentials)));
@@ -121,7 +121,7 @@ impl Builder {
 
     /// Answers requests on the same port that are not upgrades, by default with 404. The body of a
     /// request is not read.
-    pub fn http<F>(mut self, service: impl Fn(Request) -> F + Send + Sync + 'static) -> Self
+    pub fn http<F>(mut self, service: impl Fn(HttpRequest) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Response> + Send + 'static,
     {

@@ -12,7 +12,7 @@ use parking_lot::MutexGuard;
 use rustix::net::{SocketFlags, accept_with};
 use smol::channel::Sender;
 use switchboard_core::Timestamp;
-use switchboard_core::http::Request;
+use switchboard_core::http::HttpRequest;
 use switchboard_engine::server::{Credentials, HandshakeId, Task};
 
 use crate::auth::{BoxFuture, guarded};
@@ -239,7 +239,7 @@ fn authenticate(shared: &Arc<Shared>, handshake: HandshakeId, credentials: Crede
     });
 }
 
-fn respond(shared: &Arc<Shared>, handshake: HandshakeId, request: Request) {
+fn respond(shared: &Arc<Shared>, handshake: HandshakeId, request: HttpRequest) {
     let (asking, for_answer) = (shared.clone(), shared.clone());
     let finding = guarded(move || (asking.services.http)(request));
     answer(shared, Box::pin(finding), move |response| {

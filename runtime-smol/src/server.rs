@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use smol::channel::{Receiver, bounded};
 use smol::future::FutureExt;
 use smol::{Async, Executor};
-use switchboard_core::http::{Request, Response};
+use switchboard_core::http::{HttpRequest, Response};
 use switchboard_engine::server::{Host, RefusedUpgrade, Reservation};
 
 use crate::Handle;
@@ -95,11 +95,11 @@ impl Server {
     /// # Errors
     /// The response to send instead. (Here a full server answers 503, whatever
     /// [`Settings::capacity_answer`](crate::Settings::capacity_answer) says: the upgrade is not ours to accept.)
-    pub async fn admit(&self, request: Request) -> Result<Reservation, Response> {
+    pub async fn admit(&self, request: HttpRequest) -> Result<Reservation, Response> {
         self.seat(request).await.map_err(|refused| refused.into_response())
     }
 
-    async fn seat(&self, request: Request) -> Result<Reservation, Box<RefusedUpgrade>> {
+    async fn seat(&self, request: HttpRequest) -> Result<Reservation, Box<RefusedUpgrade>> {
         let shared = &self.shared;
         let entrance = &shared.entrance;
         let (upgrade, credentials) = entrance.check(request)?;

@@ -9,7 +9,7 @@ mod listen;
 use std::error::Error;
 
 use serde::{Deserialize, Serialize};
-use switchboard_core::http::Refusal as HttpRefusal;
+use switchboard_core::http::HttpError;
 use switchboard_core::{ErrorCode, Output, Refusal, UserName};
 use switchboard_std::{Claims, Context, Credentials, Identity, Server};
 
@@ -17,14 +17,14 @@ use switchboard_std::{Claims, Context, Credentials, Identity, Server};
 struct Moderator(bool);
 
 /// A real application checks a signature here, or asks a database: others go on meanwhile.
-fn authenticate(credentials: Credentials) -> Result<Identity, HttpRefusal> {
+fn authenticate(credentials: Credentials) -> Result<Identity, HttpError> {
     let (name, moderator) = match credentials.token.as_ref().map(|token| token.expose()) {
         Some("alice-secret") => ("alice", true),
         Some("bob-secret") => ("bob", false),
-        Some(_) => return Err(HttpRefusal::unauthorized("nobody has this token")),
-        None => return Err(HttpRefusal::unauthorized("add ?token=alice-secret to the address")),
+        Some(_) => return Err(HttpError::unauthorized("nobody has this token")),
+        None => return Err(HttpError::unauthorized("add ?token=alice-secret to the address")),
     };
-    let user = UserName::new(name).map_err(|error| HttpRefusal::unauthorized(error.to_string()))?;
+    let user = UserName::new(name).map_err(|error| HttpError::unauthorized(error.to_string()))?;
     Ok(Identity { claims: Claims::new(Moderator(moderator)), ..Identity::new(user) })
 }
 

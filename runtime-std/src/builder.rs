@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use switchboard_core::http::{Refusal as HttpRefusal, Request, Response};
+use switchboard_core::http::{HttpError, HttpRequest, Response};
 use switchboard_core::{Command, Output, Refusal, RoomName, Ticket};
 use switchboard_engine::server::{
     BuildError, Credentials, Handlers, Observer, Reply, Settings, Verdict, anonymous, read, state,
@@ -20,7 +20,7 @@ use crate::shared::Shared;
 /// The parts that the application brings.
 pub(crate) struct Services {
     pub(crate) authenticate: Box<dyn Fn(Credentials) -> Verdict + Send + Sync>,
-    pub(crate) http: Box<dyn Fn(Request) -> Response + Send + Sync>,
+    pub(crate) http: Box<dyn Fn(HttpRequest) -> Response + Send + Sync>,
     pub(crate) handlers: Handlers<Blocking, Reply>,
     pub(crate) state: Box<dyn Fn(Ticket, RoomName) -> Command + Send + Sync>,
     pub(crate) observer: Observer,
@@ -39,7 +39,7 @@ impl Builder {
             settings: Settings::default(),
             services: Services {
                 authenticate: Box::new(|credentials| anonymous(&credentials)),
-                http: Box::new(|_| HttpRefusal::not_found().to_response()),
+                http: Box::new(|_| HttpError::not_found().to_response()),
                 handlers: Handlers::default(),
                 state: Box::new(|ticket, room| Command::State { ticket, room, payload: None }),
                 observer: Box::new(|_| {}),
@@ -103,7 +103,10 @@ impl Builder {
 
     /// Answers requests on the same port that are not upgrades, by default with 404. The body of a
     /// request is not read.
-    pub fn http(mut self, service: impl Fn(Request) -> Response + Send + Sync + 'static) -> Self {
+    pub fn http(
+        mut self,
+        service: impl Fn(HttpRequest) -> Response + Send + Sync + 'static,
+    ) -> Self {
         self.services.http = Box::new(service);
         self
     }

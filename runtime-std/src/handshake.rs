@@ -5,7 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use switchboard_core::http::{Refusal, Request};
+use switchboard_core::http::{HttpError, HttpRequest};
 use switchboard_engine::server::{HeadReader, LINGER, LINGER_BYTES, RefusedUpgrade, Reservation};
 
 use crate::auth::guarded;
@@ -67,7 +67,7 @@ pub(crate) fn open(
         Ok(Negotiated::Say(answer)) => answer,
         Err(error) if error.kind() == io::ErrorKind::TimedOut => {
             tracing::debug!(%peer, "the handshake took too long");
-            Refusal::request_timeout().to_bytes()
+            HttpError::request_timeout().to_bytes()
         }
         Err(error) => return Err(error),
     };
@@ -106,7 +106,7 @@ fn negotiate(shared: &Arc<Shared>, socket: &mut Timed<'_>) -> io::Result<Negotia
     }
 }
 
-fn read_request(socket: &mut Timed<'_>) -> io::Result<Result<(Request, Vec<u8>), Refusal>> {
+fn read_request(socket: &mut Timed<'_>) -> io::Result<Result<(HttpRequest, Vec<u8>), HttpError>> {
     let mut head = HeadReader::default();
     let mut piece = [0; 1024];
     loop {
@@ -126,7 +126,7 @@ fn read_request(socket: &mut Timed<'_>) -> io::Result<Result<(Request, Vec<u8>),
 /// Checks the request, finds out whose it is, and takes a seat.
 pub(crate) fn admit(
     shared: &Arc<Shared>,
-    request: Request,
+    request: HttpRequest,
 ) -> Result<Reservation, Box<RefusedUpgrade>> {
     let entrance = &shared.entrance;
     let (upgrade, credentials) = entrance.check(request)?;

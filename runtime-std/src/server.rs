@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
 use polling::{Event, Events, Poller};
-use switchboard_core::http::{Request, Response};
+use switchboard_core::http::{HttpRequest, Response};
 use switchboard_engine::server::{AcceptFailure, Host, Reservation, SHORTAGE};
 
 use crate::Handle;
@@ -77,7 +77,7 @@ impl Server {
     /// # Errors
     /// The response to send instead. (Here a full server answers 503, whatever
     /// [`Settings::capacity_answer`](crate::Settings::capacity_answer) says: the upgrade is not ours to accept.)
-    pub fn admit(&self, request: Request) -> Result<Reservation, Response> {
+    pub fn admit(&self, request: HttpRequest) -> Result<Reservation, Response> {
         handshake::admit(&self.shared, request).map_err(|refused| refused.into_response())
     }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use switchboard_core::http::{Refusal, Request, Response, Status};
+use switchboard_core::http::{HttpError, HttpRequest, Response, Status};
 
 /// Only the page's own files are run or fetched. WebSockets may go anywhere, because a page opened
 /// under another name of this machine has another origin.
@@ -43,13 +43,13 @@ const FILES: &[(&str, &str, &[u8])] = files! {
 };
 
 /// Returns one of the page's files, or 404.
-pub(crate) fn file(request: &Request) -> Response {
+pub(crate) fn file(request: &HttpRequest) -> Response {
     let name = match request.path() {
         "/" => "index.html",
         path => path.trim_start_matches('/'),
     };
     let found = FILES.iter().find(|(known, ..)| *known == name);
-    let Some((_, kind, bytes)) = found else { return Refusal::not_found().to_response() };
+    let Some((_, kind, bytes)) = found else { return HttpError::not_found().to_response() };
     Response::new(Status::Ok, kind, *bytes)
         .header("Content-Security-Policy", POLICY)
         .header("X-Content-Type-Options", "nosniff")

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use async_signal::{Signal, Signals};
 use smol::future::FutureExt;
 use smol::stream::StreamExt;
-use switchboard_core::http::{InvalidOrigin, Refusal, Request, Response, Status};
+use switchboard_core::http::{HttpError, HttpRequest, InvalidOrigin, Response, Status};
 use switchboard_core::{Limit, NameError, RoomName, UserName, Witness};
 use switchboard_smol::{
     BuildError, Claims, Credentials, Handle, Identity, RefuseBy, Server, Settings,
@@ -148,14 +148,14 @@ fn configured(config: &Config) -> Result<Settings, InvalidOrigin> {
 }
 
 /// Takes the identity from the token.
-fn by_token(verifier: &Verifier, credentials: &Credentials) -> Result<Identity, Refusal> {
+fn by_token(verifier: &Verifier, credentials: &Credentials) -> Result<Identity, HttpError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let verified = match &credentials.token {
         Some(token) => verifier.verify(token.expose(), now),
         None => Err(AuthError::Missing),
     };
-    let found = verified.map_err(|error| Refusal::unauthorized(error.to_string()))?;
-    let bad = |error: NameError| Refusal::unauthorized(format!("a name in the token {error}"));
+    let found = verified.map_err(|error| HttpError::unauthorized(error.to_string()))?;
+    let bad = |error: NameError| HttpError::unauthorized(format!("a name in the token {error}"));
     Ok(Identity {
         user: UserName::new(&found.user).map_err(bad)?,
         rooms: found
@@ -168,9 +168,9 @@ fn by_token(verifier: &Verifier, credentials: &Credentials) -> Result<Identity, 
     })
 }
 
-fn answer(request: &Request, handle: Option<&Handle>, started: Instant) -> Response {
+fn answer(request: &HttpRequest, handle: Option<&Handle>, started: Instant) -> Response {
     if !matches!(request.method(), "GET" | "HEAD") {
-        return Refusal::method_not_allowed("GET, HEAD").to_response();
+        return HttpError::method_not_allowed("GET, HEAD").to_response();
     }
     let draining = handle.is_none_or(Handle::is_draining);
     match (request.path(), handle) {

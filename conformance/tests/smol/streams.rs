@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::runtime::{Builder, Handle, RefuseBy, Server};
 use serde_json::json;
 use smol::Async;
-use switchboard_core::http::{Refusal, Request, Status};
+use switchboard_core::http::{HttpError, HttpRequest, Status};
 use switchboard_core::{Limit, Limits};
 
 use crate::runtime::done;
@@ -17,7 +17,7 @@ use switchboard_conformance::client::{Client, TEXT, frame, request};
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
-fn upgrade(target: &str) -> Request {
+fn upgrade(target: &str) -> HttpRequest {
     let headers = [
         ("Host", "test"),
         ("Upgrade", "websocket"),
@@ -25,7 +25,7 @@ fn upgrade(target: &str) -> Request {
         ("Sec-WebSocket-Version", "13"),
         ("Sec-WebSocket-Key", KEY),
     ];
-    Request::from_parts("GET", target, headers).unwrap()
+    HttpRequest::from_parts("GET", target, headers).unwrap()
 }
 
 /// Both ends of a connection.
@@ -132,7 +132,7 @@ fn a_seat_that_is_not_taken_in_time_is_given_back_and_adopting_fails() {
 #[test]
 fn a_refusal_is_a_response_for_the_other_server_to_send() {
     let builder = with(|settings| settings.auth_answer = RefuseBy::Close)
-        .authenticate(|_| async { Err(Refusal::forbidden("forbidden", "not you")) });
+        .authenticate(|_| async { Err(HttpError::forbidden("forbidden", "not you")) });
     run_with(
         builder,
         async |server| {

@@ -95,7 +95,7 @@ fn a_server_that_is_dropped_lets_go_of_sockets_and_threads() {
         ("Sec-WebSocket-Version", "13"),
         ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
     ];
-    let request = switchboard_core::http::Request::from_parts("GET", "/ws/lobby", headers);
+    let request = switchboard_core::http::HttpRequest::from_parts("GET", "/ws/lobby", headers);
     let admission = server.admit(request.unwrap()).unwrap();
     server.adopt(admission, socket, b"").unwrap();
     client.expect("connected");

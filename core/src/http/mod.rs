@@ -3,7 +3,7 @@
 //!
 //! A driver reads bytes and hands all of them to [`parse()`] until the head is complete. If the
 //! request [wants an upgrade](wants_upgrade), or its path is that of the sockets, [`check`] decides;
-//! the driver writes [`Upgrade::accept_response`] or [`Refusal::to_bytes`]. For other paths it writes
+//! the driver writes [`Upgrade::accept_response`] or [`HttpError::to_bytes`]. For other paths it writes
 //! a [`Response`].
 //!
 //! ```
@@ -38,17 +38,17 @@
 //! );
 //! ```
 //!
-//! Not done here: bodies (the caller reads [`Request::content_length`] bytes after the head),
+//! Not done here: bodies (the caller reads [`HttpRequest::content_length`] bytes after the head),
 //! chunks, keep-alive (every response but the 101 ends the connection), HTTP/2, extensions such as
 //! compression, verifying tokens, and timeouts, which are the driver's.
 
 // A test that unwraps what is not there has found something, and says where.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod error;
 mod origin;
 mod parse;
 mod redact;
-mod refusal;
 mod request;
 mod response;
 mod target;
@@ -57,10 +57,10 @@ mod tests;
 mod token;
 mod upgrade;
 
+pub use error::HttpError;
 pub use origin::{InvalidOrigin, OriginPattern, Origins};
 pub use parse::{DEFAULT_MAX_HEAD_BYTES, MAX_HEADERS, Parsed, parse};
-pub use refusal::Refusal;
-pub use request::{Request, Version};
+pub use request::{HttpRequest, Version};
 pub use response::{Response, Status};
-pub use token::Token;
+pub use token::BearerToken;
 pub use upgrade::{SUBPROTOCOL, Upgrade, check, wants_upgrade};

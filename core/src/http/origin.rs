@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
-use super::refusal::{Refusal, excerpt};
-use super::request::Request;
+use super::error::{HttpError, excerpt};
+use super::request::HttpRequest;
 
 /// Which web pages may connect (RFC 6455 section 10.2).
 ///
@@ -17,12 +17,12 @@ use super::request::Request;
 /// sends no `Origin` and is always allowed: it could claim any.
 ///
 /// ```
-/// use switchboard_core::http::{Origins, Request};
+/// use switchboard_core::http::{HttpRequest, Origins};
 ///
 /// let origins = Origins::list(["https://example.com", "https://*.example.com"]).unwrap();
 /// let from = |origin| {
 ///     let headers = [("Host", "ws.example.net"), ("Origin", origin)];
-///     Request::from_parts("GET", "/ws", headers).unwrap()
+///     HttpRequest::from_parts("GET", "/ws", headers).unwrap()
 /// };
 /// assert!(origins.check(&from("https://shop.example.com")).is_ok());
 /// assert!(origins.check(&from("https://example.org")).is_err());
@@ -65,7 +65,7 @@ impl Origins {
     /// # Errors
     /// 403 `origin_not_allowed`, naming the origin. 400 if `Origin` is repeated or the host is
     /// missing.
-    pub fn check(&self, request: &Request) -> Result<(), Refusal> {
+    pub fn check(&self, request: &HttpRequest) -> Result<(), HttpError> {
         let Some(sent) = request.single("origin")? else { return Ok(()) };
         let allowed = match self {
             Origins::Any => true,
@@ -80,7 +80,7 @@ impl Origins {
             return Ok(());
         }
         let message = format!("the origin {} is not allowed to connect", excerpt(sent));
-        Err(Refusal::forbidden("origin_not_allowed", message))
+        Err(HttpError::forbidden("origin_not_allowed", message))
     }
 }
 
@@ -212,7 +212,7 @@ mod tests {
 
     fn allowed(origins: &Origins, host: &str, origin: &str) -> bool {
         let headers = [("Host", host), ("Origin", origin)];
-        origins.check(&Request::from_parts("GET", "/ws", headers).unwrap()).is_ok()
+        origins.check(&HttpRequest::from_parts("GET", "/ws", headers).unwrap()).is_ok()
     }
 
     #[test]
@@ -274,17 +274,17 @@ mod tests {
 
     #[test]
     fn no_origin_is_allowed_and_two_are_not() {
-        let none = Request::from_parts("GET", "/ws", [("Host", "h")]).unwrap();
+        let none = HttpRequest::from_parts("GET", "/ws", [("Host", "h")]).unwrap();
         assert!(Origins::SameHost.check(&none).is_ok());
         let headers = [("Host", "h"), ("Origin", "http://h"), ("Origin", "http://h")];
-        let two = Request::from_parts("GET", "/ws", headers).unwrap();
+        let two = HttpRequest::from_parts("GET", "/ws", headers).unwrap();
         assert_eq!(Origins::Any.check(&two).unwrap_err().code, "repeated_header");
     }
 
     #[test]
     fn the_refusal_names_the_origin() {
         let headers = [("Host", "h"), ("Origin", "https://evil.org")];
-        let request = Request::from_parts("GET", "/ws", headers).unwrap();
+        let request = HttpRequest::from_parts("GET", "/ws", headers).unwrap();
         let refusal = Origins::SameHost.check(&request).unwrap_err();
         assert_eq!((refusal.status.code(), refusal.code), (403, "origin_not_allowed"));
         assert!(refusal.message.contains("https://evil.org"));

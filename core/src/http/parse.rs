@@ -1,7 +1,7 @@
 //! Parses the first bytes of a connection into a request.
 
-use super::refusal::Refusal;
-use super::request::{Request, Version};
+use super::error::HttpError;
+use super::request::{HttpRequest, Version};
 use super::response::Status;
 
 /// The default bound on a request head, in bytes. It fits every browser with room for a long token.
@@ -18,7 +18,7 @@ pub enum Parsed {
     /// The head is complete.
     Complete {
         /// The request.
-        request: Request,
+        request: HttpRequest,
         /// The length of the head in bytes, with the empty line that ends it. The bytes after it
         /// are a body or the first frames, and belong to the caller.
         head_len: usize,
@@ -39,7 +39,7 @@ pub enum Parsed {
 ///
 /// # Cost
 /// Linear in the head. Each call starts over, which the bound on the head makes affordable.
-pub fn parse(bytes: &[u8], max_head_bytes: usize) -> Result<Parsed, Refusal> {
+pub fn parse(bytes: &[u8], max_head_bytes: usize) -> Result<Parsed, HttpError> {
     let within_limit = &bytes[..bytes.len().min(max_head_bytes)];
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut head = httparse::Request::new(&mut headers);
@@ -52,7 +52,7 @@ pub fn parse(bytes: &[u8], max_head_bytes: usize) -> Result<Parsed, Refusal> {
         Err(error) => return Err(not_http(bytes, error)),
     };
     let version = if head.version == Some(0) { Version::Http10 } else { Version::Http11 };
-    let request = Request::build(
+    let request = HttpRequest::build(
         head.method.unwrap_or_default(),
         head.path.unwrap_or_default(),
         version,
@@ -61,33 +61,33 @@ pub fn parse(bytes: &[u8], max_head_bytes: usize) -> Result<Parsed, Refusal> {
     Ok(Parsed::Complete { request, head_len })
 }
 
-fn too_large(max_head_bytes: usize) -> Refusal {
+fn too_large(max_head_bytes: usize) -> HttpError {
     let message = alloc::format!("the request head is larger than {max_head_bytes} bytes");
-    Refusal::new(Status::HeadTooLarge, "head_too_large", message)
+    HttpError::new(Status::HeadTooLarge, "head_too_large", message)
 }
 
-pub(super) fn too_many_headers() -> Refusal {
+pub(super) fn too_many_headers() -> HttpError {
     let message = alloc::format!("the request has more than {MAX_HEADERS} headers");
-    Refusal::new(Status::HeadTooLarge, "too_many_headers", message)
+    HttpError::new(Status::HeadTooLarge, "too_many_headers", message)
 }
 
-fn not_http(bytes: &[u8], error: httparse::Error) -> Refusal {
+fn not_http(bytes: &[u8], error: httparse::Error) -> HttpError {
     /// The content type of a TLS record that holds a handshake message (RFC 8446 section 5.1).
     const TLS_HANDSHAKE: u8 = 22;
     if bytes.first() == Some(&TLS_HANDSHAKE) {
         let message = "this looks like TLS; use ws:// or put TLS in front";
-        return Refusal::bad_request("tls", message);
+        return HttpError::bad_request("tls", message);
     }
     match error {
         httparse::Error::TooManyHeaders => too_many_headers(),
         httparse::Error::Version => {
-            Refusal::bad_request("http_version", "only HTTP/1.1 is spoken here")
+            HttpError::bad_request("http_version", "only HTTP/1.1 is spoken here")
         }
         httparse::Error::HeaderName | httparse::Error::HeaderValue => {
-            Refusal::bad_request("bad_request", "a header line is malformed")
+            HttpError::bad_request("bad_request", "a header line is malformed")
         }
         httparse::Error::NewLine | httparse::Error::Status | httparse::Error::Token => {
-            Refusal::bad_request("bad_request", "this is not an HTTP request")
+            HttpError::bad_request("bad_request", "this is not an HTTP request")
         }
     }
 }

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::fmt;
 
-use super::request::Request;
+use super::request::HttpRequest;
 use super::target::query_pairs;
 use super::upgrade::SUBPROTOCOL;
 
@@ -28,14 +28,14 @@ const SHOWN_HEADERS: [&str; 12] = [
     "user-agent",
 ];
 
-impl Request {
+impl HttpRequest {
     /// Returns the request target for a log line, with the values of `token`, `access_token` and
     /// `session` replaced by `redacted`.
     ///
     /// ```
-    /// use switchboard_core::http::Request;
+    /// use switchboard_core::http::HttpRequest;
     ///
-    /// let request = Request::from_parts("GET", "/ws/a?token=x.y.z&v=1", [("Host", "h")]).unwrap();
+    /// let request = HttpRequest::from_parts("GET", "/ws/a?token=x.y.z&v=1", [("Host", "h")]).unwrap();
     /// assert_eq!(request.redacted_target(), "/ws/a?token=redacted&v=1");
     /// ```
     pub fn redacted_target(&self) -> String {
@@ -61,9 +61,9 @@ impl Request {
 }
 
 /// Prints no credential: the target is redacted, and only the values of harmless headers are shown.
-impl fmt::Debug for Request {
+impl fmt::Debug for HttpRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request")
+        f.debug_struct("HttpRequest")
             .field("method", &self.method())
             .field("target", &self.redacted_target())
             .field("version", &self.version())
@@ -72,7 +72,7 @@ impl fmt::Debug for Request {
     }
 }
 
-struct Headers<'a>(&'a Request);
+struct Headers<'a>(&'a HttpRequest);
 
 impl fmt::Debug for Headers<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn a_token_in_the_target_is_redacted_however_it_is_written() {
         let check = |target: &str, redacted: &str| {
-            let request = Request::from_parts("GET", target, [("Host", "h")]).unwrap();
+            let request = HttpRequest::from_parts("GET", target, [("Host", "h")]).unwrap();
             assert_eq!(request.redacted_target(), redacted);
         };
         check("/ws", "/ws");
@@ -134,7 +134,7 @@ mod tests {
             ("Sec-WebSocket-Protocol", "switchboard, bearer.secret,Bearer.secret, other.secret"),
             ("Sec-WebSocket-Protocol", "bearer.secret"),
         ];
-        let request = Request::from_parts("GET", "/ws?token=secret", headers).unwrap();
+        let request = HttpRequest::from_parts("GET", "/ws?token=secret", headers).unwrap();
         let debug = format!("{request:?} {request:#?}");
         assert!(!debug.contains("secret"), "{debug}");
         assert!(debug.contains("example.com"), "{debug}");

@@ -6,8 +6,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use super::error::HttpError;
 use super::parse::{MAX_HEADERS, too_many_headers};
-use super::refusal::Refusal;
 use super::response::{Status, is_control, is_token};
 use super::target::{is_control_or_space, query_pairs, split_target};
 
@@ -36,18 +36,18 @@ pub enum Version {
 }
 
 /// A request head. It owns its data, and its `Debug` output shows no credential: see
-/// [`redacted_target`](Request::redacted_target).
+/// [`redacted_target`](HttpRequest::redacted_target).
 ///
 /// ```
-/// use switchboard_core::http::Request;
+/// use switchboard_core::http::HttpRequest;
 ///
-/// let request = Request::from_parts("GET", "/ws/chess?name=J%C3%BCrgen+K", [("Host", "a.org")]).unwrap();
+/// let request = HttpRequest::from_parts("GET", "/ws/chess?name=J%C3%BCrgen+K", [("Host", "a.org")]).unwrap();
 /// assert_eq!(request.path(), "/ws/chess");
 /// assert_eq!(request.query("name").as_deref(), Some("Jürgen K"));
 /// assert_eq!(request.header("host"), Some("a.org"));
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct Request {
+pub struct HttpRequest {
     version: Version,
     /// All text in one allocation; the ranges point into it.
     text: String,
@@ -58,7 +58,7 @@ pub struct Request {
     headers: Vec<(Range<usize>, Range<usize>)>,
 }
 
-impl Request {
+impl HttpRequest {
     /// A request that another HTTP library has parsed, so that the same rules apply to it. It is
     /// taken for HTTP/1.1. `target` is the request target as sent, or an absolute URI.
     ///
@@ -69,12 +69,12 @@ impl Request {
         method: &str,
         target: &str,
         headers: impl IntoIterator<Item = (N, V)>,
-    ) -> Result<Request, Refusal>
+    ) -> Result<HttpRequest, HttpError>
     where
         N: AsRef<str>,
         V: AsRef<[u8]>,
     {
-        Request::build(method, target, Version::Http11, headers)
+        HttpRequest::build(method, target, Version::Http11, headers)
     }
 
     pub(super) fn build<N, V>(
@@ -82,13 +82,13 @@ impl Request {
         target: &str,
         version: Version,
         headers: impl IntoIterator<Item = (N, V)>,
-    ) -> Result<Request, Refusal>
+    ) -> Result<HttpRequest, HttpError>
     where
         N: AsRef<str>,
         V: AsRef<[u8]>,
     {
         if !is_token(method) || target.is_empty() || target.contains(is_control_or_space) {
-            return Err(Refusal::bad_request("bad_request", "the request line is malformed"));
+            return Err(HttpError::bad_request("bad_request", "the request line is malformed"));
         }
         let mut text = String::with_capacity(1024);
         let method = push(&mut text, method);
@@ -107,14 +107,14 @@ impl Request {
             let lossy = matches!(value, Cow::Owned(_));
             if lossy && MEANINGFUL_HEADERS.iter().any(|known| name.eq_ignore_ascii_case(known)) {
                 let message = format!("the header {name} is not UTF-8");
-                return Err(Refusal::bad_request("bad_request", message));
+                return Err(HttpError::bad_request("bad_request", message));
             }
             if !is_token(name) || value.contains(is_control) {
-                return Err(Refusal::bad_request("bad_request", "a header line is malformed"));
+                return Err(HttpError::bad_request("bad_request", "a header line is malformed"));
             }
             spans.push((push(&mut text, name), push(&mut text, value.trim_matches([' ', '\t']))));
         }
-        Ok(Request { version, text, method, target, authority, path, headers: spans })
+        Ok(HttpRequest { version, text, method, target, authority, path, headers: spans })
     }
 
     /// The method, in the case in which it was sent: methods are case-sensitive (RFC 9110 section
@@ -124,7 +124,7 @@ impl Request {
     }
 
     /// The request target as sent. It can hold a token: log
-    /// [`redacted_target`](Request::redacted_target) instead.
+    /// [`redacted_target`](HttpRequest::redacted_target) instead.
     pub fn target(&self) -> &str {
         &self.text[self.target.clone()]
     }
@@ -164,12 +164,12 @@ impl Request {
     ///
     /// # Errors
     /// 400 `repeated_header` if it occurs more often.
-    pub fn single(&self, name: &'static str) -> Result<Option<&str>, Refusal> {
+    pub fn single(&self, name: &'static str) -> Result<Option<&str>, HttpError> {
         let mut lines = self.lines(name);
         let first = lines.next();
         if lines.next().is_some() {
             let message = format!("the header {name} occurs more than once");
-            return Err(Refusal::bad_request("repeated_header", message));
+            return Err(HttpError::bad_request("repeated_header", message));
         }
         Ok(first)
     }
@@ -188,8 +188,8 @@ impl Request {
     ///
     /// # Errors
     /// 400 `bad_host` if there is no host, `repeated_header` if there are several.
-    pub fn host(&self) -> Result<&str, Refusal> {
-        let bad = |message| Refusal::bad_request("bad_host", message);
+    pub fn host(&self) -> Result<&str, HttpError> {
+        let bad = |message| HttpError::bad_request("bad_host", message);
         let header = self.single("host")?.ok_or_else(|| bad("the Host header is missing"))?;
         let host = self.authority.clone().map_or(header, |authority| &self.text[authority]);
         if host.is_empty()
@@ -206,15 +206,15 @@ impl Request {
     /// 411 `length_required` for a `Transfer-Encoding`: chunks are not read here. 400
     /// `bad_content_length` unless the length is a single plain number, or if both headers are
     /// present, because servers disagree on which one counts (RFC 9112 section 6.1).
-    pub fn content_length(&self) -> Result<u64, Refusal> {
-        let bad = |message| Err(Refusal::bad_request("bad_content_length", message));
+    pub fn content_length(&self) -> Result<u64, HttpError> {
+        let bad = |message| Err(HttpError::bad_request("bad_content_length", message));
         let length = self.single("content-length")?;
         if self.header("transfer-encoding").is_some() {
             if length.is_some() {
                 return bad("Content-Length and Transfer-Encoding exclude each other");
             }
             let message = "a body needs a Content-Length; chunks are not supported";
-            return Err(Refusal::new(Status::LengthRequired, "length_required", message));
+            return Err(HttpError::new(Status::LengthRequired, "length_required", message));
         }
         let Some(length) = length else { return Ok(0) };
         // `parse` alone would accept a sign.
@@ -239,12 +239,12 @@ fn push(text: &mut String, part: &str) -> Range<usize> {
 mod tests {
     use super::*;
 
-    fn get(target: &str) -> Request {
-        Request::from_parts("GET", target, [("Host", "h")]).unwrap()
+    fn get(target: &str) -> HttpRequest {
+        HttpRequest::from_parts("GET", target, [("Host", "h")]).unwrap()
     }
 
-    fn with(headers: &[(&str, &[u8])]) -> Result<Request, Refusal> {
-        Request::from_parts("GET", "/", headers.iter().copied())
+    fn with(headers: &[(&str, &[u8])]) -> Result<HttpRequest, HttpError> {
+        HttpRequest::from_parts("GET", "/", headers.iter().copied())
     }
 
     #[test]
@@ -262,7 +262,8 @@ mod tests {
         assert_eq!(request.query("c").as_deref(), Some("d"));
         assert_eq!(get("http://a.org?x").path(), "/");
         assert!(get("http:///b").host().is_err());
-        let refusal = Request::from_parts("GET", "http://u:p@a.org/", [("Host", "h")]).unwrap_err();
+        let refusal =
+            HttpRequest::from_parts("GET", "http://u:p@a.org/", [("Host", "h")]).unwrap_err();
         assert_eq!(refusal.code, "bad_request");
     }
 
@@ -296,15 +297,15 @@ mod tests {
 
     #[test]
     fn parts_that_could_not_be_a_request_are_refused() {
-        let code = |result: Result<Request, Refusal>| result.unwrap_err().code;
+        let code = |result: Result<HttpRequest, HttpError>| result.unwrap_err().code;
         assert_eq!(code(with(&[("A", b"b\r\nC: d")])), "bad_request");
         assert_eq!(code(with(&[("A b", b"c")])), "bad_request");
         assert_eq!(code(with(&[("Origin", b"\xff")])), "bad_request");
-        assert_eq!(code(Request::from_parts("G T", "/", [("A", "b")])), "bad_request");
-        assert_eq!(code(Request::from_parts("GET", "/ x", [("A", "b")])), "bad_request");
-        assert_eq!(code(Request::from_parts("GET", "", [("A", "b")])), "bad_request");
-        assert!(Request::from_parts("GET", "/", [("A", "b"); MAX_HEADERS]).is_ok());
-        let many = Request::from_parts("GET", "/", [("A", "b"); MAX_HEADERS + 1]);
+        assert_eq!(code(HttpRequest::from_parts("G T", "/", [("A", "b")])), "bad_request");
+        assert_eq!(code(HttpRequest::from_parts("GET", "/ x", [("A", "b")])), "bad_request");
+        assert_eq!(code(HttpRequest::from_parts("GET", "", [("A", "b")])), "bad_request");
+        assert!(HttpRequest::from_parts("GET", "/", [("A", "b"); MAX_HEADERS]).is_ok());
+        let many = HttpRequest::from_parts("GET", "/", [("A", "b"); MAX_HEADERS + 1]);
         assert_eq!(many.unwrap_err().status, Status::HeadTooLarge);
     }
 

@@ -5,10 +5,12 @@ use core::ops::Range;
 
 use percent_encoding::percent_decode_str;
 
-use super::refusal::Refusal;
+use super::error::HttpError;
 
 /// Where the authority (in an absolute URI only) and the path are in a target.
-pub(super) fn split_target(target: &str) -> Result<(Option<Range<usize>>, Range<usize>), Refusal> {
+pub(super) fn split_target(
+    target: &str,
+) -> Result<(Option<Range<usize>>, Range<usize>), HttpError> {
     let end = target.find('?').unwrap_or(target.len());
     if target.starts_with('/') || target == "*" {
         return Ok((None, 0..end));
@@ -27,7 +29,7 @@ pub(super) fn split_target(target: &str) -> Result<(Option<Range<usize>>, Range<
     let path = target[start..end].find('/').map_or(end, |slash| start + slash);
     if target[start..path].contains('@') {
         // RFC 9110 section 4.2.4: credentials in a URI are a trap, and would reach the logs.
-        return Err(Refusal::bad_request("bad_request", "the target contains user information"));
+        return Err(HttpError::bad_request("bad_request", "the target contains user information"));
     }
     Ok((Some(start..path), path..end))
 }

@@ -14,7 +14,7 @@ const HANDSHAKE: &str = "GET /ws/lobby?user=ann HTTP/1.1\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     \r\n";
 
-fn request(text: &str) -> Request {
+fn request(text: &str) -> HttpRequest {
     match parse(text.as_bytes(), DEFAULT_MAX_HEAD_BYTES).unwrap() {
         Parsed::Complete { request, head_len } => {
             assert_eq!(head_len, text.len());
@@ -25,7 +25,7 @@ fn request(text: &str) -> Request {
 }
 
 /// The response to the handshake with one part of it replaced.
-fn answer(from: &str, to: &str) -> Result<Upgrade, Refusal> {
+fn answer(from: &str, to: &str) -> Result<Upgrade, HttpError> {
     assert!(HANDSHAKE.contains(from), "{from:?}");
     check(&request(&HANDSHAKE.replacen(from, to, 1)), &Origins::SameHost, "/ws")
 }
@@ -46,7 +46,7 @@ fn head_of(len: usize) -> Vec<u8> {
     format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(len - frame)).into_bytes()
 }
 
-fn outcome(bytes: &[u8], max_head_bytes: usize) -> Result<Option<(Request, usize)>, Refusal> {
+fn outcome(bytes: &[u8], max_head_bytes: usize) -> Result<Option<(HttpRequest, usize)>, HttpError> {
     Ok(match parse(bytes, max_head_bytes)? {
         Parsed::Incomplete => None,
         Parsed::Complete { request, head_len } => Some((request, head_len)),
@@ -314,7 +314,7 @@ fn a_token_never_shows() {
     let parsed = parse(head.as_bytes(), DEFAULT_MAX_HEAD_BYTES).unwrap();
     let request = request(&head);
     let upgrade = check(&request, &Origins::SameHost, "/ws").unwrap();
-    assert_eq!(upgrade.token.as_ref().map(Token::expose), Some("secret"));
+    assert_eq!(upgrade.token.as_ref().map(BearerToken::expose), Some("secret"));
     let shown = format!("{parsed:?} {request:#?} {upgrade:?} {}", request.redacted_target());
     assert!(!shown.contains("secret"), "{shown}");
 
@@ -330,7 +330,7 @@ fn a_token_never_shows() {
 
 #[test]
 fn http_answers_have_their_words() {
-    let refusal = Refusal::not_found();
+    let refusal = HttpError::not_found();
     assert_eq!(refusal.to_string(), "404 not_found: there is nothing at this path");
     let error = "nowhere".parse::<OriginPattern>().expect_err("it has no scheme").to_string();
     assert!(error.starts_with("\"nowhere\" is not an origin such as https://"), "{error}");

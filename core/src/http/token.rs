@@ -3,18 +3,18 @@
 use alloc::string::{String, ToString};
 use core::fmt;
 
-use super::refusal::Refusal;
-use super::request::Request;
+use super::error::HttpError;
+use super::request::HttpRequest;
 
 /// The prefix of a subprotocol entry that carries a token.
 const SUBPROTOCOL_PREFIX: &str = "bearer.";
 
 /// A bearer token as the client sent it, not verified. It prints as `redacted`, so that it cannot
-/// reach a log by accident; only [`expose`](Token::expose) reveals it.
+/// reach a log by accident; only [`expose`](BearerToken::expose) reveals it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
+pub struct BearerToken(String);
 
-impl Token {
+impl BearerToken {
     /// Finds the token of any request, an upgrade or not. In this order:
     ///
     /// 1. `Authorization: Bearer <token>` (RFC 6750 section 2.1; the scheme in any case),
@@ -27,14 +27,14 @@ impl Token {
     /// # Errors
     /// 400 `repeated_header` if there is more than one `Authorization`: a proxy in front may have
     /// checked the other one.
-    pub fn find(request: &Request) -> Result<Option<Token>, Refusal> {
+    pub fn find(request: &HttpRequest) -> Result<Option<BearerToken>, HttpError> {
         let authorization = request.single("authorization")?.and_then(bearer);
         let token = authorization
             .or_else(|| request.list("sec-websocket-protocol").find_map(in_subprotocol))
             .map(ToString::to_string)
             .or_else(|| request.query("token").map(String::from))
             .filter(|token| !token.is_empty());
-        Ok(token.map(Token))
+        Ok(token.map(BearerToken))
     }
 
     /// Returns the token itself.
@@ -43,13 +43,13 @@ impl Token {
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for BearerToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("redacted")
     }
 }
 
-impl fmt::Display for Token {
+impl fmt::Display for BearerToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("redacted")
     }
@@ -75,8 +75,8 @@ mod tests {
 
     fn token(target: &str, headers: &[(&str, &str)]) -> Option<String> {
         let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes()));
-        let request = Request::from_parts("GET", target, headers).unwrap();
-        Token::find(&request).unwrap().map(|token| token.expose().to_string())
+        let request = HttpRequest::from_parts("GET", target, headers).unwrap();
+        BearerToken::find(&request).unwrap().map(|token| token.expose().to_string())
     }
 
     #[test]
@@ -100,13 +100,13 @@ mod tests {
     #[test]
     fn two_authorizations_are_refused() {
         let headers = [("Authorization", "Bearer a"), ("authorization", "Bearer b")];
-        let request = Request::from_parts("GET", "/ws", headers).unwrap();
-        assert_eq!(Token::find(&request).unwrap_err().code, "repeated_header");
+        let request = HttpRequest::from_parts("GET", "/ws", headers).unwrap();
+        assert_eq!(BearerToken::find(&request).unwrap_err().code, "repeated_header");
     }
 
     #[test]
     fn a_token_prints_as_redacted() {
-        let token = Token("secret".to_string());
+        let token = BearerToken("secret".to_string());
         assert_eq!(format!("{token} {token:?}"), "redacted redacted");
     }
 }

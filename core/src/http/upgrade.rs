@@ -13,11 +13,11 @@ use sha1_smol::Sha1;
 
 use crate::protocol::position::{Position, Session};
 
+use super::error::HttpError;
 use super::origin::Origins;
-use super::refusal::Refusal;
-use super::request::{Request, Version};
+use super::request::{HttpRequest, Version};
 use super::response::push_header;
-use super::token::Token;
+use super::token::BearerToken;
 
 /// The subprotocol of Switchboard's JSON envelope, the only one that is ever selected.
 ///
@@ -34,7 +34,7 @@ pub struct Upgrade {
     /// it: the hub checks that it is a valid name.
     pub room: Option<String>,
     /// The client's credential, not verified.
-    pub token: Option<Token>,
+    pub token: Option<BearerToken>,
     /// The subprotocol to confirm: [`SUBPROTOCOL`] if the client offered it.
     pub subprotocol: Option<&'static str>,
     /// The query parameter `user`: a name that the client claims, without proof. For servers that
@@ -69,7 +69,7 @@ impl Upgrade {
 
 /// Returns whether the request asks for a WebSocket, as opposed to a page: `Upgrade` lists
 /// `websocket` and `Connection` lists `upgrade`, in any case and on any of their lines.
-pub fn wants_upgrade(request: &Request) -> bool {
+pub fn wants_upgrade(request: &HttpRequest) -> bool {
     names_websocket(request) && lists_upgrade(request)
 }
 
@@ -96,14 +96,14 @@ pub fn wants_upgrade(request: &Request) -> bool {
 ///
 /// `repeated_header` (400) is also the response to a second line of any other header that must be
 /// unique.
-pub fn check(request: &Request, origins: &Origins, prefix: &str) -> Result<Upgrade, Refusal> {
-    let room = room_part(request.path(), prefix).ok_or_else(Refusal::not_found)?;
+pub fn check(request: &HttpRequest, origins: &Origins, prefix: &str) -> Result<Upgrade, HttpError> {
+    let room = room_part(request.path(), prefix).ok_or_else(HttpError::not_found)?;
     if request.method() != "GET" {
-        return Err(Refusal::method_not_allowed("GET"));
+        return Err(HttpError::method_not_allowed("GET"));
     }
     if request.version() == Version::Http10 {
         let message = "a WebSocket needs HTTP/1.1; a proxy in front may have to be told so";
-        return Err(Refusal::bad_request("http_version", message));
+        return Err(HttpError::bad_request("http_version", message));
     }
     request.host()?;
     check_wish(request)?;
@@ -114,7 +114,7 @@ pub fn check(request: &Request, origins: &Origins, prefix: &str) -> Result<Upgra
     let since = query(request, "last_event_id", "bad_position")?;
     Ok(Upgrade {
         accept_key,
-        token: Token::find(request)?,
+        token: BearerToken::find(request)?,
         subprotocol: request
             .list("sec-websocket-protocol")
             .any(|entry| entry == SUBPROTOCOL)
@@ -127,27 +127,27 @@ pub fn check(request: &Request, origins: &Origins, prefix: &str) -> Result<Upgra
 }
 
 /// Parses a query parameter.
-fn query<T>(request: &Request, name: &str, code: &'static str) -> Result<Option<T>, Refusal>
+fn query<T>(request: &HttpRequest, name: &str, code: &'static str) -> Result<Option<T>, HttpError>
 where
     T: FromStr<Err: Display>,
 {
     let value = request.query(name).filter(|value| !value.is_empty());
     let parsed = value.map(|value| value.parse()).transpose();
     parsed.map_err(|error: T::Err| {
-        Refusal::bad_request(code, alloc::format!("the query parameter {name} {error}"))
+        HttpError::bad_request(code, alloc::format!("the query parameter {name} {error}"))
     })
 }
 
-fn names_websocket(request: &Request) -> bool {
+fn names_websocket(request: &HttpRequest) -> bool {
     request.list("upgrade").any(|entry| entry.eq_ignore_ascii_case("websocket"))
 }
 
-fn lists_upgrade(request: &Request) -> bool {
+fn lists_upgrade(request: &HttpRequest) -> bool {
     request.list("connection").any(|entry| entry.eq_ignore_ascii_case("upgrade"))
 }
 
-fn check_wish(request: &Request) -> Result<(), Refusal> {
-    let required = |message| Err(Refusal::upgrade_required("upgrade_required", message));
+fn check_wish(request: &HttpRequest) -> Result<(), HttpError> {
+    let required = |message| Err(HttpError::upgrade_required("upgrade_required", message));
     if !names_websocket(request) {
         return required("this path speaks WebSocket: the Upgrade header must be websocket");
     }
@@ -156,14 +156,14 @@ fn check_wish(request: &Request) -> Result<(), Refusal> {
     }
     if request.single("sec-websocket-version")? != Some("13") {
         let message = "the Sec-WebSocket-Version must be 13";
-        return Err(Refusal::upgrade_required("websocket_version", message));
+        return Err(HttpError::upgrade_required("websocket_version", message));
     }
     Ok(())
 }
 
 /// Checks the client's key and returns the accept value (RFC 6455 sections 4.2.1 item 5 and 4.2.2
 /// item 5.4).
-fn accept_key(request: &Request) -> Result<String, Refusal> {
+fn accept_key(request: &HttpRequest) -> Result<String, HttpError> {
     const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     /// Some clients draw 24 characters instead of 16 bytes. Their last bits are meaningless and
     /// harmless.
@@ -175,7 +175,7 @@ fn accept_key(request: &Request) -> Result<String, Refusal> {
     // Do not decode if the length cannot be right.
     if key.len() != 24 || LENIENT.decode_slice(key, &mut nonce) != Ok(16) {
         let message = "the Sec-WebSocket-Key must be 16 bytes in base64";
-        return Err(Refusal::bad_request("websocket_key", message));
+        return Err(HttpError::bad_request("websocket_key", message));
     }
     let mut hash = Sha1::new();
     hash.update(key.as_bytes());
@@ -183,11 +183,11 @@ fn accept_key(request: &Request) -> Result<String, Refusal> {
     Ok(STANDARD.encode(hash.digest().bytes()))
 }
 
-fn check_no_body(request: &Request) -> Result<(), Refusal> {
+fn check_no_body(request: &HttpRequest) -> Result<(), HttpError> {
     let chunked = request.header("transfer-encoding").is_some();
     if chunked || request.content_length()? > 0 {
         let message = "a WebSocket handshake has no body";
-        return Err(Refusal::bad_request("unexpected_body", message));
+        return Err(HttpError::bad_request("unexpected_body", message));
     }
     Ok(())
 }
@@ -198,9 +198,9 @@ fn room_part<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
     if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
 }
 
-fn decode_room(part: &str) -> Result<Option<String>, Refusal> {
+fn decode_room(part: &str) -> Result<Option<String>, HttpError> {
     let Ok(room) = percent_decode_str(part).decode_utf8() else {
-        return Err(Refusal::bad_request("bad_room", "the name of the room is not UTF-8"));
+        return Err(HttpError::bad_request("bad_room", "the name of the room is not UTF-8"));
     };
     Ok((!room.is_empty()).then(|| room.as_ref().to_owned()))
 }

@@ -7,16 +7,16 @@ use std::string::String;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use switchboard_core::http::{Refusal, Request, Token};
+use switchboard_core::http::{BearerToken, HttpError, HttpRequest};
 use switchboard_core::{RoomName, UserName};
 
 /// What an authenticator has to go by: the upgrade request, checked against RFC 6455 but not yet answered.
 #[derive(Debug)]
 pub struct Credentials {
     /// The whole request.
-    pub request: Request,
+    pub request: HttpRequest,
     /// The token, from whichever place it was in.
-    pub token: Option<Token>,
+    pub token: Option<BearerToken>,
     /// `?user=`, which anybody can write.
     pub claimed_user: Option<String>,
     /// The room of the path.
@@ -52,7 +52,7 @@ impl Identity {
             None => UserName::new(&made_up()),
         };
         name.map(Self::new)
-            .map_err(|error| Refusal::bad_request("bad_user", format!("`user` {error}")))
+            .map_err(|error| HttpError::bad_request("bad_user", format!("`user` {error}")))
     }
 }
 
@@ -84,7 +84,7 @@ impl fmt::Debug for Claims {
 }
 
 /// What an authenticator decides.
-pub type Verdict = Result<Identity, Refusal>;
+pub type Verdict = Result<Identity, HttpError>;
 
 /// Believes `?user=`, and makes a name up where there is none.
 ///

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use switchboard_core::http::{self, Origins, Refusal, Request, Response, Status, Token, Upgrade};
+use switchboard_core::http::{
+    self, BearerToken, HttpError, HttpRequest, Origins, Response, Status, Upgrade,
+};
 use switchboard_core::{CloseReason, Codec, Frame, Position, Rejection, RoomName, UserName};
 
 use super::auth::{Claims, Credentials, Identity, Verdict};
@@ -34,7 +36,7 @@ pub struct Entrance {
 pub struct UpgradeRequest {
     /// `Err` for a plain request for the path, as `curl` sends it. A peer that the authenticator
     /// does not let in is told that, rather than how to ask.
-    upgrade: Result<Upgrade, Refusal>,
+    upgrade: Result<Upgrade, HttpError>,
     room: Option<RoomName>,
 }
 
@@ -56,9 +58,9 @@ pub struct Authenticated {
 #[derive(Debug)]
 pub enum RefusedUpgrade {
     /// By HTTP: the request is invalid, or the authenticator refuses it.
-    Http(Refusal),
+    Http(HttpError),
     /// The authenticator refuses it, which is said after the upgrade.
-    Close(Upgrade, CloseReason, Refusal),
+    Close(Upgrade, CloseReason, HttpError),
     /// There is no free seat.
     Full(Upgrade, Rejection),
 }
@@ -82,7 +84,7 @@ impl Entrance {
     }
 
     /// Whether the path is that of upgrades, or the request is an upgrade to anywhere.
-    pub fn concerns(&self, request: &Request) -> bool {
+    pub fn concerns(&self, request: &HttpRequest) -> bool {
         let below = request.path().strip_prefix(self.path.as_str());
         http::wants_upgrade(request)
             || below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -94,7 +96,7 @@ impl Entrance {
     /// If the request is invalid.
     pub fn check(
         &self,
-        request: Request,
+        request: HttpRequest,
     ) -> Result<(UpgradeRequest, Credentials), Box<RefusedUpgrade>> {
         let refused = |refusal| Box::new(RefusedUpgrade::Http(refusal));
         let upgrade = match http::check(&request, &self.origins, &self.path) {
@@ -106,14 +108,14 @@ impl Entrance {
         let (token, claimed_user, room) = match &upgrade {
             Ok(upgrade) => (upgrade.token.clone(), upgrade.user.clone(), upgrade.room.as_deref()),
             Err(_) => {
-                let token = Token::find(&request).map_err(refused)?;
+                let token = BearerToken::find(&request).map_err(refused)?;
                 (token, request.query("user").map(Cow::into_owned), None)
             }
         };
         let room = room.filter(|_| self.codec != Codec::Raw).map(RoomName::new).transpose();
         let room = room.map_err(|error| {
             let message = format!("the room in the path {error}");
-            refused(Refusal::bad_request("bad_room", message))
+            refused(HttpError::bad_request("bad_room", message))
         })?;
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let credentials = Credentials { request, token, claimed_user, room: room.clone(), serial };
@@ -184,17 +186,17 @@ impl RefusedUpgrade {
 }
 
 /// The answer if the application's part of a handshake panicked.
-pub fn failed() -> Refusal {
-    Refusal::new(Status::InternalError, "internal", "the server failed")
+pub fn failed() -> HttpError {
+    HttpError::new(Status::InternalError, "internal", "the server failed")
 }
 
-fn unavailable(rejection: &Rejection) -> Refusal {
+fn unavailable(rejection: &Rejection) -> HttpError {
     match rejection.retry_after() {
         Some(wait) => {
             let seconds = wait.as_millis().div_ceil(1_000).max(1);
-            Refusal::unavailable(rejection.as_str(), u32::try_from(seconds).unwrap_or(u32::MAX))
+            HttpError::unavailable(rejection.as_str(), u32::try_from(seconds).unwrap_or(u32::MAX))
         }
-        None => Refusal::forbidden(rejection.as_str(), rejection.to_string()),
+        None => HttpError::forbidden(rejection.as_str(), rejection.to_string()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The first bytes of a connection.
 
-use switchboard_core::http::{self, DEFAULT_MAX_HEAD_BYTES, Parsed, Refusal, Request};
+use switchboard_core::http::{self, DEFAULT_MAX_HEAD_BYTES, HttpError, HttpRequest, Parsed};
 
 /// The head of a request, as far as it has come.
 #[derive(Default, Debug)]
@@ -11,7 +11,7 @@ impl HeadReader {
     ///
     /// # Errors
     /// When these bytes are no request, or too many for one.
-    pub fn read(&mut self, bytes: &[u8]) -> Result<Option<(Request, Vec<u8>)>, Refusal> {
+    pub fn read(&mut self, bytes: &[u8]) -> Result<Option<(HttpRequest, Vec<u8>)>, HttpError> {
         self.0.extend_from_slice(bytes);
         match http::parse(&self.0, DEFAULT_MAX_HEAD_BYTES)? {
             Parsed::Incomplete => Ok(None),

@@ -15,7 +15,7 @@ use std::cell::RefCell;
 use std::io::{self, Read, Write};
 use std::rc::Rc;
 
-use switchboard_core::http::{self, Origins, Parsed, Refusal, Request, Token, Upgrade};
+use switchboard_core::http::{self, BearerToken, HttpError, HttpRequest, Origins, Parsed, Upgrade};
 use switchboard_core::{
     Codec, Config, Driver, Limits, Outlet, Output, RawFrame, Stall, Timestamp, UserName,
 };
@@ -73,12 +73,12 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
-fn upgrade(request: &Request) -> Result<Upgrade, Refusal> {
+fn upgrade(request: &HttpRequest) -> Result<Upgrade, HttpError> {
     http::check(request, &Origins::SameHost, "/ws")
 }
 
 /// The result for the head: nothing yet, a refusal, or a request and the bytes after it.
-fn head(pieces: &[&[u8]]) -> Option<Result<(Request, Vec<u8>), Refusal>> {
+fn head(pieces: &[&[u8]]) -> Option<Result<(HttpRequest, Vec<u8>), HttpError>> {
     let mut head = HeadReader::default();
     let mut pieces = pieces.iter();
     while let Some(piece) = pieces.next() {
@@ -96,7 +96,7 @@ fn head(pieces: &[&[u8]]) -> Option<Result<(Request, Vec<u8>), Refusal>> {
 
 /// Another library, given the same parts, must build the same request; and the parser says where
 /// its head ends.
-fn check_parts(bytes: &[u8], request: &Request, rest: &[u8]) {
+fn check_parts(bytes: &[u8], request: &HttpRequest, rest: &[u8]) {
     let parsed = http::parse(bytes, http::DEFAULT_MAX_HEAD_BYTES);
     let Ok(Parsed::Complete { head_len, .. }) = parsed else { panic!("{parsed:?}") };
     assert_eq!(&bytes[head_len..], rest);
@@ -104,7 +104,7 @@ fn check_parts(bytes: &[u8], request: &Request, rest: &[u8]) {
     assert!(matches!(exactly, Ok(Parsed::Complete { .. })), "a head of exactly the limit");
     let shorter = http::parse(bytes, head_len - 1);
     assert!(shorter.is_err(), "a head over the limit is {shorter:?}");
-    let again = Request::from_parts(request.method(), request.target(), request.headers());
+    let again = HttpRequest::from_parts(request.method(), request.target(), request.headers());
     let again = again.expect("the same parts");
     assert_eq!(format!("{:?}", again.headers().collect::<Vec<_>>()), {
         format!("{:?}", request.headers().collect::<Vec<_>>())
@@ -113,7 +113,7 @@ fn check_parts(bytes: &[u8], request: &Request, rest: &[u8]) {
 }
 
 /// Checks that a refusal is a complete response.
-fn check_answer(refusal: &Refusal) {
+fn check_answer(refusal: &HttpError) {
     let bytes = refusal.to_bytes();
     let mut headers = [httparse::EMPTY_HEADER; 16];
     let mut response = httparse::Response::new(&mut headers);
@@ -139,8 +139,8 @@ fn check_acceptance(upgrade: &Upgrade) {
 }
 
 /// Checks that it prints the same with another token.
-fn check_secrets(bytes: &[u8], request: &Request) {
-    let Ok(Some(token)) = Token::find(request) else { return };
+fn check_secrets(bytes: &[u8], request: &HttpRequest) {
+    let Ok(Some(token)) = BearerToken::find(request) else { return };
     let token = token.expose().as_bytes();
     let mut places = bytes.windows(token.len()).enumerate().filter(|(_, it)| *it == token);
     let (Some((at, _)), None) = (places.next(), places.next()) else { return };

@@ -6,7 +6,7 @@ use crate::runtime::{
     Builder, Claims, Context, Credentials, Identity, RefuseBy, Settings, later, take_too_long,
 };
 use serde_json::json;
-use switchboard_core::http::Refusal as HttpRefusal;
+use switchboard_core::http::HttpError;
 use switchboard_core::{RoomName, UserName};
 
 use crate::shared::harness::{Running, with};
@@ -14,15 +14,15 @@ use switchboard_conformance::client::{Client, request};
 
 struct Tier(&'static str);
 
-fn check(credentials: &Credentials) -> Result<Identity, HttpRefusal> {
+fn check(credentials: &Credentials) -> Result<Identity, HttpError> {
     match credentials.token.as_ref().map(|token| token.expose()) {
         Some("good") => Ok(Identity {
             user: UserName::new("alice").unwrap(),
             rooms: vec![RoomName::new("news").unwrap(), RoomName::new("lobby").unwrap()],
             claims: Claims::new(Tier("gold")),
         }),
-        Some("banned") => Err(HttpRefusal::forbidden("forbidden", "not you")),
-        Some(_) | None => Err(HttpRefusal::unauthorized("invalid token")),
+        Some("banned") => Err(HttpError::forbidden("forbidden", "not you")),
+        Some(_) | None => Err(HttpError::unauthorized("invalid token")),
     }
 }
 

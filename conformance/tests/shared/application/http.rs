@@ -1,6 +1,6 @@
 //! Plain requests on the same port.
 
-use switchboard_core::http::{Refusal, Response, Status};
+use switchboard_core::http::{HttpError, Response, Status};
 
 use crate::runtime::later;
 use crate::shared::harness::{Running, plain};
@@ -16,7 +16,7 @@ fn the_application_answers_what_is_no_upgrade() {
         later! {
             match (request.method(), request.path()) {
                 ("GET" | "HEAD", "/healthz") => Response::new(Status::Ok, "text/plain", "ok\n"),
-                _ => Refusal::not_found().to_response(),
+                _ => HttpError::not_found().to_response(),
             }
         }
     }));

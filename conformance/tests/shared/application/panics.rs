@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 
 use crate::runtime::Identity;
 use switchboard_core::UserName;
-use switchboard_core::http::{Refusal, Response, Status};
+use switchboard_core::http::{HttpError, Response, Status};
 
 use crate::runtime::later;
 use crate::shared::harness::{Running, plain, with};
@@ -17,7 +17,7 @@ fn an_authenticator_that_panics_refuses_that_one() {
     let server = Running::start(plain().authenticate(|credentials| {
         later! {
             let name = credentials.claimed_user.as_deref().expect("a name, on purpose");
-            UserName::new(name).map(Identity::new).map_err(|_| Refusal::not_found())
+            UserName::new(name).map(Identity::new).map_err(|_| HttpError::not_found())
         }
     }));
     let (status, text) = Client::ask(server.address, request("/ws", ""));

@@ -9,7 +9,7 @@ use crate::runtime::{
 };
 use crate::shared::harness::Running;
 use switchboard_core::client::{Cause, Failure, State};
-use switchboard_core::http::Refusal;
+use switchboard_core::http::HttpError;
 use switchboard_core::{CloseReason, UserName};
 
 #[test]
@@ -33,7 +33,7 @@ fn the_last_handle_ends_it_and_stopping_waits_for_the_close() {
 #[test]
 fn a_refusal_for_good_closes_and_says_why() {
     let builder = plain().authenticate(|_| {
-        later! { Err::<Identity, _>(Refusal::unauthorized("no such token")) }
+        later! { Err::<Identity, _>(HttpError::unauthorized("no such token")) }
     });
     let server = Running::start(builder);
     let (client, mut events) = hasty(&server.url()).token("wrong").start().unwrap();
@@ -57,7 +57,7 @@ fn a_token_that_ran_out_is_replaced_by_another() {
         later! {
             match token.as_deref() {
                 Some("2" | "3") => Ok(Identity::new(UserName::new("alice").unwrap())),
-                _ => Err(Refusal::unauthorized("too old")),
+                _ => Err(HttpError::unauthorized("too old")),
             }
         }
     });

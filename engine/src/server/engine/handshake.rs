@@ -1,6 +1,6 @@
 //! From a complete request to a connection, or to an answer that refuses it.
 
-use switchboard_core::http::{Refusal, Request, Response, Upgrade};
+use switchboard_core::http::{HttpError, HttpRequest, Response, Upgrade};
 use switchboard_core::{ConnectionId, Outlet, Timestamp};
 
 use super::peers::{Deciding, Stage};
@@ -59,7 +59,7 @@ impl<O: Outlet + Clone> Engine<O> {
     }
 
     /// A request is complete.
-    pub(super) fn ask(&mut self, now: Timestamp, key: usize, request: Request, rest: Vec<u8>) {
+    pub(super) fn ask(&mut self, now: Timestamp, key: usize, request: HttpRequest, rest: Vec<u8>) {
         let handshake = HandshakeId { key, serial: self.next_serial };
         self.next_serial += 1;
         let head_only = request.method() == "HEAD";
@@ -95,7 +95,7 @@ impl<O: Outlet + Clone> Engine<O> {
         }
         if deciding.read_ahead.len() + bytes.len() > READ_AHEAD_MAX {
             let message = "the answer to the upgrade was not waited for";
-            let error = Refusal::bad_request("too_early", message);
+            let error = HttpError::bad_request("too_early", message);
             return self.answer(now, key, error.to_bytes());
         }
         deciding.read_ahead.extend_from_slice(bytes);

@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_core::http::{Refusal, Request};
+use switchboard_core::http::{HttpError, HttpRequest};
 use switchboard_core::{ConnectionId, Driver, Kind, Outlet, Output, Timestamp};
 
 use super::auth::Credentials;
@@ -64,7 +64,7 @@ pub enum Task {
     /// handshake time-out.
     Authenticate(HandshakeId, Credentials),
     /// Answer a request that is not an upgrade, with [`Engine::respond`], in the same time.
-    Respond(HandshakeId, Request),
+    Respond(HandshakeId, HttpRequest),
     /// Messages for handlers, answers to the application's questions, ended connections, and what
     /// is worth a line in the log.
     Output(Output),
@@ -144,7 +144,7 @@ impl<O: Outlet + Clone> Engine<O> {
         while let Some(key) = self.peers.due(now) {
             if let Some(Stage::Head(..) | Stage::Deciding(..)) = self.peers.stage(key) {
                 tracing::debug!("a handshake took too long");
-                self.answer(now, key, Refusal::request_timeout().to_bytes());
+                self.answer(now, key, HttpError::request_timeout().to_bytes());
             } else {
                 self.peers.end(key);
             }

@@ -9,19 +9,19 @@ use super::response::{Response, Status};
 
 /// A request that is answered with an error.
 ///
-/// [`to_bytes`](Refusal::to_bytes) makes it a complete HTTP response; a driver writes these bytes
+/// [`to_bytes`](HttpError::to_bytes) makes it a complete HTTP response; a driver writes these bytes
 /// and closes the socket. The body is `{"error":{"code":"...","message":"..."}}`.
 ///
 /// ```
-/// use switchboard_core::http::Refusal;
+/// use switchboard_core::http::HttpError;
 ///
-/// let bytes = Refusal::unavailable("server_full", 5).to_bytes();
+/// let bytes = HttpError::unavailable("server_full", 5).to_bytes();
 /// let text = String::from_utf8(bytes).unwrap();
 /// assert!(text.starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
 /// assert!(text.contains("\r\nRetry-After: 5\r\n"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct HttpError {
     /// The status line of the answer.
     pub status: Status,
     /// The error for programs: lower case with underscores, stable between versions.
@@ -34,66 +34,69 @@ pub struct Refusal {
     allow: Option<&'static str>,
 }
 
-impl Refusal {
+impl HttpError {
     /// Creates a refusal of any kind. The constructors below cover the usual ones.
     pub fn new(
         status: Status,
         code: &'static str,
         message: impl Into<Cow<'static, str>>,
-    ) -> Refusal {
-        Refusal { status, code, message: message.into(), retry_after_secs: None, allow: None }
+    ) -> HttpError {
+        HttpError { status, code, message: message.into(), retry_after_secs: None, allow: None }
     }
 
     /// 400: the request breaks a rule of HTTP or of the WebSocket handshake.
-    pub fn bad_request(code: &'static str, message: impl Into<Cow<'static, str>>) -> Refusal {
-        Refusal::new(Status::BadRequest, code, message)
+    pub fn bad_request(code: &'static str, message: impl Into<Cow<'static, str>>) -> HttpError {
+        HttpError::new(Status::BadRequest, code, message)
     }
 
     /// 401 `unauthorized`, with `WWW-Authenticate: Bearer` (RFC 6750 section 3): the token is
     /// missing or invalid. Keep the token itself out of `message`.
-    pub fn unauthorized(message: impl Into<Cow<'static, str>>) -> Refusal {
-        Refusal::new(Status::Unauthorized, "unauthorized", message)
+    pub fn unauthorized(message: impl Into<Cow<'static, str>>) -> HttpError {
+        HttpError::new(Status::Unauthorized, "unauthorized", message)
     }
 
     /// 403: the client is known, but may not do this.
-    pub fn forbidden(code: &'static str, message: impl Into<Cow<'static, str>>) -> Refusal {
-        Refusal::new(Status::Forbidden, code, message)
+    pub fn forbidden(code: &'static str, message: impl Into<Cow<'static, str>>) -> HttpError {
+        HttpError::new(Status::Forbidden, code, message)
     }
 
     /// 404 `not_found`: nothing is served at this path.
-    pub fn not_found() -> Refusal {
-        Refusal::new(Status::NotFound, "not_found", "there is nothing at this path")
+    pub fn not_found() -> HttpError {
+        HttpError::new(Status::NotFound, "not_found", "there is nothing at this path")
     }
 
     /// 405 `method_not_allowed`; `allow` lists the allowed methods, such as `"GET, HEAD"`.
-    pub fn method_not_allowed(allow: &'static str) -> Refusal {
+    pub fn method_not_allowed(allow: &'static str) -> HttpError {
         let message = "this path does not take this method; see the Allow header";
-        let refusal = Refusal::new(Status::MethodNotAllowed, "method_not_allowed", message);
-        Refusal { allow: Some(allow), ..refusal }
+        let refusal = HttpError::new(Status::MethodNotAllowed, "method_not_allowed", message);
+        HttpError { allow: Some(allow), ..refusal }
     }
 
     /// 408 `request_timeout`: the head did not arrive within the driver's timeout.
-    pub fn request_timeout() -> Refusal {
+    pub fn request_timeout() -> HttpError {
         let message = "the request did not arrive in time";
-        Refusal::new(Status::RequestTimeout, "request_timeout", message)
+        HttpError::new(Status::RequestTimeout, "request_timeout", message)
     }
 
     /// 426, with `Upgrade: websocket` and `Sec-WebSocket-Version: 13`: the path serves only this
     /// protocol (RFC 9110 section 15.5.22, RFC 6455 section 4.4).
-    pub fn upgrade_required(code: &'static str, message: impl Into<Cow<'static, str>>) -> Refusal {
-        Refusal::new(Status::UpgradeRequired, code, message)
+    pub fn upgrade_required(
+        code: &'static str,
+        message: impl Into<Cow<'static, str>>,
+    ) -> HttpError {
+        HttpError::new(Status::UpgradeRequired, code, message)
     }
 
     /// 429 `rate_limited`, with `Retry-After` in seconds.
-    pub fn too_many_requests(retry_after_secs: u32) -> Refusal {
+    pub fn too_many_requests(retry_after_secs: u32) -> HttpError {
         let message = "too many requests; try again later";
-        let refusal = Refusal::new(Status::TooManyRequests, "rate_limited", message);
-        Refusal { retry_after_secs: Some(retry_after_secs), ..refusal }
+        let refusal = HttpError::new(Status::TooManyRequests, "rate_limited", message);
+        HttpError { retry_after_secs: Some(retry_after_secs), ..refusal }
     }
 
     /// 503 with `Retry-After` in seconds. `code` names the limit: `server_full`, `lobby_full`,
     /// `user_limit`, `draining` and the like.
-    pub fn unavailable(code: &'static str, retry_after_secs: u32) -> Refusal {
+    pub fn unavailable(code: &'static str, retry_after_secs: u32) -> HttpError {
         let message = match code {
             "server_full" => "the server has no free connection; try again later",
             "lobby_full" => "the room is full; try again later",
@@ -101,8 +104,8 @@ impl Refusal {
             "draining" => "the server is about to stop; try again later",
             _ => "not available for now; try again later",
         };
-        let refusal = Refusal::new(Status::Unavailable, code, message);
-        Refusal { retry_after_secs: Some(retry_after_secs), ..refusal }
+        let refusal = HttpError::new(Status::Unavailable, code, message);
+        HttpError { retry_after_secs: Some(retry_after_secs), ..refusal }
     }
 
     /// Returns the response in parts, for a driver that responds through another HTTP library.
@@ -133,13 +136,13 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}: {}", self.status.code(), self.code, self.message)
     }
 }
 
-impl core::error::Error for Refusal {}
+impl core::error::Error for HttpError {}
 
 /// Returns at most the first 200 bytes of a client's text, for a message or a log line.
 pub(super) fn excerpt(text: &str) -> String {
@@ -158,13 +161,13 @@ pub(super) fn excerpt(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn text(refusal: &Refusal) -> String {
+    fn text(refusal: &HttpError) -> String {
         String::from_utf8(refusal.to_bytes()).unwrap()
     }
 
     #[test]
     fn a_refusal_is_a_complete_response() {
-        let refusal = Refusal::bad_request("bad_request", "no");
+        let refusal = HttpError::bad_request("bad_request", "no");
         assert_eq!(
             text(&refusal),
             "HTTP/1.1 400 Bad Request\r\n\
@@ -179,16 +182,16 @@ mod tests {
 
     #[test]
     fn each_status_brings_its_headers() {
-        let has = |refusal: Refusal, status: &str, header: &str| {
+        let has = |refusal: HttpError, status: &str, header: &str| {
             let text = text(&refusal);
             assert!(text.starts_with(&alloc::format!("HTTP/1.1 {status}\r\n")), "{text}");
             assert!(text.contains(&alloc::format!("\r\n{header}\r\n")), "{text}");
         };
-        has(Refusal::unauthorized("no"), "401 Unauthorized", "WWW-Authenticate: Bearer");
-        has(Refusal::method_not_allowed("GET"), "405 Method Not Allowed", "Allow: GET");
-        has(Refusal::too_many_requests(7), "429 Too Many Requests", "Retry-After: 7");
-        has(Refusal::unavailable("draining", 3), "503 Service Unavailable", "Retry-After: 3");
-        let old = || Refusal::upgrade_required("upgrade_required", "no");
+        has(HttpError::unauthorized("no"), "401 Unauthorized", "WWW-Authenticate: Bearer");
+        has(HttpError::method_not_allowed("GET"), "405 Method Not Allowed", "Allow: GET");
+        has(HttpError::too_many_requests(7), "429 Too Many Requests", "Retry-After: 7");
+        has(HttpError::unavailable("draining", 3), "503 Service Unavailable", "Retry-After: 3");
+        let old = || HttpError::upgrade_required("upgrade_required", "no");
         has(old(), "426 Upgrade Required", "Upgrade: websocket");
         has(old(), "426 Upgrade Required", "Sec-WebSocket-Version: 13");
         // RFC 9110 section 7.8: a sender of Upgrade also names it in Connection.
@@ -197,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_message_is_escaped_in_the_body() {
-        let refusal = Refusal::forbidden("forbidden", "a \"b\"\r\n\u{1}\\");
+        let refusal = HttpError::forbidden("forbidden", "a \"b\"\r\n\u{1}\\");
         assert!(text(&refusal).ends_with(r#""message":"a \"b\"\r\n\u0001\\"}}"#));
     }
 
