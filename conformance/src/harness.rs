@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use switchboard_core::{Config, Heartbeat, Limit, Limits, Rate, RoomClass};
-use switchboard_engine::server::Settings;
+use switchboard_engine::server::ServerSettings;
 
 use crate::client::{CLOSE, Client};
 use crate::{Running, Setup, Start};
@@ -23,13 +23,13 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts a server whose drain cuts all connections at once.
-    pub(crate) fn start(start: Start, settings: Settings) -> Self {
+    pub(crate) fn start(start: Start, settings: ServerSettings) -> Self {
         Self::start_with_drain(start, settings, (Duration::ZERO, Duration::ZERO))
     }
 
     pub(crate) fn start_with_drain(
         start: Start,
-        settings: Settings,
+        settings: ServerSettings,
         drain: (Duration, Duration),
     ) -> Self {
         let Running { address, drain, thread } = start(Setup { settings, drain });
@@ -98,7 +98,7 @@ pub fn eventually(what: &str, mut is: impl FnMut() -> bool) {
 
 /// A setup without tight limits, heartbeats and presence: nothing interleaves with a scenario's
 /// messages.
-pub(crate) fn plain() -> Settings {
+pub(crate) fn plain() -> ServerSettings {
     let config = Config {
         limits: Limits {
             max_connections: Limit::NONE,
@@ -110,18 +110,18 @@ pub(crate) fn plain() -> Settings {
         rooms: vec![(String::new(), crowd())],
         ..Config::default()
     };
-    Settings { config, ..Settings::default() }
+    ServerSettings { config, ..ServerSettings::default() }
 }
 
 /// As [`plain`], with these limits.
-pub(crate) fn limited(set: impl FnOnce(&mut Limits)) -> Settings {
+pub(crate) fn limited(set: impl FnOnce(&mut Limits)) -> ServerSettings {
     let mut settings = plain();
     set(&mut settings.config.limits);
     settings
 }
 
 /// As [`plain`], with another room class.
-pub(crate) fn with_rooms(mut settings: Settings, prefix: &str, class: RoomClass) -> Settings {
+pub(crate) fn with_rooms(mut settings: ServerSettings, prefix: &str, class: RoomClass) -> ServerSettings {
     settings.config.rooms.push((prefix.into(), class));
     settings
 }

@@ -29,7 +29,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Trial};
-use switchboard_engine::server::Settings;
+use switchboard_engine::server::ServerSettings;
 
 pub use harness::{DEADLINE, eventually};
 
@@ -38,7 +38,7 @@ pub use harness::{DEADLINE, eventually};
 pub struct Setup {
     /// The server's settings. The user is the one in `?user=`, as with
     /// [`anonymous`](switchboard_engine::server::anonymous).
-    pub settings: Settings,
+    pub settings: ServerSettings,
     /// The parameters of a drain: the time for everybody to leave, and the delay that clients are
     /// told.
     pub drain: (Duration, Duration),

@@ -15,7 +15,7 @@ use std::time::Duration;
 use polling::{AsRawSource, Event, Events, PollMode, Poller};
 use switchboard_core::http::HttpError;
 use switchboard_core::{Outlet, Output, Stall, Timestamp};
-use switchboard_engine::server::{self, Engine, Settings, Task};
+use switchboard_engine::server::{self, Engine, ServerSettings, Task};
 use switchboard_engine::{Clock, bind, seed, unix_ms};
 
 /// Keys of the poller. Those of sockets are the engine's, behind these.
@@ -82,7 +82,7 @@ impl EventLoop {
     pub(crate) fn new(
         listener: TcpListener,
         signals: UnixStream,
-        settings: Settings,
+        settings: ServerSettings,
     ) -> Result<Self, Box<dyn Error>> {
         let poller = Arc::new(Poller::new()?);
         listener.set_nonblocking(true)?;
@@ -238,7 +238,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let listener = bind(address.parse()?)?;
     let path = if echo { "" } else { "/ws/ROOM" };
     println!("listening on ws://{}{path}", listener.local_addr()?);
-    let settings = if echo { Settings::echo() } else { Settings::default() };
+    let settings = if echo { ServerSettings::echo() } else { ServerSettings::default() };
     EventLoop::new(listener, signals, settings)?.run()?;
     Ok(())
 }

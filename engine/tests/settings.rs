@@ -7,7 +7,7 @@ use switchboard_core::{
     Codec, Config, ErrorCode, Heartbeat, Kind, Outlet, Rate, Stall, Timestamp, UserName,
 };
 use switchboard_engine::server::{
-    AcceptFailure, BuildError, Claims, Engine, SHORTAGE, Settings, write,
+    AcceptFailure, BuildError, Claims, Engine, SHORTAGE, ServerSettings, write,
 };
 
 /// A socket that has no peer.
@@ -22,13 +22,13 @@ impl Outlet for Nobody {
     fn watch(&mut self) {}
 }
 
-fn engine(settings: Settings, handled: Vec<Kind>) -> Result<Engine<Nobody>, BuildError> {
+fn engine(settings: ServerSettings, handled: Vec<Kind>) -> Result<Engine<Nobody>, BuildError> {
     Engine::new(settings, handled, 1, 0)
 }
 
 #[test]
 fn what_fails_one_socket_fails_no_other() {
-    let mut engine = engine(Settings::default(), Vec::new()).expect("good settings");
+    let mut engine = engine(ServerSettings::default(), Vec::new()).expect("good settings");
     for kind in [
         ErrorKind::ConnectionAborted,
         ErrorKind::ConnectionReset,
@@ -42,7 +42,7 @@ fn what_fails_one_socket_fails_no_other() {
 
 #[test]
 fn without_files_there_is_no_room_for_a_while_and_without_a_listener_it_is_over() {
-    let mut engine = engine(Settings::default(), Vec::new()).expect("good settings");
+    let mut engine = engine(ServerSettings::default(), Vec::new()).expect("good settings");
     // EMFILE: too many open files.
     let shortage = io::Error::from_raw_os_error(24);
     assert!(matches!(AcceptFailure::of(&shortage), AcceptFailure::ForNow));
@@ -61,13 +61,13 @@ fn without_files_there_is_no_room_for_a_while_and_without_a_listener_it_is_over(
 
 #[test]
 fn settings_that_cannot_be_are_refused_in_words() {
-    let mut settings = Settings::default();
+    let mut settings = ServerSettings::default();
     settings.config.limits.messages = Rate { per_second: 1, burst: 0 };
     let error = engine(settings, Vec::new()).expect_err("no burst");
     assert_eq!(error.to_string(), "the burst of messages must be at least 1");
 
     let kind = Kind::new("join").expect("a good name");
-    let error = engine(Settings::default(), vec![kind.clone()]).expect_err("the protocol's");
+    let error = engine(ServerSettings::default(), vec![kind.clone()]).expect_err("the protocol's");
     assert_eq!(error, BuildError::ReservedKind(kind));
     assert_eq!(error.to_string(), "the type \"join\" belongs to the protocol");
 
@@ -91,8 +91,8 @@ fn what_is_printed_tells_no_secrets() {
     let claims = Claims::new(UserName::new("a secret").expect("a good name"));
     assert_eq!(format!("{claims:?} {:?}", Claims::default()), "Claims(..) Claims");
     assert!(claims.get::<UserName>().is_some() && claims.get::<u8>().is_none());
-    let settings = Settings::echo();
-    assert!(format!("{settings:?}").starts_with("Settings { config: Config {"));
+    let settings = ServerSettings::echo();
+    assert!(format!("{settings:?}").starts_with("ServerSettings { config: Config {"));
     assert_eq!(settings.codec(), Codec::Raw);
     let quiet = Heartbeat { interval: std::time::Duration::ZERO, ..Heartbeat::default() };
     assert_eq!(settings.config.heartbeat, quiet);

@@ -20,8 +20,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use smol::{Async, Executor};
 use smol_hyper::rt::{FuturesIo, SmolTimer};
-use switchboard_core::http;
-use switchboard_smol::{Reservation, Server};
+use switchboard_smol::{Reservation, Server, http};
 
 type Socket = FuturesIo<Async<TcpStream>>;
 type Answer = Response<Full<Bytes>>;

@@ -9,9 +9,10 @@ mod listen;
 use std::error::Error;
 
 use serde::{Deserialize, Serialize};
-use switchboard_core::http::HttpError;
-use switchboard_core::{ErrorCode, Output, Refusal, UserName};
-use switchboard_smol::{Claims, Context, Credentials, Identity, Server};
+use switchboard_smol::http::HttpError;
+use switchboard_smol::{
+    Claims, Context, Credentials, ErrorCode, Identity, Output, Refusal, Server, UserName,
+};
 
 /// What is known about a user beyond the name.
 struct Moderator(bool);

@@ -13,7 +13,7 @@ use std::io;
 use smol::Unblock;
 use smol::io::{AsyncBufReadExt, BufReader};
 use smol::stream::StreamExt;
-use switchboard_core::client::State;
+use switchboard_smol::client::State;
 use switchboard_smol::{Client, ClientEvent};
 
 fn main() -> Result<(), Box<dyn Error>> {

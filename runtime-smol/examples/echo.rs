@@ -9,10 +9,10 @@ mod listen;
 
 use std::error::Error;
 
-use switchboard_smol::{Server, Settings};
+use switchboard_smol::{Server, ServerSettings};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let server = Server::builder().settings(Settings::echo()).build()?;
+    let server = Server::builder().settings(ServerSettings::echo()).build()?;
 
     let listener = switchboard_smol::bind(listen::address("127.0.0.1:9001")?)?;
     println!("listening on ws://{}", listener.get_ref().local_addr()?);

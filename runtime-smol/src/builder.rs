@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use switchboard_core::http::{HttpError, HttpRequest, Response};
 use switchboard_core::{Command, Output, Refusal, RoomName, Ticket};
 use switchboard_engine::server::{
-    BuildError, Credentials, Engine, Handlers, Identity, Observer, Reply, Settings, Verdict,
+    BuildError, Credentials, Engine, Handlers, Identity, Observer, Reply, ServerSettings, Verdict,
     anonymous, read, state, write,
 };
 use switchboard_engine::{Async, Clock, seed, unix_ms};
@@ -34,7 +34,7 @@ pub(crate) struct Services {
 
 /// A server that is not yet made. See [`Server::builder`].
 pub struct Builder {
-    settings: Settings,
+    settings: ServerSettings,
     services: Services,
 }
 
@@ -42,7 +42,7 @@ impl Builder {
     pub(crate) fn new() -> Self {
         let none = |ticket, room| Command::State { ticket, room, payload: None };
         Self {
-            settings: Settings::default(),
+            settings: ServerSettings::default(),
             services: Services {
                 authenticate: Box::new(|credentials| at_once(anonymous(&credentials))),
                 http: Box::new(|_| at_once(HttpError::not_found().to_response())),
@@ -56,7 +56,7 @@ impl Builder {
     }
 
     /// What can be set: limits, classes of rooms, the path of upgrades, time-outs.
-    pub fn settings(mut self, settings: Settings) -> Self {
+    pub fn settings(mut self, settings: ServerSettings) -> Self {
         self.settings = settings;
         self
     }

@@ -39,7 +39,7 @@
 mod alarm;
 mod auth;
 mod builder;
-mod client;
+pub mod client;
 mod outlet;
 mod poller;
 mod reactor;
@@ -53,13 +53,20 @@ mod writers;
 pub use builder::Builder;
 pub use client::{Client, ClientBuilder, Events, Room};
 pub use server::{Server, bind};
+pub use switchboard_core::http;
+pub use switchboard_core::{
+    CloseReason, Codec, Command, Config, ConnectionId, Direct, Ending, Epoch, ErrorCode, Heartbeat,
+    HeartbeatMode, History, Json, Kind, Limit, Limits, MessageId, NameError, Notice, Outcome,
+    Output, Overflow, Payload, Position, Publication, Publishers, Rate, RawFrame, Recovery,
+    Refusal, Rejection, RoomClass, RoomName, Stats, Ticket, UserLimitPolicy, UserName, Witness,
+};
 pub use switchboard_engine::client::{
     Accepted, Call, CallError, ClientEvent, ClientSettings, Lagged, Members, MissedInRoom,
     RoomHistory, ServerRequest, StartError, Stopping, Tls, TlsError,
 };
 pub use switchboard_engine::server::{
     BuildError, Claims, Credentials, Identity, Published, RefuseBy, RequestError, Reservation,
-    Settings,
+    ServerSettings,
 };
 
 /// What a handler knows and can do.

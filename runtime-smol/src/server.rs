@@ -54,7 +54,7 @@ struct Serving<'s> {
 }
 
 impl Server {
-    /// Settings with their defaults, and no handlers.
+    /// A builder with the default settings, and no handlers.
     pub fn builder() -> Builder {
         Builder::new()
     }
@@ -94,7 +94,7 @@ impl Server {
     ///
     /// # Errors
     /// The response to send instead. (Here a full server answers 503, whatever
-    /// [`Settings::capacity_answer`](crate::Settings::capacity_answer) says: the upgrade is not ours to accept.)
+    /// [`ServerSettings::capacity_answer`](crate::ServerSettings::capacity_answer) says: the upgrade is not ours to accept.)
     pub async fn admit(&self, request: HttpRequest) -> Result<Reservation, Response> {
         self.seat(request).await.map_err(|refused| refused.into_response())
     }

@@ -10,7 +10,7 @@ use smol::Executor;
 use switchboard_core::{Command, ConnectionId, Driver, Output, RoomName, Ticket, Timestamp};
 use switchboard_engine::Clock;
 use switchboard_engine::server::{
-    Claims, Engine, Entrance, Held, Host, Pending, Settings, observe,
+    Claims, Engine, Entrance, Held, Host, Pending, ServerSettings, observe,
 };
 
 use crate::alarm::Alarm;
@@ -41,7 +41,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     /// The server's. Its tasks own this struct, so it must not own them.
     executor: Weak<Executor<'static>>,
-    pub(crate) settings: Arc<Settings>,
+    pub(crate) settings: Arc<ServerSettings>,
     pub(crate) entrance: Arc<Entrance>,
     pub(crate) services: Services,
     pub(crate) running: RunningHandlers,

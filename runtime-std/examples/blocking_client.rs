@@ -10,7 +10,7 @@
 use std::error::Error;
 use std::io;
 
-use switchboard_core::client::State;
+use switchboard_std::client::State;
 use switchboard_std::{Client, ClientEvent};
 
 fn main() -> Result<(), Box<dyn Error>> {

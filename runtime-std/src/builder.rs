@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use switchboard_core::http::{HttpError, HttpRequest, Response};
 use switchboard_core::{Command, Output, Refusal, RoomName, Ticket};
 use switchboard_engine::server::{
-    BuildError, Credentials, Handlers, Observer, Reply, Settings, Verdict, anonymous, read, state,
-    write,
+    BuildError, Credentials, Handlers, Observer, Reply, ServerSettings, Verdict, anonymous, read,
+    state, write,
 };
 use switchboard_engine::{Blocking, Clock, seed, unix_ms};
 
@@ -29,14 +29,14 @@ pub(crate) struct Services {
 
 /// A server that is not yet made. See [`Server::builder`].
 pub struct Builder {
-    settings: Settings,
+    settings: ServerSettings,
     services: Services,
 }
 
 impl Builder {
     pub(crate) fn new() -> Self {
         Self {
-            settings: Settings::default(),
+            settings: ServerSettings::default(),
             services: Services {
                 authenticate: Box::new(|credentials| anonymous(&credentials)),
                 http: Box::new(|_| HttpError::not_found().to_response()),
@@ -49,7 +49,7 @@ impl Builder {
     }
 
     /// What can be set: limits, classes of rooms, the path of upgrades, time-outs.
-    pub fn settings(mut self, settings: Settings) -> Self {
+    pub fn settings(mut self, settings: ServerSettings) -> Self {
         self.settings = settings;
         self
     }

@@ -35,7 +35,7 @@
 //! | `switchboard-write` | one | goes on writing to sockets that were full |
 //!
 //! So there are never more than [`Limits::max_connections`](switchboard_core::Limits::max_connections) +
-//! [`max_handshakes`](Settings::max_handshakes) + 18 threads, beside those that serve. All of them have been joined when a
+//! [`max_handshakes`](ServerSettings::max_handshakes) + 18 threads, beside those that serve. All of them have been joined when a
 //! [drain](Handle::drain) is over.
 //!
 //! # How bytes flow
@@ -61,7 +61,7 @@
 mod auth;
 mod background;
 mod builder;
-mod client;
+pub mod client;
 mod connection;
 mod handshake;
 mod outlet;
@@ -74,6 +74,13 @@ mod waiting;
 pub use builder::Builder;
 pub use client::{Client, ClientBuilder, Events, Room};
 pub use server::Server;
+pub use switchboard_core::http;
+pub use switchboard_core::{
+    CloseReason, Codec, Command, Config, ConnectionId, Direct, Ending, Epoch, ErrorCode, Heartbeat,
+    HeartbeatMode, History, Json, Kind, Limit, Limits, MessageId, NameError, Notice, Outcome,
+    Output, Overflow, Payload, Position, Publication, Publishers, Rate, RawFrame, Recovery,
+    Refusal, Rejection, RoomClass, RoomName, Stats, Ticket, UserLimitPolicy, UserName, Witness,
+};
 pub use switchboard_engine::bind;
 pub use switchboard_engine::client::{
     Accepted, Call, CallError, ClientEvent, ClientSettings, Lagged, Members, MissedInRoom, NoEvent,
@@ -81,7 +88,7 @@ pub use switchboard_engine::client::{
 };
 pub use switchboard_engine::server::{
     BuildError, Claims, Credentials, Identity, Published, RefuseBy, RequestError, Reservation,
-    Settings,
+    ServerSettings,
 };
 
 /// What a handler knows and can do.

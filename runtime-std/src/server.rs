@@ -22,7 +22,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Settings with their defaults, and no handlers.
+    /// A builder with the default settings, and no handlers.
     pub fn builder() -> Builder {
         Builder::new()
     }
@@ -76,7 +76,7 @@ impl Server {
     ///
     /// # Errors
     /// The response to send instead. (Here a full server answers 503, whatever
-    /// [`Settings::capacity_answer`](crate::Settings::capacity_answer) says: the upgrade is not ours to accept.)
+    /// [`ServerSettings::capacity_answer`](crate::ServerSettings::capacity_answer) says: the upgrade is not ours to accept.)
     pub fn admit(&self, request: HttpRequest) -> Result<Reservation, Response> {
         handshake::admit(&self.shared, request).map_err(|refused| refused.into_response())
     }

@@ -8,7 +8,7 @@ use std::thread;
 
 use switchboard_core::{Command, ConnectionId, Driver, Output, RoomName, Ticket, Timestamp};
 use switchboard_engine::Clock;
-use switchboard_engine::server::{Entrance, Host, Pending, Settings, observe};
+use switchboard_engine::server::{Entrance, Host, Pending, ServerSettings, observe};
 
 use crate::auth::guarded;
 use crate::background::{self, Writer};
@@ -28,7 +28,7 @@ pub(crate) struct Shared {
     driver: Mutex<Driver<SocketOutlet>>,
     pub(crate) clock: Clock,
     pub(crate) entrance: Entrance,
-    pub(crate) settings: Settings,
+    pub(crate) settings: ServerSettings,
     pub(crate) services: Services,
     pub(crate) alarm: Alarm,
     pub(crate) writer: Arc<Writer>,
@@ -49,7 +49,7 @@ impl Shared {
         me: &Weak<Self>,
         driver: Driver<SocketOutlet>,
         clock: Clock,
-        settings: Settings,
+        settings: ServerSettings,
         services: Services,
     ) -> Self {
         Self {

@@ -13,7 +13,7 @@ use smol::stream::StreamExt;
 use switchboard_core::http::{HttpError, HttpRequest, InvalidOrigin, Response, Status};
 use switchboard_core::{Limit, NameError, RoomName, UserName, Witness};
 use switchboard_smol::{
-    BuildError, Claims, Credentials, Handle, Identity, RefuseBy, Server, Settings,
+    BuildError, Claims, Credentials, Handle, Identity, RefuseBy, Server, ServerSettings,
 };
 
 use crate::auth::{AuthError, Verifier, anonymous_name};
@@ -130,12 +130,12 @@ fn build(
 }
 
 /// Returns everything that the file configures of the server itself.
-fn configured(config: &Config) -> Result<Settings, InvalidOrigin> {
+fn configured(config: &Config) -> Result<ServerSettings, InvalidOrigin> {
     let mut rules = settings::rules(config);
     if config.dashboard.enabled && !config.rooms.contains_key(dashboard::ROOM) {
         rules.rooms.push((dashboard::ROOM.into(), dashboard::room_class()));
     }
-    Ok(Settings {
+    Ok(ServerSettings {
         config: rules,
         origins: settings::origins(config)?,
         max_handshakes: settings::count(config.more_limits.max_handshakes),
@@ -143,7 +143,7 @@ fn configured(config: &Config) -> Result<Settings, InvalidOrigin> {
             CapacityAnswer::Close => RefuseBy::Close,
             CapacityAnswer::Http => RefuseBy::Http,
         },
-        ..Settings::default()
+        ..ServerSettings::default()
     })
 }
 

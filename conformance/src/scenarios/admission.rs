@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use switchboard_core::{Limit, RoomClass};
-use switchboard_engine::server::{RefuseBy, Settings};
+use switchboard_engine::server::{RefuseBy, ServerSettings};
 
 use super::scenarios;
 use crate::Start;
@@ -25,7 +25,7 @@ scenarios![
 ];
 
 /// Limits of three connections in all, two in a room, two of a user.
-fn small() -> Settings {
+fn small() -> ServerSettings {
     let settings = limited(|limits| {
         limits.max_connections = Limit::at_most(3);
         limits.max_per_user = Limit::at_most(2);
@@ -104,7 +104,7 @@ fn the_seat_of_a_closed_connection_is_free_at_once(start: Start) {
 
 fn a_refused_or_failed_handshake_takes_no_seat(start: Start) {
     let handshake_timeout = Duration::from_millis(300);
-    let server = Server::start(start, Settings { handshake_timeout, ..small() });
+    let server = Server::start(start, ServerSettings { handshake_timeout, ..small() });
     let (status, _) = Client::ask(server.address, request("/ws", "Sec-WebSocket-Key: x\r\n"));
     assert_eq!(status, 400);
     for head in ["", "GET", "GET /ws HTTP/1.1\r\nHost: x\r\n"] {
@@ -140,7 +140,7 @@ fn clients_that_vanish_in_the_middle_leave_nothing_behind(start: Start) {
 }
 
 fn handshakes_beyond_the_bound_wait_for_their_turn(start: Start) {
-    let server = Server::start(start, Settings { max_handshakes: 2, ..plain() });
+    let server = Server::start(start, ServerSettings { max_handshakes: 2, ..plain() });
     let idle = [Client::dial(server.address), Client::dial(server.address)];
     // Its request waits in the kernel until another connection ends.
     let mut waiting = Client::dial(server.address);
@@ -154,7 +154,7 @@ fn handshakes_beyond_the_bound_wait_for_their_turn(start: Start) {
 
 fn handshakes_have_one_deadline_however_they_drip(start: Start) {
     let handshake_timeout = Duration::from_millis(300);
-    let settings = Settings { handshake_timeout, max_handshakes: 2, ..plain() };
+    let settings = ServerSettings { handshake_timeout, max_handshakes: 2, ..plain() };
     let server = Server::start(start, settings);
     let mut idle = Client::dial(server.address);
     let mut dripping = Client::dial(server.address);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use switchboard_core::{Limits, Rate};
-use switchboard_engine::server::Settings;
+use switchboard_engine::server::ServerSettings;
 
 use super::scenarios;
 use crate::Start;
@@ -76,8 +76,8 @@ fn a_head_of_a_megabyte_is_refused_and_the_answer_arrives(start: Start) {
     assert_eq!(client.response().0, 431);
 }
 
-fn hasty() -> Settings {
-    Settings { handshake_timeout: Duration::from_millis(300), ..plain() }
+fn hasty() -> ServerSettings {
+    ServerSettings { handshake_timeout: Duration::from_millis(300), ..plain() }
 }
 
 fn a_head_that_does_not_come_is_cut_off(start: Start) {

@@ -34,7 +34,7 @@ fn payloads(client: &mut Client, count: usize) -> Vec<u64> {
     (0..count).map(|_| client.until("chat")["payload"].as_u64().unwrap()).collect()
 }
 
-fn keeping(events: usize) -> switchboard_engine::server::Settings {
+fn keeping(events: usize) -> switchboard_engine::server::ServerSettings {
     let history = History { events, ..History::default() };
     with_rooms(plain(), "lobby", RoomClass { history, ..crate::harness::crowd() })
 }

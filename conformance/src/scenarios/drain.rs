@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use switchboard_engine::server::Settings;
+use switchboard_engine::server::ServerSettings;
 
 use super::scenarios;
 use crate::Start;
@@ -74,7 +74,7 @@ fn what_was_accepted_is_delivered_before_the_end(start: Start) {
 
 fn a_client_that_never_reads_does_not_hold_up_the_end(start: Start) {
     let timeout = Duration::from_millis(300);
-    let settings = Settings { send_buffer: 4 * 1024, ..plain() };
+    let settings = ServerSettings { send_buffer: 4 * 1024, ..plain() };
     let mut server = Server::start_with_drain(start, settings, (timeout, Duration::ZERO));
     let mut stuck = Client::dial_narrow(server.address);
     stuck.upgrade("/ws/lobby?user=stuck");

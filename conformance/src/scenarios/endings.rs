@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use switchboard_core::{Limit, UserLimitPolicy};
-use switchboard_engine::server::Settings;
+use switchboard_engine::server::ServerSettings;
 
 use super::scenarios;
 use crate::Start;
@@ -21,7 +21,7 @@ scenarios![
 ];
 
 /// A member that is told when users join and leave.
-fn watched(settings: Settings, start: Start) -> (Server, Client) {
+fn watched(settings: ServerSettings, start: Start) -> (Server, Client) {
     let server = Server::start(start, with_rooms(settings, "seen:", attentive()));
     let watcher = server.connect("/ws/seen:a?user=watcher");
     (server, watcher)

@@ -1,6 +1,6 @@
 //! Requests that are not upgrades, and the checks on those that are.
 
-use switchboard_engine::server::Settings;
+use switchboard_engine::server::ServerSettings;
 
 use super::scenarios;
 use crate::Start;
@@ -27,7 +27,7 @@ fn there_is_nothing_but_sockets(start: Start) {
 }
 
 fn the_path_of_upgrades_can_be_another(start: Start) {
-    let mut settings = Settings { ..plain() };
+    let mut settings = ServerSettings { ..plain() };
     settings.path = "/socket".into();
     let server = Server::start(start, settings);
     server.connect("/socket").bye();

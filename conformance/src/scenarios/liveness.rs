@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use switchboard_core::{Heartbeat, HeartbeatMode};
-use switchboard_engine::server::Settings;
+use switchboard_engine::server::ServerSettings;
 
 use super::scenarios;
 use crate::Start;
@@ -19,7 +19,7 @@ scenarios![
     a_connection_without_messages_is_idle,
 ];
 
-fn beating(mode: HeartbeatMode) -> Settings {
+fn beating(mode: HeartbeatMode) -> ServerSettings {
     let mut settings = plain();
     settings.config.heartbeat = Heartbeat {
         interval: Duration::from_millis(100),

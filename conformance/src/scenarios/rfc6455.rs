@@ -1,6 +1,6 @@
 //! RFC 6455 to the letter, as the Autobahn cases 1 to 10 test it, against a raw echo.
 
-use switchboard_engine::server::Settings;
+use switchboard_engine::server::ServerSettings;
 
 use super::scenarios;
 use crate::Start;
@@ -34,7 +34,7 @@ const CONTINUATION: u8 = 0x80;
 const FIN: u8 = 0x80;
 
 fn echo(start: Start) -> Server {
-    Server::start(start, Settings::echo())
+    Server::start(start, ServerSettings::echo())
 }
 
 fn open(server: &Server) -> Client {

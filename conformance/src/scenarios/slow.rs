@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use switchboard_core::{Limit, Overflow, RoomClass};
-use switchboard_engine::server::Settings;
+use switchboard_engine::server::ServerSettings;
 
 use super::scenarios;
 use crate::Start;
@@ -41,8 +41,8 @@ impl Room {
         Self::with(start, overflow, limited(|limits| limits.outbox_messages = OUTBOX))
     }
 
-    fn with(start: Start, overflow: Overflow, settings: Settings) -> Self {
-        let settings = Settings { send_buffer: 4 * 1024, ..settings };
+    fn with(start: Start, overflow: Overflow, settings: ServerSettings) -> Self {
+        let settings = ServerSettings { send_buffer: 4 * 1024, ..settings };
         let class = RoomClass { overflow, ..attentive() };
         let server = Server::start(start, with_rooms(settings, "narrow:", class));
         let mut quick = server.connect("/ws/narrow:a?user=quick");

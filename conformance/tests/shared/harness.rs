@@ -11,7 +11,7 @@ use switchboard_core::{
     ConnectionId, Ending, Heartbeat, Limit, Limits, Notice, Output, Rate, RoomClass,
 };
 
-use crate::runtime::{Builder, Handle, Listener, Server, Settings, done, listen_at, serve};
+use crate::runtime::{Builder, Handle, Listener, Server, ServerSettings, done, listen_at, serve};
 
 /// A free port of this machine.
 fn anywhere() -> SocketAddr {
@@ -159,8 +159,8 @@ pub(crate) fn plain() -> Builder {
 }
 
 /// As [`plain`], with these changes.
-pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Builder {
-    let mut settings = Settings::default();
+pub(crate) fn with(change: impl FnOnce(&mut ServerSettings)) -> Builder {
+    let mut settings = ServerSettings::default();
     settings.config.limits = roomy();
     settings.config.heartbeat = silent();
     settings.config.rooms.push((String::new(), crowd()));

@@ -9,7 +9,7 @@ use switchboard_core::http::{
 use switchboard_core::{CloseReason, Codec, Frame, Position, Rejection, RoomName, UserName};
 
 use super::auth::{Claims, Credentials, Identity, Verdict};
-use super::settings::Settings;
+use super::settings::ServerSettings;
 
 /// How a refused upgrade is answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,7 +67,7 @@ pub enum RefusedUpgrade {
 
 impl Entrance {
     /// As the settings say.
-    pub fn new(settings: &Settings) -> Self {
+    pub fn new(settings: &ServerSettings) -> Self {
         Self {
             path: settings.path.trim_end_matches('/').into(),
             origins: settings.origins.clone(),

@@ -35,4 +35,4 @@ pub use host::{Host, Pending, Probed};
 pub use outlet::write_parts;
 pub use payload::{Reply, answer, panicked, read, state, write};
 pub use reservation::Reservation;
-pub use settings::{BuildError, RawService, Settings};
+pub use settings::{BuildError, RawService, ServerSettings};

@@ -22,16 +22,16 @@ pub type RawService = Box<dyn Fn(ConnectionId, RawFrame) -> Option<RawFrame> + S
 /// ```
 /// use std::time::Duration;
 /// use switchboard_core::Limit;
-/// use switchboard_engine::server::Settings;
+/// use switchboard_engine::server::ServerSettings;
 ///
-/// let mut settings = Settings {
+/// let mut settings = ServerSettings {
 ///     path: "/chat".into(),
 ///     handshake_timeout: Duration::from_secs(5),
-///     ..Settings::default()
+///     ..ServerSettings::default()
 /// };
 /// settings.config.limits.max_connections = Limit::at_most(20_000);
 /// ```
-pub struct Settings {
+pub struct ServerSettings {
     /// Limits, heartbeats, what is kept for clients that come back, and the classes of rooms. A
     /// server sets `handled`, `unix_ms_at_start` and the handshake time-out in it by itself.
     pub config: Config,
@@ -60,7 +60,7 @@ pub struct Settings {
     pub tap: Option<Box<dyn Witness>>,
 }
 
-impl Default for Settings {
+impl Default for ServerSettings {
     fn default() -> Self {
         Self {
             config: Config::default(),
@@ -77,7 +77,7 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
+impl ServerSettings {
     /// Without rooms and protocol: every frame is sent back. For suites that test the framing, so
     /// nearly every limit is off: not for the open internet.
     pub fn echo() -> Self {
@@ -163,9 +163,9 @@ impl Settings {
     }
 }
 
-impl fmt::Debug for Settings {
+impl fmt::Debug for ServerSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("ServerSettings").field("config", &self.config).finish_non_exhaustive()
     }
 }
 

@@ -6,6 +6,10 @@ mod task;
 use switchboard_engine::{Async, client};
 
 pub use builder::ClientBuilder;
+pub use switchboard_core::client::{
+    Cause, CloseFrame, Config, Failure, Joined, Refused, State, Stats, Token,
+};
+pub use switchboard_engine::client::Address;
 
 /// A client of a Switchboard server. It connects, reconnects when the connection is lost, and goes
 /// on where it was: rooms are joined again with what was missed, and messages without an answer are

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::runtime::{
-    Builder, Claims, Context, Credentials, Identity, RefuseBy, Settings, later, take_too_long,
+    Builder, Claims, Context, Credentials, Identity, RefuseBy, ServerSettings, later, take_too_long,
 };
 use serde_json::json;
 use switchboard_core::http::HttpError;
@@ -30,7 +30,7 @@ fn guarded() -> Builder {
     guarded_with(|_| {})
 }
 
-fn guarded_with(change: impl FnOnce(&mut Settings)) -> Builder {
+fn guarded_with(change: impl FnOnce(&mut ServerSettings)) -> Builder {
     with(change).authenticate(|credentials| {
         later! {
             if credentials.token.as_ref().is_some_and(|token| token.expose() == "slow") {

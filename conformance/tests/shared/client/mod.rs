@@ -14,7 +14,7 @@ use switchboard_core::client::{Config, State};
 
 use super::harness::roomy;
 use crate::runtime::{
-    Builder, Client, ClientBuilder, ClientEvent, ClientSettings, Events, Server, Settings,
+    Builder, Client, ClientBuilder, ClientEvent, ClientSettings, Events, Server, ServerSettings,
     next_event,
 };
 
@@ -24,8 +24,8 @@ fn plain() -> Builder {
 }
 
 /// As [`plain`], with these changes.
-fn with(change: impl FnOnce(&mut Settings)) -> Builder {
-    let mut settings = Settings::default();
+fn with(change: impl FnOnce(&mut ServerSettings)) -> Builder {
+    let mut settings = ServerSettings::default();
     settings.config.limits = roomy();
     change(&mut settings);
     Server::builder().settings(settings)

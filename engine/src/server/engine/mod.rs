@@ -18,7 +18,7 @@ use switchboard_core::{ConnectionId, Driver, Kind, Outlet, Output, Timestamp};
 use super::auth::Credentials;
 use super::entrance::Entrance;
 use super::framing::Stop;
-use super::settings::{BuildError, Settings};
+use super::settings::{BuildError, ServerSettings};
 
 use held::Ended;
 use peers::{Peers, Stage};
@@ -42,7 +42,7 @@ pub use held::Held;
 /// application may take its time, and may be called without the lock that the engine is under.
 pub struct Engine<O> {
     driver: Driver<Held<O>>,
-    settings: Arc<Settings>,
+    settings: Arc<ServerSettings>,
     entrance: Arc<Entrance>,
     peers: Peers<O>,
     /// No socket can be accepted before.
@@ -80,7 +80,7 @@ impl<O: Outlet + Clone> Engine<O> {
     /// # Errors
     /// If the settings contradict each other.
     pub fn new(
-        mut settings: Settings,
+        mut settings: ServerSettings,
         handled: Vec<Kind>,
         seed: u64,
         unix_ms: u64,
@@ -111,7 +111,7 @@ impl<O: Outlet + Clone> Engine<O> {
     }
 
     /// The settings that it was made with.
-    pub fn settings(&self) -> &Arc<Settings> {
+    pub fn settings(&self) -> &Arc<ServerSettings> {
         &self.settings
     }
 

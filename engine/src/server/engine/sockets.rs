@@ -65,9 +65,9 @@ impl<O: Outlet + Clone> Engine<O> {
         }
     }
 
-    /// Answers a frame of a connection without a protocol, as [`Settings::raw`] says.
+    /// Answers a frame of a connection without a protocol, as [`ServerSettings::raw`] says.
     ///
-    /// [`Settings::raw`]: crate::server::Settings::raw
+    /// [`ServerSettings::raw`]: crate::server::ServerSettings::raw
     pub fn answer_raw(&mut self, now: Timestamp, connection: ConnectionId, frame: RawFrame) {
         if let Some(command) = self.settings.answer_raw(connection, frame) {
             // If the connection has ended meanwhile, there is nothing to answer.
