@@ -2,9 +2,9 @@
 //! response out. Every runtime uses it, so a 401, a 404 or a 426 is the same in all of them.
 //!
 //! A driver reads bytes and hands all of them to [`parse()`] until the head is complete. If the
-//! request [wants an upgrade](wants_upgrade), or its path is that of the sockets, [`check`] decides;
-//! the driver writes [`Upgrade::accept_response`] or [`HttpError::to_bytes`]. For other paths it writes
-//! a [`Response`].
+//! request [wants an upgrade](wants_upgrade), or its path is that of the sockets, [`check`]
+//! decides; the driver writes [`Upgrade::accept_response`] or [`HttpError::to_bytes`]. For other
+//! paths it writes a [`Response`].
 //!
 //! ```
 //! use switchboard_core::http::{DEFAULT_MAX_HEAD_BYTES, Origins, Parsed, check, parse};

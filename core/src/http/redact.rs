@@ -35,7 +35,8 @@ impl HttpRequest {
     /// ```
     /// use switchboard_core::http::HttpRequest;
     ///
-    /// let request = HttpRequest::from_parts("GET", "/ws/a?token=x.y.z&v=1", [("Host", "h")]).unwrap();
+    /// let target = "/ws/a?token=x.y.z&v=1";
+    /// let request = HttpRequest::from_parts("GET", target, [("Host", "h")]).unwrap();
     /// assert_eq!(request.redacted_target(), "/ws/a?token=redacted&v=1");
     /// ```
     pub fn redacted_target(&self) -> String {

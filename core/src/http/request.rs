@@ -41,7 +41,8 @@ pub enum Version {
 /// ```
 /// use switchboard_core::http::HttpRequest;
 ///
-/// let request = HttpRequest::from_parts("GET", "/ws/chess?name=J%C3%BCrgen+K", [("Host", "a.org")]).unwrap();
+/// let target = "/ws/chess?name=J%C3%BCrgen+K";
+/// let request = HttpRequest::from_parts("GET", target, [("Host", "a.org")]).unwrap();
 /// assert_eq!(request.path(), "/ws/chess");
 /// assert_eq!(request.query("name").as_deref(), Some("Jürgen K"));
 /// assert_eq!(request.header("host"), Some("a.org"));
