@@ -121,7 +121,11 @@ pub(crate) fn limited(set: impl FnOnce(&mut Limits)) -> ServerSettings {
 }
 
 /// As [`plain`], with another room class.
-pub(crate) fn with_rooms(mut settings: ServerSettings, prefix: &str, class: RoomClass) -> ServerSettings {
+pub(crate) fn with_rooms(
+    mut settings: ServerSettings,
+    prefix: &str,
+    class: RoomClass,
+) -> ServerSettings {
     settings.config.rooms.push((prefix.into(), class));
     settings
 }

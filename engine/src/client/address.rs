@@ -1,9 +1,5 @@
 //! Where the server is.
-
-use std::borrow::ToOwned;
 use std::fmt;
-use std::format;
-use std::string::String;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
@@ -184,7 +180,6 @@ fn room_of(path: &str) -> Option<RoomName> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use std::string::ToString;
 
     #[test]
     fn the_parts_are_found() {

@@ -1,7 +1,6 @@
 //! What an application has missed because it did not take its events.
 
 use std::collections::BTreeMap;
-use std::vec::Vec;
 
 use switchboard_core::client::{Cause, State};
 use switchboard_core::{Position, Publication, RoomName};

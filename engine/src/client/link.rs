@@ -2,13 +2,9 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::format;
 use std::mem;
-use std::string::{String, ToString};
 use std::sync::Arc;
 use std::time::Duration;
-use std::vec;
-use std::vec::Vec;
 
 use tungstenite::error::Error;
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};

@@ -1,14 +1,10 @@
 //! Bytes to and from a socket that does not block, with or without TLS between.
 
-#[cfg(feature = "tls")]
-use std::boxed::Box;
-use std::format;
-
 use std::fmt;
+use std::io::{self, Read, Write};
 
 use super::address::Address;
 use super::tls::{Tls, TlsError};
-use std::io::{self, Read, Write};
 
 /// One connection's bytes, secured where the address says so. The socket stays the caller's.
 pub struct Stream(Inner);

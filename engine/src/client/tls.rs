@@ -1,7 +1,6 @@
 //! Whom a client trusts. Without the feature `tls` there is nothing to set, and `wss` addresses are refused.
 
 use std::fmt;
-use std::string::String;
 
 /// How `wss` connections are secured: with rustls, TLS 1.2 and 1.3.
 #[derive(Clone)]
@@ -31,10 +30,7 @@ impl fmt::Debug for Tls {
 
 #[cfg(feature = "tls")]
 mod with_rustls {
-    use std::format;
-    use std::string::ToString;
     use std::sync::Arc;
-    use std::vec;
 
     use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject;

@@ -1,10 +1,5 @@
 //! The client's half of the upgrade: a request out, and what the server makes of it.
-
-use std::borrow::ToOwned;
-use std::format;
-use std::string::{String, ToString};
 use std::time::Duration;
-use std::vec::Vec;
 
 use serde_json::Value;
 use tungstenite::handshake::{client::generate_key, derive_accept_key};

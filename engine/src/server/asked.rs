@@ -1,7 +1,6 @@
 //! What comes of asking a client.
 
 use std::fmt;
-use std::string::{String, ToString};
 
 use serde::de::DeserializeOwned;
 

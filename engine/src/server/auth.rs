@@ -2,10 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
-use std::format;
-use std::string::String;
 use std::sync::Arc;
-use std::vec::Vec;
 
 use switchboard_core::http::{BearerToken, HttpError, HttpRequest};
 use switchboard_core::{RoomName, UserName};

@@ -4,10 +4,6 @@
 //! without a copy. Messages in fragments and close frames go to tungstenite's parser, which is there
 //! only as long as it is needed, so that an idle connection has none.
 
-use std::boxed::Box;
-use std::string::ToString;
-use std::vec::Vec;
-
 use bytes::Bytes;
 use tungstenite::Message;
 use tungstenite::error::{CapacityError, Error};

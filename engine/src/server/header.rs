@@ -127,7 +127,6 @@ impl Header {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::vec::Vec;
 
     /// A frame as RFC 6455 has it, masked.
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {

@@ -1,9 +1,5 @@
 //! From payloads to the types of handlers, and back.
 
-use std::borrow::ToOwned;
-use std::format;
-use std::string::{String, ToString};
-
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -91,7 +87,6 @@ pub fn panicked() -> Refusal {
 mod tests {
     use super::*;
     use serde::Deserialize;
-    use std::vec::Vec;
 
     #[derive(Deserialize, Debug)]
     struct Move {

@@ -14,17 +14,7 @@ impl<O: Outlet + Clone> Engine<O> {
 
     /// The connection of a key, if it is open and not being closed.
     pub fn connection(&mut self, key: usize) -> Option<ConnectionId> {
-        match self.peers.stage(key)? {
-            Stage::Open(id, _) => Some(*id),
-            Stage::Head(..)
-            | Stage::Deciding(..)
-            | Stage::Answering(..)
-            | Stage::Failed(_)
-            | Stage::Leaving(..)
-            | Stage::Gone
-            | Stage::Lingering(..)
-            | Stage::Over => None,
-        }
+        if let Stage::Open(id, _) = self.peers.stage(key)? { Some(*id) } else { None }
     }
 
     /// A socket brought these bytes: no more at once than other sockets may wait for. They are
@@ -77,20 +67,12 @@ impl<O: Outlet + Clone> Engine<O> {
 
     /// A socket takes bytes again. (If it was not full before, that harms nothing.)
     pub fn writable(&mut self, now: Timestamp, key: usize) {
-        match self.peers.stage(key) {
-            Some(Stage::Open(id, _) | Stage::Failed(id) | Stage::Leaving(id, _)) => {
-                let id = *id;
-                self.driver.writable(now, id);
-            }
-            Some(Stage::Answering(..)) => self.write_answer(now, key),
-            Some(
-                Stage::Head(..)
-                | Stage::Deciding(..)
-                | Stage::Gone
-                | Stage::Lingering(..)
-                | Stage::Over,
-            )
-            | None => {}
+        let stage = self.peers.stage(key);
+        if let Some(Stage::Open(id, _) | Stage::Failed(id) | Stage::Leaving(id, _)) = stage {
+            let id = *id;
+            self.driver.writable(now, id);
+        } else if let Some(Stage::Answering(..)) = stage {
+            self.write_answer(now, key);
         }
     }
 
