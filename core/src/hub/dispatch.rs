@@ -1,18 +1,33 @@
 //! Dispatches events, commands and timers to their rules.
 //!
-//! Changes: deadlines, queue.
+//! Changes: deadlines, now, queue, stats.
 
 use crate::protocol::to_client::Message;
+use crate::time::Timestamp;
 
 use super::Hub;
-use super::action::{Operation, Outcome};
+use super::action::{Actions, Operation, Outcome};
 use super::event::{Command, Event, Ticket};
 use super::lookup::reserved;
 use super::publishing::Draft;
 use super::tables::deadlines::Timer;
 
 impl Hub {
-    pub(super) fn dispatch(&mut self, event: Event) {
+    /// Handles an event and returns the actions to perform.
+    ///
+    /// If `now` is earlier than in a previous call, the previous time is used.
+    ///
+    /// # Cost
+    /// Independent of the number of connections, except for those that the event touches: a
+    /// publication copies the room's list of members, the end of a connection is linear in its
+    /// rooms, and a tick handles at most [`Limits::work_per_tick`](crate::Limits::work_per_tick)
+    /// deadlines.
+    pub fn handle(&mut self, now: Timestamp, event: Event) -> Actions<'_> {
+        self.queue.begin();
+        if now < self.now {
+            self.stats.clock_clamped += 1;
+        }
+        self.now = self.now.max(now);
         match event {
             Event::Connect { ticket, user, rooms, session } => {
                 self.connect(ticket, &user, rooms, session);
@@ -30,6 +45,8 @@ impl Hub {
             Event::Drain { timeout, spread } => self.begin_drain(timeout, spread),
             Event::Tick => self.tick(),
         }
+        self.close_overflowed();
+        self.queue.drain()
     }
 
     fn command(&mut self, ticket: Ticket, command: Command) {

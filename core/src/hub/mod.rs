@@ -1,10 +1,10 @@
 //! The hub: every decision about connections, rooms and delivery.
 //!
-//! [`Hub::handle`] takes an event and returns actions. This file has the state that all rules
-//! share. `dispatch.rs` finds the rule for an event, each other file next to it holds the rules for
-//! one topic, and `tables/` holds the data.
+//! This file has the state that all rules share. [`Hub::handle`] in `dispatch.rs` takes an event,
+//! finds its rule and returns actions. Each other file next to it holds the rules for one topic, and
+//! `tables/` holds the data.
 //!
-//! Changes: now, payloads, queue, rooms, stats, users.
+//! Changes: payloads, rooms, users.
 
 pub(crate) mod action;
 mod admission;
@@ -43,10 +43,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::digest::Digests;
-use crate::hub::action::{Actions, Queue};
+use crate::hub::action::Queue;
 use crate::hub::class::RoomClass;
 use crate::hub::config::{Config, ConfigError};
-use crate::hub::event::Event;
 use crate::hub::stats::Stats;
 use crate::protocol::id::ConnectionId;
 use crate::random::{Keyed, Random};
@@ -66,9 +65,9 @@ pub use view::{ConnectionView, RoomView, UserView};
 ///
 /// It does no IO and reads no clock. The driver
 ///
-/// 1. feeds an [`Event`] with the current time to [`handle`](Self::handle),
-/// 2. performs the returned [`Actions`], in order,
-/// 3. feeds [`Event::Tick`] when [`next_deadline`](Self::next_deadline) is due.
+/// 1. feeds an [`Event`](crate::Event) with the current time to [`handle`](Self::handle),
+/// 2. performs the returned [`Actions`](crate::Actions), in order,
+/// 3. feeds [`Event::Tick`](crate::Event::Tick) when [`next_deadline`](Self::next_deadline) is due.
 ///
 /// `handle` is the only method that changes anything during a run; the others are views. `handle`
 /// never fails and never panics: a request that cannot be met is refused, and an event that makes
@@ -167,28 +166,8 @@ impl Hub {
         self.payloads = Digests::Hidden(Keyed::with_key(key));
     }
 
-    /// Handles an event and returns the actions to perform.
-    ///
-    /// If `now` is earlier than in a previous call, the previous time is used.
-    ///
-    /// # Cost
-    /// Independent of the number of connections, except for those that the event touches: a
-    /// publication copies the room's list of members, the end of a connection is linear in its
-    /// rooms, and a tick handles at most [`Limits::work_per_tick`](crate::Limits::work_per_tick)
-    /// deadlines.
-    pub fn handle(&mut self, now: Timestamp, event: Event) -> Actions<'_> {
-        self.queue.begin();
-        if now < self.now {
-            self.stats.clock_clamped += 1;
-        }
-        self.now = self.now.max(now);
-        self.dispatch(event);
-        self.close_overflowed();
-        self.queue.drain()
-    }
-
-    /// Returns when [`Event::Tick`] is due next; in the past while work is left over, and `None`
-    /// when nothing waits for time.
+    /// Returns when [`Event::Tick`](crate::Event::Tick) is due next; in the past while work is left
+    /// over, and `None` when nothing waits for time.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.deadlines.first()
     }
