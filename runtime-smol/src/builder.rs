@@ -56,6 +56,14 @@ impl Builder {
     }
 
     /// What can be set: limits, classes of rooms, the path of upgrades, time-outs.
+    ///
+    /// ```
+    /// # use switchboard_smol::{Limit, Server, ServerSettings};
+    /// let mut settings = ServerSettings { path: "/chat".into(), ..ServerSettings::default() };
+    /// settings.config.limits.max_per_user = Limit::at_most(3);
+    /// let server = Server::builder().settings(settings).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn settings(mut self, settings: ServerSettings) -> Self {
         self.settings = settings;
         self
@@ -63,6 +71,19 @@ impl Builder {
 
     /// Finds out whose connection it is, before the upgrade is answered. By default the name in
     /// `?user=` is trusted. It has the handshake time-out to decide.
+    ///
+    /// ```
+    /// # use switchboard_smol::{Identity, Server, UserName, http::HttpError};
+    /// let server = Server::builder()
+    ///     .authenticate(|credentials| async move {
+    ///         match credentials.token.as_ref().map(|token| token.expose()) {
+    ///             Some("secret") => Ok(Identity::new(UserName::new("alice").unwrap())),
+    ///             _ => Err(HttpError::unauthorized("the token is unknown")),
+    ///         }
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn authenticate<F>(
         mut self,
         authenticator: impl Fn(Credentials) -> F + Send + Sync + 'static,
@@ -79,6 +100,23 @@ impl Builder {
     /// it does not fit, the answer is an error that says where. What the handler returns is the
     /// answer to a message that has an `id`: `()` acknowledges it. A handler that panics, or takes
     /// longer than [`handler_timeout`](Self::handler_timeout), fails that one message.
+    ///
+    /// ```
+    /// # use switchboard_smol::{Context, Server};
+    /// #[derive(serde::Deserialize)]
+    /// struct Move {
+    ///     piece: String,
+    ///     to: String,
+    /// }
+    ///
+    /// let server = Server::builder()
+    ///     .on("move", |context: Context, step: Move| async move {
+    ///         context.publish("board", "moved", &(step.piece, step.to))?;
+    ///         Ok("your turn is over")
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on<M, R, F>(
         mut self,
         kind: &str,
@@ -107,6 +145,14 @@ impl Builder {
     /// [`Limits::state_timeout`](switchboard_core::Limits::state_timeout); what is published
     /// meanwhile follows its answer. If it returns `None`, panics or is late, the members have to
     /// find out for themselves.
+    ///
+    /// ```
+    /// # use switchboard_smol::Server;
+    /// let server = Server::builder()
+    ///     .state(|room| async move { (room.as_str() == "board").then_some(["e4", "e5"]) })
+    ///     .build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn state<R, F>(mut self, provider: impl Fn(RoomName) -> F + Send + Sync + 'static) -> Self
     where
         R: Serialize,
@@ -121,6 +167,19 @@ impl Builder {
 
     /// Answers requests on the same port that are not upgrades, by default with 404. The body of a
     /// request is not read.
+    ///
+    /// ```
+    /// # use switchboard_smol::{Server, http::{HttpError, Response, Status}};
+    /// let server = Server::builder()
+    ///     .http(|request| async move {
+    ///         match request.path() {
+    ///             "/healthz" => Response::new(Status::Ok, "text/plain", "ok"),
+    ///             _ => HttpError::not_found().to_response(),
+    ///         }
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn http<F>(mut self, service: impl Fn(HttpRequest) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Response> + Send + 'static,
@@ -131,12 +190,31 @@ impl Builder {
 
     /// Is called with everything that happens to connections: opened, joined, left, refused,
     /// closed. This is in the middle of the server's work, so it must be quick.
+    ///
+    /// ```
+    /// # use switchboard_smol::{Output, Server};
+    /// let server = Server::builder()
+    ///     .on_output(|output| {
+    ///         if let Output::Closed { user, ending, .. } = output {
+    ///             println!("{user} left: {ending}");
+    ///         }
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on_output(mut self, observer: impl Fn(&Output) + Send + Sync + 'static) -> Self {
         self.services.observer = Box::new(observer);
         self
     }
 
     /// Time for the handler of one message. Default 5 s.
+    ///
+    /// ```
+    /// # use switchboard_smol::Server;
+    /// # use std::time::Duration;
+    /// let server = Server::builder().handler_timeout(Duration::from_secs(30)).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn handler_timeout(mut self, timeout: Duration) -> Self {
         self.services.handler_timeout = timeout;
         self
@@ -145,6 +223,12 @@ impl Builder {
     /// Threads that write to sockets, the server's own included. All rules stay on the server's own
     /// thread, so that every limit is exact; the others take over part of what large broadcasts
     /// cost. Default 1.
+    ///
+    /// ```
+    /// # use switchboard_smol::Server;
+    /// let server = Server::builder().threads(4).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn threads(mut self, threads: usize) -> Self {
         self.services.threads = threads.max(1);
         self
@@ -155,6 +239,12 @@ impl Builder {
     /// # Errors
     /// If the settings contradict each other, the type of a handler is invalid, or the system has
     /// no files left for a server to wait with.
+    ///
+    /// ```
+    /// # use switchboard_smol::Server;
+    /// let server = Server::builder().build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn build(self) -> Result<Server, BuildError> {
         let clock = Clock::start();
         let kinds = self.services.handlers.kinds()?;

@@ -55,6 +55,12 @@ struct Serving<'s> {
 
 impl Server {
     /// A builder with the default settings, and no handlers.
+    ///
+    /// ```
+    /// # use switchboard_smol::Server;
+    /// let server = Server::builder().build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder() -> Builder {
         Builder::new()
     }
@@ -64,6 +70,14 @@ impl Server {
     }
 
     /// The server in the hands of the rest of the application.
+    ///
+    /// ```
+    /// # use switchboard_smol::Server;
+    /// let server = Server::builder().build()?;
+    /// let handle = server.handle();
+    /// handle.publish("lobby", "news", &"We are open.")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn handle(&self) -> Handle {
         Handle::new(self.shared.clone())
     }
@@ -75,6 +89,14 @@ impl Server {
     /// # Errors
     /// When the listener itself fails, or the server's thread cannot be started. A single connection that fails does not
     /// count, nor that there are too many open files: accepting goes on when there are fewer.
+    ///
+    /// ```no_run
+    /// # use switchboard_smol::Server;
+    /// let server = Server::builder().build()?;
+    /// let listener = switchboard_smol::bind("127.0.0.1:8080".parse()?)?;
+    /// smol::block_on(server.serve(listener))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn serve(&self, listener: Async<TcpListener>) -> io::Result<()> {
         let listener = listener.into_inner()?;
         self.shared.settings.tune(&listener)?;
@@ -85,6 +107,13 @@ impl Server {
     ///
     /// # Errors
     /// When the server's thread cannot be started.
+    ///
+    /// ```no_run
+    /// # use switchboard_smol::Server;
+    /// let server = Server::builder().build()?;
+    /// smol::block_on(server.run())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn run(&self) -> io::Result<()> {
         self.begin(None)?.until_over().await
     }
@@ -95,6 +124,16 @@ impl Server {
     /// # Errors
     /// The response to send instead. (Here a full server answers 503, whatever
     /// [`ServerSettings::capacity_answer`](crate::ServerSettings::capacity_answer) says: the upgrade is not ours to accept.)
+    ///
+    /// ```
+    /// # use switchboard_smol::{Server, http::HttpRequest};
+    /// # async fn example(server: Server, request: HttpRequest) {
+    /// match server.admit(request).await {
+    ///     Ok(reservation) => println!("answer with 101: {:?}", reservation.upgrade()),
+    ///     Err(response) => println!("answer with {:?}", response.status()),
+    /// }
+    /// # }
+    /// ```
     pub async fn admit(&self, request: HttpRequest) -> Result<Reservation, Response> {
         self.seat(request).await.map_err(|refused| refused.into_response())
     }
@@ -112,6 +151,17 @@ impl Server {
     ///
     /// # Errors
     /// When the seat's time was over, or it is one of another server; the socket is closed.
+    ///
+    /// ```
+    /// # use switchboard_smol::{Server, http::HttpRequest};
+    /// # async fn example(
+    /// #     server: Server, request: HttpRequest, socket: smol::Async<std::net::TcpStream>,
+    /// # ) -> std::io::Result<()> {
+    /// let Ok(reservation) = server.admit(request).await else { return Ok(()) };
+    /// // The other server answers with 101, and gives the socket away.
+    /// server.adopt(reservation, socket, &[])?;
+    /// # Ok(()) }
+    /// ```
     pub fn adopt(
         &self,
         admission: Reservation,

@@ -49,6 +49,14 @@ impl Builder {
     }
 
     /// What can be set: limits, classes of rooms, the path of upgrades, time-outs.
+    ///
+    /// ```
+    /// # use switchboard_std::{Limit, Server, ServerSettings};
+    /// let mut settings = ServerSettings { path: "/chat".into(), ..ServerSettings::default() };
+    /// settings.config.limits.max_per_user = Limit::at_most(3);
+    /// let server = Server::builder().settings(settings).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn settings(mut self, settings: ServerSettings) -> Self {
         self.settings = settings;
         self
@@ -57,6 +65,19 @@ impl Builder {
     /// Finds out whose connection it is, before the upgrade is answered. By default the name in
     /// `?user=` is trusted. It runs on the connection's own thread, and may take until the
     /// handshake time-out.
+    ///
+    /// ```
+    /// # use switchboard_std::{Identity, Server, UserName, http::HttpError};
+    /// let server = Server::builder()
+    ///     .authenticate(|credentials| {
+    ///         match credentials.token.as_ref().map(|token| token.expose()) {
+    ///             Some("secret") => Ok(Identity::new(UserName::new("alice").unwrap())),
+    ///             _ => Err(HttpError::unauthorized("the token is unknown")),
+    ///         }
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn authenticate(
         mut self,
         authenticator: impl Fn(Credentials) -> Verdict + Send + Sync + 'static,
@@ -69,6 +90,23 @@ impl Builder {
     /// it does not fit, the answer is an error that says where. What the handler returns is the
     /// answer to a message that has an `id`: `()` acknowledges it. A handler that panics fails that
     /// one message. It runs on its connection's thread, which reads nothing meanwhile.
+    ///
+    /// ```
+    /// # use switchboard_std::{Context, Server};
+    /// #[derive(serde::Deserialize)]
+    /// struct Move {
+    ///     piece: String,
+    ///     to: String,
+    /// }
+    ///
+    /// let server = Server::builder()
+    ///     .on("move", |context: Context, step: Move| {
+    ///         context.publish("board", "moved", &(step.piece, step.to))?;
+    ///         Ok("your turn is over")
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on<M, R>(
         mut self,
         kind: &str,
@@ -90,6 +128,14 @@ impl Builder {
     /// at once), and has [`Limits::state_timeout`](switchboard_core::Limits::state_timeout); what
     /// is published meanwhile follows its answer. If it returns `None`, panics or is late, the
     /// members have to find out for themselves.
+    ///
+    /// ```
+    /// # use switchboard_std::Server;
+    /// let server = Server::builder()
+    ///     .state(|room| (room.as_str() == "board").then_some(["e4", "e5"]))
+    ///     .build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn state<R: Serialize>(
         mut self,
         provider: impl Fn(RoomName) -> Option<R> + Send + Sync + 'static,
@@ -103,6 +149,19 @@ impl Builder {
 
     /// Answers requests on the same port that are not upgrades, by default with 404. The body of a
     /// request is not read.
+    ///
+    /// ```
+    /// # use switchboard_std::{Server, http::{HttpError, Response, Status}};
+    /// let server = Server::builder()
+    ///     .http(|request| {
+    ///         match request.path() {
+    ///             "/healthz" => Response::new(Status::Ok, "text/plain", "ok"),
+    ///             _ => HttpError::not_found().to_response(),
+    ///         }
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn http(
         mut self,
         service: impl Fn(HttpRequest) -> Response + Send + Sync + 'static,
@@ -113,6 +172,18 @@ impl Builder {
 
     /// Is called with everything that happens to connections: opened, joined, left, refused,
     /// closed. This is in the middle of the server's work, so it must be quick.
+    ///
+    /// ```
+    /// # use switchboard_std::{Output, Server};
+    /// let server = Server::builder()
+    ///     .on_output(|output| {
+    ///         if let Output::Closed { user, ending, .. } = output {
+    ///             println!("{user} left: {ending}");
+    ///         }
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on_output(mut self, observer: impl Fn(&Output) + Send + Sync + 'static) -> Self {
         self.services.observer = Box::new(observer);
         self
@@ -121,6 +192,12 @@ impl Builder {
     /// Address space for each thread's stack; only what was used of it is memory. The default of
     /// 256 KiB is enough for handlers of some depth; the server itself needs less than 64 KiB. A
     /// stack that is too small ends the process.
+    ///
+    /// ```
+    /// # use switchboard_std::Server;
+    /// let server = Server::builder().thread_stack_bytes(1024 * 1024).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn thread_stack_bytes(mut self, bytes: usize) -> Self {
         self.services.thread_stack_bytes = bytes.max(64 * 1024);
         self
@@ -130,6 +207,12 @@ impl Builder {
     ///
     /// # Errors
     /// If the settings contradict each other, or the type of a handler is invalid.
+    ///
+    /// ```
+    /// # use switchboard_std::Server;
+    /// let server = Server::builder().build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn build(mut self) -> Result<Server, BuildError> {
         let clock = Clock::start();
         let driver = self.settings.driver(self.services.handlers.kinds()?, seed(), unix_ms())?;

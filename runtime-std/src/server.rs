@@ -23,6 +23,12 @@ pub struct Server {
 
 impl Server {
     /// A builder with the default settings, and no handlers.
+    ///
+    /// ```
+    /// # use switchboard_std::Server;
+    /// let server = Server::builder().build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder() -> Builder {
         Builder::new()
     }
@@ -32,6 +38,14 @@ impl Server {
     }
 
     /// The server in the hands of the rest of the application.
+    ///
+    /// ```
+    /// # use switchboard_std::Server;
+    /// let server = Server::builder().build()?;
+    /// let handle = server.handle();
+    /// handle.publish("lobby", "news", &"We are open.")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn handle(&self) -> Handle {
         Handle::new(self.shared.clone())
     }
@@ -42,6 +56,14 @@ impl Server {
     /// # Errors
     /// When the listener itself fails, or the server's threads cannot be started. A single connection that fails does not
     /// count, nor that there are too many open files or threads: accepting goes on when there are fewer.
+    ///
+    /// ```no_run
+    /// # use switchboard_std::Server;
+    /// let server = Server::builder().build()?;
+    /// let listener = switchboard_std::bind("127.0.0.1:8080".parse()?)?;
+    /// server.serve(listener)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn serve(&self, listener: TcpListener) -> io::Result<()> {
         self.shared.start()?;
         let poller = Arc::new(Poller::new()?);
@@ -64,6 +86,13 @@ impl Server {
     ///
     /// # Errors
     /// When the server's threads cannot be started.
+    ///
+    /// ```no_run
+    /// # use switchboard_std::Server;
+    /// let server = Server::builder().build()?;
+    /// server.run()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn run(&self) -> io::Result<()> {
         self.shared.start()?;
         self.shared.drained.wait();
@@ -77,6 +106,16 @@ impl Server {
     /// # Errors
     /// The response to send instead. (Here a full server answers 503, whatever
     /// [`ServerSettings::capacity_answer`](crate::ServerSettings::capacity_answer) says: the upgrade is not ours to accept.)
+    ///
+    /// ```
+    /// # use switchboard_std::{Server, http::HttpRequest};
+    /// # fn example(server: Server, request: HttpRequest) {
+    /// match server.admit(request) {
+    ///     Ok(reservation) => println!("answer with 101: {:?}", reservation.upgrade()),
+    ///     Err(response) => println!("answer with {:?}", response.status()),
+    /// }
+    /// # }
+    /// ```
     pub fn admit(&self, request: HttpRequest) -> Result<Reservation, Response> {
         handshake::admit(&self.shared, request).map_err(|refused| refused.into_response())
     }
@@ -86,6 +125,16 @@ impl Server {
     ///
     /// # Errors
     /// When the seat's time was over, it is one of another server, or there can be no more threads; the socket is closed.
+    ///
+    /// ```
+    /// # use switchboard_std::{Server, http::HttpRequest};
+    /// # fn example(server: Server, request: HttpRequest, socket: std::net::TcpStream)
+    /// #     -> std::io::Result<()> {
+    /// let Ok(reservation) = server.admit(request) else { return Ok(()) };
+    /// // The other server answers with 101, and gives the socket away.
+    /// server.adopt(reservation, socket, &[])?;
+    /// # Ok(()) }
+    /// ```
     pub fn adopt(
         &self,
         admission: Reservation,

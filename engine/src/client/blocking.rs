@@ -18,6 +18,13 @@ impl<B> Client<Blocking, B> {
     ///
     /// # Errors
     /// If the server refuses, or the client ends.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Blocking, client::{CallError, Client}};
+    /// # fn example(client: Client<Blocking, ()>) -> Result<(), CallError> {
+    /// client.direct("bob", &"psst")?;
+    /// # Ok(()) }
+    /// ```
     pub fn direct(&self, user: &str, payload: &impl Serialize) -> Result<Accepted, CallError> {
         self.post_direct(user, payload).wait()
     }
@@ -26,6 +33,13 @@ impl<B> Client<Blocking, B> {
     ///
     /// # Errors
     /// If the server refuses, or the client ends.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Blocking, client::{CallError, Client}};
+    /// # fn example(client: Client<Blocking, ()>) -> Result<(), CallError> {
+    /// client.direct_binary("bob", vec![1, 2, 3])?;
+    /// # Ok(()) }
+    /// ```
     pub fn direct_binary(
         &self,
         user: &str,
@@ -35,6 +49,13 @@ impl<B> Client<Blocking, B> {
     }
 
     /// [`direct`](Self::direct) without waiting.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Blocking, client::{CallError, Client}};
+    /// # fn example(client: Client<Blocking, ()>) -> Result<(), CallError> {
+    /// client.post_direct("bob", &"psst").detach();
+    /// # Ok(()) }
+    /// ```
     pub fn post_direct(&self, user: &str, payload: &impl Serialize) -> Call<Accepted> {
         self.caller().direct(user, json(payload))
     }
@@ -45,6 +66,14 @@ impl<B> Client<Blocking, B> {
     ///
     /// # Errors
     /// If there is no answer, or it is a refusal.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Blocking, client::Client};
+    /// # use std::time::Duration;
+    /// # fn example(client: Client<Blocking, ()>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let sum: u64 = client.request("add", &(20, 22))?.read()?;
+    /// # Ok(()) }
+    /// ```
     pub fn request(&self, kind: &str, payload: &impl Serialize) -> Result<Accepted, CallError> {
         self.post_request(kind, payload).wait()
     }
@@ -53,6 +82,15 @@ impl<B> Client<Blocking, B> {
     ///
     /// # Errors
     /// If there is no answer, or it is a refusal.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Blocking, client::Client};
+    /// # use std::time::Duration;
+    /// # fn example(client: Client<Blocking, ()>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let timeout = Duration::from_secs(60);
+    /// let report: String = client.request_within(timeout, "report", &2026)?.read()?;
+    /// # Ok(()) }
+    /// ```
     pub fn request_within(
         &self,
         timeout: Duration,
@@ -63,12 +101,28 @@ impl<B> Client<Blocking, B> {
     }
 
     /// [`request`](Self::request) without waiting.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Blocking, client::{CallError, Client}};
+    /// # fn example(client: Client<Blocking, ()>) -> Result<(), CallError> {
+    /// let call = client.post_request("add", &(20, 22));
+    /// // Do something else, and then:
+    /// let answer = call.wait()?;
+    /// # Ok(()) }
+    /// ```
     pub fn post_request(&self, kind: &str, payload: &impl Serialize) -> Call<Accepted> {
         self.caller().request(None, kind, json(payload), None)
     }
 
     /// Closes the connection, and waits until the socket is closed; calls without an answer fail,
     /// and rooms are forgotten.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Blocking, client::{CallError, Client}};
+    /// # fn example(client: Client<Blocking, ()>) -> Result<(), CallError> {
+    /// client.stop();
+    /// # Ok(()) }
+    /// ```
     pub fn stop(&self) {
         block_on(self.caller().stop());
     }
@@ -79,6 +133,14 @@ impl<B> Client<Blocking, B> {
 impl Room<Blocking> {
     /// Enters, and enters again after each reconnect, with all that was missed. Waits for a
     /// connection if there is none.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Blocking, client::{CallError, Room}};
+    /// # fn example(room: Room<Blocking>) -> Result<(), CallError> {
+    /// let joined = room.join()?;
+    /// println!("in {} at {}", room.name(), joined.position);
+    /// # Ok(()) }
+    /// ```
     pub fn join(&self) -> Result<Joined, CallError> {
         self.post_join().wait()
     }
@@ -100,12 +162,26 @@ impl Room<Blocking> {
 
     /// Publishes, and waits until the server has it. The message is sent again until there is an
     /// answer, and is published once.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Blocking, client::{CallError, Room}};
+    /// # fn example(room: Room<Blocking>) -> Result<(), CallError> {
+    /// room.send("chat", &"hello")?;
+    /// # Ok(()) }
+    /// ```
     pub fn send(&self, kind: &str, payload: &impl Serialize) -> Result<Accepted, CallError> {
         self.post(kind, payload).wait()
     }
 
     /// [`send`](Self::send) for rooms that conflate: the message replaces one with the same key
     /// that a slow member has not received yet.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Blocking, client::{CallError, Room}};
+    /// # fn example(room: Room<Blocking>) -> Result<(), CallError> {
+    /// room.send_with_key("cursor", "alice", &(10, 20))?;
+    /// # Ok(()) }
+    /// ```
     pub fn send_with_key(
         &self,
         kind: &str,
@@ -125,6 +201,13 @@ impl Room<Blocking> {
     }
 
     /// [`send`](Self::send) without waiting.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Blocking, client::{CallError, Room}};
+    /// # fn example(room: Room<Blocking>) -> Result<(), CallError> {
+    /// room.post("chat", &"hello").detach();
+    /// # Ok(()) }
+    /// ```
     pub fn post(&self, kind: &str, payload: &impl Serialize) -> Call<Accepted> {
         self.begin_send(kind, None, json(payload))
     }
@@ -151,11 +234,25 @@ impl Room<Blocking> {
     }
 
     /// The members of the room.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Blocking, client::{CallError, Room}};
+    /// # fn example(room: Room<Blocking>) -> Result<(), CallError> {
+    /// println!("{} users", room.members()?.total);
+    /// # Ok(()) }
+    /// ```
     pub fn members(&self) -> Result<Members, CallError> {
         self.ask_members().wait()
     }
 
     /// What was published after a position, or the last publications; at most `limit`.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Blocking, client::{CallError, Room}};
+    /// # fn example(room: Room<Blocking>) -> Result<(), CallError> {
+    /// let last_ten = room.history(None, Some(10))?.events;
+    /// # Ok(()) }
+    /// ```
     pub fn history(
         &self,
         since: Option<Position>,

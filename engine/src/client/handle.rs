@@ -87,6 +87,13 @@ impl<K, B: BuildClient> Client<K, B> {
     ///
     /// # Errors
     /// If it is not such an address.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Async, client::{BuildClient, Client, StartError}};
+    /// # fn example<ClientBuilder: BuildClient>() -> Result<(), StartError> {
+    /// let builder = Client::<Async, ClientBuilder>::builder("ws://localhost:8080/ws")?;
+    /// # Ok(()) }
+    /// ```
     pub fn builder(address: &str) -> Result<B, StartError> {
         Setup::new(address).map(B::new)
     }
@@ -110,59 +117,142 @@ impl<K, B> Client<K, B> {
     ///
     /// # Errors
     /// If the name is invalid.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Async, client::{CallError, Client}};
+    /// # fn example(client: Client<Async, ()>) -> Result<(), CallError> {
+    /// let lobby = client.room("lobby")?;
+    /// # Ok(()) }
+    /// ```
     pub fn room(&self, room: &str) -> Result<Room<K>, CallError> {
         Ok(Room::new(self.caller.clone(), name("room", room)?))
     }
 
     /// The address of the server.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Async, client::{CallError, Client}};
+    /// # fn example(client: Client<Async, ()>) -> Result<(), CallError> {
+    /// println!("connected to {}", client.address());
+    /// # Ok(()) }
+    /// ```
     pub fn address(&self) -> &Address {
         &self.shell().setup().address
     }
 
     /// The state of the connection.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Async, client::{CallError, Client}};
+    /// # fn example(client: Client<Async, ()>) -> Result<(), CallError> {
+    /// use switchboard_core::client::State;
+    ///
+    /// let is_open = client.state() == State::Open;
+    /// # Ok(()) }
+    /// ```
     pub fn state(&self) -> State {
         self.shell().state()
     }
 
     /// The user that the server takes the client for, once there has been a connection.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Async, client::{CallError, Client}};
+    /// # fn example(client: Client<Async, ()>) -> Result<(), CallError> {
+    /// if let Some(user) = client.user() {
+    ///     println!("I am {user}");
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn user(&self) -> Option<UserName> {
         self.shell().look(|machine| machine.user().cloned())
     }
 
     /// The server's id of the last connection.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Async, client::{CallError, Client}};
+    /// # fn example(client: Client<Async, ()>) -> Result<(), CallError> {
+    /// println!("connection {:?}", client.client_id());
+    /// # Ok(()) }
+    /// ```
     pub fn client_id(&self) -> Option<String> {
         self.shell().look(|machine| machine.client_id().map(ToString::to_string))
     }
 
     /// The rooms that the client is in, or will be in again.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Async, client::{CallError, Client}};
+    /// # fn example(client: Client<Async, ()>) -> Result<(), CallError> {
+    /// for room in client.rooms() {
+    ///     println!("in {room}");
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn rooms(&self) -> Vec<RoomName> {
         self.shell().look(|machine| machine.rooms().map(|(room, _)| room.clone()).collect())
     }
 
     /// The position of the last publication that was received in a room. A client that is started
     /// later can go on from there, with the room's `join_since`.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Async, client::{CallError, Client}};
+    /// # fn example(client: Client<Async, ()>) -> Result<(), CallError> {
+    /// let last_seen = client.position("lobby");
+    /// # Ok(()) }
+    /// ```
     pub fn position(&self, room: &str) -> Option<Position> {
         self.caller.position(room)
     }
 
     /// The number of messages that wait to be sent, and of those that were sent and have no answer yet.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Async, client::{CallError, Client}};
+    /// # fn example(client: Client<Async, ()>) -> Result<(), CallError> {
+    /// let (waiting, sent) = client.unanswered();
+    /// # Ok(()) }
+    /// ```
     pub fn unanswered(&self) -> (usize, usize) {
         self.shell().look(|machine| machine.unanswered())
     }
 
     /// Counters of what was sent and received.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Async, client::{CallError, Client}};
+    /// # fn example(client: Client<Async, ()>) -> Result<(), CallError> {
+    /// println!("{:?}", client.stats());
+    /// # Ok(()) }
+    /// ```
     pub fn stats(&self) -> Stats {
         self.shell().look(|machine| machine.stats())
     }
 
     /// Tries again now, or checks whether the server still answers: for when the network is back or
     /// the machine has woken up.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Async, client::{CallError, Client}};
+    /// # fn example(client: Client<Async, ()>) -> Result<(), CallError> {
+    /// client.wake();
+    /// # Ok(()) }
+    /// ```
     pub fn wake(&self) {
         self.shell().feed(Event::Wake);
     }
 
     /// Starts again after the client was stopped or closed for good; if it waits to try again, it
     /// does so now.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Async, client::{CallError, Client}};
+    /// # fn example(client: Client<Async, ()>) -> Result<(), CallError> {
+    /// client.connect();
+    /// # Ok(()) }
+    /// ```
     pub fn connect(&self) {
         self.shell().feed(Event::Connect);
     }

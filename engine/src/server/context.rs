@@ -37,31 +37,80 @@ impl<K> Context<K> {
     }
 
     /// The connection.
+    ///
+    /// ```
+    /// # use switchboard_core::Refusal;
+    /// # use switchboard_engine::{Async, server::Context};
+    /// # fn handler(context: Context<Async>) -> Result<(), Refusal> {
+    /// let rooms = context.handle().rooms(context.connection());
+    /// # Ok(()) }
+    /// ```
     pub fn connection(&self) -> ConnectionId {
         self.connection
     }
 
     /// The user whose connection it is.
+    ///
+    /// ```
+    /// # use switchboard_core::Refusal;
+    /// # use switchboard_engine::{Async, server::Context};
+    /// # fn handler(context: Context<Async>) -> Result<(), Refusal> {
+    /// let greeting = format!("Hello {}", context.user());
+    /// # Ok(()) }
+    /// ```
     pub fn user(&self) -> &UserName {
         &self.user
     }
 
     /// What the authenticator kept about the user.
+    ///
+    /// ```
+    /// # use switchboard_core::Refusal;
+    /// # use switchboard_engine::{Async, server::Context};
+    /// # fn handler(context: Context<Async>) -> Result<(), Refusal> {
+    /// struct Moderator;
+    /// let is_moderator = context.claims().get::<Moderator>().is_some();
+    /// # Ok(()) }
+    /// ```
     pub fn claims(&self) -> &Claims {
         &self.claims
     }
 
     /// The id that the sender gave the message. What the handler returns is sent as the answer to it.
+    ///
+    /// ```
+    /// # use switchboard_core::Refusal;
+    /// # use switchboard_engine::{Async, server::Context};
+    /// # fn handler(context: Context<Async>) -> Result<(), Refusal> {
+    /// let wants_answer = context.message_id().is_some();
+    /// # Ok(()) }
+    /// ```
     pub fn message_id(&self) -> Option<&MessageId> {
         self.id.as_ref()
     }
 
     /// The room that the message names. Whether its sender is in that room has not been checked.
+    ///
+    /// ```
+    /// # use switchboard_core::Refusal;
+    /// # use switchboard_engine::{Async, server::Context};
+    /// # fn handler(context: Context<Async>) -> Result<(), Refusal> {
+    /// let room = context.room().ok_or_else(|| Refusal::field("room", "is missing"))?;
+    /// # Ok(()) }
+    /// ```
     pub fn room(&self) -> Option<&RoomName> {
         self.room.as_ref()
     }
 
     /// The server.
+    ///
+    /// ```
+    /// # use switchboard_core::Refusal;
+    /// # use switchboard_engine::{Async, server::Context};
+    /// # fn handler(context: Context<Async>) -> Result<(), Refusal> {
+    /// context.handle().publish("lobby", "announcement", &"Dinner is ready.")?;
+    /// # Ok(()) }
+    /// ```
     pub fn handle(&self) -> &Handle<K> {
         &self.handle
     }
@@ -70,6 +119,14 @@ impl<K> Context<K> {
     ///
     /// # Errors
     /// If a name is invalid, or the payload cannot be written as JSON.
+    ///
+    /// ```
+    /// # use switchboard_core::Refusal;
+    /// # use switchboard_engine::{Async, server::Context};
+    /// # fn handler(context: Context<Async>) -> Result<(), Refusal> {
+    /// context.publish("lobby", "chat", &"hello")?;
+    /// # Ok(()) }
+    /// ```
     pub fn publish(
         &self,
         room: &str,
@@ -83,6 +140,14 @@ impl<K> Context<K> {
     ///
     /// # Errors
     /// If a name is invalid, or the payload cannot be written as JSON.
+    ///
+    /// ```
+    /// # use switchboard_core::Refusal;
+    /// # use switchboard_engine::{Async, server::Context};
+    /// # fn handler(context: Context<Async>) -> Result<(), Refusal> {
+    /// context.publish_to_others("board", "moved", &("e2", "e4"))?;
+    /// # Ok(()) }
+    /// ```
     pub fn publish_to_others(
         &self,
         room: &str,
@@ -97,6 +162,14 @@ impl<K> Context<K> {
     ///
     /// # Errors
     /// If the user has no connection, or the payload cannot be written as JSON.
+    ///
+    /// ```
+    /// # use switchboard_core::Refusal;
+    /// # use switchboard_engine::{Async, server::Context};
+    /// # fn handler(context: Context<Async>) -> Result<(), Refusal> {
+    /// context.send_to_user("bob", &"psst")?;
+    /// # Ok(()) }
+    /// ```
     pub fn send_to_user(&self, user: &str, payload: &impl Serialize) -> Result<usize, Refusal> {
         self.handle.direct_as(Some(self.user.clone()), user, payload)
     }
@@ -105,6 +178,14 @@ impl<K> Context<K> {
     ///
     /// # Errors
     /// If the room is full, the connection is in too many rooms, or the name is invalid.
+    ///
+    /// ```
+    /// # use switchboard_core::Refusal;
+    /// # use switchboard_engine::{Async, server::Context};
+    /// # fn handler(context: Context<Async>) -> Result<(), Refusal> {
+    /// context.join("kitchen")?;
+    /// # Ok(()) }
+    /// ```
     pub fn join(&self, room: &str) -> Result<(), Refusal> {
         self.handle.join(self.connection, room)
     }
@@ -113,6 +194,14 @@ impl<K> Context<K> {
     ///
     /// # Errors
     /// If it is not in that room.
+    ///
+    /// ```
+    /// # use switchboard_core::Refusal;
+    /// # use switchboard_engine::{Async, server::Context};
+    /// # fn handler(context: Context<Async>) -> Result<(), Refusal> {
+    /// context.leave("lobby")?;
+    /// # Ok(()) }
+    /// ```
     pub fn leave(&self, room: &str) -> Result<(), Refusal> {
         self.handle.leave(self.connection, room)
     }
@@ -121,6 +210,14 @@ impl<K> Context<K> {
     ///
     /// # Errors
     /// If it is gone already.
+    ///
+    /// ```
+    /// # use switchboard_core::{CloseReason, Refusal};
+    /// # use switchboard_engine::{Async, server::Context};
+    /// # fn handler(context: Context<Async>) -> Result<(), Refusal> {
+    /// context.close(CloseReason::Normal)?;
+    /// # Ok(()) }
+    /// ```
     pub fn close(&self, reason: CloseReason) -> Result<(), Refusal> {
         let connection = self.connection;
         self.handle.command(Command::Close { connection, reason }).map(drop)

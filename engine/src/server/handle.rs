@@ -51,6 +51,15 @@ impl<K> Handle<K> {
     ///
     /// # Errors
     /// If a name is invalid, or the payload cannot be written as JSON.
+    ///
+    /// ```
+    /// # use switchboard_core::Refusal;
+    /// # use switchboard_engine::{Async, server::Handle};
+    /// # fn example(handle: Handle<Async>) -> Result<(), Refusal> {
+    /// let published = handle.publish("lobby", "news", &"We are open.")?;
+    /// println!("sent to {} connections", published.recipients);
+    /// # Ok(()) }
+    /// ```
     pub fn publish(
         &self,
         room: &str,
@@ -64,6 +73,15 @@ impl<K> Handle<K> {
     ///
     /// # Errors
     /// If a name is invalid, or the payload cannot be written as JSON.
+    ///
+    /// ```
+    /// # use switchboard_core::{Refusal, UserName};
+    /// # use switchboard_engine::{Async, server::Handle};
+    /// # fn example(handle: Handle<Async>) -> Result<(), Refusal> {
+    /// let alice = UserName::new("alice").ok();
+    /// handle.publish_as(alice, "lobby", "chat", &"hello", None)?;
+    /// # Ok(()) }
+    /// ```
     pub fn publish_as(
         &self,
         from: Option<UserName>,
@@ -97,6 +115,14 @@ impl<K> Handle<K> {
     ///
     /// # Errors
     /// If the user has none, or the payload cannot be written as JSON.
+    ///
+    /// ```
+    /// # use switchboard_core::Refusal;
+    /// # use switchboard_engine::{Async, server::Handle};
+    /// # fn example(handle: Handle<Async>) -> Result<(), Refusal> {
+    /// let connections = handle.send_to_user("alice", &"Your report is ready.")?;
+    /// # Ok(()) }
+    /// ```
     pub fn send_to_user(&self, user: &str, payload: &impl Serialize) -> Result<usize, Refusal> {
         self.direct_as(None, user, payload)
     }
@@ -105,6 +131,15 @@ impl<K> Handle<K> {
     ///
     /// # Errors
     /// If the user has none, or the payload cannot be written as JSON.
+    ///
+    /// ```
+    /// # use switchboard_core::{Refusal, UserName};
+    /// # use switchboard_engine::{Async, server::Handle};
+    /// # fn example(handle: Handle<Async>) -> Result<(), Refusal> {
+    /// let bob = UserName::new("bob").ok();
+    /// handle.direct_as(bob, "alice", &"Are you there?")?;
+    /// # Ok(()) }
+    /// ```
     pub fn direct_as(
         &self,
         from: Option<UserName>,
@@ -119,6 +154,14 @@ impl<K> Handle<K> {
     ///
     /// # Errors
     /// If the room is full, the connection is gone or in too many rooms, or the name is invalid.
+    ///
+    /// ```
+    /// # use switchboard_core::{ConnectionId, Refusal};
+    /// # use switchboard_engine::{Async, server::Handle};
+    /// # fn example(handle: Handle<Async>, connection: ConnectionId) -> Result<(), Refusal> {
+    /// handle.join(connection, "lobby")?;
+    /// # Ok(()) }
+    /// ```
     pub fn join(&self, connection: ConnectionId, room: &str) -> Result<(), Refusal> {
         let room = name("room", room)?;
         self.command(Command::Join { connection, room }).map(drop)
@@ -128,22 +171,58 @@ impl<K> Handle<K> {
     ///
     /// # Errors
     /// If it is not in that room.
+    ///
+    /// ```
+    /// # use switchboard_core::{ConnectionId, Refusal};
+    /// # use switchboard_engine::{Async, server::Handle};
+    /// # fn example(handle: Handle<Async>, connection: ConnectionId) -> Result<(), Refusal> {
+    /// handle.leave(connection, "lobby")?;
+    /// # Ok(()) }
+    /// ```
     pub fn leave(&self, connection: ConnectionId, room: &str) -> Result<(), Refusal> {
         let room = name("room", room)?;
         self.command(Command::Leave { connection, room }).map(drop)
     }
 
     /// Whether a user has an open connection.
+    ///
+    /// ```
+    /// # use switchboard_core::Refusal;
+    /// # use switchboard_engine::{Async, server::Handle};
+    /// # fn example(handle: Handle<Async>) -> Result<(), Refusal> {
+    /// if !handle.is_online("alice") {
+    ///     println!("Alice is away.");
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn is_online(&self, user: &str) -> bool {
         self.see(|hub| hub.user(user).is_some_and(|user| user.is_online())).unwrap_or_default()
     }
 
     /// The users in a room, sorted.
+    ///
+    /// ```
+    /// # use switchboard_core::Refusal;
+    /// # use switchboard_engine::{Async, server::Handle};
+    /// # fn example(handle: Handle<Async>) -> Result<(), Refusal> {
+    /// let names: Vec<String> = handle.members("lobby").iter().map(ToString::to_string).collect();
+    /// # Ok(()) }
+    /// ```
     pub fn members(&self, room: &str) -> Vec<UserName> {
         self.see(|hub| hub.room(room).map(|room| room.users())).flatten().unwrap_or_default()
     }
 
     /// The rooms that a connection is in.
+    ///
+    /// ```
+    /// # use switchboard_core::{ConnectionId, Refusal};
+    /// # use switchboard_engine::{Async, server::Handle};
+    /// # fn example(handle: Handle<Async>, connection: ConnectionId) -> Result<(), Refusal> {
+    /// for room in handle.rooms(connection) {
+    ///     handle.leave(connection, &room)?;
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn rooms(&self, connection: ConnectionId) -> Vec<RoomName> {
         self.see(|hub| hub.connection(connection).map(|view| view.rooms().cloned().collect()))
             .flatten()
@@ -151,11 +230,28 @@ impl<K> Handle<K> {
     }
 
     /// Counters and gauges.
+    ///
+    /// ```
+    /// # use switchboard_core::Refusal;
+    /// # use switchboard_engine::{Async, server::Handle};
+    /// # fn example(handle: Handle<Async>) -> Result<(), Refusal> {
+    /// let stats = handle.stats();
+    /// println!("{} connections in {} rooms", stats.connections, stats.rooms);
+    /// # Ok(()) }
+    /// ```
     pub fn stats(&self) -> Stats {
         self.server.stats()
     }
 
     /// Whether the server is shutting down.
+    ///
+    /// ```
+    /// # use switchboard_core::Refusal;
+    /// # use switchboard_engine::{Async, server::Handle};
+    /// # fn example(handle: Handle<Async>) -> Result<(), Refusal> {
+    /// let is_ready = !handle.is_draining();
+    /// # Ok(()) }
+    /// ```
     pub fn is_draining(&self) -> bool {
         self.see(|hub| hub.is_draining()).unwrap_or_default()
     }
@@ -164,6 +260,14 @@ impl<K> Handle<K> {
     ///
     /// # Errors
     /// If the name is invalid.
+    ///
+    /// ```
+    /// # use switchboard_core::{CloseReason, Refusal};
+    /// # use switchboard_engine::{Async, server::Handle};
+    /// # fn example(handle: Handle<Async>) -> Result<(), Refusal> {
+    /// let closed = handle.kick("mallory", CloseReason::Forbidden)?;
+    /// # Ok(()) }
+    /// ```
     pub fn kick(&self, user: &str, reason: CloseReason) -> Result<usize, Refusal> {
         let user = name("user", user)?;
         self.command(Command::CloseUser { user, reason }).map(count)
@@ -173,6 +277,14 @@ impl<K> Handle<K> {
     ///
     /// # Errors
     /// If the hub refuses.
+    ///
+    /// ```
+    /// # use switchboard_core::{CloseReason, Command, ConnectionId, Refusal};
+    /// # use switchboard_engine::{Async, server::Handle};
+    /// # fn example(handle: Handle<Async>, connection: ConnectionId) -> Result<(), Refusal> {
+    /// handle.command(Command::Close { connection, reason: CloseReason::Normal })?;
+    /// # Ok(()) }
+    /// ```
     pub fn command(&self, command: Command) -> Result<Outcome, Refusal> {
         self.server.command(command)
     }
@@ -185,6 +297,18 @@ impl Handle<Async> {
     ///
     /// # Errors
     /// If the user has no connection, or too many probes are under way.
+    ///
+    /// ```
+    /// # use switchboard_core::ConnectionId;
+    /// # use switchboard_engine::{Async, server::Handle};
+    /// # use std::time::Duration;
+    /// # async fn example(handle: Handle<Async>, connection: ConnectionId)
+    /// #     -> Result<(), Box<dyn std::error::Error>> {
+    /// for (connection, latency) in handle.probe("alice", Duration::from_secs(2)).await? {
+    ///     println!("{connection}: {latency:?}");
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub async fn probe(
         &self,
         user: &str,
@@ -198,6 +322,17 @@ impl Handle<Async> {
     ///
     /// # Errors
     /// If the client is gone, does not answer, refuses, or answers with another type.
+    ///
+    /// ```
+    /// # use switchboard_core::ConnectionId;
+    /// # use switchboard_engine::{Async, server::Handle};
+    /// # use std::time::Duration;
+    /// # async fn example(handle: Handle<Async>, connection: ConnectionId)
+    /// #     -> Result<(), Box<dyn std::error::Error>> {
+    /// let seconds = Duration::from_secs(30);
+    /// let agreed: bool = handle.request(connection, "confirm", &"Delete it?", seconds).await?;
+    /// # Ok(()) }
+    /// ```
     pub async fn request<R: DeserializeOwned>(
         &self,
         to: ConnectionId,
@@ -213,6 +348,16 @@ impl Handle<Async> {
     /// and closed. Clients are told to come back at a random moment within `spread`. Returns when
     /// every connection is closed, after `timeout` at the latest; a time-out of zero cuts all
     /// connections off at once.
+    ///
+    /// ```
+    /// # use switchboard_core::ConnectionId;
+    /// # use switchboard_engine::{Async, server::Handle};
+    /// # use std::time::Duration;
+    /// # async fn example(handle: Handle<Async>, connection: ConnectionId)
+    /// #     -> Result<(), Box<dyn std::error::Error>> {
+    /// handle.drain(Duration::from_secs(30), Duration::from_secs(10)).await;
+    /// # Ok(()) }
+    /// ```
     pub async fn drain(&self, timeout: Duration, spread: Duration) {
         self.server.drain(timeout, spread).await;
     }
@@ -228,6 +373,18 @@ impl Handle<Blocking> {
     ///
     /// # Errors
     /// If the user has no connection, or too many probes are under way.
+    ///
+    /// ```
+    /// # use switchboard_core::ConnectionId;
+    /// # use switchboard_engine::{Blocking, server::Handle};
+    /// # use std::time::Duration;
+    /// # fn example(handle: Handle<Blocking>, connection: ConnectionId)
+    /// #     -> Result<(), Box<dyn std::error::Error>> {
+    /// for (connection, latency) in handle.probe("alice", Duration::from_secs(2))? {
+    ///     println!("{connection}: {latency:?}");
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn probe(
         &self,
         user: &str,
@@ -242,6 +399,17 @@ impl Handle<Blocking> {
     ///
     /// # Errors
     /// If the client is gone, does not answer, refuses, or answers with another type.
+    ///
+    /// ```
+    /// # use switchboard_core::ConnectionId;
+    /// # use switchboard_engine::{Blocking, server::Handle};
+    /// # use std::time::Duration;
+    /// # fn example(handle: Handle<Blocking>, connection: ConnectionId)
+    /// #     -> Result<(), Box<dyn std::error::Error>> {
+    /// let seconds = Duration::from_secs(30);
+    /// let agreed: bool = handle.request(connection, "confirm", &"Delete it?", seconds)?;
+    /// # Ok(()) }
+    /// ```
     pub fn request<R: DeserializeOwned>(
         &self,
         to: ConnectionId,
@@ -258,6 +426,16 @@ impl Handle<Blocking> {
     /// every connection is closed, after `timeout` at the latest, and all threads of the server
     /// have ended, those that run a handler or an authenticator included; a time-out of zero cuts
     /// all connections off at once. Called from a handler, it does not wait for threads.
+    ///
+    /// ```
+    /// # use switchboard_core::ConnectionId;
+    /// # use switchboard_engine::{Blocking, server::Handle};
+    /// # use std::time::Duration;
+    /// # fn example(handle: Handle<Blocking>, connection: ConnectionId)
+    /// #     -> Result<(), Box<dyn std::error::Error>> {
+    /// handle.drain(Duration::from_secs(30), Duration::from_secs(10));
+    /// # Ok(()) }
+    /// ```
     pub fn drain(&self, timeout: Duration, spread: Duration) {
         block_on(self.server.drain(timeout, spread));
     }

@@ -25,6 +25,12 @@ impl BuildClient for ClientBuilder {
 
 impl ClientBuilder {
     /// The name, for servers that ask for no token.
+    ///
+    /// ```
+    /// # use switchboard_smol::Client;
+    /// let builder = Client::builder("ws://localhost:8080/ws")?.user("alice");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn user(mut self, name: &str) -> Self {
         self.setup.user = Some(name.into());
         self
@@ -32,12 +38,25 @@ impl ClientBuilder {
 
     /// The token, the same for each connection. If the server refuses it, the client is closed for
     /// good.
+    ///
+    /// ```
+    /// # use switchboard_smol::Client;
+    /// let builder = Client::builder("ws://localhost:8080/ws")?.token("secret");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn token(mut self, token: &str) -> Self {
         self.setup.token = Some(Token::new(token));
         self
     }
 
     /// Everything else that can be set.
+    ///
+    /// ```
+    /// # use switchboard_smol::{Client, ClientSettings};
+    /// let settings = ClientSettings { max_events: 100, ..ClientSettings::default() };
+    /// let builder = Client::builder("ws://localhost:8080/ws")?.settings(settings);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn settings(mut self, settings: ClientSettings) -> Self {
         self.setup.settings = settings;
         self
@@ -45,6 +64,13 @@ impl ClientBuilder {
 
     /// Where tokens come from: asked before the first connection, and again when the server refuses
     /// the last one.
+    ///
+    /// ```
+    /// # use switchboard_smol::Client;
+    /// let builder = Client::builder("ws://localhost:8080/ws")?
+    ///     .token_from(|| async { std::fs::read_to_string("token") });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn token_from<E: fmt::Display, F>(
         mut self,
         provider: impl Fn() -> F + Send + Sync + 'static,
@@ -64,6 +90,12 @@ impl ClientBuilder {
     /// # Errors
     /// None at present; what is wrong with the server is told by
     /// [`ClientEvent::State`](crate::ClientEvent::State).
+    ///
+    /// ```no_run
+    /// # use switchboard_smol::Client;
+    /// let (client, events) = Client::builder("ws://localhost:8080/ws")?.user("alice").start()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn start(self) -> Result<(Client, Events), StartError> {
         let (client, events, task) = self.build();
         smol::spawn(task).detach();
@@ -72,6 +104,14 @@ impl ClientBuilder {
 
     /// [`start`](Self::start) for other executors: the client works while the future runs, which
     /// ends with the client. A future that is dropped ends the client.
+    ///
+    /// ```no_run
+    /// # use switchboard_smol::Client;
+    /// let (client, events, task) = Client::builder("ws://localhost:8080/ws")?.build();
+    /// let executor = smol::LocalExecutor::new();
+    /// executor.spawn(task).detach();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn build(mut self) -> (Client, Events, impl Future<Output = ()> + Send + use<>) {
         self.setup.settings.config.ask_token = self.tokens.is_some();
         let environment = Arc::new(Environment::default());

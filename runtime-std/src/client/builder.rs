@@ -27,6 +27,12 @@ impl BuildClient for ClientBuilder {
 
 impl ClientBuilder {
     /// The name, for servers that ask for no token.
+    ///
+    /// ```
+    /// # use switchboard_std::Client;
+    /// let builder = Client::builder("ws://localhost:8080/ws")?.user("alice");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn user(mut self, name: &str) -> Self {
         self.setup.user = Some(name.into());
         self
@@ -34,12 +40,25 @@ impl ClientBuilder {
 
     /// The token, the same for each connection. If the server refuses it, the client is closed for
     /// good.
+    ///
+    /// ```
+    /// # use switchboard_std::Client;
+    /// let builder = Client::builder("ws://localhost:8080/ws")?.token("secret");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn token(mut self, token: &str) -> Self {
         self.setup.token = Some(Token::new(token));
         self
     }
 
     /// Everything else that can be set.
+    ///
+    /// ```
+    /// # use switchboard_std::{Client, ClientSettings};
+    /// let settings = ClientSettings { max_events: 100, ..ClientSettings::default() };
+    /// let builder = Client::builder("ws://localhost:8080/ws")?.settings(settings);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn settings(mut self, settings: ClientSettings) -> Self {
         self.setup.settings = settings;
         self
@@ -47,6 +66,13 @@ impl ClientBuilder {
 
     /// Where tokens come from: asked before the first connection, and again when the server refuses
     /// the last one. It runs on a thread of its own and may take its time.
+    ///
+    /// ```
+    /// # use switchboard_std::Client;
+    /// let builder = Client::builder("ws://localhost:8080/ws")?
+    ///     .token_from(|| std::fs::read_to_string("token"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn token_from<E: fmt::Display>(
         mut self,
         provider: impl Fn() -> Result<String, E> + Send + Sync + 'static,
@@ -59,6 +85,12 @@ impl ClientBuilder {
     ///
     /// # Errors
     /// If there can be no more threads or files.
+    ///
+    /// ```no_run
+    /// # use switchboard_std::Client;
+    /// let (client, events) = Client::builder("ws://localhost:8080/ws")?.user("alice").start()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn start(mut self) -> Result<(Client, Events), StartError> {
         self.setup.settings.config.ask_token = self.tokens.is_some();
         let environment = Arc::new(Environment::new().map_err(refused)?);
@@ -75,6 +107,13 @@ impl ClientBuilder {
     ///
     /// # Errors
     /// If there can be no more threads or files.
+    ///
+    /// ```no_run
+    /// # use switchboard_std::Client;
+    /// let client = Client::builder("ws://localhost:8080/ws")?
+    ///     .start_with(|event| println!("{event:?}"))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn start_with(
         self,
         handle: impl FnMut(ClientEvent) + Send + 'static,
