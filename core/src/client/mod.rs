@@ -13,7 +13,7 @@
 //! let mut client = Client::new(Config::default(), "7c1f", 42)?;
 //! let now = Timestamp::ZERO;
 //!
-//! Messages sent before there is a connection wait for it.
+//! // Messages sent before there is a connection wait for it.
 //! let hello = Event::Send {
 //!     ticket: Ticket(1),
 //!     room: Some(RoomName::new("lobby")?),
@@ -25,7 +25,7 @@
 //! let dial = client.handle(now, Event::Connect).last();
 //! assert_eq!(dial, Some(Action::Dial { token: None, session: None }));
 //!
-//! The shell opens a socket; the server sends `connected`.
+//! // The shell opens a socket; the server sends `connected`.
 //! assert_eq!(client.handle(now, Event::Opened).count(), 0);
 //! let connected = ServerMessage::from_text(r#"{"type":"connected","session":"5be0cd19137e2179"}"#);
 //! for action in client.handle(now, Event::Received(connected)) {
