@@ -14,7 +14,7 @@ use smol::Unblock;
 use smol::io::{AsyncBufReadExt, BufReader};
 use smol::stream::StreamExt;
 use switchboard_smol::client::State;
-use switchboard_smol::{Client, ClientEvent};
+use switchboard_smol::{Client, ClientEvent, Delivery};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -57,14 +57,16 @@ fn main() -> Result<(), Box<dyn Error>> {
 #[expect(clippy::wildcard_enum_match_arm, reason = "whatever else there is, is shown as it is")]
 fn print(event: ClientEvent) {
     match event {
-        ClientEvent::Message(message) => {
+        ClientEvent::Delivery(Delivery::Publication(message)) => {
             let from = message.from.as_ref().map_or("the server", |user| user.as_str());
             let text: String = message.payload.read().unwrap_or_else(|_| "?".into());
             println!("{from}: {text}");
         }
-        ClientEvent::MemberJoined { user, .. } => println!("* {user} is here"),
-        ClientEvent::MemberLeft { user, .. } => println!("* {user} is gone"),
-        ClientEvent::Refresh { reason, .. } => println!("* something was missed ({reason})"),
+        ClientEvent::Delivery(Delivery::MemberJoined { user, .. }) => println!("* {user} is here"),
+        ClientEvent::Delivery(Delivery::MemberLeft { user, .. }) => println!("* {user} is gone"),
+        ClientEvent::Delivery(Delivery::Refresh { reason, .. }) => {
+            println!("* something was missed ({reason})")
+        }
         ClientEvent::Lagged(lagged) => println!("* this terminal was too slow: {lagged:?}"),
         ClientEvent::State { state: State::Waiting { retry_in }, detail, .. } => {
             let why = detail.as_deref().unwrap_or("the connection was lost");

@@ -61,8 +61,8 @@ pub use switchboard_core::{
     Refusal, Rejection, RoomClass, RoomName, Stats, Ticket, UserLimitPolicy, UserName, Witness,
 };
 pub use switchboard_engine::client::{
-    Accepted, Call, CallError, ClientEvent, ClientSettings, Lagged, Members, MissedInRoom,
-    RoomHistory, ServerRequest, StartError, Stopping, Tls, TlsError,
+    Accepted, Call, CallError, ClientEvent, ClientSettings, Delivery, Lagged, Members,
+    MissedInRoom, RoomChange, RoomHistory, ServerRequest, StartError, Stopping, Tls, TlsError,
 };
 pub use switchboard_engine::server::{
     BuildError, Claims, Credentials, Identity, Published, RefuseBy, RequestError, Reservation,

@@ -83,8 +83,8 @@ pub use switchboard_core::{
 };
 pub use switchboard_engine::bind;
 pub use switchboard_engine::client::{
-    Accepted, Call, CallError, ClientEvent, ClientSettings, Lagged, Members, MissedInRoom, NoEvent,
-    RoomHistory, ServerRequest, StartError, Tls, TlsError,
+    Accepted, Call, CallError, ClientEvent, ClientSettings, Delivery, Lagged, Members,
+    MissedInRoom, NoEvent, RoomChange, RoomHistory, ServerRequest, StartError, Tls, TlsError,
 };
 pub use switchboard_engine::server::{
     BuildError, Claims, Credentials, Identity, Published, RefuseBy, RequestError, Reservation,

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use switchboard_core::client::{
-    Action, Cause, CloseFrame, Delivery, Event, Outbound, RoomChange, ServerMessage, Settled, State,
+    Accepted, Action, Cause, CloseFrame, Delivery, Event, Members, Outbound, RoomChange,
+    ServerMessage, Settled, State,
 };
 use switchboard_core::{Json, MessageId, Timestamp};
 
@@ -207,7 +208,7 @@ impl World {
                 }
                 Ok(())
             }
-            (Call::Say(room, said), Ok(Settled::Accepted { event_id: Some(at), .. })) => {
+            (Call::Say(room, said), Ok(Settled::Accepted(Accepted { event_id: Some(at), .. }))) => {
                 self.ledger.acknowledged(&self.plan.rooms[room], &said, at)
             }
             (Call::Say(_, said), Err(code)) => {
@@ -218,7 +219,7 @@ impl World {
                     None => Ok(()),
                 }
             }
-            (Call::Members(room), Ok(Settled::Members { members, .. })) => {
+            (Call::Members(room), Ok(Settled::Members(Members { users: members, .. }))) => {
                 let stream = &mut self.people[index].streams[room];
                 if stream.is_in {
                     let members = members.iter().map(|user| user.as_str().to_owned());

@@ -5,6 +5,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
+use serde::de::DeserializeOwned;
+
 use crate::hub::event::Ticket;
 use crate::protocol::codec::Outbound;
 use crate::protocol::name::{MessageId, RoomName, UserName};
@@ -113,28 +115,53 @@ pub enum Settled {
     /// Of `leave`: it is not.
     Left,
     /// Of a message or request: the server took it.
-    Accepted {
-        /// Its place in its room, if it was published.
-        event_id: Option<Position>,
-        /// The answer of the application's handler.
-        payload: Option<Payload>,
-    },
+    Accepted(Accepted),
     /// Of a question for members.
-    Members {
-        /// Names, not always all.
-        members: Vec<UserName>,
-        /// How many users there are.
-        total: u64,
-    },
+    Members(Members),
     /// Of a question for history.
-    History {
-        /// Oldest first.
-        events: Vec<Publication>,
-        /// The room's position.
-        position: Position,
-        /// Whether there are newer ones than these.
-        more: bool,
-    },
+    History(RoomHistory),
+}
+
+/// The server took a message, or answered a request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Accepted {
+    /// The message's place in its room, if it was published.
+    pub event_id: Option<Position>,
+    /// The answer of the server's handler.
+    pub payload: Option<Payload>,
+}
+
+impl Accepted {
+    /// Reads the handler's answer. A handler that answered nothing has answered `()`.
+    ///
+    /// # Errors
+    /// If it is of another type.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        match &self.payload {
+            Some(payload) => payload.read(),
+            None => Payload::null().read(),
+        }
+    }
+}
+
+/// The members of a room.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Members {
+    /// Their names; of a large room not all.
+    pub users: Vec<UserName>,
+    /// The number of users in the room.
+    pub total: u64,
+}
+
+/// Publications that a room keeps.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RoomHistory {
+    /// Oldest first.
+    pub events: Vec<Publication>,
+    /// The room's position.
+    pub position: Position,
+    /// Whether there are newer ones.
+    pub more: bool,
 }
 
 /// Why nothing came of a call.

@@ -6,7 +6,7 @@ use crate::protocol::refusal::ErrorCode;
 use crate::protocol::server_message::{Delivery, Refused, ServerMessage};
 
 use super::Client;
-use super::action::{Action, Failure, Joined, Settled};
+use super::action::{Accepted, Action, Failure, Joined, Members, RoomHistory, Settled};
 use super::connection::Phase;
 use super::outgoing::{Awaits, Entry};
 
@@ -47,12 +47,12 @@ impl Client {
             },
             ServerMessage::Members { id, members, total } => {
                 self.answered(id.as_ref(), &[Awaits::Members], |_, _| {
-                    Ok(Settled::Members { members, total })
+                    Ok(Settled::Members(Members { users: members, total }))
                 });
             }
             ServerMessage::History { id, events, position, more } => {
                 self.answered(id.as_ref(), &[Awaits::History], |_, _| {
-                    Ok(Settled::History { events, position, more })
+                    Ok(Settled::History(RoomHistory { events, position, more }))
                 });
             }
             ServerMessage::Ack { id, event_id, payload } => {
@@ -63,7 +63,7 @@ impl Client {
                     {
                         client.rooms.acknowledged(room, position);
                     }
-                    Ok(Settled::Accepted { event_id, payload })
+                    Ok(Settled::Accepted(Accepted { event_id, payload }))
                 });
             }
             ServerMessage::Error { id, room, refused } => match self.own(id.as_ref()) {

@@ -66,7 +66,9 @@ use rooms::Rooms;
 
 pub use crate::protocol::codec::Outbound;
 pub use crate::protocol::server_message::{Delivery, Greeting, Refused, ServerMessage, Session};
-pub use action::{Action, Actions, Failure, Joined, RoomChange, Settled};
+pub use action::{
+    Accepted, Action, Actions, Failure, Joined, Members, RoomChange, RoomHistory, Settled,
+};
 pub use config::Config;
 pub use event::{CloseFrame, Event, Question, ReplyError, Token};
 pub use state::{Cause, ComesBack, State};

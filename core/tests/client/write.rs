@@ -4,8 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use switchboard_core::client::{
-    Action, Cause, Client, CloseFrame, Delivery, Failure, Joined, Outbound, Refused, RoomChange,
-    Settled, State,
+    Accepted, Action, Cause, Client, CloseFrame, Delivery, Failure, Joined, Members, Outbound,
+    Refused, RoomChange, RoomHistory, Settled, State,
 };
 use switchboard_core::{Payload, Publication};
 
@@ -116,15 +116,15 @@ fn settled_of(settled: &Settled) -> Value {
     match settled {
         Settled::Joined(joined) => joined_of(joined),
         Settled::Left => json!({}),
-        Settled::Accepted { event_id, payload } => {
+        Settled::Accepted(Accepted { event_id, payload }) => {
             let event_id = event_id.map(|position| position.to_string());
             with_payload(json!({ "event_id": event_id }), payload.as_ref())
         }
-        Settled::Members { members, total } => {
+        Settled::Members(Members { users: members, total }) => {
             let members: Vec<_> = members.iter().map(|user| user.as_str()).collect();
             json!({ "members": members, "total": total })
         }
-        Settled::History { events, position, more } => {
+        Settled::History(RoomHistory { events, position, more }) => {
             let events: Vec<_> = events.iter().map(|event| published(event, false)).collect();
             json!({ "events": events, "position": position.to_string(), "more": more })
         }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
-use switchboard_core::client::Joined;
+use switchboard_core::client::{Accepted, Joined, Members, RoomHistory};
 use switchboard_core::{Payload, Position};
 
 use super::call::{Call, CallError};
 use super::handle::Client;
-use super::room::{Accepted, Members, Room, RoomHistory, json};
+use super::room::{Room, json};
 use crate::wait::{Blocking, block_on};
 
 impl<B> Client<Blocking, B> {

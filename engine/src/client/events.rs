@@ -16,12 +16,8 @@ use super::call::CallError;
 use super::lag::{Lag, Lagged};
 use super::shell::Shell;
 use crate::wait::{Async, Blocking, block_until};
-use switchboard_core::client::{
-    self, Cause, Delivery, Joined, Refused, ReplyError, RoomChange, State,
-};
-use switchboard_core::{
-    Direct, Json, MessageId, Payload, Position, Publication, RoomName, UserName,
-};
+use switchboard_core::client::{self, Cause, Delivery, ReplyError, RoomChange, State};
+use switchboard_core::{Json, MessageId, Payload, RoomName};
 
 /// Something that happened.
 #[derive(Debug)]
@@ -36,59 +32,15 @@ pub enum ClientEvent {
         /// What exactly went wrong, for people.
         detail: Option<Arc<str>>,
     },
-    /// A message in a room.
-    Message(Publication),
-    /// A message to this user.
-    Direct(Direct),
-    /// The first connection of a user entered a room.
-    MemberJoined {
+    /// A message in a room or to this user, or a change in a room.
+    Delivery(Delivery),
+    /// The client is in a room again after a reconnect, or could not enter it again; or the server put
+    /// the client there, or took it out.
+    Room {
         /// The room.
         room: RoomName,
-        /// The user.
-        user: UserName,
-    },
-    /// The last connection of a user left a room.
-    MemberLeft {
-        /// The room.
-        room: RoomName,
-        /// The user.
-        user: UserName,
-    },
-    /// The server left publications out, because this client took them too slowly.
-    Gap {
-        /// The room.
-        room: RoomName,
-        /// The place before the first that was left out.
-        since: Position,
-        /// The last that was left out.
-        position: Position,
-        /// How many of those between were left out.
-        dropped: u64,
-    },
-    /// The stream of a room was broken off, and goes on after this position. What was known of the room is outdated.
-    Refresh {
-        /// The room.
-        room: RoomName,
-        /// Why.
-        reason: Arc<str>,
-        /// The stream goes on after this.
-        position: Position,
-        /// The room's full state, where the server has it.
-        payload: Option<Payload>,
-    },
-    /// The client is in a room again after a reconnect, or the server put it there.
-    Joined {
-        /// The room.
-        room: RoomName,
-        /// Where its stream goes on.
-        joined: Joined,
-    },
-    /// A room could not be entered again, for this reason; or the server took the client out of it.
-    Left {
-        /// The room.
-        room: RoomName,
-        /// Why it could not be entered.
-        why: Option<Refused>,
+        /// What happened.
+        change: RoomChange,
     },
     /// The server asks something.
     Request(ServerRequest),
@@ -213,11 +165,7 @@ impl Queue {
     pub(super) fn room(&mut self, room: RoomName, change: RoomChange) {
         if self.deaf {
         } else if self.has_room(256) {
-            let event = match change {
-                RoomChange::Joined(joined) => ClientEvent::Joined { room, joined },
-                RoomChange::Left(why) => ClientEvent::Left { room, why },
-            };
-            self.insert(256, Entry::Event(event));
+            self.insert(256, Entry::Event(ClientEvent::Room { room, change }));
         } else {
             self.lag.get_or_insert_default().other();
         }
@@ -237,30 +185,9 @@ impl Queue {
                 | Delivery::Gap { .. } => 0,
             };
         if self.has_room(bytes) {
-            let event = match delivery {
-                Delivery::Publication(publication) => ClientEvent::Message(publication),
-                Delivery::Direct(direct) => ClientEvent::Direct(direct),
-                Delivery::MemberJoined { room, user } => ClientEvent::MemberJoined { room, user },
-                Delivery::MemberLeft { room, user } => ClientEvent::MemberLeft { room, user },
-                Delivery::Gap { room, since, position, dropped } => {
-                    ClientEvent::Gap { room, since, position, dropped }
-                }
-                Delivery::Refresh { room, reason, position, payload } => {
-                    ClientEvent::Refresh { room, reason, position, payload }
-                }
-            };
-            return self.insert(bytes, Entry::Event(event));
-        }
-        let lag = self.lag.get_or_insert_default();
-        match &delivery {
-            Delivery::Publication(publication) => lag.publication(publication),
-            Delivery::Gap { room, since, position, dropped } => {
-                lag.gap(room, *since, *position, *dropped);
-            }
-            Delivery::Refresh { room, position, .. } => lag.refresh(room, *position),
-            Delivery::Direct(_) | Delivery::MemberJoined { .. } | Delivery::MemberLeft { .. } => {
-                lag.other();
-            }
+            self.insert(bytes, Entry::Event(ClientEvent::Delivery(delivery)));
+        } else {
+            self.lag.get_or_insert_default().delivery(&delivery);
         }
     }
 

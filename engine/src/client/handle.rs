@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use switchboard_core::client::{Event, State, Stats};
+use switchboard_core::client::{Accepted, Event, State, Stats};
 use switchboard_core::{Kind, Payload, Position, RoomName, Ticket, UserName};
 
 use super::address::Address;
 use super::call::{Call, CallError, name};
-use super::room::{Accepted, Room, accepted};
+use super::room::{Room, accepted};
 use super::setup::{BuildClient, Setup, StartError};
 use super::shell::Shell;
 

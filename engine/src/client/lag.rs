@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use switchboard_core::client::{Cause, State};
+use switchboard_core::client::{Cause, Delivery, State};
 use switchboard_core::{Position, Publication, RoomName};
 
 /// The application was too slow: events were left out here, between the one before and the one after this.
@@ -59,27 +59,25 @@ impl Lag {
         missed.dropped = missed.dropped.saturating_add(dropped);
     }
 
-    pub(super) fn publication(&mut self, publication: &Publication) {
-        let position = publication.position;
-        let since = Position { offset: position.offset.saturating_sub(1), ..position };
-        self.missed(&publication.room, since, position, 1);
-    }
-
-    pub(super) fn gap(
-        &mut self,
-        room: &RoomName,
-        since: Position,
-        position: Position,
-        dropped: u64,
-    ) {
-        self.missed(room, since, position, dropped);
-    }
-
-    pub(super) fn refresh(&mut self, room: &RoomName, position: Position) {
-        self.rooms.remove(room);
-        self.missed(room, position, position, 0);
-        if let Some(missed) = self.rooms.get_mut(room) {
-            missed.refreshed = true;
+    pub(super) fn delivery(&mut self, delivery: &Delivery) {
+        match delivery {
+            Delivery::Publication(Publication { room, position, .. }) => {
+                let offset = position.offset.saturating_sub(1);
+                self.missed(room, Position { offset, ..*position }, *position, 1);
+            }
+            Delivery::Gap { room, since, position, dropped } => {
+                self.missed(room, *since, *position, *dropped);
+            }
+            Delivery::Refresh { room, position, .. } => {
+                self.rooms.remove(room);
+                self.missed(room, *position, *position, 0);
+                if let Some(missed) = self.rooms.get_mut(room) {
+                    missed.refreshed = true;
+                }
+            }
+            Delivery::Direct(_) | Delivery::MemberJoined { .. } | Delivery::MemberLeft { .. } => {
+                self.other();
+            }
         }
     }
 
@@ -114,12 +112,19 @@ mod tests {
         Position { epoch: Epoch(7), offset }
     }
 
+    /// Publications of the room are left out between these offsets.
+    fn gap(room: &RoomName, since: u64, position: u64) -> Delivery {
+        let (since, position) = (at(since), at(position));
+        let dropped = position.offset - since.offset;
+        Delivery::Gap { room: room.clone(), since, position, dropped }
+    }
+
     #[test]
     fn what_is_missed_of_a_room_is_one_stretch() {
         let room = RoomName::new("lobby").expect("a good name");
         let mut lag = Lag::default();
-        lag.gap(&room, at(2), at(5), 3);
-        lag.gap(&room, at(6), at(7), 1);
+        lag.delivery(&gap(&room, 2, 5));
+        lag.delivery(&gap(&room, 6, 7));
         lag.other();
         lag.state(State::Open, None, None);
         let (lagged, state) = lag.end();
@@ -138,8 +143,13 @@ mod tests {
     fn a_refresh_makes_what_was_missed_before_it_meaningless() {
         let room = RoomName::new("lobby").expect("a good name");
         let mut lag = Lag::default();
-        lag.gap(&room, at(2), at(5), 3);
-        lag.refresh(&room, at(9));
+        lag.delivery(&gap(&room, 2, 5));
+        lag.delivery(&Delivery::Refresh {
+            room,
+            reason: "position_too_old".into(),
+            position: at(9),
+            payload: None,
+        });
         let (lagged, _) = lag.end();
         let [missed] = &lagged.rooms[..] else { panic!("{lagged:?}") };
         assert!(missed.refreshed && missed.dropped == 0);
@@ -151,7 +161,7 @@ mod tests {
         let mut lag = Lag::default();
         for number in 0..=MAX_ROOMS {
             let room = RoomName::new(&format!("room{number}")).expect("a good name");
-            lag.gap(&room, at(1), at(2), 1);
+            lag.delivery(&gap(&room, 1, 2));
         }
         let (lagged, _) = lag.end();
         assert_eq!((lagged.rooms.len(), lagged.others), (MAX_ROOMS, 1));

@@ -24,9 +24,11 @@ pub use events::{ClientEvent, Events, NoEvent, ServerRequest};
 pub use handle::{Client, Stopping};
 pub use lag::{Lagged, MissedInRoom};
 pub use link::{Arrived, Link, Over};
-pub use room::{Accepted, Members, Room, RoomHistory};
+pub use room::Room;
 pub use setup::{BuildClient, ClientSettings, Setup, StartError};
 pub use shell::{DialOrder, Orders, Outside, Shell};
 pub use stream::Stream;
 pub use tls::{Tls, TlsError};
 pub use upgrade::{Upgrade, Upgraded};
+
+pub use switchboard_core::client::{Accepted, Delivery, Members, RoomChange, RoomHistory};

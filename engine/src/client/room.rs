@@ -5,11 +5,8 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
-use switchboard_core::client::{Event, Joined, Question, Settled};
-use switchboard_core::{
-    ConflationKey, Json, Kind, Payload, Position, Publication, RoomName, Ticket, UserName,
-};
+use switchboard_core::client::{Accepted, Event, Joined, Members, Question, RoomHistory, Settled};
+use switchboard_core::{ConflationKey, Json, Kind, Payload, Position, RoomName, Ticket};
 
 use super::call::{Call, CallError, name};
 use super::handle::Caller;
@@ -22,48 +19,6 @@ pub struct Room<K> {
     caller: Caller,
     name: RoomName,
     kind: PhantomData<fn() -> K>,
-}
-
-/// The server took a message, or answered a request.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Accepted {
-    /// The message's place in its room, if it was published.
-    pub event_id: Option<Position>,
-    /// The answer of the server's handler.
-    pub payload: Option<Payload>,
-}
-
-impl Accepted {
-    /// Reads the handler's answer. A handler that answered nothing has answered `()`.
-    ///
-    /// # Errors
-    /// If it is of another type.
-    pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        match &self.payload {
-            Some(payload) => payload.read(),
-            None => Payload::null().read(),
-        }
-    }
-}
-
-/// The members of a room.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Members {
-    /// Their names; of a large room not all.
-    pub users: Vec<UserName>,
-    /// The number of users in the room.
-    pub total: u64,
-}
-
-/// Publications that a room keeps.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RoomHistory {
-    /// Oldest first.
-    pub events: Vec<Publication>,
-    /// The room's position.
-    pub position: Position,
-    /// Whether there are newer ones.
-    pub more: bool,
 }
 
 impl<K> Room<K> {
@@ -122,11 +77,7 @@ impl<K> Room<K> {
     pub(super) fn ask_members(&self) -> Call<Members> {
         let question = Question::Members { room: self.name.clone() };
         self.ask(question, |settled| {
-            if let Settled::Members { members: users, total } = settled {
-                Some(Members { users, total })
-            } else {
-                None
-            }
+            if let Settled::Members(members) = settled { Some(members) } else { None }
         })
     }
 
@@ -137,11 +88,7 @@ impl<K> Room<K> {
     ) -> Call<RoomHistory> {
         let question = Question::History { room: self.name.clone(), since, limit };
         self.ask(question, |settled| {
-            if let Settled::History { events, position, more } = settled {
-                Some(RoomHistory { events, position, more })
-            } else {
-                None
-            }
+            if let Settled::History(history) = settled { Some(history) } else { None }
         })
     }
 
@@ -164,11 +111,7 @@ impl<K> fmt::Debug for Room<K> {
 }
 
 pub(super) fn accepted(settled: Settled) -> Option<Accepted> {
-    if let Settled::Accepted { event_id, payload } = settled {
-        Some(Accepted { event_id, payload })
-    } else {
-        None
-    }
+    if let Settled::Accepted(accepted) = settled { Some(accepted) } else { None }
 }
 
 pub(super) fn json(payload: &impl Serialize) -> Result<Payload, CallError> {

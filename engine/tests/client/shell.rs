@@ -8,7 +8,8 @@ use switchboard_core::Timestamp;
 use switchboard_core::client::{Outbound, ServerMessage, State};
 use switchboard_engine::Async;
 use switchboard_engine::client::{
-    Arrived, Client, ClientEvent, Events, Orders, Outside, Over, ServerRequest, Setup, Shell,
+    Arrived, Client, ClientEvent, Delivery, Events, Orders, Outside, Over, RoomChange,
+    ServerRequest, Setup, Shell,
 };
 
 /// Time stands still.
@@ -164,9 +165,9 @@ fn a_slow_application_hears_what_it_missed_and_how_things_stand() {
 
     let all = take(&mut client.events);
     let [
-        ClientEvent::Joined { .. },
-        ClientEvent::MemberJoined { .. },
-        ClientEvent::MemberLeft { .. },
+        ClientEvent::Room { change: RoomChange::Joined(_), .. },
+        ClientEvent::Delivery(Delivery::MemberJoined { .. }),
+        ClientEvent::Delivery(Delivery::MemberLeft { .. }),
         ClientEvent::Lagged(lagged),
         ClientEvent::State { state: State::Waiting { .. }, detail, .. },
     ] = &all[..]

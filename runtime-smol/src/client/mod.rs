@@ -19,7 +19,7 @@ pub use switchboard_engine::client::Address;
 /// included, the client closes its connection and ends. What happens is told by its [`Events`].
 ///
 /// ```no_run
-/// use switchboard_smol::{Client, ClientEvent};
+/// use switchboard_smol::{Client, ClientEvent, Delivery};
 ///
 /// # smol::block_on(async {
 /// let (client, mut events) = Client::builder("ws://localhost:8080/ws")?.user("alice").start()?;
@@ -27,7 +27,7 @@ pub use switchboard_engine::client::Address;
 /// lobby.join().await?;
 /// lobby.send("chat", &"hello").await?;
 /// while let Some(event) = events.next_event().await {
-///     if let ClientEvent::Message(message) = event {
+///     if let ClientEvent::Delivery(Delivery::Publication(message)) = event {
 ///         println!("{:?}: {}", message.from, message.payload.read::<String>()?);
 ///     }
 /// }

@@ -19,14 +19,14 @@ pub use switchboard_engine::client::Address;
 /// included, the client closes its connection and ends. What happens is told by its [`Events`].
 ///
 /// ```no_run
-/// use switchboard_std::{Client, ClientEvent};
+/// use switchboard_std::{Client, ClientEvent, Delivery};
 ///
 /// let (client, mut events) = Client::builder("ws://localhost:8080/ws")?.user("alice").start()?;
 /// let lobby = client.room("lobby")?;
 /// lobby.join()?;
 /// lobby.send("chat", &"hello")?;
 /// for event in &mut events {
-///     if let ClientEvent::Message(message) = event {
+///     if let ClientEvent::Delivery(Delivery::Publication(message)) = event {
 ///         println!("{:?}: {}", message.from, message.payload.read::<String>()?);
 ///     }
 /// }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use smol::{Task, Timer};
 use switchboard_core::client::{Config, State};
 use switchboard_core::{Position, RoomName};
-use switchboard_smol::{Client, ClientEvent, ClientSettings, Events, Room};
+use switchboard_smol::{Client, ClientEvent, ClientSettings, Delivery, Events, Room, RoomChange};
 
 use crate::log::Logs;
 
@@ -221,7 +221,7 @@ async fn watch(
         let mut seen = lock(&person.seen);
         let mut totals = lock(&tallies);
         match event {
-            ClientEvent::Message(message) => {
+            ClientEvent::Delivery(Delivery::Publication(message)) => {
                 totals.delivered += 1;
                 let (position, at) = (message.position, seen.at);
                 match at {
@@ -240,21 +240,21 @@ async fn watch(
                     logs.saw(person.room.name(), position, number);
                 }
             }
-            ClientEvent::Refresh { position, .. } => {
+            ClientEvent::Delivery(Delivery::Refresh { position, .. }) => {
                 totals.refreshed += 1;
                 if let Some(at) = seen.at.filter(|at| at.epoch == position.epoch) {
                     totals.announced += position.offset.saturating_sub(at.offset);
                 }
                 seen.at = Some(position);
             }
-            ClientEvent::Gap { position, dropped, .. } => {
+            ClientEvent::Delivery(Delivery::Gap { position, dropped, .. }) => {
                 totals.gaps += 1;
                 totals.announced += dropped;
                 seen.at = Some(position);
             }
             // The stream must continue where it was, unless a refresh, which comes next, says
             // otherwise.
-            ClientEvent::Joined { joined, .. }
+            ClientEvent::Room { change: RoomChange::Joined(joined), .. }
                 if joined.recovered == Some(true) && seen.at != Some(joined.position) =>
             {
                 totals.missing += 1;
@@ -271,11 +271,10 @@ async fn watch(
                     seen.open_since_restart = totals.restarted.map(|at| at.elapsed());
                 }
             }
-            ClientEvent::Joined { .. }
-            | ClientEvent::Direct(_)
-            | ClientEvent::MemberJoined { .. }
-            | ClientEvent::MemberLeft { .. }
-            | ClientEvent::Left { .. }
+            ClientEvent::Room { .. }
+            | ClientEvent::Delivery(
+                Delivery::Direct(_) | Delivery::MemberJoined { .. } | Delivery::MemberLeft { .. },
+            )
             | ClientEvent::Request(_) => {}
             // Later versions may add events, but not about publications.
             _ => {}

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use switchboard_core::Payload;
 use switchboard_core::client::State;
-use switchboard_smol::ClientEvent;
+use switchboard_smol::{ClientEvent, Delivery, RoomChange};
 
 use super::command::{Answered, Command, Line, position, publication};
 
@@ -139,41 +139,8 @@ pub(super) fn event(event: &ClientEvent) -> Value {
             }
             value
         }
-        ClientEvent::Message(message) => {
-            let mut value = publication(message);
-            value["event"] = "message".into();
-            value["room"] = message.room.as_str().into();
-            value
-        }
-        ClientEvent::Direct(direct) => {
-            let mut value = json!({ "event": "direct", "timestamp": direct.unix_ms });
-            if let Some(from) = &direct.from {
-                value["from"] = from.as_str().into();
-            }
-            put_payload(&mut value, &direct.payload);
-            value
-        }
-        ClientEvent::MemberJoined { room, user } => {
-            json!({ "event": "member_joined", "room": room.as_str(), "user": user.as_str() })
-        }
-        ClientEvent::MemberLeft { room, user } => {
-            json!({ "event": "member_left", "room": room.as_str(), "user": user.as_str() })
-        }
-        ClientEvent::Gap { room, since, position, dropped } => json!({
-            "event": "gap", "room": room.as_str(), "since": since.to_string(),
-            "position": position.to_string(), "dropped": dropped,
-        }),
-        ClientEvent::Refresh { room, reason, position, payload } => {
-            let mut value = json!({
-                "event": "refresh", "room": room.as_str(), "reason": &**reason,
-                "position": position.to_string(),
-            });
-            if let Some(payload) = payload {
-                put_payload(&mut value, payload);
-            }
-            value
-        }
-        ClientEvent::Joined { room, joined } => {
+        ClientEvent::Delivery(delivery) => delivery_value(delivery),
+        ClientEvent::Room { room, change: RoomChange::Joined(joined) } => {
             let position = joined.position.to_string();
             let mut value =
                 json!({ "event": "joined", "room": room.as_str(), "position": position });
@@ -182,7 +149,7 @@ pub(super) fn event(event: &ClientEvent) -> Value {
             }
             value
         }
-        ClientEvent::Left { room, why } => {
+        ClientEvent::Room { room, change: RoomChange::Left(why) } => {
             let mut value = json!({ "event": "left", "room": room.as_str() });
             if let Some(why) = why {
                 value["error"] = json!({ "code": &*why.code, "message": &*why.message });
@@ -197,6 +164,45 @@ pub(super) fn event(event: &ClientEvent) -> Value {
         }
         ClientEvent::Lagged(lagged) => json!({ "event": "lagged", "others": lagged.others }),
         _ => json!({ "event": "unknown" }),
+    }
+}
+
+fn delivery_value(delivery: &Delivery) -> Value {
+    match delivery {
+        Delivery::Publication(message) => {
+            let mut value = publication(message);
+            value["event"] = "message".into();
+            value["room"] = message.room.as_str().into();
+            value
+        }
+        Delivery::Direct(direct) => {
+            let mut value = json!({ "event": "direct", "timestamp": direct.unix_ms });
+            if let Some(from) = &direct.from {
+                value["from"] = from.as_str().into();
+            }
+            put_payload(&mut value, &direct.payload);
+            value
+        }
+        Delivery::MemberJoined { room, user } => {
+            json!({ "event": "member_joined", "room": room.as_str(), "user": user.as_str() })
+        }
+        Delivery::MemberLeft { room, user } => {
+            json!({ "event": "member_left", "room": room.as_str(), "user": user.as_str() })
+        }
+        Delivery::Gap { room, since, position, dropped } => json!({
+            "event": "gap", "room": room.as_str(), "since": since.to_string(),
+            "position": position.to_string(), "dropped": dropped,
+        }),
+        Delivery::Refresh { room, reason, position, payload } => {
+            let mut value = json!({
+                "event": "refresh", "room": room.as_str(), "reason": &**reason,
+                "position": position.to_string(),
+            });
+            if let Some(payload) = payload {
+                put_payload(&mut value, payload);
+            }
+            value
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use switchboard_core::Payload;
 use switchboard_core::client::State;
-use switchboard_smol::ClientEvent;
+use switchboard_smol::{ClientEvent, Delivery, RoomChange};
 
 use super::command::Answered;
 use super::json;
@@ -66,32 +66,12 @@ fn words(event: &ClientEvent) -> String {
             }
             format!("* {}{why}", json::state_name(*state))
         }
-        ClientEvent::Message(message) => {
-            let from = message.from.as_ref().map_or("the server", |user| user.as_str());
-            let (offset, kind) = (message.position.offset, &message.kind);
-            format!("{} #{offset} {from} [{kind}] {}", message.room, payload(&message.payload))
-        }
-        ClientEvent::Direct(direct) => {
-            let from = direct.from.as_ref().map_or("the server", |user| user.as_str());
-            format!("{from} to you: {}", payload(&direct.payload))
-        }
-        ClientEvent::MemberJoined { room, user } => format!("{room} * {user} is here"),
-        ClientEvent::MemberLeft { room, user } => format!("{room} * {user} is gone"),
-        ClientEvent::Gap { room, since, position, dropped } => {
-            format!("{room} * {dropped} messages were left out between {since} and {position}")
-        }
-        ClientEvent::Refresh { room, reason, position, payload: state } => {
-            let state = state.as_ref().map(|state| format!(": {}", payload(state)));
-            let state = state.unwrap_or_default();
-            format!(
-                "{room} * messages are missing ({reason}); it continues after {position}{state}"
-            )
-        }
-        ClientEvent::Joined { room, joined } => {
+        ClientEvent::Delivery(delivery) => delivery_words(delivery),
+        ClientEvent::Room { room, change: RoomChange::Joined(joined) } => {
             let how = if joined.recovered == Some(true) { ", nothing is missing" } else { "" };
             format!("{room} * entered at {}{how}", joined.position)
         }
-        ClientEvent::Left { room, why } => match why {
+        ClientEvent::Room { room, change: RoomChange::Left(why) } => match why {
             Some(why) => format!("{room} * cannot be joined again: {}: {}", why.code, why.message),
             None => format!("{room} * the server removed you"),
         },
@@ -104,6 +84,36 @@ fn words(event: &ClientEvent) -> String {
             format!("* too slow: {} events were left out here", dropped + lagged.others)
         }
         _ => format!("{event:?}"),
+    }
+}
+
+fn delivery_words(delivery: &Delivery) -> String {
+    match delivery {
+        Delivery::Publication(message) => {
+            let from = message.from.as_ref().map_or("the server", |user| user.as_str());
+            let (offset, kind) = (message.position.offset, &message.kind);
+            format!("{} #{offset} {from} [{kind}] {}", message.room, payload(&message.payload))
+        }
+        Delivery::Direct(direct) => {
+            let from = direct.from.as_ref().map_or("the server", |user| user.as_str());
+            format!("{from} to you: {}", payload(&direct.payload))
+        }
+        Delivery::MemberJoined { room, user } => {
+            format!("{room} * {user} is here")
+        }
+        Delivery::MemberLeft { room, user } => {
+            format!("{room} * {user} is gone")
+        }
+        Delivery::Gap { room, since, position, dropped } => {
+            format!("{room} * {dropped} messages were left out between {since} and {position}")
+        }
+        Delivery::Refresh { room, reason, position, payload: state } => {
+            let state = state.as_ref().map(|state| format!(": {}", payload(state)));
+            let state = state.unwrap_or_default();
+            format!(
+                "{room} * messages are missing ({reason}); it continues after {position}{state}"
+            )
+        }
     }
 }
 

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::{hasty, impatient, plain, until, until_open, with};
 use crate::runtime::{
-    CallError, ClientEvent, ClientSettings, Context, answer, done, gate, later, next_event, post,
-    wait_at,
+    CallError, ClientEvent, ClientSettings, Context, Delivery, answer, done, gate, later,
+    next_event, post, wait_at,
 };
 use crate::shared::harness::{DEADLINE, Running};
 use switchboard_core::client::Failure;
@@ -22,7 +22,7 @@ fn two_clients_talk_in_a_room_and_directly() {
     assert_eq!(done(lobby.join()).unwrap().recovered, None);
     done(theirs.join()).unwrap();
     let user = until(&mut events, |event| match event {
-        ClientEvent::MemberJoined { user, .. } => Some(user),
+        ClientEvent::Delivery(Delivery::MemberJoined { user, .. }) => Some(user),
         _ => None,
     });
     assert_eq!(user.as_str(), "bob");
@@ -30,7 +30,7 @@ fn two_clients_talk_in_a_room_and_directly() {
     let binary = done(theirs.send_binary("image", vec![0xff, 0xd8])).unwrap();
     let mut message = || {
         until(&mut events, |event| match event {
-            ClientEvent::Message(message) => Some(message),
+            ClientEvent::Delivery(Delivery::Publication(message)) => Some(message),
             _ => None,
         })
     };
@@ -46,12 +46,14 @@ fn two_clients_talk_in_a_room_and_directly() {
     assert_eq!((history.events.len(), history.more), (1, false));
     done(alice.direct("bob", &json!({"n": 1}))).unwrap();
     let direct = until(&mut others, |event| match event {
-        ClientEvent::Direct(direct) => Some(direct),
+        ClientEvent::Delivery(Delivery::Direct(direct)) => Some(direct),
         _ => None,
     });
     assert_eq!(direct.payload.read::<Value>().unwrap(), json!({"n": 1}));
     done(theirs.leave()).unwrap();
-    until(&mut events, |event| matches!(event, ClientEvent::MemberLeft { .. }).then_some(()));
+    until(&mut events, |event| {
+        matches!(event, ClientEvent::Delivery(Delivery::MemberLeft { .. })).then_some(())
+    });
     assert_eq!(done(theirs.send("chat", &1)).unwrap_err().code(), "not_a_member");
     assert_eq!(done(alice.direct("nobody", &1)).unwrap_err().code(), "user_offline");
     assert_eq!(alice.user().unwrap().as_str(), "alice");
@@ -165,7 +167,7 @@ fn an_application_that_is_slow_hears_what_it_missed_and_nobody_else_waits() {
     }
     let mut last = 0;
     let missed = until(&mut events, |event| match event {
-        ClientEvent::Message(message) => {
+        ClientEvent::Delivery(Delivery::Publication(message)) => {
             last = message.position.offset;
             None
         }
@@ -178,9 +180,8 @@ fn an_application_that_is_slow_hears_what_it_missed_and_nobody_else_waits() {
     let history = done(room.history(Some(missed.since), None)).unwrap();
     assert_eq!(history.events.len() as u64, missed.dropped);
     done(room.send("n", &41)).unwrap();
-    assert!(
-        matches!(next_event(&mut events), Some(ClientEvent::Message(m)) if m.position.offset == 41)
-    );
+    assert!(matches!(next_event(&mut events),
+            Some(ClientEvent::Delivery(Delivery::Publication(m))) if m.position.offset == 41));
 }
 
 /// What both ends report about themselves and each other.
@@ -216,7 +217,7 @@ fn clients_rooms_and_contexts_know_who_and_where_they_are() {
     sent.read::<()>().unwrap();
     done(client.direct_binary("alice", vec![7])).unwrap();
     let direct = until(&mut events, |event| match event {
-        ClientEvent::Direct(direct) => Some(direct),
+        ClientEvent::Delivery(Delivery::Direct(direct)) => Some(direct),
         _ => None,
     });
     assert_eq!(direct.payload, Payload::Binary(vec![7].into()));

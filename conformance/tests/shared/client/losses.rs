@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::proxy::Proxy;
 use super::{hasty, next_number, plain, until, until_open, with};
-use crate::runtime::{Builder, ClientEvent, answer, done, post};
+use crate::runtime::{Builder, ClientEvent, Delivery, RoomChange, answer, done, post};
 use crate::shared::harness::Running;
 use switchboard_core::RoomClass;
 use switchboard_core::client::State;
@@ -79,7 +79,9 @@ fn a_room_of_the_address_goes_on_too() {
     let server = Running::start(plain());
     let proxy = Proxy::to(server.address);
     let (client, mut events) = hasty(&format!("{}/lobby", proxy.url())).start().unwrap();
-    until(&mut events, |event| matches!(event, ClientEvent::Joined { .. }).then_some(()));
+    until(&mut events, |event| {
+        matches!(event, ClientEvent::Room { change: RoomChange::Joined(_), .. }).then_some(())
+    });
     for round in 0..3 {
         proxy.cut();
         for n in 0..5 {
@@ -112,7 +114,9 @@ fn where_history_ends_there_is_a_refresh() {
     let joined = done(late.room("lobby").unwrap().join_since(since)).unwrap();
     assert_eq!(joined.recovered, Some(false));
     let (reason, position) = until(&mut events, |event| match event {
-        ClientEvent::Refresh { reason, position, .. } => Some((reason, position)),
+        ClientEvent::Delivery(Delivery::Refresh { reason, position, .. }) => {
+            Some((reason, position))
+        }
         _ => None,
     });
     assert_eq!((&*reason, position.offset), ("too_old", since.offset + 10));
@@ -136,7 +140,7 @@ fn a_server_that_drains_and_returns_is_found_again() {
     let _server = Running::at(address, plain());
     until_open(&mut events);
     let reason = until(&mut events, |event| match event {
-        ClientEvent::Refresh { reason, .. } => Some(reason),
+        ClientEvent::Delivery(Delivery::Refresh { reason, .. }) => Some(reason),
         _ => None,
     });
     assert_eq!(&*reason, "unknown_epoch");

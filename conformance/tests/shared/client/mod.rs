@@ -14,8 +14,8 @@ use switchboard_core::client::{Config, State};
 
 use super::harness::roomy;
 use crate::runtime::{
-    Builder, Client, ClientBuilder, ClientEvent, ClientSettings, Events, Server, ServerSettings,
-    next_event,
+    Builder, Client, ClientBuilder, ClientEvent, ClientSettings, Delivery, Events, Server,
+    ServerSettings, next_event,
 };
 
 /// A server without tight limits.
@@ -64,8 +64,11 @@ fn until_open(events: &mut Events) {
 /// Returns the payload of the next message.
 fn next_number(events: &mut Events) -> u32 {
     until(events, |event| match event {
-        ClientEvent::Message(message) => Some(message.payload.read().unwrap()),
-        ClientEvent::Refresh { .. } | ClientEvent::Gap { .. } | ClientEvent::Lagged(_) => {
+        ClientEvent::Delivery(Delivery::Publication(message)) => {
+            Some(message.payload.read().unwrap())
+        }
+        ClientEvent::Delivery(Delivery::Refresh { .. } | Delivery::Gap { .. })
+        | ClientEvent::Lagged(_) => {
             panic!("something is missing: {event:?}")
         }
         _ => None,

@@ -10,7 +10,7 @@ use rustls::{ServerConfig, ServerConnection};
 use switchboard_conformance::certificates::certificates;
 
 use super::{hasty, impatient, plain, until};
-use crate::runtime::{ClientEvent, ClientSettings, Tls, done};
+use crate::runtime::{ClientEvent, ClientSettings, Delivery, Tls, done};
 use crate::shared::harness::Running;
 use switchboard_core::client::State;
 
@@ -89,7 +89,9 @@ fn a_server_with_a_certificate_is_talked_to_in_secret() {
     }
     for _ in 0..20 {
         let text: String = until(&mut events, |event| match event {
-            ClientEvent::Message(message) => Some(message.payload.read().unwrap()),
+            ClientEvent::Delivery(Delivery::Publication(message)) => {
+                Some(message.payload.read().unwrap())
+            }
             _ => None,
         });
         assert_eq!(text, large);
