@@ -663,7 +663,7 @@ var Room = class {
   get joined() {
     return this.#joined;
   }
-  /** Gives a function that takes the listener off again. */
+  /** Returns a function that removes the listener. */
   on(name, listener) {
     return this.#events.add(name, listener);
   }
@@ -675,25 +675,29 @@ var Room = class {
     await this.#link.call("leave", { room: this.name }, signal, () => this.tell("left", {}));
   }
   /**
-   * Publishes, or hands it to the application's handler for this type. Settles when the server has answered; until then it
-   * survives reconnects, and is published once. `payload` is a JSON value, or bytes: Uint8Array, ArrayBuffer, Blob.
+   * Publishes a message, or passes it to the application's handler for this type. Settles when the
+   * server has answered; until then it survives reconnects, and is published once. `payload` is a
+   * JSON value, or bytes: Uint8Array, ArrayBuffer, Blob.
    */
   send(type, payload, { key, signal } = {}) {
     return this.#link.publish("send", { room: this.name, type, key }, payload, signal);
   }
-  /** Who is in the room: at most 1,000 names, and how many there are. */
+  /** Returns who is in the room: at most 1,000 names, and the total. */
   members({ signal } = {}) {
     return this.#link.call("ask", { message: { type: "members", room: this.name } }, signal);
   }
-  /** What the room keeps: publications after `since`, oldest first, or the last ones. */
+  /**
+   * Returns the publications that the room keeps: those after `since`, oldest first, or the last
+   * ones.
+   */
   async history({ since, limit, signal } = {}) {
     const room = this.name;
     const history = await this.#link.call("ask", { message: { type: "history", room, since, limit } }, signal);
     return { ...history, events: history.events.map((event) => this.#link.publication({ ...fromHistory(event), room })) };
   }
   /**
-   * The messages from now on, until the room is left or the client is closed. Whoever lets more than `limit` wait unread
-   * gets the error `overflow` instead of a stream with a hole in it.
+   * The messages from now on, until the room is left or the client is closed. If more than `limit`
+   * wait unread, the iteration fails with `overflow` instead of leaving a hole in the stream.
    */
   messages({ limit = 1e3, signal } = {}) {
     const unread = [];
@@ -776,7 +780,7 @@ var Client = class {
   #handlers = /* @__PURE__ */ new Map();
   #rooms = /* @__PURE__ */ new Map();
   #pending = /* @__PURE__ */ new Map();
-  /** What is to be done; the first is under way. */
+  /** Pending work; the first is in progress. */
   #queue = [];
   #tickets = 0;
   #tokensAsked = 0;
@@ -784,7 +788,7 @@ var Client = class {
   #greeting;
   #socket;
   #timer;
-  /** `url` may be relative to the page, and begin with http as well as with ws. */
+  /** `url` may be relative to the page, and may begin with http as well as with ws. */
   constructor(url, { token, user, WebSocket = globalThis.WebSocket, ...config } = {}) {
     if (!WebSocket) {
       throw new SwitchboardError("no_websocket", "no WebSocket");
@@ -801,28 +805,32 @@ var Client = class {
   get state() {
     return this.#state;
   }
-  /** What the server said when it let this client in the last time. */
+  /** The server's last `connected` message. */
   get greeting() {
     return this.#greeting;
   }
-  /** Connects, and stays connected until `close`, or until the server says not to come back. While waiting to retry: retries now. */
+  /**
+   * Connects, and stays connected until `close`, or until the server says not to reconnect. While
+   * waiting to retry: retries now.
+   */
   connect() {
     this.#watch("addEventListener");
     this.#feed({ connect: {} });
   }
   /**
-   * Tells that the device woke up or the network changed: while waiting, retries now; while open, asks whether the server is
-   * still there, which has 5 s to give a sign of life. Browser events that mean this are listened to already.
+   * Call this when the device woke up or the network changed: while waiting, it retries now; while
+   * open, it checks whether the server is still there, which has 5 s to give a sign of life.
+   * Browser events that mean this are handled already.
    */
   wake() {
     this.#feed({ wake: {} });
   }
-  /** Ends everything: what is unanswered fails with `stopped`, and the rooms are forgotten. */
+  /** Ends everything: all that is unanswered fails with `stopped`, and the rooms are forgotten. */
   close() {
     this.#watch("removeEventListener");
     this.#feed({ stop: {} });
   }
-  /** Gives a function that takes the listener off again. */
+  /** Returns a function that removes the listener. */
   on(name, listener) {
     return this.#events.add(name, listener);
   }
@@ -833,16 +841,24 @@ var Client = class {
     }
     return room;
   }
-  /** To every connection of a user. Survives reconnects as `room.send` does; bytes are allowed. */
+  /**
+   * Sends to every connection of a user. Survives reconnects like `room.send`; bytes are allowed.
+   */
   async direct(user, payload, { signal } = {}) {
     await this.#link.publish("direct", { to: user }, payload, signal);
   }
-  /** Asks the application's handler for `method`, once: if the connection is lost meanwhile, that is an error. */
+  /**
+   * Asks the application's handler for `method`, once: if the connection is lost before the answer,
+   * that is an error.
+   */
   async request(method, payload, { room, timeout, signal } = {}) {
     const answer = await this.#link.publish("request", { type: method, room, timeout_ms: timeout }, payload, signal);
     return answer.payload;
   }
-  /** Answers the server's requests for `method` with what `handler` returns, or with what it throws as an error. */
+  /**
+   * Answers the server's requests for `method` with what `handler` returns, or with the error it
+   * throws.
+   */
   onRequest(method, handler) {
     this.#handlers.set(method, handler);
     return () => void (this.#handlers.get(method) === handler && this.#handlers.delete(method));
@@ -990,7 +1006,7 @@ var Client = class {
       }
     }
   };
-  /** What the old socket still says is not heard. */
+  /** Detaches the old socket, whose further events are ignored. */
   #forgetSocket() {
     const socket = this.#socket;
     this.#socket = void 0;
@@ -1016,7 +1032,10 @@ var Client = class {
       this.#events.emit(message.type, message);
     }
   }
-  /** A timer may sleep while the device does; these tell that it is awake, or that there is a network again. */
+  /**
+   * A timer may sleep while the device does; these events report that it is awake, or that the
+   * network is back.
+   */
   #watch(method) {
     for (const name of WAKES) {
       globalThis[method]?.(name, this.#shown);
