@@ -10,7 +10,7 @@ use std::time::Instant;
 use switchboard_core::recording::{Log, Payloads, Recorder, Replay, Wants};
 use switchboard_core::{
     Action, Codec, Config, ConnectionId, Event, Hub, Limit, Operation, Rate, RoomClass, RoomName,
-    Ticket, Timestamp, UserName, Witness,
+    Tap, Ticket, Timestamp, UserName,
 };
 
 const CONNECTIONS: u64 = 10_000;
@@ -61,7 +61,7 @@ impl World {
         let all = RoomClass { max_members: Limit::NONE, presence: false, ..RoomClass::default() };
         config.rooms = vec![("all".into(), all)];
         let mut hub = Hub::new(config, 1, Timestamp::ZERO)?;
-        if let Some(key) = recorder.as_ref().and_then(Witness::payload_key) {
+        if let Some(key) = recorder.as_ref().and_then(Tap::payload_key) {
             hub.hide_payloads(key);
         }
         Ok(Self { hub, recorder, now: Timestamp::ZERO, events: 0 })

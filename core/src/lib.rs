@@ -82,8 +82,8 @@ mod random;
 pub mod recording;
 mod time;
 
-pub use driver::witness::Witness;
-pub use driver::{Delivery, Driver, Outlet, Stall};
+pub use driver::tap::Tap;
+pub use driver::{Driver, LentSocket, Outlet, Stall};
 pub use hub::action::{Action, Actions, Answer, Notice, Operation, Outcome, Output};
 pub use hub::class::{History, Overflow, Publishers, RoomClass};
 pub use hub::config::{

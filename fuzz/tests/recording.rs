@@ -8,7 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 use switchboard_core::recording::{Log, Payloads, Recorder, Replay, Wants};
-use switchboard_core::{Event, Hub, Stats, Timestamp, Witness};
+use switchboard_core::{Event, Hub, Stats, Tap, Timestamp};
 use switchboard_fuzz::check::{Scenario, events};
 use switchboard_fuzz::ops::Op;
 use switchboard_fuzz::setup::{SETUP_BYTES, Setup};

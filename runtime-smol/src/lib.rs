@@ -58,7 +58,7 @@ pub use switchboard_core::{
     CloseReason, Codec, Command, Config, ConnectionId, Direct, Ending, Epoch, ErrorCode, Heartbeat,
     HeartbeatMode, History, Json, Kind, Limit, Limits, MessageId, NameError, Notice, Outcome,
     Output, Overflow, Payload, Position, Publication, Publishers, Rate, RawFrame, Recovery,
-    Refusal, Rejection, RoomClass, RoomName, Stats, Ticket, UserLimitPolicy, UserName, Witness,
+    Refusal, Rejection, RoomClass, RoomName, Stats, Tap, Ticket, UserLimitPolicy, UserName,
 };
 pub use switchboard_engine::client::{
     Accepted, Call, CallError, ClientEvent, ClientSettings, Delivery, Lagged, Members,

@@ -279,7 +279,7 @@ impl Drop for Server {
         self.shared.engage(|state, now| {
             state.engine.cut_off(now);
             // What it knows of the end is complete, however long others keep the driver.
-            state.engine.driver().dismiss();
+            state.engine.driver().detach_tap();
         });
         self.shared.pending().end();
     }

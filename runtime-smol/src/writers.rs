@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
-use switchboard_core::{Delivery, Timestamp};
+use switchboard_core::{LentSocket, Timestamp};
 use switchboard_engine::server::{Engine, Held};
 
 use crate::outlet::Socket;
@@ -17,7 +17,7 @@ use crate::shared::Shared;
 /// Fewer sockets than these are not worth another thread's waking up.
 const SHARE: usize = 64;
 
-type Batch = Vec<Delivery<Held<Socket>>>;
+type Batch = Vec<LentSocket<Held<Socket>>>;
 
 /// What a thread brings back, and its number. A panic goes on in the server's thread, which is where one would look for it.
 type Written = (usize, thread::Result<Batch>);
@@ -59,9 +59,9 @@ impl Writers {
             if share < SHARE {
                 break;
             }
-            let batch = engine.driver().take_deliveries(now, share.min(max));
+            let batch = engine.driver().lend(now, share.min(max));
             if let Err(unsent) = writer.batches.send(batch) {
-                engine.driver().bring_back(now, unsent.0);
+                engine.driver().take_back(now, unsent.0);
             } else {
                 writer.is_busy = true;
             }
@@ -75,7 +75,7 @@ impl Writers {
         while engine.as_driver().lent() > 0
             && let Ok((number, batch)) = self.written.try_recv()
         {
-            bring_back(engine, now, batch);
+            take_back(engine, now, batch);
             self.threads[number].is_busy = false;
         }
     }
@@ -87,22 +87,22 @@ impl Writers {
             thread.join().unwrap_or_else(|panic| resume_unwind(panic));
         }
         for (_, batch) in self.written.try_iter() {
-            bring_back(engine, now, batch);
+            take_back(engine, now, batch);
         }
     }
 }
 
-fn bring_back(engine: &mut Engine<Socket>, now: Timestamp, written: thread::Result<Batch>) {
+fn take_back(engine: &mut Engine<Socket>, now: Timestamp, written: thread::Result<Batch>) {
     let batch = written.unwrap_or_else(|panic| resume_unwind(panic));
-    engine.driver().bring_back(now, batch);
+    engine.driver().take_back(now, batch);
 }
 
 fn write(number: usize, shared: &Shared, work: &Receiver<Batch>, done: &Sender<Written>) {
     let mut scratch = Vec::new();
     for mut batch in work {
         let written = catch_unwind(AssertUnwindSafe(|| {
-            for delivery in &mut batch {
-                delivery.write(&mut scratch);
+            for socket in &mut batch {
+                socket.write(&mut scratch);
             }
         }));
         // Nobody takes it back only if the server's thread has failed.

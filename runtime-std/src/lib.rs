@@ -79,7 +79,7 @@ pub use switchboard_core::{
     CloseReason, Codec, Command, Config, ConnectionId, Direct, Ending, Epoch, ErrorCode, Heartbeat,
     HeartbeatMode, History, Json, Kind, Limit, Limits, MessageId, NameError, Notice, Outcome,
     Output, Overflow, Payload, Position, Publication, Publishers, Rate, RawFrame, Recovery,
-    Refusal, Rejection, RoomClass, RoomName, Stats, Ticket, UserLimitPolicy, UserName, Witness,
+    Refusal, Rejection, RoomClass, RoomName, Stats, Tap, Ticket, UserLimitPolicy, UserName,
 };
 pub use switchboard_engine::bind;
 pub use switchboard_engine::client::{

@@ -195,7 +195,7 @@ impl Drop for Server {
                 driver.cut_off(now);
             }
             // What it knows of the end is complete, however long others keep the driver.
-            driver.dismiss();
+            driver.detach_tap();
         });
         // A connection that could not be cut off does not keep the threads.
         self.shared.stop();

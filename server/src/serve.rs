@@ -11,7 +11,7 @@ use async_signal::{Signal, Signals};
 use smol::future::FutureExt;
 use smol::stream::StreamExt;
 use switchboard_core::http::{HttpError, HttpRequest, InvalidOrigin, Response, Status};
-use switchboard_core::{Limit, NameError, RoomName, UserName, Witness};
+use switchboard_core::{Limit, NameError, RoomName, Tap, UserName};
 use switchboard_smol::{
     BuildError, Claims, Credentials, Handle, Identity, RefuseBy, Server, ServerSettings,
 };
@@ -97,7 +97,7 @@ pub(crate) fn serve(config: Config) -> Result<(), Error> {
 fn build(
     config: &Config,
     started: Instant,
-    recorder: Option<impl Witness + 'static>,
+    recorder: Option<impl Tap + 'static>,
 ) -> Result<Server, Error> {
     let verifier =
         config.secret.as_ref().map(|secret| Arc::new(Verifier::new(secret, &config.auth)));
@@ -107,7 +107,7 @@ fn build(
     let for_http = numbers.clone();
     let mut settings =
         configured(config).map_err(|error| Error::Refused(format!("origins.allowed: {error}")))?;
-    settings.tap = recorder.map(|recorder| Box::new(recorder) as Box<dyn Witness>);
+    settings.tap = recorder.map(|recorder| Box::new(recorder) as Box<dyn Tap>);
     let server = Server::builder()
         .settings(settings)
         .threads(config.server.threads)

@@ -1,10 +1,10 @@
 //! The code between a hub and sockets, which every runtime needs and none should write again.
 
 mod frames;
-mod line;
 mod outlets;
 mod queue;
-pub(crate) mod witness;
+mod sink;
+pub(crate) mod tap;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -12,7 +12,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use crate::driver::witness::Witness;
+use crate::driver::tap::Tap;
 use crate::hub::Hub;
 use crate::hub::action::{Outcome, Output};
 use crate::hub::config::{Config, ConfigError};
@@ -31,7 +31,7 @@ use crate::time::Timestamp;
 
 use outlets::Outlets;
 
-pub use line::Delivery;
+pub use sink::LentSocket;
 
 /// Where the driver puts bytes for one connection: a nonblocking socket, in short. Each runtime has one implementation.
 ///
@@ -82,7 +82,7 @@ pub struct Driver<O> {
     hub: Hub,
     outlets: Outlets<O>,
     next_ticket: u64,
-    witness: Option<Box<dyn Witness>>,
+    tap: Option<Box<dyn Tap>>,
 }
 
 impl<O: Outlet> Driver<O> {
@@ -93,21 +93,21 @@ impl<O: Outlet> Driver<O> {
     pub fn new(config: Config, seed: u64, now: Timestamp) -> Result<Self, ConfigError> {
         let water = config.limits.outlet_low_water..config.limits.outlet_high_water;
         let hub = Hub::new(config, seed, now)?;
-        Ok(Self { hub, outlets: Outlets::new(water), next_ticket: 0, witness: None })
+        Ok(Self { hub, outlets: Outlets::new(water), next_ticket: 0, tap: None })
     }
 
-    /// The same, with somebody who hears of everything from the beginning.
-    pub fn witnessed(mut self, witness: Box<dyn Witness>) -> Self {
-        if let Some(key) = witness.payload_key() {
+    /// Attaches a tap, which sees every event and action. Call this before the first event.
+    pub fn with_tap(mut self, tap: Box<dyn Tap>) -> Self {
+        if let Some(key) = tap.payload_key() {
             self.hub.hide_payloads(key);
         }
-        self.witness = Some(witness);
+        self.tap = Some(tap);
         self
     }
 
-    /// Lets go of who hears of everything, before the driver itself is dropped.
-    pub fn dismiss(&mut self) {
-        self.witness = None;
+    /// Detaches the tap while the driver lives on.
+    pub fn detach_tap(&mut self) {
+        self.tap = None;
     }
 
     /// Asks for a seat, before the upgrade is answered. The seat is held until [`open`](Self::open) or
@@ -310,32 +310,29 @@ impl<O: Outlet> Driver<O> {
         self.unflushed() > 0
     }
 
-    /// Lends at most `max` sockets with what waits for them, to be written by somebody else, on other threads perhaps. What is
-    /// to be sent to them meanwhile waits until they are brought back. The deciding is not shared: all rules stay here.
-    pub fn take_deliveries(&mut self, now: Timestamp, max: usize) -> Vec<Delivery<O>> {
-        let mut deliveries = Vec::with_capacity(max.min(self.unflushed()));
-        while deliveries.len() < max
-            && let Some(delivery) = self.outlets.lend()
+    /// Lends at most `max` sockets that have something to be written, so that other threads can
+    /// write it. What is sent to them meanwhile waits until [`take_back`](Self::take_back). Only
+    /// writing is shared: all rules stay on this thread.
+    pub fn lend(&mut self, now: Timestamp, max: usize) -> Vec<LentSocket<O>> {
+        let mut sockets = Vec::with_capacity(max.min(self.unflushed()));
+        while sockets.len() < max
+            && let Some(socket) = self.outlets.lend()
         {
-            deliveries.push(delivery);
+            sockets.push(socket);
         }
         self.feed_reports(now);
-        deliveries
+        sockets
     }
 
-    /// Takes back what [`take_deliveries`](Self::take_deliveries) gave.
-    pub fn bring_back(
-        &mut self,
-        now: Timestamp,
-        deliveries: impl IntoIterator<Item = Delivery<O>>,
-    ) {
-        for delivery in deliveries {
-            self.outlets.bring_back(delivery);
+    /// Takes back sockets that [`lend`](Self::lend) returned.
+    pub fn take_back(&mut self, now: Timestamp, sockets: impl IntoIterator<Item = LentSocket<O>>) {
+        for socket in sockets {
+            self.outlets.take_back(socket);
         }
         self.feed_reports(now);
     }
 
-    /// How many sockets are lent.
+    /// The number of sockets that are lent.
     pub fn lent(&self) -> usize {
         self.outlets.lent()
     }
@@ -391,12 +388,12 @@ impl<O: Outlet> Driver<O> {
     }
 
     fn feed_one(&mut self, now: Timestamp, event: Event) {
-        if let Some(witness) = &mut self.witness {
-            witness.event(&self.hub, now, &event);
+        if let Some(tap) = &mut self.tap {
+            tap.event(&self.hub, now, &event);
         }
         for action in self.hub.handle(now, event) {
-            if let Some(witness) = &mut self.witness {
-                witness.action(&action);
+            if let Some(tap) = &mut self.tap {
+                tap.action(&action);
             }
             self.outlets.perform(action);
         }

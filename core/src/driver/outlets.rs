@@ -14,41 +14,34 @@ use crate::protocol::refusal::Refusal;
 use crate::protocol::to_client::Message;
 
 use super::Outlet;
-use super::line::{Delivery, Line};
 use super::queue::WriteQueue;
+use super::sink::{LentSocket, Sink, Socket};
 
 #[derive(Debug)]
 struct Slot<O> {
     id: ConnectionId,
     codec: Codec,
-    line: Whereabouts<O>,
-    /// It is in the list of those to be flushed, or will be when its line is back.
+    sink: Sink<O>,
+    /// It is in the list of those to be flushed, or will be when its socket is back.
     dirty: bool,
-    /// While its line was away, the socket has become writable.
+    /// The socket became writable while it was lent.
     resumed: bool,
     /// The hub has been told that it is blocked.
     blocked: bool,
 }
 
-#[derive(Debug)]
-enum Whereabouts<O> {
-    Here(Line<O>),
-    /// Somebody writes to it, on another thread perhaps. Here is what comes meanwhile.
-    Lent(Box<WriteQueue>),
-}
-
 impl<O> Slot<O> {
     fn queue(&mut self) -> &mut WriteQueue {
-        match &mut self.line {
-            Whereabouts::Here(line) => &mut line.queue,
-            Whereabouts::Lent(meanwhile) => meanwhile,
+        match &mut self.sink {
+            Sink::Here(socket) => &mut socket.queue,
+            Sink::Lent(meanwhile) => meanwhile,
         }
     }
 
-    fn here(&mut self) -> Option<&mut Line<O>> {
-        match &mut self.line {
-            Whereabouts::Here(line) => Some(line),
-            Whereabouts::Lent(_) => None,
+    fn here(&mut self) -> Option<&mut Socket<O>> {
+        match &mut self.sink {
+            Sink::Here(socket) => Some(socket),
+            Sink::Lent(_) => None,
         }
     }
 }
@@ -58,7 +51,7 @@ impl<O> Slot<O> {
 pub(super) struct Outlets<O> {
     slots: Vec<Option<Slot<O>>>,
     dirty: VecDeque<ConnectionId>,
-    /// Connections that ended while their lines were away.
+    /// Connections that ended while their sockets were lent.
     leaving: Vec<Slot<O>>,
     lent: usize,
     scratch: Vec<u8>,
@@ -97,7 +90,7 @@ impl<O: Outlet> Outlets<O> {
         self.slots[id.index()] = Some(Slot {
             id,
             codec,
-            line: Whereabouts::Here(Line::new(outlet, WriteQueue::answering(answer))),
+            sink: Sink::Here(Socket::new(outlet, WriteQueue::answering(answer))),
             dirty: false,
             resumed: false,
             blocked: false,
@@ -186,7 +179,7 @@ impl<O: Outlet> Outlets<O> {
 
     pub(super) fn push_control(&mut self, id: ConnectionId, frame: Frame) {
         // A pong is only left out when the peer does not read, and not because several pings came at once.
-        let is_crowded = |line: &mut Line<O>| line.queue.is_crowded() && !line.stalled;
+        let is_crowded = |socket: &mut Socket<O>| socket.queue.is_crowded() && !socket.stalled;
         if self.slot(id).and_then(Slot::here).is_some_and(is_crowded) {
             self.write(id);
         }
@@ -226,42 +219,41 @@ impl<O: Outlet> Outlets<O> {
         true
     }
 
-    /// Lends the next line in the list that has something to be written.
-    pub(super) fn lend(&mut self) -> Option<Delivery<O>> {
+    /// Lends the next socket in the list that has something to be written.
+    pub(super) fn lend(&mut self) -> Option<LentSocket<O>> {
         loop {
             let id = self.dirty.pop_front()?;
             let Some(slot) = self.slot(id) else { continue };
             slot.dirty = false;
-            let Some(line) = slot.here().filter(|line| line.has_work()) else {
+            let Some(socket) = slot.here().filter(|socket| socket.has_work()) else {
                 // Nothing can be written now, but the hub may want to know how much waits.
                 self.report(id);
                 continue;
             };
-            let meanwhile = Whereabouts::Lent(Box::new(line.queue.continued()));
-            if let Whereabouts::Here(line) = core::mem::replace(&mut slot.line, meanwhile) {
+            let meanwhile = Sink::Lent(Box::new(socket.queue.continued()));
+            if let Sink::Here(socket) = core::mem::replace(&mut slot.sink, meanwhile) {
                 self.lent += 1;
-                return Some(Delivery::new(id, line));
+                return Some(LentSocket::new(id, socket));
             }
         }
     }
 
-    /// A line is back.
-    pub(super) fn bring_back(&mut self, delivery: Delivery<O>) {
-        let (id, mut line, written) = delivery.into_parts();
+    pub(super) fn take_back(&mut self, lent: LentSocket<O>) {
+        let (id, mut socket, written) = lent.into_parts();
         self.lent -= 1;
         self.bytes_out += written;
         if let Some(at) = self.leaving.iter().position(|slot| slot.id == id) {
             let slot = self.leaving.swap_remove(at);
-            line.take_back(slot.line, slot.resumed);
-            return self.let_go(line);
+            socket.catch_up(slot.sink, slot.resumed);
+            return self.let_go(socket);
         }
-        let Some(slot) = self.slot(id) else { return self.let_go(line) };
+        let Some(slot) = self.slot(id) else { return self.let_go(socket) };
         let resumed = core::mem::take(&mut slot.resumed);
-        let meanwhile = core::mem::replace(&mut slot.line, Whereabouts::Here(line));
+        let meanwhile = core::mem::replace(&mut slot.sink, Sink::Here(socket));
         slot.dirty = false;
-        if let Whereabouts::Here(line) = &mut slot.line {
-            line.take_back(meanwhile, resumed);
-            if line.has_work() {
+        if let Sink::Here(socket) = &mut slot.sink {
+            socket.catch_up(meanwhile, resumed);
+            if socket.has_work() {
                 self.mark_dirty(id);
             }
         }
@@ -275,13 +267,13 @@ impl<O: Outlet> Outlets<O> {
     /// The socket takes bytes again.
     pub(super) fn resume(&mut self, id: ConnectionId) {
         let Some(slot) = self.slot(id) else { return };
-        match &mut slot.line {
-            Whereabouts::Here(line) if line.stalled => {
-                line.stalled = false;
+        match &mut slot.sink {
+            Sink::Here(socket) if socket.stalled => {
+                socket.stalled = false;
                 self.write(id);
             }
-            Whereabouts::Here(_) => {}
-            Whereabouts::Lent(_) => slot.resumed = true,
+            Sink::Here(_) => {}
+            Sink::Lent(_) => slot.resumed = true,
         }
     }
 
@@ -289,11 +281,11 @@ impl<O: Outlet> Outlets<O> {
     fn write(&mut self, id: ConnectionId) {
         let slot = self.slots.get_mut(id.index()).and_then(Option::as_mut);
         let Some(slot) = slot.filter(|slot| slot.id == id) else { return };
-        if let Some(line) = slot.here() {
-            if line.broken {
+        if let Some(socket) = slot.here() {
+            if socket.broken {
                 return;
             }
-            self.bytes_out += line.pump(&mut self.scratch);
+            self.bytes_out += socket.pump(&mut self.scratch);
         }
         self.report(id);
     }
@@ -302,7 +294,7 @@ impl<O: Outlet> Outlets<O> {
     fn report(&mut self, id: ConnectionId) {
         let water = self.water.clone();
         let Some(slot) = self.slot(id) else { return };
-        let is_broken = slot.here().is_some_and(|line| line.broken);
+        let is_broken = slot.here().is_some_and(|socket| socket.broken);
         let waiting = slot.queue().bytes();
         if is_broken {
             let how = Disconnect::Lost;
@@ -321,23 +313,14 @@ impl<O: Outlet> Outlets<O> {
         let slot = self.slots.get_mut(id.index());
         let slot = slot.filter(|slot| slot.as_ref().is_some_and(|slot| slot.id == id));
         match slot.and_then(Option::take) {
-            Some(Slot { line: Whereabouts::Here(line), .. }) => self.let_go(line),
+            Some(Slot { sink: Sink::Here(socket), .. }) => self.let_go(socket),
             Some(slot) => self.leaving.push(slot),
             None => {}
         }
     }
 
-    fn let_go(&mut self, mut line: Line<O>) {
-        self.bytes_out += line.pump(&mut self.scratch);
-    }
-}
-
-impl<O> Line<O> {
-    /// It is back, and this is what has become of it meanwhile.
-    fn take_back(&mut self, meanwhile: Whereabouts<O>, resumed: bool) {
-        if let Whereabouts::Lent(queue) = meanwhile {
-            self.queue.append(*queue);
-        }
-        self.stalled &= !resumed;
+    /// Writes what the socket takes now, and drops it.
+    fn let_go(&mut self, mut socket: Socket<O>) {
+        self.bytes_out += socket.pump(&mut self.scratch);
     }
 }

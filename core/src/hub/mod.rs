@@ -159,7 +159,7 @@ impl Hub {
         })
     }
 
-    /// Hashes payloads with this key from now on, so that a [`Witness`](crate::Witness) can replace
+    /// Hashes payloads with this key from now on, so that a [`Tap`](crate::Tap) can replace
     /// them with their digests without the hub noticing. Must be called before the first event; a
     /// driver does so.
     pub fn hide_payloads(&mut self, key: [u64; 2]) {

@@ -5,7 +5,7 @@
 //! [`Replay`] applies them again.
 //!
 //! ```text
-//!  Driver ── Witness ──▶ Recorder ── segments ──▶ Log (a file, a ring, a vector)
+//!  Driver ── Tap ──▶ Recorder ── segments ──▶ Log (a file, a ring, a vector)
 //!                                                  │
 //!  what happened ◀── Hub ◀── Replay ◀──────────────┘
 //! ```

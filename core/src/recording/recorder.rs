@@ -6,7 +6,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digests;
-use crate::driver::witness::Witness;
+use crate::driver::tap::Tap;
 use crate::hub::Hub;
 use crate::hub::action::Action;
 use crate::hub::event::Event;
@@ -75,7 +75,7 @@ pub(super) struct Head {
     pub(super) now: Timestamp,
 }
 
-/// A [`Witness`] that records. The end of the recording is written when it is dropped.
+/// A [`Tap`] that records. The end of the recording is written when it is dropped.
 ///
 /// # Cost
 /// Some 450 ns per event with the usual three actions, and a few nanoseconds per recipient of a
@@ -174,7 +174,7 @@ impl<L: Log> Recorder<L> {
     }
 }
 
-impl<L: Log> Witness for Recorder<L> {
+impl<L: Log> Tap for Recorder<L> {
     fn payload_key(&self) -> Option<[u64; 2]> {
         match self.payloads {
             Payloads::Kept => None,

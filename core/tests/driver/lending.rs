@@ -1,17 +1,17 @@
 //! Sockets whose writes are lent to another thread, and what happens to them meanwhile.
 
 use proptest::prelude::*;
-use switchboard_core::{CloseReason, Codec, Command, ConnectionId, Delivery, Driver, Ending};
+use switchboard_core::{CloseReason, Codec, Command, ConnectionId, Driver, Ending, LentSocket};
 
 use crate::outlets::*;
 
-fn lend(driver: &mut Driver<Fake>) -> Vec<Delivery<Fake>> {
-    driver.take_deliveries(NOW, usize::MAX)
+fn lend(driver: &mut Driver<Fake>) -> Vec<LentSocket<Fake>> {
+    driver.lend(NOW, usize::MAX)
 }
 
-fn write(deliveries: &mut [Delivery<Fake>]) {
-    for delivery in deliveries {
-        delivery.write(&mut Vec::new());
+fn write(sockets: &mut [LentSocket<Fake>]) {
+    for socket in sockets {
+        socket.write(&mut Vec::new());
     }
 }
 
@@ -32,7 +32,7 @@ fn what_is_sent_meanwhile_follows() {
     assert_eq!(socket.bytes(), b"");
     write(&mut lent);
     assert_eq!(payloads(&socket), [b"first"]);
-    driver.bring_back(NOW, lent);
+    driver.take_back(NOW, lent);
     assert_eq!((driver.lent(), driver.unflushed()), (0, 1));
     driver.flush(NOW, 10);
     assert_eq!(payloads(&socket), [&b"first"[..], b"second"]);
@@ -61,7 +61,7 @@ fn a_socket_that_becomes_writable_meanwhile_is_written_to_when_it_is_back() {
     write(&mut lent);
     socket.takes(usize::MAX, usize::MAX);
     driver.writable(NOW, id);
-    driver.bring_back(NOW, lent);
+    driver.take_back(NOW, lent);
     driver.flush(NOW, 10);
     assert_eq!(payloads(&socket), [b"first"]);
 }
@@ -80,7 +80,7 @@ fn the_goodbye_comes_behind_the_messages_and_the_end_comes_once() {
         if written {
             write(&mut lent);
         }
-        driver.bring_back(NOW, lent);
+        driver.take_back(NOW, lent);
         let opcodes: Vec<_> = socket.frames().into_iter().map(|(opcode, _)| opcode).collect();
         assert_eq!(opcodes, [BINARY, BINARY, CLOSE]);
         assert_eq!((socket.ends(), driver.lent()), (1, 0));
@@ -96,7 +96,7 @@ fn nothing_follows_a_close_frame_that_is_lent() {
     driver.ping(NOW, id, b"late");
     driver.peer_closed(NOW, id, Some(1_000));
     write(&mut lent);
-    driver.bring_back(NOW, lent);
+    driver.take_back(NOW, lent);
     while driver.flush(NOW, 10) {}
     assert_eq!(socket.frames().iter().map(|(opcode, _)| *opcode).collect::<Vec<_>>(), [CLOSE]);
 }
@@ -111,7 +111,7 @@ fn the_next_connection_in_the_same_place_is_another_one() {
     let (next, other) = raw(&mut driver);
     assert_eq!(next.index(), id.index());
     send(&mut driver, next, "to another");
-    driver.bring_back(NOW, lent);
+    driver.take_back(NOW, lent);
     driver.flush(NOW, 10);
     assert_eq!(payloads(&socket), [b"first"]);
     assert_eq!(payloads(&other), [b"to another"]);
@@ -127,7 +127,7 @@ fn a_socket_that_fails_meanwhile_is_lost_when_it_is_back() {
     socket.breaks();
     write(&mut lent);
     assert!(endings(&mut driver).is_empty());
-    driver.bring_back(NOW, lent);
+    driver.take_back(NOW, lent);
     assert_eq!(endings(&mut driver), [Ending::Lost]);
 }
 
@@ -142,7 +142,7 @@ fn what_waits_meanwhile_is_bounded_as_ever() {
     }
     assert!(driver.hub().connection(id).expect("it is open").is_blocked());
     write(&mut lent);
-    driver.bring_back(NOW, lent);
+    driver.take_back(NOW, lent);
     settle(&mut driver, id, &socket);
     assert_eq!(payloads(&socket).len(), 21);
     assert!(!driver.hub().connection(id).expect("it is open").is_blocked());
@@ -192,7 +192,7 @@ proptest! {
                 }
                 Step::Lend => lent.extend(lend(&mut driver)),
                 Step::Write => write(&mut lent),
-                Step::BringBack => driver.bring_back(NOW, lent.drain(..)),
+                Step::BringBack => driver.take_back(NOW, lent.drain(..)),
                 Step::Flush => drop(driver.flush(NOW, 2)),
                 Step::Takes(room) => connections[0].1.takes(700, usize::from(room)),
                 Step::Ping => {
@@ -205,7 +205,7 @@ proptest! {
                 }
             }
         }
-        driver.bring_back(NOW, lent);
+        driver.take_back(NOW, lent);
         for ((id, socket), sent) in connections.iter().zip(sent) {
             socket.takes(usize::MAX, usize::MAX);
             driver.writable(NOW, *id);
@@ -242,7 +242,7 @@ fn no_more_are_lent_than_asked_for() {
         let (id, _) = raw(&mut driver);
         send(&mut driver, id, b"x".to_vec());
     }
-    let lent = [1, 0, 5].map(|max| driver.take_deliveries(NOW, max));
+    let lent = [1, 0, 5].map(|max| driver.lend(NOW, max));
     assert_eq!(lent.each_ref().map(Vec::len), [1, 0, 2]);
     assert_eq!((driver.lent(), driver.unflushed()), (3, 0));
 }

@@ -5,5 +5,5 @@ mod outlets;
 
 mod endings;
 mod lending;
-mod witness;
+mod tap;
 mod writing;

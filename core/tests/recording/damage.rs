@@ -9,7 +9,7 @@ use switchboard_core::recording::file::{
 use switchboard_core::recording::{Log, Payloads, Recorder, Replay, Trouble, Wants};
 use switchboard_core::{
     Action, Command, Config, ConnectionId, Event, Hub, Inbound, Json, Operation, Payload,
-    Rejection, RoomName, Ticket, Timestamp, UserName, Witness,
+    Rejection, RoomName, Tap, Ticket, Timestamp, UserName,
 };
 
 #[derive(Clone, Default, Debug)]

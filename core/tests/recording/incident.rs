@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use switchboard_core::recording::{Log, Payloads, Recorder, Replay, Wants};
-use switchboard_core::{Action, Codec, Driver, Event, Hub, Stats, Timestamp, Witness};
+use switchboard_core::{Action, Codec, Driver, Event, Hub, Stats, Tap, Timestamp};
 
 use crate::outlets::*;
 
@@ -50,11 +50,11 @@ impl Log for Pages {
 /// The actions of each event, as a hash.
 type Looks = Arc<Mutex<Vec<DefaultHasher>>>;
 
-/// A recorder, and a second witness that is independent of it.
+/// A recorder, and a second tap that is independent of it.
 #[derive(Debug)]
 struct Both(Recorder<Pages>, Looks);
 
-impl Witness for Both {
+impl Tap for Both {
     fn payload_key(&self) -> Option<[u64; 2]> {
         self.0.payload_key()
     }
@@ -88,8 +88,8 @@ fn incident(payloads: Payloads) -> Incident {
     config.heartbeat.interval = Duration::from_secs(30);
     config.rooms[0].1.presence = true;
     let driver = Driver::new(config, 1, NOW).expect("sound");
-    let witness = Both(Recorder::new(payloads, pages.clone()), looks.clone());
-    let mut driver = driver.witnessed(Box::new(witness));
+    let tap = Both(Recorder::new(payloads, pages.clone()), looks.clone());
+    let mut driver = driver.with_tap(Box::new(tap));
 
     let mut now = NOW;
     let mut people = Vec::new();
@@ -124,7 +124,7 @@ fn incident(payloads: Payloads) -> Incident {
         driver.tick(next);
     }
     let stats = driver.hub().stats();
-    driver.dismiss();
+    driver.detach_tap();
     let pages = pages.0.lock().expect("nobody panicked").clone();
     let looks = looks.lock().expect("nobody panicked").iter().map(Hasher::finish).collect();
     Incident { pages, looks, stats }

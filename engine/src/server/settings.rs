@@ -9,7 +9,7 @@ use socket2::SockRef;
 use switchboard_core::http::Origins;
 use switchboard_core::{
     CloseReason, Codec, Command, Config, ConfigError, ConnectionId, Driver, Handled, Heartbeat,
-    Kind, Limit, Limits, Message, NameError, Outlet, Rate, RawFrame, Timestamp, Witness,
+    Kind, Limit, Limits, Message, NameError, Outlet, Rate, RawFrame, Tap, Timestamp,
 };
 
 use super::entrance::RefuseBy;
@@ -57,7 +57,7 @@ pub struct ServerSettings {
     /// back.
     pub raw: Option<RawService>,
     /// Sees all that goes into the hub and comes out of it, to record it for instance.
-    pub tap: Option<Box<dyn Witness>>,
+    pub tap: Option<Box<dyn Tap>>,
 }
 
 impl Default for ServerSettings {
@@ -127,7 +127,7 @@ impl ServerSettings {
         config.unix_ms_at_start = unix_ms;
         let driver = Driver::new(config, seed, Timestamp::ZERO).map_err(BuildError::Config)?;
         Ok(match self.tap.take() {
-            Some(tap) => driver.witnessed(tap),
+            Some(tap) => driver.with_tap(tap),
             None => driver,
         })
     }

@@ -3,8 +3,7 @@ use std::fs;
 use switchboard_core::recording::file::{Flaw, segments};
 use switchboard_core::recording::{Log, Replay, Wants};
 use switchboard_core::{
-    Action, ConnectionId, Event, Hub, Inbound, Json, Operation, Ticket, Timestamp, UserName,
-    Witness,
+    Action, ConnectionId, Event, Hub, Inbound, Json, Operation, Tap, Ticket, Timestamp, UserName,
 };
 
 use super::spool::{Batch, Spool};
@@ -41,7 +40,7 @@ fn hub() -> (Hub, ConnectionId) {
 }
 
 /// Sends `count` pings from one client.
-fn feed(hub: &mut Hub, connection: ConnectionId, recorder: &mut impl Witness, events: u64) {
+fn feed(hub: &mut Hub, connection: ConnectionId, recorder: &mut impl Tap, events: u64) {
     for n in 0..events {
         let inbound = Inbound::HealthPing { timestamp: Json::of(&n).unwrap() };
         let event = Event::Received { connection, bytes: 40, inbound };

@@ -1,16 +1,27 @@
-//! A socket and what waits for it.
+//! A socket and what waits for it, here or on loan.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::queue::{PARTS, WriteQueue};
 use super::{Outlet, Stall};
 use crate::protocol::id::ConnectionId;
 
-/// Up to so many bytes, several pieces are put into one: copying them is cheaper than a call with many pieces.
+/// Where a connection's socket is.
+#[derive(Debug)]
+pub(super) enum Sink<O> {
+    Here(Socket<O>),
+    /// Another thread may be writing to it. These are the frames that were sent meanwhile.
+    Lent(Box<WriteQueue>),
+}
+
+/// Up to this many bytes, several pieces are put into one: copying them is cheaper than a call with
+/// many pieces.
 const GATHER: usize = 8 * 1024;
 
+/// An outlet and the frames that it has not taken yet.
 #[derive(Debug)]
-pub(super) struct Line<O> {
+pub(super) struct Socket<O> {
     pub(super) outlet: O,
     pub(super) queue: WriteQueue,
     /// The socket was full; nothing is written until it is writable again.
@@ -20,7 +31,7 @@ pub(super) struct Line<O> {
     finished: bool,
 }
 
-impl<O> Line<O> {
+impl<O> Socket<O> {
     pub(super) fn new(outlet: O, queue: WriteQueue) -> Self {
         Self { outlet, queue, stalled: false, broken: false, finished: false }
     }
@@ -29,9 +40,17 @@ impl<O> Line<O> {
     pub(super) fn has_work(&self) -> bool {
         !self.stalled && !self.broken && !self.queue.is_empty()
     }
+
+    /// Adds what happened while it was lent.
+    pub(super) fn catch_up(&mut self, meanwhile: Sink<O>, resumed: bool) {
+        if let Sink::Lent(queue) = meanwhile {
+            self.queue.append(*queue);
+        }
+        self.stalled &= !resumed;
+    }
 }
 
-impl<O: Outlet> Line<O> {
+impl<O: Outlet> Socket<O> {
     /// Writes until nothing waits or the socket takes no more. Answers how many bytes it took.
     pub(super) fn pump(&mut self, scratch: &mut Vec<u8>) -> u64 {
         let mut written = 0;
@@ -67,28 +86,30 @@ impl<O: Outlet> Line<O> {
     }
 }
 
-/// What one socket is to get, in the hands of whoever writes it, on another thread perhaps. It goes back by
-/// [`Driver::bring_back`](super::Driver::bring_back), written or not.
+/// A socket and the frames that wait for it, on loan from [`Driver::lend`](super::Driver::lend) to
+/// be written on another thread. Return it with [`Driver::take_back`](super::Driver::take_back),
+/// written or not.
 #[derive(Debug)]
-pub struct Delivery<O> {
+pub struct LentSocket<O> {
     id: ConnectionId,
-    line: Line<O>,
+    socket: Socket<O>,
     written: u64,
 }
 
-impl<O> Delivery<O> {
-    pub(super) fn new(id: ConnectionId, line: Line<O>) -> Self {
-        Self { id, line, written: 0 }
+impl<O> LentSocket<O> {
+    pub(super) fn new(id: ConnectionId, socket: Socket<O>) -> Self {
+        Self { id, socket, written: 0 }
     }
 
-    pub(super) fn into_parts(self) -> (ConnectionId, Line<O>, u64) {
-        (self.id, self.line, self.written)
+    pub(super) fn into_parts(self) -> (ConnectionId, Socket<O>, u64) {
+        (self.id, self.socket, self.written)
     }
 }
 
-impl<O: Outlet> Delivery<O> {
-    /// Writes as much as the socket takes now. `scratch` is anything, of which nothing is kept; it saves an allocation.
+impl<O: Outlet> LentSocket<O> {
+    /// Writes as much as the socket takes now. `scratch` is a buffer to reuse, which saves an
+    /// allocation; what it holds means nothing.
     pub fn write(&mut self, scratch: &mut Vec<u8>) {
-        self.written += self.line.pump(scratch);
+        self.written += self.socket.pump(scratch);
     }
 }

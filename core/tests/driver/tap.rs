@@ -1,9 +1,9 @@
-//! A witness of a driver's hub sees every event and action, in order.
+//! A tap of a driver's hub sees every event and action, in order.
 
 use std::mem;
 use std::sync::{Arc, Mutex};
 
-use switchboard_core::{Action, Codec, Driver, Event, Hub, Payload, Timestamp, Witness};
+use switchboard_core::{Action, Codec, Driver, Event, Hub, Payload, Tap, Timestamp};
 
 use crate::outlets::*;
 
@@ -25,7 +25,7 @@ fn first_word(value: &impl std::fmt::Debug) -> String {
     format!("{value:?}").split([' ', '(']).next().unwrap_or_default().to_owned()
 }
 
-impl Witness for Notes {
+impl Tap for Notes {
     fn payload_key(&self) -> Option<[u64; 2]> {
         Some([1, 2])
     }
@@ -45,10 +45,10 @@ impl Witness for Notes {
 }
 
 #[test]
-fn a_witness_hears_of_every_event_before_it_counts_and_of_every_action() {
+fn a_tap_hears_of_every_event_before_it_counts_and_of_every_action() {
     let notes = Notes::default();
     let driver = Driver::new(low_marks(), 1, NOW).expect("sound");
-    let mut driver = driver.witnessed(Box::new(notes.clone()));
+    let mut driver = driver.with_tap(Box::new(notes.clone()));
     let (id, socket) = open(&mut driver, Codec::Json, &["lobby"]);
     assert_eq!(
         notes.take(),
