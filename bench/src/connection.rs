@@ -6,7 +6,7 @@ use std::net::TcpStream;
 
 use polling::{Event, PollMode, Poller};
 use socket2::{Domain, Protocol, Socket, Type};
-use switchboard_engine::client::{Stream, Upgrade, Upgraded};
+use switchboard_engine::client::{ClientUpgrade, Stream, Upgraded};
 
 use crate::failure;
 use crate::target::{Place, Target};
@@ -78,7 +78,7 @@ pub(crate) struct Connection {
     socket: Option<(TcpStream, Stream)>,
     is_secure: bool,
     /// The handshake, until it is complete.
-    upgrade: Option<Upgrade>,
+    upgrade: Option<ClientUpgrade>,
     pub(crate) stage: Stage,
     /// Distinguishes this connection from earlier ones in the same slot of the table.
     pub(crate) generation: u32,

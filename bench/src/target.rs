@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
 
-use switchboard_engine::client::{Address, Stream, Tls, Upgrade};
+use switchboard_engine::client::{Address, ClientUpgrade, Stream, Tls};
 
 use crate::template::{NAMES, Template};
 use crate::text::Text;
@@ -78,14 +78,14 @@ impl Target {
     }
 
     /// Starts the handshake of one connection, and returns the bytes of its request.
-    pub(crate) fn request(&self, place: Place) -> (Upgrade, Vec<u8>) {
+    pub(crate) fn request(&self, place: Place) -> (ClientUpgrade, Vec<u8>) {
         let mut headers =
             format!("User-Agent: switchboard-bench/{}\r\n", env!("CARGO_PKG_VERSION"));
         for header in &self.template.headers {
             headers.push_str(&self.fill(header, place));
             headers.push_str("\r\n");
         }
-        Upgrade::request(&self.host, &self.fill(&self.path, place), &headers)
+        ClientUpgrade::request(&self.host, &self.fill(&self.path, place), &headers)
     }
 
     pub(crate) fn fill(&self, text: &Text, place: Place) -> String {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use switchboard_core::client::{Event, ServerMessage};
+use switchboard_core::client::{MachineEvent, ServerMessage};
 use switchboard_fuzz::client::ops::{Op, connected, published};
 use switchboard_fuzz::client::{play, watch::Watch};
 
@@ -19,11 +19,11 @@ proptest! {
     #[test]
     fn no_text_of_a_server_makes_the_machine_panic(texts in vec(server_text(), 1..20)) {
         let mut watch = Watch::new(1, false);
-        watch.apply(Op::Feed(Event::Connect));
+        watch.apply(Op::Feed(MachineEvent::Connect));
         watch.apply(connected(Some((0, 3)), None, None));
         for text in texts {
             watch.apply(Op::Join(1, None));
-            watch.apply(Op::Feed(Event::Received(ServerMessage::from_text(&text))));
+            watch.apply(Op::Feed(MachineEvent::Received(ServerMessage::from_text(&text))));
             watch.apply(published(0, 20));
         }
         watch.finish();
@@ -41,9 +41,9 @@ proptest! {
         let header = if right { [1, kind, room, name, id, from, 0, 0] } else { header };
         let bytes = Bytes::from([&header[..], &rest].concat());
         let mut watch = Watch::new(1, false);
-        watch.apply(Op::Feed(Event::Connect));
+        watch.apply(Op::Feed(MachineEvent::Connect));
         watch.apply(connected(Some((0, 3)), None, None));
-        watch.apply(Op::Feed(Event::Received(ServerMessage::from_binary(&bytes))));
+        watch.apply(Op::Feed(MachineEvent::Received(ServerMessage::from_binary(&bytes))));
         watch.finish();
     }
 }

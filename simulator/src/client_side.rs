@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use switchboard_core::client::{
-    Accepted, Action, Cause, CloseFrame, Delivery, Event, Members, Outbound, RoomChange,
-    ServerMessage, Settled, State,
+    Accepted, Cause, CloseFrame, Delivery, MachineAction, MachineEvent, Members, Outbound,
+    RoomChange, ServerMessage, Settled, State,
 };
 use switchboard_core::{Json, MessageId, Timestamp};
 
@@ -27,7 +27,7 @@ impl World {
     }
 
     /// Feeds an event to a machine, and performs its actions.
-    pub(crate) fn feed(&mut self, index: usize, event: Event) -> Verdict {
+    pub(crate) fn feed(&mut self, index: usize, event: MachineEvent) -> Verdict {
         let now = self.now;
         let person = &mut self.people[index];
         let actions: Vec<_> = person.client.handle(person.clock.read(now), event).collect();
@@ -48,9 +48,9 @@ impl World {
         }
     }
 
-    fn perform(&mut self, index: usize, action: Action) -> Verdict {
+    fn perform(&mut self, index: usize, action: MachineAction) -> Verdict {
         match action {
-            Action::Drop { code } => {
+            MachineAction::Drop { code } => {
                 self.tell(Some(index), || match code {
                     Some(code) => format!("closes its connection with {code}"),
                     None => "drops its connection".into(),
@@ -58,14 +58,16 @@ impl World {
                 self.hang_up(index, code);
                 Ok(())
             }
-            Action::State { state, cause } => self.state_changed(index, state, cause.as_ref()),
-            Action::Deliver(delivery) => self.delivered(index, delivery),
-            Action::Requested { id, .. } => {
+            MachineAction::State { state, cause } => {
+                self.state_changed(index, state, cause.as_ref())
+            }
+            MachineAction::Deliver(delivery) => self.delivered(index, delivery),
+            MachineAction::Requested { id, .. } => {
                 let wait = self.chance.millis(1, 6_000);
                 self.at(self.now + wait, Due::Reply(index, id));
                 Ok(())
             }
-            Action::Room { room, change } => {
+            MachineAction::Room { room, change } => {
                 self.tell(Some(index), || format!("{room}: {change:?}"));
                 let Some(at) = self.plan.rooms.iter().position(|name| *name == room) else {
                     return Ok(());
@@ -80,7 +82,7 @@ impl World {
                     }
                 }
             }
-            Action::Settled { ticket, result } => {
+            MachineAction::Settled { ticket, result } => {
                 let call = self.people[index].settled(ticket)?;
                 self.tell(Some(index), || match &result {
                     Ok(settled) => format!("is told of {call:?}: {settled:?}"),
@@ -88,12 +90,12 @@ impl World {
                 });
                 self.settled(index, call, result.map_err(|failure| failure.code().to_owned()))
             }
-            Action::AskToken => Ok(()),
-            Action::Dial { session, .. } => {
+            MachineAction::AskToken => Ok(()),
+            MachineAction::Dial { session, .. } => {
                 self.dial(index, session.map(|session| session.as_str().to_owned()));
                 Ok(())
             }
-            Action::Transmit(outbound) => {
+            MachineAction::Transmit(outbound) => {
                 if let Outbound::Text(text) = outbound {
                     self.tell(Some(index), || format!("-> {text}"));
                     self.asks(index, &text);
@@ -325,10 +327,10 @@ impl World {
 
     /// The socket ended, and the client notices.
     pub(crate) fn client_notices(&mut self, id: LinkId) -> Verdict {
-        self.ended(id, Event::Ended(None))
+        self.ended(id, MachineEvent::Ended(None))
     }
 
-    fn ended(&mut self, id: LinkId, event: Event) -> Verdict {
+    fn ended(&mut self, id: LinkId, event: MachineEvent) -> Verdict {
         let Some(index) = self.held_by(id) else { return Ok(()) };
         let asleep_until = self.people[index].asleep_until;
         if asleep_until > self.now {
@@ -342,9 +344,9 @@ impl World {
     pub(crate) fn refused(&mut self, id: LinkId, status: u16, after: Option<Duration>) -> Verdict {
         let Some(index) = self.held_by(id) else { return Ok(()) };
         let event = if self.people[index].plan.sees_refusals {
-            Event::Refused { status, retry_after: after }
+            MachineEvent::Refused { status, retry_after: after }
         } else {
-            Event::Ended(None)
+            MachineEvent::Ended(None)
         };
         self.ended(id, event)
     }
@@ -421,7 +423,7 @@ impl World {
                 ) {
                     self.tell(Some(index), || format!("<- {text}"));
                 }
-                self.feed(index, Event::Received(message))
+                self.feed(index, MachineEvent::Received(message))
             }
             // Nobody in a world sends binary messages.
             Frame::Binary(bytes) => {
@@ -430,13 +432,13 @@ impl World {
             }
             Frame::Ping(payload) => {
                 self.transmit(index, Upward::Pong(payload));
-                self.feed(index, Event::Alive)
+                self.feed(index, MachineEvent::Alive)
             }
-            Frame::Pong => self.feed(index, Event::Alive),
+            Frame::Pong => self.feed(index, MachineEvent::Alive),
             Frame::Close(code, reason) => {
                 self.transmit(index, Upward::Close(Some(code)));
                 let reason = (!reason.is_empty()).then(|| reason.into());
-                self.ended(id, Event::Ended(Some(CloseFrame { code, reason })))
+                self.ended(id, MachineEvent::Ended(Some(CloseFrame { code, reason })))
             }
         }
     }
@@ -445,6 +447,6 @@ impl World {
     pub(crate) fn reply(&mut self, index: usize, id: MessageId) -> Verdict {
         let result = Json::of(&id.as_str())
             .map_err(|error| Self::broken("the server keeps the protocol", error.to_string()))?;
-        self.feed(index, Event::Reply { id, result: Ok(result) })
+        self.feed(index, MachineEvent::Reply { id, result: Ok(result) })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use switchboard_core::client::Event;
+use switchboard_core::client::MachineEvent;
 use switchboard_core::{CloseReason, Command, ConnectionId, Kind, Timestamp};
 
 use crate::checks::Verdict;
@@ -157,7 +157,7 @@ impl World {
             // Every other person looks at the screen; the other machines have to find out by
             // themselves.
             if self.people[index].started && index % 2 == 0 {
-                self.feed(index, Event::Wake)?;
+                self.feed(index, MachineEvent::Wake)?;
             }
         }
         self.after_server()

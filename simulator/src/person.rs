@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use switchboard_core::client::{Client, Config, Event, Question};
+use switchboard_core::client::{ClientConfig, Machine, MachineEvent, Question};
 use switchboard_core::{Json, Kind, Payload, RoomName, Ticket, Timestamp};
 
 use crate::chance::Chance;
@@ -63,7 +63,7 @@ impl Clock {
 pub(crate) struct Person {
     /// What the person is and does.
     pub(crate) plan: PersonPlan,
-    pub(crate) client: Client,
+    pub(crate) client: Machine,
     pub(crate) clock: Clock,
     /// The socket.
     pub(crate) link: Option<LinkId>,
@@ -95,7 +95,7 @@ impl Person {
     pub(crate) fn new(plan: &PersonPlan, seed: u64, rooms: usize) -> Self {
         let mut chance = Chance::of(seed, &[4, plan.number as u64]);
         let prefix = format!("{}.", plan.name.replace(['\'', ' '], ""));
-        let client = Client::new(Config::default(), &prefix, chance.draw() as u32);
+        let client = Machine::new(ClientConfig::default(), &prefix, chance.draw() as u32);
         let client = client.unwrap_or_else(|_| unreachable!("the prefix is a short name"));
         let clock = Clock { shows: plan.clock, at: Timestamp::ZERO, ppm: plan.drift_ppm };
         Self {
@@ -130,12 +130,12 @@ impl Person {
     }
 
     /// Turns an act into an event for its machine.
-    pub(crate) fn act(&mut self, act: &Act, plan: &Plan) -> Option<Event> {
+    pub(crate) fn act(&mut self, act: &Act, plan: &Plan) -> Option<MachineEvent> {
         let rooms = &plan.rooms;
         Some(match act {
             Act::Start => {
                 self.started = true;
-                Event::Connect
+                MachineEvent::Connect
             }
             Act::Stop => {
                 self.started = false;
@@ -143,13 +143,13 @@ impl Person {
                 for stream in &mut self.streams {
                     stream.leave();
                 }
-                Event::Stop
+                MachineEvent::Stop
             }
-            Act::Wake => Event::Wake,
+            Act::Wake => MachineEvent::Wake,
             Act::Join(room) => {
                 let stream = &self.streams[*room];
                 let since = stream.at.filter(|_| self.plan.remembers && !stream.goes_on);
-                Event::Join {
+                MachineEvent::Join {
                     ticket: self.call(Call::Join(*room)),
                     room: rooms[*room].clone(),
                     since,
@@ -157,27 +157,30 @@ impl Person {
             }
             Act::Leave(room) => {
                 self.streams[*room].leave();
-                Event::Leave { ticket: self.call(Call::Leave(*room)), room: rooms[*room].clone() }
+                MachineEvent::Leave {
+                    ticket: self.call(Call::Leave(*room)),
+                    room: rooms[*room].clone(),
+                }
             }
             Act::Say { room, size } => {
                 let mark = self.mark("says");
                 let payload = payload(&mark, *size);
                 let ticket = self.call(Call::Say(*room, mark));
                 let (room, kind) = (Some(rooms[*room].clone()), kind("chat"));
-                Event::Send { ticket, room, kind, key: None, payload }
+                MachineEvent::Send { ticket, room, kind, key: None, payload }
             }
             Act::Whisper { to } => {
                 let to = plan.people[plan.find(*to)?].user.clone();
                 let payload = payload(&self.mark("whispers"), 0);
-                Event::Direct { ticket: self.call(Call::Whisper), to, payload }
+                MachineEvent::Direct { ticket: self.call(Call::Whisper), to, payload }
             }
             Act::Work { asked } => {
                 let (payload, kind) = (payload(&self.mark("works"), 0), kind(HANDLED));
                 let (room, ticket) = (Some(rooms[0].clone()), self.call(Call::Work));
                 if *asked {
-                    Event::Request { ticket, room, kind, payload, timeout: None }
+                    MachineEvent::Request { ticket, room, kind, payload, timeout: None }
                 } else {
-                    Event::Send { ticket, room, kind, key: None, payload }
+                    MachineEvent::Send { ticket, room, kind, key: None, payload }
                 }
             }
             Act::AskMembers(room) => self.ask(Call::Members(*room), &rooms[*room]),
@@ -186,19 +189,19 @@ impl Person {
                 let (&ticket, _) = self.calls.last_key_value()?;
                 self.calls.remove(&ticket);
                 self.cancelled.insert(ticket);
-                Event::Cancel { ticket }
+                MachineEvent::Cancel { ticket }
             }
         })
     }
 
-    fn ask(&mut self, call: Call, room: &RoomName) -> Event {
+    fn ask(&mut self, call: Call, room: &RoomName) -> MachineEvent {
         let room = room.clone();
         let question = if let Call::History(_) = call {
             Question::History { room, since: None, limit: Some(5) }
         } else {
             Question::Members { room }
         };
-        Event::Ask { ticket: self.call(call), question, timeout: None }
+        MachineEvent::Ask { ticket: self.call(call), question, timeout: None }
     }
 
     /// Returns a mark that distinguishes the next message from all others.

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
-use switchboard_core::client::Event;
+use switchboard_core::client::MachineEvent;
 use switchboard_core::{ConnectionId, MessageId, RoomName, Ticket, Timestamp, UserName};
 
 use crate::chance::Chance;
@@ -283,7 +283,7 @@ impl World {
             Due::Machine(person) => {
                 self.people[person].wake_at = Timestamp::MAX;
                 if self.people[person].due(self.now).is_some_and(|due| due <= self.now) {
-                    return self.feed(person, Event::Tick);
+                    return self.feed(person, MachineEvent::Tick);
                 }
                 self.look_after(person);
                 Ok(())

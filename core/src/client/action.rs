@@ -12,7 +12,7 @@ use crate::protocol::codec::Outbound;
 use crate::protocol::name::{MessageId, RoomName, UserName};
 use crate::protocol::payload::Payload;
 use crate::protocol::position::Position;
-use crate::protocol::server_message::{Delivery, Refused, Session};
+use crate::protocol::server_message::{Delivery, Refused, SessionToken};
 use crate::protocol::to_client::Publication;
 
 use super::event::Token;
@@ -22,7 +22,7 @@ use super::state::{Cause, State};
 ///
 /// The list is exhaustive on purpose, so that a shell that has not heard of a new action does not compile.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Action {
+pub enum MachineAction {
     /// Close the socket, and feed no event of it any more.
     Drop {
         /// With this code; without one, just drop it.
@@ -37,7 +37,7 @@ pub enum Action {
     },
     /// A message for the application.
     Deliver(Delivery),
-    /// The server's application asks. Answer with [`Event::Reply`](super::Event::Reply).
+    /// The server's application asks. Answer with [`MachineEvent::Reply`](super::MachineEvent::Reply).
     Requested {
         /// Goes into the answer.
         id: MessageId,
@@ -60,20 +60,20 @@ pub enum Action {
         /// What came of it.
         result: Result<Settled, Failure>,
     },
-    /// Ask for a token, and answer with [`Event::Token`](super::Event::Token).
+    /// Ask for a token, and answer with [`MachineEvent::Token`](super::MachineEvent::Token).
     AskToken,
     /// Open a socket to the server.
     Dial {
         /// With this token.
         token: Option<Token>,
         /// To go on with this session.
-        session: Option<Session>,
+        session: Option<SessionToken>,
     },
     /// Send this message.
     Transmit(Outbound),
 }
 
-impl Action {
+impl MachineAction {
     /// Its place among the actions of one event.
     fn rank(&self) -> (u8, Ticket) {
         match self {
@@ -226,10 +226,10 @@ impl fmt::Display for Failure {
 
 impl core::error::Error for Failure {}
 
-/// Actions that wait to be taken.
+/// MachineActions that wait to be taken.
 #[derive(Default, Debug)]
 pub(super) struct Queue {
-    actions: VecDeque<Action>,
+    actions: VecDeque<MachineAction>,
     /// Those before this one are of earlier events.
     begin: usize,
 }
@@ -239,17 +239,17 @@ impl Queue {
         self.begin = self.actions.len();
     }
 
-    pub(super) fn push(&mut self, action: Action) {
+    pub(super) fn push(&mut self, action: MachineAction) {
         self.actions.push_back(action);
     }
 
     pub(super) fn settle(&mut self, ticket: Ticket, result: Result<Settled, Failure>) {
-        self.push(Action::Settled { ticket, result });
+        self.push(MachineAction::Settled { ticket, result });
     }
 
-    pub(super) fn drain(&mut self) -> Actions<'_> {
-        self.actions.make_contiguous()[self.begin..].sort_by_key(Action::rank);
-        Actions { actions: &mut self.actions }
+    pub(super) fn drain(&mut self) -> MachineActions<'_> {
+        self.actions.make_contiguous()[self.begin..].sort_by_key(MachineAction::rank);
+        MachineActions { actions: &mut self.actions }
     }
 }
 
@@ -259,14 +259,14 @@ impl Queue {
 /// it comes first next time.
 #[must_use = "actions that nobody performs reach nobody"]
 #[derive(Debug)]
-pub struct Actions<'a> {
-    actions: &'a mut VecDeque<Action>,
+pub struct MachineActions<'a> {
+    actions: &'a mut VecDeque<MachineAction>,
 }
 
-impl Iterator for Actions<'_> {
-    type Item = Action;
+impl Iterator for MachineActions<'_> {
+    type Item = MachineAction;
 
-    fn next(&mut self) -> Option<Action> {
+    fn next(&mut self) -> Option<MachineAction> {
         self.actions.pop_front()
     }
 
@@ -275,4 +275,4 @@ impl Iterator for Actions<'_> {
     }
 }
 
-impl ExactSizeIterator for Actions<'_> {}
+impl ExactSizeIterator for MachineActions<'_> {}

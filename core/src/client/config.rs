@@ -2,17 +2,17 @@
 
 use core::time::Duration;
 
-/// Timeouts and bounds of a [`Client`](super::Client). Start from the defaults.
+/// Timeouts and bounds of a [`Machine`](super::Machine). Start from the defaults.
 ///
 /// ```
 /// use core::time::Duration;
-/// use switchboard_core::client::Config;
+/// use switchboard_core::client::ClientConfig;
 ///
-/// let config = Config { max_backoff: Duration::from_secs(5), ..Config::default() };
+/// let config = ClientConfig { max_backoff: Duration::from_secs(5), ..ClientConfig::default() };
 /// assert_eq!(config.buffer, 100);
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Config {
+pub struct ClientConfig {
     /// The longest wait after the first failure. It doubles with each further failure. Default 1 s.
     pub min_backoff: Duration,
     /// The upper bound on any wait. Default 30 s.
@@ -38,7 +38,7 @@ pub struct Config {
     pub ask_token: bool,
 }
 
-impl Default for Config {
+impl Default for ClientConfig {
     fn default() -> Self {
         Self {
             min_backoff: Duration::from_secs(1),

@@ -7,8 +7,8 @@ use crate::protocol::codec::Outbound;
 use crate::protocol::server_message::Greeting;
 use crate::time::Timestamp;
 
-use super::Client;
-use super::action::{Action, Failure};
+use super::Machine;
+use super::action::{Failure, MachineAction};
 use super::event::{CloseFrame, Token};
 use super::state::{Cause, ComesBack, State};
 
@@ -54,7 +54,7 @@ impl Phase {
     }
 }
 
-impl Client {
+impl Machine {
     pub(super) fn connect(&mut self) {
         match self.phase {
             Phase::Idle | Phase::Closed => {
@@ -71,7 +71,7 @@ impl Client {
 
     pub(super) fn stop(&mut self) {
         if matches!(self.phase, Phase::Dialling { .. } | Phase::Open { .. }) {
-            self.queue.push(Action::Drop { code: Some(1000) });
+            self.queue.push(MachineAction::Drop { code: Some(1000) });
         }
         self.settle_all(&Failure::Stopped);
         self.rooms.clear();
@@ -79,17 +79,17 @@ impl Client {
         self.token = None;
         if !matches!(self.phase, Phase::Idle | Phase::Closed) {
             self.phase = Phase::Idle;
-            self.queue.push(Action::State { state: State::Idle, cause: None });
+            self.queue.push(MachineAction::State { state: State::Idle, cause: None });
         }
     }
 
     fn attempt(&mut self, cause: Option<Cause>) {
         if !matches!(self.phase, Phase::Token { .. } | Phase::Dialling { .. }) {
-            self.queue.push(Action::State { state: State::Connecting, cause });
+            self.queue.push(MachineAction::State { state: State::Connecting, cause });
         }
         if self.config.ask_token && self.token.is_none() {
             self.phase = Phase::Token { until: self.now + self.config.connect_timeout };
-            self.queue.push(Action::AskToken);
+            self.queue.push(MachineAction::AskToken);
         } else {
             self.dial();
         }
@@ -98,7 +98,7 @@ impl Client {
     fn dial(&mut self) {
         self.phase = Phase::Dialling { until: self.now + self.config.connect_timeout };
         let (token, session) = (self.token.clone(), self.session.clone());
-        self.queue.push(Action::Dial { token, session });
+        self.queue.push(MachineAction::Dial { token, session });
     }
 
     pub(super) fn token(&mut self, result: Result<Token, Arc<str>>) {
@@ -118,7 +118,7 @@ impl Client {
         let stale_after = greeting.stale_after.unwrap_or(self.config.stale_after);
         self.phase =
             Phase::Open { since: self.now, last_frame: self.now, stale_after, probe: None };
-        self.queue.push(Action::State { state: State::Open, cause: None });
+        self.queue.push(MachineAction::State { state: State::Open, cause: None });
         self.asked_again = false;
         self.backoff.say(None);
         self.session = greeting.session.or_else(|| self.session.take());
@@ -160,7 +160,7 @@ impl Client {
                 self.settle_all(&Failure::Closed);
                 self.disconnect();
                 self.phase = Phase::Closed;
-                self.queue.push(Action::State { state: State::Closed, cause: Some(cause) });
+                self.queue.push(MachineAction::State { state: State::Closed, cause: Some(cause) });
             }
         }
     }
@@ -170,7 +170,7 @@ impl Client {
         let wait = self.backoff.next(self.config.min_backoff, self.config.max_backoff);
         self.phase = Phase::Waiting { until: self.now + wait };
         let state = State::Waiting { retry_in: wait };
-        self.queue.push(Action::State { state, cause: Some(cause) });
+        self.queue.push(MachineAction::State { state, cause: Some(cause) });
     }
 
     /// Drops what was under way on the connection.
@@ -204,7 +204,7 @@ impl Client {
             Phase::Open { probe: probe @ None, .. } => {
                 *probe = Some(self.now + PROBE_TIMEOUT);
                 let ping = Outbound::health_ping(self.now.as_millis());
-                self.queue.push(Action::Transmit(ping));
+                self.queue.push(MachineAction::Transmit(ping));
             }
             Phase::Open { .. }
             | Phase::Idle
@@ -221,11 +221,11 @@ impl Client {
                 Phase::Waiting { .. } => self.attempt(None),
                 Phase::Token { .. } => self.lost(Cause::TimedOut),
                 Phase::Dialling { .. } => {
-                    self.queue.push(Action::Drop { code: None });
+                    self.queue.push(MachineAction::Drop { code: None });
                     self.lost(Cause::TimedOut);
                 }
                 Phase::Open { .. } => {
-                    self.queue.push(Action::Drop { code: None });
+                    self.queue.push(MachineAction::Drop { code: None });
                     self.lost(Cause::Stale);
                 }
                 Phase::Idle | Phase::Closed => {}

@@ -35,13 +35,13 @@ impl fmt::Debug for Token {
 /// Something that happened, or that the application wants. An event that makes no sense in the machine's state
 /// gives no action.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Event {
+pub enum MachineEvent {
     /// Start; where the machine waits to try again, do so now.
     Connect,
     /// Close the connection, settle everything with [`Failure::Stopped`](super::Failure::Stopped), forget the rooms
     /// and the session.
     Stop,
-    /// The answer to [`Action::AskToken`](super::Action::AskToken); an error says why there is none.
+    /// The answer to [`MachineAction::AskToken`](super::MachineAction::AskToken); an error says why there is none.
     Token(Result<Token, Arc<str>>),
     /// The dialled socket is open.
     Opened,
@@ -106,7 +106,7 @@ pub enum Event {
         kind: Kind,
         /// What it carries.
         payload: Payload,
-        /// How long to wait; `None` is [`Config::request_timeout`](super::Config::request_timeout).
+        /// How long to wait; `None` is [`ClientConfig::request_timeout`](super::ClientConfig::request_timeout).
         timeout: Option<Duration>,
     },
     /// A question about a room.
@@ -115,7 +115,7 @@ pub enum Event {
         ticket: Ticket,
         /// What.
         question: Question,
-        /// How long to wait; `None` is [`Config::request_timeout`](super::Config::request_timeout).
+        /// How long to wait; `None` is [`ClientConfig::request_timeout`](super::ClientConfig::request_timeout).
         timeout: Option<Duration>,
     },
     /// The answer to this ticket is not wanted any more, and will not come. What was not transmitted yet is not.
@@ -123,7 +123,7 @@ pub enum Event {
         /// Whose.
         ticket: Ticket,
     },
-    /// The application's answer to [`Action::Requested`](super::Action::Requested).
+    /// The application's answer to [`MachineAction::Requested`](super::MachineAction::Requested).
     Reply {
         /// The request's.
         id: MessageId,
@@ -132,7 +132,7 @@ pub enum Event {
     },
     /// The network came back, or the machine woke up: try again now, or see at once whether the server is there.
     Wake,
-    /// Time has passed. Due whenever [`Client::next_deadline`](super::Client::next_deadline) is.
+    /// Time has passed. Due whenever [`Machine::next_deadline`](super::Machine::next_deadline) is.
     Tick,
 }
 

@@ -5,12 +5,12 @@ use crate::protocol::name::MessageId;
 use crate::protocol::refusal::ErrorCode;
 use crate::protocol::server_message::{Delivery, Refused, ServerMessage};
 
-use super::Client;
-use super::action::{Accepted, Action, Failure, Joined, Members, RoomHistory, Settled};
+use super::Machine;
+use super::action::{Accepted, Failure, Joined, MachineAction, Members, RoomHistory, Settled};
 use super::connection::Phase;
 use super::outgoing::{Awaits, Entry};
 
-impl Client {
+impl Machine {
     pub(super) fn received(&mut self, message: ServerMessage) {
         if message == ServerMessage::Unreadable {
             self.stats.unreadable += 1;
@@ -75,10 +75,10 @@ impl Client {
                 Err(Stranger) => self.stats.strangers += 1,
             },
             ServerMessage::HealthPing { timestamp } => {
-                self.queue.push(Action::Transmit(Outbound::health_pong(&timestamp)));
+                self.queue.push(MachineAction::Transmit(Outbound::health_pong(&timestamp)));
             }
             ServerMessage::Request { id, method, payload } => {
-                self.queue.push(Action::Requested { id, method, payload });
+                self.queue.push(MachineAction::Requested { id, method, payload });
             }
             ServerMessage::Draining { retry_after } => self.backoff.say(Some(retry_after)),
             ServerMessage::Delivery(delivery) => self.delivered(delivery),
@@ -148,7 +148,7 @@ impl Client {
             Delivery::Direct(_) => true,
         };
         if is_wanted {
-            self.queue.push(Action::Deliver(delivery));
+            self.queue.push(MachineAction::Deliver(delivery));
         } else {
             self.stats.strangers += 1;
         }

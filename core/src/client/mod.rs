@@ -7,14 +7,16 @@
 //! same vectors.
 //!
 //! ```
-//! use switchboard_core::client::{Action, Client, Config, Event, ServerMessage, State};
+//! use switchboard_core::client::{
+//!     ClientConfig, Machine, MachineAction, MachineEvent, ServerMessage, State,
+//! };
 //! use switchboard_core::{Json, Kind, Payload, RoomName, Ticket, Timestamp};
 //!
-//! let mut client = Client::new(Config::default(), "7c1f", 42)?;
+//! let mut client = Machine::new(ClientConfig::default(), "7c1f", 42)?;
 //! let now = Timestamp::ZERO;
 //!
 //! // Messages sent before there is a connection wait for it.
-//! let hello = Event::Send {
+//! let hello = MachineEvent::Send {
 //!     ticket: Ticket(1),
 //!     room: Some(RoomName::new("lobby")?),
 //!     kind: Kind::new("chat")?,
@@ -22,21 +24,21 @@
 //!     payload: Payload::Json(Json::of(&"hello")?),
 //! };
 //! assert_eq!(client.handle(now, hello).count(), 0);
-//! let dial = client.handle(now, Event::Connect).last();
-//! assert_eq!(dial, Some(Action::Dial { token: None, session: None }));
+//! let dial = client.handle(now, MachineEvent::Connect).last();
+//! assert_eq!(dial, Some(MachineAction::Dial { token: None, session: None }));
 //!
 //! // The shell opens a socket; the server sends `connected`.
-//! assert_eq!(client.handle(now, Event::Opened).count(), 0);
+//! assert_eq!(client.handle(now, MachineEvent::Opened).count(), 0);
 //! let connected = ServerMessage::from_text(r#"{"type":"connected","session":"5be0cd19137e2179"}"#);
-//! for action in client.handle(now, Event::Received(connected)) {
+//! for action in client.handle(now, MachineEvent::Received(connected)) {
 //!     println!("{action:?}"); // State Open, then Transmit of the message
 //! }
 //! assert_eq!(client.state(), State::Open);
 //!
 //! // The answer settles the ticket.
 //! let ack = ServerMessage::from_text(r#"{"type":"ack","id":"7c1f-1","event_id":"00c9f1b2a4d07e35:1"}"#);
-//! let settled = client.handle(now, Event::Received(ack)).next();
-//! assert!(matches!(settled, Some(Action::Settled { ticket: Ticket(1), result: Ok(_) })));
+//! let settled = client.handle(now, MachineEvent::Received(ack)).next();
+//! assert!(matches!(settled, Some(MachineAction::Settled { ticket: Ticket(1), result: Ok(_) })));
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 
@@ -65,34 +67,37 @@ use outgoing::Outgoing;
 use rooms::Rooms;
 
 pub use crate::protocol::codec::Outbound;
-pub use crate::protocol::server_message::{Delivery, Greeting, Refused, ServerMessage, Session};
-pub use action::{
-    Accepted, Action, Actions, Failure, Joined, Members, RoomChange, RoomHistory, Settled,
+pub use crate::protocol::server_message::{
+    Delivery, Greeting, Refused, ServerMessage, SessionToken,
 };
-pub use config::Config;
-pub use event::{CloseFrame, Event, Question, ReplyError, Token};
+pub use action::{
+    Accepted, Failure, Joined, MachineAction, MachineActions, Members, RoomChange, RoomHistory,
+    Settled,
+};
+pub use config::ClientConfig;
+pub use event::{CloseFrame, MachineEvent, Question, ReplyError, Token};
 pub use state::{Cause, ComesBack, State};
 
 /// The state machine between an application and its socket.
 ///
 /// The driver
 ///
-/// 1. feeds an [`Event`] with the current time to [`handle`](Self::handle),
-/// 2. performs the [`Actions`] that come out, in order,
-/// 3. feeds [`Event::Tick`] when [`next_deadline`](Self::next_deadline) has come.
+/// 1. feeds a [`MachineEvent`] with the current time to [`handle`](Self::handle),
+/// 2. performs the [`MachineActions`] that come out, in order,
+/// 3. feeds [`MachineEvent::Tick`] when [`next_deadline`](Self::next_deadline) has come.
 ///
 /// `handle` never fails and never panics; the same seed and the same events at the same times give
 /// the same actions. The [module](self) has an example.
 #[derive(Debug)]
-pub struct Client {
-    config: Config,
+pub struct Machine {
+    config: ClientConfig,
     now: Timestamp,
     phase: Phase,
     backoff: Backoff,
     token: Option<Token>,
     /// The server refused a token, and has not accepted one since.
     asked_again: bool,
-    session: Option<Session>,
+    session: Option<SessionToken>,
     client_id: Option<Arc<str>>,
     user: Option<UserName>,
     max_message_bytes: Option<usize>,
@@ -100,12 +105,12 @@ pub struct Client {
     outgoing: Outgoing,
     ids: Ids,
     queue: Queue,
-    stats: Stats,
+    stats: ClientStats,
 }
 
 /// Counters of a client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Stats {
+pub struct ClientStats {
     /// Messages from the server that this client does not understand.
     pub unreadable: u64,
     /// Answers that nothing waits for, and events that do not fit the state.
@@ -114,17 +119,17 @@ pub struct Stats {
     pub repeated: u64,
 }
 
-impl Client {
-    /// Creates a client, which does nothing until [`Event::Connect`].
+impl Machine {
+    /// Creates a client, which does nothing until [`MachineEvent::Connect`].
     ///
     /// The ids of its messages start with the prefix. A server treats two messages of one user with
     /// the same id as the same message, so take the prefix from the system's randomness. The seed
     /// decides the waits; clients that share it reconnect at the same time.
     ///
     /// # Errors
-    /// If the prefix is empty, longer than [`Client::PREFIX_MAX_BYTES`], or has a control
+    /// If the prefix is empty, longer than [`Machine::PREFIX_MAX_BYTES`], or has a control
     /// character.
-    pub fn new(config: Config, id_prefix: &str, seed: u32) -> Result<Self, NameError> {
+    pub fn new(config: ClientConfig, id_prefix: &str, seed: u32) -> Result<Self, NameError> {
         MessageId::new(id_prefix)?;
         if id_prefix.len() > Self::PREFIX_MAX_BYTES {
             return Err(NameError::TooLong(Self::PREFIX_MAX_BYTES));
@@ -143,7 +148,7 @@ impl Client {
             outgoing: Outgoing::default(),
             ids: Ids { prefix: id_prefix.into(), last: 0 },
             queue: Queue::default(),
-            stats: Stats::default(),
+            stats: ClientStats::default(),
             config,
         })
     }
@@ -158,38 +163,38 @@ impl Client {
     /// # Cost
     /// Linear in the number of rooms and of unanswered messages when a connection begins or ends,
     /// and small for each other event.
-    pub fn handle(&mut self, now: Timestamp, event: Event) -> Actions<'_> {
+    pub fn handle(&mut self, now: Timestamp, event: MachineEvent) -> MachineActions<'_> {
         self.queue.begin();
         self.now = self.now.max(now);
         match event {
-            Event::Connect => self.connect(),
-            Event::Stop => self.stop(),
-            Event::Token(result) => self.token(result),
+            MachineEvent::Connect => self.connect(),
+            MachineEvent::Stop => self.stop(),
+            MachineEvent::Token(result) => self.token(result),
             // `connected` is what counts.
-            Event::Opened => {}
-            Event::Received(message) => self.received(message),
-            Event::Alive => self.alive(),
-            Event::Ended(close) => self.ended(close),
-            Event::Refused { status, retry_after } => self.refused(status, retry_after),
-            Event::Join { ticket, room, since } => self.join(ticket, room, since),
-            Event::Leave { ticket, room } => self.leave(ticket, &room),
-            Event::Send { ticket, room, kind, key, payload } => {
+            MachineEvent::Opened => {}
+            MachineEvent::Received(message) => self.received(message),
+            MachineEvent::Alive => self.alive(),
+            MachineEvent::Ended(close) => self.ended(close),
+            MachineEvent::Refused { status, retry_after } => self.refused(status, retry_after),
+            MachineEvent::Join { ticket, room, since } => self.join(ticket, room, since),
+            MachineEvent::Leave { ticket, room } => self.leave(ticket, &room),
+            MachineEvent::Send { ticket, room, kind, key, payload } => {
                 self.send(ticket, room, &kind, key.as_ref(), &payload);
             }
-            Event::Direct { ticket, to, payload } => self.direct(ticket, &to, &payload),
-            Event::Request { ticket, room, kind, payload, timeout } => {
+            MachineEvent::Direct { ticket, to, payload } => self.direct(ticket, &to, &payload),
+            MachineEvent::Request { ticket, room, kind, payload, timeout } => {
                 self.request(ticket, room, &kind, &payload, timeout);
             }
-            Event::Ask { ticket, question, timeout } => self.ask(ticket, &question, timeout),
-            Event::Cancel { ticket } => self.cancel(ticket),
-            Event::Reply { id, result } => self.reply(&id, result.as_ref()),
-            Event::Wake => self.wake(),
-            Event::Tick => self.tick(),
+            MachineEvent::Ask { ticket, question, timeout } => self.ask(ticket, &question, timeout),
+            MachineEvent::Cancel { ticket } => self.cancel(ticket),
+            MachineEvent::Reply { id, result } => self.reply(&id, result.as_ref()),
+            MachineEvent::Wake => self.wake(),
+            MachineEvent::Tick => self.tick(),
         }
         self.queue.drain()
     }
 
-    /// Returns when the next [`Event::Tick`] is due; `None` if nothing waits for time.
+    /// Returns when the next [`MachineEvent::Tick`] is due; `None` if nothing waits for time.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let connection = self.phase.deadline();
         [connection, self.outgoing.deadline()].into_iter().flatten().min()
@@ -234,7 +239,7 @@ impl Client {
     }
 
     /// Returns the counters.
-    pub fn stats(&self) -> Stats {
+    pub fn stats(&self) -> ClientStats {
         self.stats
     }
 

@@ -9,8 +9,8 @@ use crate::protocol::name::{ConflationKey, Kind, MessageId, RoomName, UserName};
 use crate::protocol::payload::{Json, Payload};
 use crate::time::Timestamp;
 
-use super::Client;
-use super::action::{Action, Failure, Queue};
+use super::Machine;
+use super::action::{Failure, MachineAction, Queue};
 use super::event::{Question, ReplyError};
 
 /// How long to hold back a message that exceeded the rate.
@@ -127,7 +127,7 @@ impl Outgoing {
     }
 }
 
-impl Client {
+impl Machine {
     pub(super) fn send(
         &mut self,
         ticket: Ticket,
@@ -213,7 +213,7 @@ impl Client {
             let at = self.outgoing.in_flight();
             let Some(entry) = self.outgoing.entries.get_mut(at) else { return };
             entry.stage = Stage::Transmitted;
-            self.queue.push(Action::Transmit(entry.message.clone()));
+            self.queue.push(MachineAction::Transmit(entry.message.clone()));
         }
     }
 
@@ -223,7 +223,7 @@ impl Client {
             if entry.stage != Stage::Waiting {
                 entry.stage = Stage::Transmitted;
                 entry.repeated = true;
-                self.queue.push(Action::Transmit(entry.message.clone()));
+                self.queue.push(MachineAction::Transmit(entry.message.clone()));
             }
         }
         self.transmit_waiting();
@@ -238,7 +238,7 @@ impl Client {
         for entry in &mut self.outgoing.entries {
             if entry.stage == Stage::Limited {
                 entry.stage = Stage::Transmitted;
-                self.queue.push(Action::Transmit(entry.message.clone()));
+                self.queue.push(MachineAction::Transmit(entry.message.clone()));
             }
         }
     }
@@ -287,6 +287,6 @@ impl Client {
         if self.is_too_big(reply.len()) {
             reply = Outbound::reply(id, Err(("too_big", "the answer is too big")));
         }
-        self.queue.push(Action::Transmit(reply));
+        self.queue.push(MachineAction::Transmit(reply));
     }
 }

@@ -10,8 +10,8 @@ use crate::protocol::name::RoomName;
 use crate::protocol::position::Position;
 use crate::protocol::server_message::Refused;
 
-use super::Client;
-use super::action::{Action, Failure, Joined, Queue, RoomChange, Settled};
+use super::Machine;
+use super::action::{Failure, Joined, MachineAction, Queue, RoomChange, Settled};
 
 /// The state of one room on the current connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -192,7 +192,7 @@ impl Rooms {
     }
 }
 
-impl Client {
+impl Machine {
     pub(super) fn join(&mut self, ticket: Ticket, name: RoomName, since: Option<Position>) {
         if self.is_closed() {
             return self.queue.settle(ticket, Err(Failure::Closed));
@@ -219,7 +219,7 @@ impl Client {
             let number = self.ids.take();
             room.standing = Standing::Asked(Some(number));
             let join = Outbound::join(&self.ids.text(number), &name, room.resume_from());
-            self.queue.push(Action::Transmit(join));
+            self.queue.push(MachineAction::Transmit(join));
         }
     }
 
@@ -242,7 +242,7 @@ impl Client {
         let number = self.ids.take();
         let (leaving, ticket) = (name.clone(), Some(ticket));
         self.rooms.leaving.push(Leaving { number, room: leaving, ticket });
-        self.queue.push(Action::Transmit(Outbound::leave(&self.ids.text(number), name)));
+        self.queue.push(MachineAction::Transmit(Outbound::leave(&self.ids.text(number), name)));
     }
 
     /// Returns whether the ticket was found.
@@ -272,7 +272,7 @@ impl Client {
         let rooms = wanted.iter().map(|(name, room)| (*name, room.resume_from()));
         let limit = self.max_message_bytes.unwrap_or(usize::MAX);
         for resume in Outbound::resume(rooms, limit) {
-            self.queue.push(Action::Transmit(resume));
+            self.queue.push(MachineAction::Transmit(resume));
         }
     }
 
@@ -299,7 +299,7 @@ impl Client {
         }
         room.acked = None;
         if room.tickets.is_empty() {
-            self.queue.push(Action::Room { room: name, change: RoomChange::Joined(joined) });
+            self.queue.push(MachineAction::Room { room: name, change: RoomChange::Joined(joined) });
             return;
         }
         for ticket in room.tickets.drain(..) {
@@ -346,7 +346,7 @@ impl Client {
         }
         if room.tickets.is_empty() {
             let change = RoomChange::Left(Some(refused.clone()));
-            self.queue.push(Action::Room { room: name, change });
+            self.queue.push(MachineAction::Room { room: name, change });
         }
         true
     }
@@ -361,7 +361,7 @@ impl Client {
             }
             None if self.rooms.is_in(&name) => {
                 self.rooms.rooms.remove(&name);
-                self.queue.push(Action::Room { room: name, change: RoomChange::Left(None) });
+                self.queue.push(MachineAction::Room { room: name, change: RoomChange::Left(None) });
             }
             None => self.stats.strangers += 1,
         }

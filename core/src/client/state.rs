@@ -20,7 +20,7 @@ pub enum State {
         /// The time until the next attempt.
         retry_in: Duration,
     },
-    /// Ended, until the next [`Event::Connect`](super::Event::Connect).
+    /// Ended, until the next [`MachineEvent::Connect`](super::MachineEvent::Connect).
     Closed,
 }
 

@@ -156,7 +156,7 @@ pub struct Greeting {
     /// The user that the server takes the client for.
     pub user: Option<UserName>,
     /// The session for the next connection to resume.
-    pub session: Option<Session>,
+    pub session: Option<SessionToken>,
     /// The rooms that the server has put the client into, and the positions after which their
     /// streams begin.
     pub rooms: Vec<(RoomName, Position)>,
@@ -168,9 +168,9 @@ pub struct Greeting {
 
 /// A server's identifier of a resumable session. Its `Debug` output does not show it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Session(Arc<str>);
+pub struct SessionToken(Arc<str>);
 
-impl Session {
+impl SessionToken {
     /// The largest length in bytes; a longer one is ignored.
     const MAX_BYTES: usize = 128;
 
@@ -184,8 +184,8 @@ impl Session {
     }
 }
 
-impl fmt::Debug for Session {
+impl fmt::Debug for SessionToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Session(redacted)")
+        f.write_str("SessionToken(redacted)")
     }
 }

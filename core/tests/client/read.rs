@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::Value;
 use switchboard_core::client::{
-    Client, CloseFrame, Config, Event, Question, ReplyError, ServerMessage, Token,
+    ClientConfig, CloseFrame, Machine, MachineEvent, Question, ReplyError, ServerMessage, Token,
 };
 use switchboard_core::{Epoch, Json, NameError, Payload, Position, Ticket};
 
@@ -46,8 +46,8 @@ fn millis(value: &Value) -> Duration {
 }
 
 /// A machine with the configuration of a case.
-pub(crate) fn config(value: Option<&Value>) -> Client {
-    let mut config = Config::default();
+pub(crate) fn config(value: Option<&Value>) -> Machine {
+    let mut config = ClientConfig::default();
     let (mut seed, mut prefix) = (0, "v".to_owned());
     for (field, value) in value.map(object).into_iter().flatten() {
         match field.as_str() {
@@ -66,7 +66,7 @@ pub(crate) fn config(value: Option<&Value>) -> Client {
             _ => panic!("there is no setting `{field}`"),
         }
     }
-    Client::new(config, &prefix, seed).expect("a prefix")
+    Machine::new(config, &prefix, seed).expect("a prefix")
 }
 
 fn payload(fields: &Object) -> Payload {
@@ -82,51 +82,51 @@ fn base64(value: &Value) -> Bytes {
 }
 
 /// Reads an event of a vector.
-pub(crate) fn event(value: &Value) -> Event {
+pub(crate) fn event(value: &Value) -> MachineEvent {
     let (kind, fields) = object(value).iter().next().expect("an event");
     assert_eq!(object(value).len(), 1, "one event a step: {value}");
     if kind == "received" {
-        return Event::Received(message(fields));
+        return MachineEvent::Received(message(fields));
     }
     let fields = object(fields);
     let get = |field: &str| &fields[field];
     let ticket = || Ticket(number(get("ticket")));
     let timeout = || optional(fields.get("timeout_ms"), millis);
-    let (event, allowed): (Event, &[&str]) = match kind.as_str() {
-        "connect" => (Event::Connect, &[]),
-        "stop" => (Event::Stop, &[]),
+    let (event, allowed): (MachineEvent, &[&str]) = match kind.as_str() {
+        "connect" => (MachineEvent::Connect, &[]),
+        "stop" => (MachineEvent::Stop, &[]),
         "token" => {
             let token = match fields.get("token") {
                 Some(token) => Ok(Token::new(text(token))),
                 None => Err(Arc::from(text(get("error")))),
             };
-            (Event::Token(token), &["token", "error"])
+            (MachineEvent::Token(token), &["token", "error"])
         }
-        "opened" => (Event::Opened, &[]),
-        "alive" => (Event::Alive, &[]),
+        "opened" => (MachineEvent::Opened, &[]),
+        "alive" => (MachineEvent::Alive, &[]),
         "ended" => {
             let reason = || optional(fields.get("reason"), |reason| Arc::from(text(reason)));
             let close = fields.get("code").map(|code| CloseFrame {
                 code: number(code).try_into().expect("16 bits"),
                 reason: reason(),
             });
-            (Event::Ended(close), &["code", "reason"])
+            (MachineEvent::Ended(close), &["code", "reason"])
         }
         "refused" => {
             let status = number(get("status")).try_into().expect("a status");
             let retry_after = optional(fields.get("retry_after_ms"), millis);
-            (Event::Refused { status, retry_after }, &["status", "retry_after_ms"])
+            (MachineEvent::Refused { status, retry_after }, &["status", "retry_after_ms"])
         }
         "join" => {
             let since = optional(fields.get("since"), |since| position(text(since)));
-            let event = Event::Join { ticket: ticket(), room: name(get("room")), since };
+            let event = MachineEvent::Join { ticket: ticket(), room: name(get("room")), since };
             (event, &["ticket", "room", "since"])
         }
         "leave" => {
-            (Event::Leave { ticket: ticket(), room: name(get("room")) }, &["ticket", "room"])
+            (MachineEvent::Leave { ticket: ticket(), room: name(get("room")) }, &["ticket", "room"])
         }
         "send" => {
-            let event = Event::Send {
+            let event = MachineEvent::Send {
                 ticket: ticket(),
                 room: optional(fields.get("room"), name),
                 kind: name(get("type")),
@@ -138,12 +138,12 @@ pub(crate) fn event(value: &Value) -> Event {
         "direct" => {
             let (to, payload) = (name(get("to")), payload(fields));
             (
-                Event::Direct { ticket: ticket(), to, payload },
+                MachineEvent::Direct { ticket: ticket(), to, payload },
                 &["ticket", "to", "payload", "binary"],
             )
         }
         "request" => {
-            let event = Event::Request {
+            let event = MachineEvent::Request {
                 ticket: ticket(),
                 room: optional(fields.get("room"), name),
                 kind: name(get("type")),
@@ -154,10 +154,10 @@ pub(crate) fn event(value: &Value) -> Event {
         }
         "ask" => {
             let question = question(object(get("message")));
-            let event = Event::Ask { ticket: ticket(), question, timeout: timeout() };
+            let event = MachineEvent::Ask { ticket: ticket(), question, timeout: timeout() };
             (event, &["ticket", "message", "timeout_ms"])
         }
-        "cancel" => (Event::Cancel { ticket: ticket() }, &["ticket"]),
+        "cancel" => (MachineEvent::Cancel { ticket: ticket() }, &["ticket"]),
         "reply" => {
             let result = match fields.get("error") {
                 Some(error) => Err(ReplyError {
@@ -166,10 +166,10 @@ pub(crate) fn event(value: &Value) -> Event {
                 }),
                 None => Ok(Json::of(get("payload")).expect("JSON")),
             };
-            (Event::Reply { id: name(get("id")), result }, &["id", "payload", "error"])
+            (MachineEvent::Reply { id: name(get("id")), result }, &["id", "payload", "error"])
         }
-        "wake" => (Event::Wake, &[]),
-        "tick" => (Event::Tick, &[]),
+        "wake" => (MachineEvent::Wake, &[]),
+        "tick" => (MachineEvent::Tick, &[]),
         _ => panic!("there is no event `{kind}`"),
     };
     only(fields, allowed);

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use switchboard_core::Timestamp;
-use switchboard_core::client::Stats;
+use switchboard_core::client::ClientStats;
 
 use crate::{read, write};
 
@@ -36,7 +36,7 @@ fn fields(value: &Value, allowed: &[&str]) {
 }
 
 /// Plays one case and returns where it differs.
-fn play(case: &Value) -> Result<Stats, String> {
+fn play(case: &Value) -> Result<ClientStats, String> {
     fields(case, &["name", "config", "steps"]);
     let mut machine = read::config(case.get("config"));
     let steps = case["steps"].as_array().expect("steps");
@@ -117,7 +117,7 @@ fn what_a_client_cannot_use_is_counted() {
     let cases: Vec<_> = vectors().into_iter().flat_map(|(_, cases)| cases).collect();
     for (name, expected) in expected {
         let case = cases.iter().find(|case| case["name"] == name).expect(name);
-        let Stats { unreadable, strangers, repeated } = play(case).expect("as it says");
+        let ClientStats { unreadable, strangers, repeated } = play(case).expect("as it says");
         assert_eq!([unreadable, strangers, repeated], expected, "{name}");
     }
 }

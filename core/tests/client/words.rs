@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use switchboard_core::client::{
-    Cause, Client, CloseFrame, Config, Event, Failure, Outbound, Refused, ServerMessage, Token,
+    Cause, ClientConfig, CloseFrame, Failure, Machine, MachineEvent, Outbound, Refused,
+    ServerMessage, Token,
 };
 use switchboard_core::{NameError, Timestamp};
 
@@ -48,21 +49,23 @@ fn a_client_says_why_it_is_not_connected() {
 
 #[test]
 fn a_client_knows_its_bounds_and_itself() {
-    let new = |prefix: &str| Client::new(Config::default(), prefix, 1);
-    let most = Client::PREFIX_MAX_BYTES;
+    let new = |prefix: &str| Machine::new(ClientConfig::default(), prefix, 1);
+    let most = Machine::PREFIX_MAX_BYTES;
     assert!(new(&"p".repeat(most)).is_ok());
     assert_eq!(new(&"p".repeat(most + 1)).err(), Some(NameError::TooLong(most)));
     let mut client = new("p").expect("a good prefix");
-    client.handle(Timestamp::ZERO, Event::Connect).for_each(drop);
+    client.handle(Timestamp::ZERO, MachineEvent::Connect).for_each(drop);
     let hello = r#"{"type":"connected","client_id":"0-1","session":"5be0cd19137e2179"}"#;
-    let events = [Event::Opened, Event::Received(ServerMessage::from_text(hello))];
+    let events = [MachineEvent::Opened, MachineEvent::Received(ServerMessage::from_text(hello))];
     for event in events {
         let mut actions = client.handle(Timestamp::ZERO, event);
         let left = actions.len();
         assert_eq!(actions.by_ref().count(), left);
     }
     assert_eq!(client.client_id(), Some("0-1"));
-    client.handle(Timestamp::ZERO, Event::Received(ServerMessage::Unreadable)).for_each(drop);
+    client
+        .handle(Timestamp::ZERO, MachineEvent::Received(ServerMessage::Unreadable))
+        .for_each(drop);
     assert_eq!(client.stats().unreadable, 1);
     assert!(!Outbound::Text("{}".into()).is_empty() && Outbound::Binary(Bytes::new()).is_empty());
 }
@@ -71,6 +74,9 @@ fn a_client_knows_its_bounds_and_itself() {
 fn nothing_that_is_secret_is_printed() {
     let hello = r#"{"type":"connected","session":"5be0cd19137e2179"}"#;
     let greeting = format!("{:?}", ServerMessage::from_text(hello));
-    assert!(greeting.contains("Session(redacted)") && !greeting.contains("5be0"), "{greeting}");
+    assert!(
+        greeting.contains("SessionToken(redacted)") && !greeting.contains("5be0"),
+        "{greeting}"
+    );
     assert_eq!(format!("{:?}", Token::new("abc")), "Token(redacted)");
 }

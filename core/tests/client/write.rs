@@ -4,8 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use switchboard_core::client::{
-    Accepted, Action, Cause, Client, CloseFrame, Delivery, Failure, Joined, Members, Outbound,
-    Refused, RoomChange, RoomHistory, Settled, State,
+    Accepted, Cause, CloseFrame, Delivery, Failure, Joined, Machine, MachineAction, Members,
+    Outbound, Refused, RoomChange, RoomHistory, Settled, State,
 };
 use switchboard_core::{Payload, Publication};
 
@@ -35,21 +35,23 @@ fn text(value: Option<&impl AsRef<str>>) -> Option<&str> {
 }
 
 /// The next deadline, in milliseconds.
-pub(crate) fn deadline(client: &Client) -> Value {
+pub(crate) fn deadline(client: &Machine) -> Value {
     client.next_deadline().map_or(Value::Null, |deadline| deadline.as_millis().into())
 }
 
 /// An action of a vector.
-pub(crate) fn action(action: &Action) -> Value {
+pub(crate) fn action(action: &MachineAction) -> Value {
     match action {
-        Action::Drop { code } => json!({ "drop": object(json!({ "code": code })) }),
-        Action::State { state, cause } => json!({ "state": state_of(*state, cause.as_ref()) }),
-        Action::Deliver(delivery) => json!({ "deliver": delivered(delivery) }),
-        Action::Requested { id, method, payload } => {
+        MachineAction::Drop { code } => json!({ "drop": object(json!({ "code": code })) }),
+        MachineAction::State { state, cause } => {
+            json!({ "state": state_of(*state, cause.as_ref()) })
+        }
+        MachineAction::Deliver(delivery) => json!({ "deliver": delivered(delivery) }),
+        MachineAction::Requested { id, method, payload } => {
             let fields = json!({ "id": id.as_str(), "method": &**method });
             json!({ "requested": with_payload(fields, Some(payload)) })
         }
-        Action::Room { room, change } => {
+        MachineAction::Room { room, change } => {
             let (what, fields) = match change {
                 RoomChange::Joined(joined) => ("joined", joined_of(joined)),
                 RoomChange::Left(None) => ("left", json!({})),
@@ -59,10 +61,10 @@ pub(crate) fn action(action: &Action) -> Value {
             };
             json!({ "room": { "room": room.as_str(), what: fields } })
         }
-        Action::Settled { ticket, result: Ok(settled) } => {
+        MachineAction::Settled { ticket, result: Ok(settled) } => {
             json!({ "settled": { "ticket": ticket.0, "ok": settled_of(settled) } })
         }
-        Action::Settled { ticket, result: Err(failure) } => {
+        MachineAction::Settled { ticket, result: Err(failure) } => {
             let message = match failure {
                 Failure::Refused(Refused { message, .. }) => Some(&**message),
                 Failure::Timeout
@@ -78,16 +80,16 @@ pub(crate) fn action(action: &Action) -> Value {
             let error = object(json!({ "code": failure.code(), "message": message }));
             json!({ "settled": { "ticket": ticket.0, "error": error } })
         }
-        Action::AskToken => json!({ "ask_token": {} }),
-        Action::Dial { token, session } => {
+        MachineAction::AskToken => json!({ "ask_token": {} }),
+        MachineAction::Dial { token, session } => {
             let token = token.as_ref().map(|token| token.as_str());
             let session = session.as_ref().map(|session| session.as_str());
             json!({ "dial": object(json!({ "token": token, "session": session })) })
         }
-        Action::Transmit(Outbound::Text(text)) => {
+        MachineAction::Transmit(Outbound::Text(text)) => {
             json!({ "transmit": serde_json::from_str::<Value>(text).expect("JSON") })
         }
-        Action::Transmit(Outbound::Binary(bytes)) => json!({ "transmit": frame(bytes) }),
+        MachineAction::Transmit(Outbound::Binary(bytes)) => json!({ "transmit": frame(bytes) }),
     }
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::prelude::*;
 use switchboard_core::client::{
-    Action, Client, Config, Delivery, Event, Greeting, Outbound, Question, Refused, ReplyError,
-    ServerMessage,
+    ClientConfig, Delivery, Greeting, Machine, MachineAction, MachineEvent, Outbound, Question,
+    Refused, ReplyError, ServerMessage,
 };
 use switchboard_core::{
     Beginning, Broken, Codec, ConnectionId, Direct, Epoch, ErrorCode, Inbound, Json, Kind, Message,
@@ -24,23 +24,23 @@ use crate::{encoded, named};
 const FIRST: &str = "p-1";
 
 /// A client on an open connection that wants to be in these rooms, and what it has transmitted.
-fn client(now: Timestamp, rooms: &[(RoomName, Option<Position>)]) -> (Client, Vec<Outbound>) {
-    let mut client = Client::new(Config::default(), "p", 1).expect("a valid prefix");
+fn client(now: Timestamp, rooms: &[(RoomName, Option<Position>)]) -> (Machine, Vec<Outbound>) {
+    let mut client = Machine::new(ClientConfig::default(), "p", 1).expect("a valid prefix");
     for (room, since) in rooms {
         let (ticket, room, since) = (Ticket(0), room.clone(), *since);
-        transmitted(&mut client, now, Event::Join { ticket, room, since });
+        transmitted(&mut client, now, MachineEvent::Join { ticket, room, since });
     }
-    transmitted(&mut client, now, Event::Connect);
-    transmitted(&mut client, now, Event::Opened);
+    transmitted(&mut client, now, MachineEvent::Connect);
+    transmitted(&mut client, now, MachineEvent::Opened);
     let hello = ServerMessage::from_text(r#"{"type":"connected"}"#);
-    let resumed = transmitted(&mut client, now, Event::Received(hello));
+    let resumed = transmitted(&mut client, now, MachineEvent::Received(hello));
     (client, resumed)
 }
 
-fn transmitted(client: &mut Client, now: Timestamp, event: Event) -> Vec<Outbound> {
+fn transmitted(client: &mut Machine, now: Timestamp, event: MachineEvent) -> Vec<Outbound> {
     let mut messages = Vec::new();
     for action in client.handle(now, event) {
-        if let Action::Transmit(message) = action {
+        if let MachineAction::Transmit(message) = action {
             messages.push(message);
         }
     }
@@ -53,21 +53,21 @@ fn said(inbound: &Inbound) -> Vec<Outbound> {
     let say = |event| transmitted(&mut client(now, &[]).0, now, event);
     let in_room = "a client names the room";
     match inbound.clone() {
-        Inbound::Join { id: _, room, since } => say(Event::Join { ticket, room, since }),
+        Inbound::Join { id: _, room, since } => say(MachineEvent::Join { ticket, room, since }),
         Inbound::Resume { id: _, rooms } => client(now, &rooms).1,
         Inbound::Leave { id: _, room } => {
             let room = room.expect(in_room);
             let (mut client, _) = client(now, &[(room.clone(), None)]);
-            transmitted(&mut client, now, Event::Leave { ticket, room })
+            transmitted(&mut client, now, MachineEvent::Leave { ticket, room })
         }
         Inbound::Members { id: _, room } => {
             let question = Question::Members { room: room.expect(in_room) };
-            say(Event::Ask { ticket, question, timeout })
+            say(MachineEvent::Ask { ticket, question, timeout })
         }
         Inbound::History { id: _, room, since, limit } => {
             let limit = limit.map(|limit| limit.try_into().expect("it is generated from a u32"));
             let question = Question::History { room: room.expect(in_room), since, limit };
-            say(Event::Ask { ticket, question, timeout })
+            say(MachineEvent::Ask { ticket, question, timeout })
         }
         Inbound::Reply { id, result } => {
             let result = match result {
@@ -77,23 +77,23 @@ fn said(inbound: &Inbound) -> Vec<Outbound> {
                     Err(ReplyError { code: code.into(), message: message.into() })
                 }
             };
-            say(Event::Reply { id, result })
+            say(MachineEvent::Reply { id, result })
         }
         Inbound::Direct { id: _, to, kind, payload } => {
             assert_eq!(kind, None, "a client gives direct messages no type");
-            say(Event::Direct { ticket, to, payload })
+            say(MachineEvent::Direct { ticket, to, payload })
         }
         Inbound::HealthPing { timestamp } => {
             let now = Timestamp::from_millis(number(&timestamp));
-            transmitted(&mut client(now, &[]).0, now, Event::Wake)
+            transmitted(&mut client(now, &[]).0, now, MachineEvent::Wake)
         }
         Inbound::HealthPong { nonce } => {
             let number = nonce.map_or_else(|| "0.5".to_owned(), |nonce| nonce.to_string());
             let ping = format!(r#"{{"type":"health_ping","timestamp":{number}}}"#);
-            say(Event::Received(ServerMessage::from_text(&ping)))
+            say(MachineEvent::Received(ServerMessage::from_text(&ping)))
         }
         Inbound::Application(Request { kind, id: _, room, key, payload }) => {
-            say(Event::Send { ticket, room, kind, key, payload })
+            say(MachineEvent::Send { ticket, room, kind, key, payload })
         }
         Inbound::Raw(_) | Inbound::Malformed { .. } => panic!("no client says {inbound:?}"),
     }

@@ -39,7 +39,7 @@ impl<B> Client<Async, B> {
     }
 
     /// Asks the server's handler for this type of message, and waits for its answer, at most for
-    /// [`Config::request_timeout`](switchboard_core::client::Config::request_timeout). The request
+    /// [`ClientConfig::request_timeout`](switchboard_core::client::ClientConfig::request_timeout). The request
     /// is sent once at most.
     ///
     /// ```

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::shell::Shell;
 use crate::wait::{block_on, block_until};
-use switchboard_core::client::{Event, Failure, Settled};
+use switchboard_core::client::{Failure, MachineEvent, Settled};
 use switchboard_core::{NameError, Ticket};
 
 /// Why nothing came of a call.
@@ -90,7 +90,7 @@ enum State {
 impl<T> Call<T> {
     pub(super) fn begin(
         shell: &Arc<Shell>,
-        event: Result<impl FnOnce(Ticket) -> Event, CallError>,
+        event: Result<impl FnOnce(Ticket) -> MachineEvent, CallError>,
         read: fn(Settled) -> Option<T>,
     ) -> Self {
         let state = match event {

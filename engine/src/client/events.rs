@@ -81,7 +81,7 @@ impl ServerRequest {
 
     fn answer(&mut self, result: Result<Json, ReplyError>) {
         if let Some(id) = self.id.take() {
-            self.shell.feed(client::Event::Reply { id, result });
+            self.shell.feed(client::MachineEvent::Reply { id, result });
         }
     }
 }
@@ -314,7 +314,7 @@ impl Iterator for Events<Blocking> {
 impl<K> Drop for Events<K> {
     fn drop(&mut self) {
         for id in self.shell.with_events(Queue::stop_listening) {
-            self.shell.feed(client::Event::Reply { id, result: Err(Shell::busy()) });
+            self.shell.feed(client::MachineEvent::Reply { id, result: Err(Shell::busy()) });
         }
     }
 }

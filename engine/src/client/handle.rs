@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use switchboard_core::client::{Accepted, Event, State, Stats};
+use switchboard_core::client::{Accepted, ClientStats, MachineEvent, State};
 use switchboard_core::{Kind, Payload, Position, RoomName, Ticket, UserName};
 
 use super::address::Address;
@@ -51,7 +51,7 @@ impl Caller {
     pub(super) fn direct(&self, user: &str, payload: Result<Payload, CallError>) -> Call<Accepted> {
         let event = name::<UserName>("user", user).and_then(|to| {
             let payload = payload?;
-            Ok(move |ticket: Ticket| Event::Direct { ticket, to, payload })
+            Ok(move |ticket: Ticket| MachineEvent::Direct { ticket, to, payload })
         });
         Call::begin(self.shell(), event, accepted)
     }
@@ -65,7 +65,7 @@ impl Caller {
     ) -> Call<Accepted> {
         let event = name::<Kind>("type", kind).and_then(|kind| {
             let payload = payload?;
-            Ok(move |ticket: Ticket| Event::Request { ticket, room, kind, payload, timeout })
+            Ok(move |ticket: Ticket| MachineEvent::Request { ticket, room, kind, payload, timeout })
         });
         Call::begin(self.shell(), event, accepted)
     }
@@ -75,7 +75,7 @@ impl Caller {
     }
 
     pub(super) fn stop(&self) -> Stopping {
-        self.shell().feed(Event::Stop);
+        self.shell().feed(MachineEvent::Stop);
         Stopping(self.shell().clone())
     }
 }
@@ -227,7 +227,7 @@ impl<K, B> Client<K, B> {
     /// println!("{:?}", client.stats());
     /// # Ok(()) }
     /// ```
-    pub fn stats(&self) -> Stats {
+    pub fn stats(&self) -> ClientStats {
         self.shell().look(|machine| machine.stats())
     }
 
@@ -241,7 +241,7 @@ impl<K, B> Client<K, B> {
     /// # Ok(()) }
     /// ```
     pub fn wake(&self) {
-        self.shell().feed(Event::Wake);
+        self.shell().feed(MachineEvent::Wake);
     }
 
     /// Starts again after the client was stopped or closed for good; if it waits to try again, it
@@ -254,7 +254,7 @@ impl<K, B> Client<K, B> {
     /// # Ok(()) }
     /// ```
     pub fn connect(&self) {
-        self.shell().feed(Event::Connect);
+        self.shell().feed(MachineEvent::Connect);
     }
 }
 

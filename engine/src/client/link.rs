@@ -14,7 +14,7 @@ use super::address::Address;
 use super::setup::Setup;
 use super::shell::DialOrder;
 use super::stream::Stream;
-use super::upgrade::{self, Upgrade, Upgraded};
+use super::upgrade::{self, ClientUpgrade, Upgraded};
 use std::io::{self, Read, Write};
 use switchboard_core::client::{CloseFrame, Outbound, ServerMessage};
 
@@ -39,7 +39,7 @@ pub struct Link {
 }
 
 enum Stage {
-    Upgrading(Upgrade),
+    Upgrading(ClientUpgrade),
     Open,
 }
 
@@ -81,7 +81,7 @@ impl Link {
         let address: &Address = &setup.address;
         let stream = Stream::new(address, &setup.settings.tls)
             .map_err(|error| Over::Failed(error.to_string()))?;
-        let (upgrade, head) = Upgrade::ask(address, dial);
+        let (upgrade, head) = ClientUpgrade::ask(address, dial);
         // All writes go into memory at once, so that tungstenite's own buffer stays empty.
         let config = WebSocketConfig::default()
             .read_buffer_size(256)

@@ -29,6 +29,6 @@ pub use setup::{BuildClient, ClientSettings, Setup, StartError};
 pub use shell::{DialOrder, Orders, Outside, Shell};
 pub use stream::Stream;
 pub use tls::{Tls, TlsError};
-pub use upgrade::{Upgrade, Upgraded};
+pub use upgrade::{ClientUpgrade, Upgraded};
 
 pub use switchboard_core::client::{Accepted, Delivery, Members, RoomChange, RoomHistory};

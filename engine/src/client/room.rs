@@ -5,7 +5,9 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use serde::Serialize;
-use switchboard_core::client::{Accepted, Event, Joined, Members, Question, RoomHistory, Settled};
+use switchboard_core::client::{
+    Accepted, Joined, MachineEvent, Members, Question, RoomHistory, Settled,
+};
 use switchboard_core::{ConflationKey, Json, Kind, Payload, Position, RoomName, Ticket};
 
 use super::call::{Call, CallError, name};
@@ -38,7 +40,7 @@ impl<K> Room<K> {
 
     pub(super) fn begin_join(&self, since: Option<Position>) -> Call<Joined> {
         let room = self.name.clone();
-        let event = move |ticket: Ticket| Event::Join { ticket, room, since };
+        let event = move |ticket: Ticket| MachineEvent::Join { ticket, room, since };
         Call::begin(self.caller.shell(), Ok(event), |settled| {
             if let Settled::Joined(joined) = settled { Some(joined) } else { None }
         })
@@ -46,7 +48,7 @@ impl<K> Room<K> {
 
     pub(super) fn begin_leave(&self) -> Call<()> {
         let room = self.name.clone();
-        let event = move |ticket: Ticket| Event::Leave { ticket, room };
+        let event = move |ticket: Ticket| MachineEvent::Leave { ticket, room };
         Call::begin(self.caller.shell(), Ok(event), |_| Some(()))
     }
 
@@ -60,7 +62,7 @@ impl<K> Room<K> {
         let event = name::<Kind>("type", kind).and_then(|kind| {
             let key = key.map(|key| name::<ConflationKey>("key", key)).transpose()?;
             let payload = payload?;
-            Ok(move |ticket: Ticket| Event::Send { ticket, room, kind, key, payload })
+            Ok(move |ticket: Ticket| MachineEvent::Send { ticket, room, kind, key, payload })
         });
         Call::begin(self.caller.shell(), event, accepted)
     }
@@ -93,7 +95,7 @@ impl<K> Room<K> {
     }
 
     fn ask<T>(&self, question: Question, read: fn(Settled) -> Option<T>) -> Call<T> {
-        let event = move |ticket: Ticket| Event::Ask { ticket, question, timeout: None };
+        let event = move |ticket: Ticket| MachineEvent::Ask { ticket, question, timeout: None };
         Call::begin(self.caller.shell(), Ok(event), read)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use switchboard_core::client::{Config, Token};
+use switchboard_core::client::{ClientConfig, Token};
 
 use super::address::{Address, AddressError};
 use super::tls::Tls;
@@ -17,7 +17,7 @@ use super::tls::Tls;
 #[derive(Clone, Debug)]
 pub struct ClientSettings {
     /// How patient the client is, and how much it keeps.
-    pub config: Config,
+    pub config: ClientConfig,
     /// Whom to trust on `wss` connections. Default: Mozilla's list of authorities.
     pub tls: Tls,
     /// How many events are kept for an application that takes them too slowly. What comes then is
@@ -33,7 +33,7 @@ pub struct ClientSettings {
 impl Default for ClientSettings {
     fn default() -> Self {
         Self {
-            config: Config::default(),
+            config: ClientConfig::default(),
             tls: Tls::default(),
             max_events: 1_024,
             max_event_bytes: 8 * 1024 * 1024,
@@ -77,7 +77,7 @@ impl Setup {
     /// More messages than this do not wait for a socket: all that can be without an answer, and
     /// some to spare.
     pub(super) fn max_waiting(&self) -> usize {
-        let Config { max_in_flight, max_rooms, .. } = self.settings.config;
+        let ClientConfig { max_in_flight, max_rooms, .. } = self.settings.config;
         max_in_flight.saturating_add(max_rooms.saturating_mul(2)).saturating_add(1_000)
     }
 }

@@ -11,7 +11,7 @@ use super::link::{Arrived, Over};
 use super::setup::Setup;
 use crate::slots::Slots;
 use switchboard_core::client::{
-    Action, Client as Machine, Event, Failure, Outbound, ReplyError, Session, Settled,
+    Failure, Machine, MachineAction, MachineEvent, Outbound, ReplyError, SessionToken, Settled,
     State as ConnectionState, Token,
 };
 use switchboard_core::{Position, Ticket, Timestamp};
@@ -33,7 +33,7 @@ pub struct DialOrder {
     /// In this name.
     pub user: Option<String>,
     /// To go on with this session.
-    pub session: Option<Session>,
+    pub session: Option<SessionToken>,
     /// What has been seen of the address's room.
     pub last_event_id: Option<Position>,
 }
@@ -117,7 +117,7 @@ impl Shell {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn perform(&self, event: Event, before: impl FnOnce(&mut State)) {
+    fn perform(&self, event: MachineEvent, before: impl FnOnce(&mut State)) {
         let now = self.outside.now();
         let mut wakers = Vec::new();
         let mut state = self.lock();
@@ -128,7 +128,7 @@ impl Shell {
     }
 
     /// Something that the application wants.
-    pub fn feed(&self, event: Event) {
+    pub fn feed(&self, event: MachineEvent) {
         self.perform(event, |_| {});
         self.outside.ring();
     }
@@ -139,7 +139,7 @@ impl Shell {
     }
 
     /// Begins a call.
-    pub(super) fn call(&self, event: impl FnOnce(Ticket) -> Event) -> Option<Ticket> {
+    pub(super) fn call(&self, event: impl FnOnce(Ticket) -> MachineEvent) -> Option<Ticket> {
         let now = self.outside.now();
         let mut wakers = Vec::new();
         let mut state = self.lock();
@@ -174,7 +174,7 @@ impl Shell {
     pub(super) fn cancel(&self, ticket: Ticket) {
         let is_waiting = self.lock().calls.close(ticket);
         if is_waiting {
-            self.feed(Event::Cancel { ticket });
+            self.feed(MachineEvent::Cancel { ticket });
         }
     }
 
@@ -210,7 +210,7 @@ impl Shell {
 
     /// Nobody has a handle any more.
     pub(super) fn leave(&self) {
-        self.perform(Event::Stop, |state| state.last = true);
+        self.perform(MachineEvent::Stop, |state| state.last = true);
         self.outside.ring();
     }
 
@@ -231,15 +231,15 @@ impl Shell {
     /// The answer to [`Orders::ask_token`].
     pub fn token(&self, result: Result<String, String>) {
         let result = result.map(|token| Token::new(&token)).map_err(|why| Arc::from(&*why));
-        self.perform(Event::Token(result), |_| {});
+        self.perform(MachineEvent::Token(result), |_| {});
     }
 
     /// Something came in on the socket.
     pub fn arrived(&self, arrived: Arrived) {
         let event = match arrived {
-            Arrived::Opened => Event::Opened,
-            Arrived::Message(message) => Event::Received(message),
-            Arrived::Alive => Event::Alive,
+            Arrived::Opened => MachineEvent::Opened,
+            Arrived::Message(message) => MachineEvent::Received(message),
+            Arrived::Alive => MachineEvent::Alive,
         };
         // What comes while the socket is to be dropped is not fed any more.
         if self.lock().orders.drop.is_none() {
@@ -250,11 +250,11 @@ impl Shell {
     /// The socket has ended, or could not be opened.
     pub fn over(&self, over: Over) {
         let (event, detail) = match over {
-            Over::Closed(close) => (Event::Ended(Some(close)), None),
+            Over::Closed(close) => (MachineEvent::Ended(Some(close)), None),
             Over::Refused { status, retry_after, why } => {
-                (Event::Refused { status, retry_after }, Some(why))
+                (MachineEvent::Refused { status, retry_after }, Some(why))
             }
-            Over::Failed(why) => (Event::Ended(None), Some(why)),
+            Over::Failed(why) => (MachineEvent::Ended(None), Some(why)),
         };
         if self.lock().orders.drop.is_some() {
             return;
@@ -277,7 +277,7 @@ impl Shell {
 
     /// Time has passed.
     pub fn tick(&self) {
-        self.perform(Event::Tick, |_| {});
+        self.perform(MachineEvent::Tick, |_| {});
     }
 
     /// The task or thread has ended; nothing will happen any more.
@@ -285,7 +285,7 @@ impl Shell {
         let mut wakers = Vec::new();
         let now = self.outside.now();
         let mut state = self.lock();
-        state.perform(now, Event::Stop, &self.setup, &mut wakers);
+        state.perform(now, MachineEvent::Stop, &self.setup, &mut wakers);
         state.over = true;
         state.events.over = true;
         state.events.wake(&mut wakers);
@@ -296,11 +296,17 @@ impl Shell {
 }
 
 impl State {
-    fn perform(&mut self, now: Timestamp, event: Event, setup: &Setup, wakers: &mut Vec<Waker>) {
+    fn perform(
+        &mut self,
+        now: Timestamp,
+        event: MachineEvent,
+        setup: &Setup,
+        wakers: &mut Vec<Waker>,
+    ) {
         let mut unanswered = Vec::new();
         for action in self.machine.handle(now, event) {
             match action {
-                Action::Drop { code } => {
+                MachineAction::Drop { code } => {
                     if code.is_none() {
                         self.orders.outbound.clear();
                     }
@@ -309,27 +315,27 @@ impl State {
                     self.orders.dial = None;
                     self.orders.ask_token = false;
                 }
-                Action::State { state, cause } => {
+                MachineAction::State { state, cause } => {
                     self.events.state(state, cause, self.detail.take());
                     self.events.wake(wakers);
                 }
-                Action::Deliver(delivery) => {
+                MachineAction::Deliver(delivery) => {
                     self.events.delivery(delivery);
                     self.events.wake(wakers);
                 }
-                Action::Room { room, change } => {
+                MachineAction::Room { room, change } => {
                     self.events.room(room, change);
                     self.events.wake(wakers);
                 }
-                Action::Requested { id, method, payload } => {
+                MachineAction::Requested { id, method, payload } => {
                     unanswered.extend(self.events.request(id, method, payload));
                     self.events.wake(wakers);
                 }
-                Action::Settled { ticket, result } => {
+                MachineAction::Settled { ticket, result } => {
                     wakers.extend(self.calls.answer(ticket, result));
                 }
-                Action::AskToken => self.orders.ask_token = true,
-                Action::Dial { token, session } => {
+                MachineAction::AskToken => self.orders.ask_token = true,
+                MachineAction::Dial { token, session } => {
                     self.orders.dial = Some(DialOrder {
                         token: token.or_else(|| setup.token.clone()),
                         user: setup.user.clone(),
@@ -337,7 +343,7 @@ impl State {
                         last_event_id: None,
                     });
                 }
-                Action::Transmit(message) => self.orders.outbound.push_back(message),
+                MachineAction::Transmit(message) => self.orders.outbound.push_back(message),
             }
         }
         if let Some(dial) = &mut self.orders.dial
@@ -346,9 +352,9 @@ impl State {
             dial.last_event_id = self.machine.position(room);
         }
         for id in unanswered {
-            let reply = Event::Reply { id, result: Err(Shell::busy()) };
+            let reply = MachineEvent::Reply { id, result: Err(Shell::busy()) };
             for action in self.machine.handle(now, reply) {
-                if let Action::Transmit(message) = action {
+                if let MachineAction::Transmit(message) = action {
                     self.orders.outbound.push_back(message);
                 }
             }

@@ -13,7 +13,7 @@ const MAX_HEADERS: usize = 64;
 
 /// The client's half of a handshake whose request is out. The answer is fed in as it arrives.
 #[derive(Debug)]
-pub struct Upgrade {
+pub struct ClientUpgrade {
     accept: String,
     answer: Vec<u8>,
 }
@@ -38,7 +38,7 @@ pub enum Upgraded {
     Failed(String),
 }
 
-impl Upgrade {
+impl ClientUpgrade {
     /// Begins a handshake, and returns the bytes of its request.
     ///
     /// Each of the `headers` ends in `\r\n`. Nothing is escaped: a line break in an argument would
@@ -135,13 +135,13 @@ pub(super) fn explain(status: u16, body: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn asked() -> Upgrade {
-        Upgrade { accept: "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_owned(), answer: Vec::new() }
+    fn asked() -> ClientUpgrade {
+        ClientUpgrade { accept: "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_owned(), answer: Vec::new() }
     }
 
     #[test]
     fn a_request_is_one_of_http() {
-        let (_, request) = Upgrade::request("h:1", "/ws?a", "X: y\r\n");
+        let (_, request) = ClientUpgrade::request("h:1", "/ws?a", "X: y\r\n");
         let request = String::from_utf8(request).unwrap();
         assert!(request.starts_with("GET /ws?a HTTP/1.1\r\nHost: h:1\r\n"), "{request}");
         assert!(request.ends_with("\r\nX: y\r\n\r\n"), "{request}");

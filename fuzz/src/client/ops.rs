@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use switchboard_core::client::{CloseFrame, Event, ReplyError, ServerMessage, Token};
+use switchboard_core::client::{CloseFrame, MachineEvent, ReplyError, ServerMessage, Token};
 use switchboard_core::{Epoch, MessageId, Position, RoomName};
 
 /// The number of operations read from one input, at most.
@@ -18,7 +18,7 @@ pub const ROOMS: [&str; 4] = ["lobby", "news", "a", "b"];
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Op {
     /// An event that does not depend on earlier ones.
-    Feed(Event),
+    Feed(MachineEvent),
     Join(u8, Option<u8>),
     Leave(u8),
     /// With a payload of this many bytes, JSON or binary.
@@ -59,7 +59,7 @@ pub fn room(index: u8) -> RoomName {
 }
 
 fn received(message: &Value) -> Op {
-    Op::Feed(Event::Received(ServerMessage::from_text(&message.to_string())))
+    Op::Feed(MachineEvent::Received(ServerMessage::from_text(&message.to_string())))
 }
 
 /// The server's `connected`, with a room that it has put the client into, its limit on messages,
@@ -119,28 +119,28 @@ fn coming(what: u8, index: u8, at: u8, more: u8) -> Op {
 }
 
 /// What the application, the socket or the clock does.
-fn other(what: u8, a: u8, b: u8) -> Event {
+fn other(what: u8, a: u8, b: u8) -> MachineEvent {
     match what {
-        0 => Event::Stop,
-        1..=8 => Event::Connect,
-        9..=10 => Event::Wake,
-        11..=12 => Event::Alive,
-        13..=14 => Event::Opened,
-        15..=17 if a.is_multiple_of(4) => Event::Token(Err("offline".into())),
-        15..=17 => Event::Token(Ok(Token::new("T"))),
-        18 => Event::Tick,
-        19 => Event::Reply {
+        0 => MachineEvent::Stop,
+        1..=8 => MachineEvent::Connect,
+        9..=10 => MachineEvent::Wake,
+        11..=12 => MachineEvent::Alive,
+        13..=14 => MachineEvent::Opened,
+        15..=17 if a.is_multiple_of(4) => MachineEvent::Token(Err("offline".into())),
+        15..=17 => MachineEvent::Token(Ok(Token::new("T"))),
+        18 => MachineEvent::Tick,
+        19 => MachineEvent::Reply {
             id: MessageId::new("s1").expect("an id"),
             result: Err(ReplyError { code: "busy".into(), message: "later".into() }),
         },
-        20..=21 => Event::Refused {
+        20..=21 => MachineEvent::Refused {
             status: [401, 403, 429, 503][usize::from(a % 4)],
             retry_after: (a & 4 != 0).then(|| Duration::from_millis(u64::from(b) * 16)),
         },
         _ => {
             let codes = [1001, 1006, 4002, 4008, 4029, 4001, 4001, 1000, 4003, 4004];
             let code = (a & 1 != 0).then(|| codes[usize::from(b) % codes.len()]);
-            Event::Ended(code.map(|code| CloseFrame { code, reason: None }))
+            MachineEvent::Ended(code.map(|code| CloseFrame { code, reason: None }))
         }
     }
 }
@@ -171,7 +171,7 @@ impl Op {
             ),
             192..=199 => Self::Wait(ms),
             200..=215 => Self::Due,
-            _ => Self::Feed(Event::Connect),
+            _ => Self::Feed(MachineEvent::Connect),
         }
     }
 
@@ -189,7 +189,7 @@ impl Op {
                     } else {
                         ServerMessage::from_binary(&Bytes::copy_from_slice(&rest[..length]))
                     };
-                    (Self::Feed(Event::Received(message)), 2 + length)
+                    (Self::Feed(MachineEvent::Received(message)), 2 + length)
                 }
                 [what, a, b, c, ..] => (Self::decode([what, a, b, c]), 4),
                 _ => break,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use switchboard_core::client::{
-    Action, Client, Config, Delivery, Event, Outbound, Question, RoomChange, ServerMessage,
-    Settled, State,
+    ClientConfig, Delivery, Machine, MachineAction, MachineEvent, Outbound, Question, RoomChange,
+    ServerMessage, Settled, State,
 };
 use switchboard_core::{Json, Kind, Payload, Position, RoomName, Ticket, Timestamp, UserName};
 
@@ -20,8 +20,8 @@ const MAX_ROOMS: usize = 3;
 /// What is known from outside.
 #[derive(Debug)]
 pub struct Watch {
-    client: Client,
-    twin: Client,
+    client: Machine,
+    twin: Machine,
     now: Timestamp,
     state: State,
     socket: bool,
@@ -39,14 +39,14 @@ pub struct Watch {
 impl Watch {
     /// Makes a machine that has not started, and a twin that must behave the same.
     pub fn new(seed: u32, ask_token: bool) -> Self {
-        let config = Config {
+        let config = ClientConfig {
             buffer: BUFFER,
             max_in_flight: IN_FLIGHT,
             max_rooms: MAX_ROOMS,
             ask_token,
-            ..Config::default()
+            ..ClientConfig::default()
         };
-        let client = || Client::new(config.clone(), "p", seed).expect("a prefix");
+        let client = || Machine::new(config.clone(), "p", seed).expect("a prefix");
         Self {
             client: client(),
             twin: client(),
@@ -77,11 +77,13 @@ impl Watch {
         let kind = || Kind::new("chat").expect("a type");
         let event = match op {
             Op::Feed(event) => event,
-            Op::Join(at, since) => {
-                Event::Join { ticket: self.ticket(), room: room(at), since: since.map(position) }
-            }
-            Op::Leave(at) => Event::Leave { ticket: self.ticket(), room: room(at) },
-            Op::Send(at, len) => Event::Send {
+            Op::Join(at, since) => MachineEvent::Join {
+                ticket: self.ticket(),
+                room: room(at),
+                since: since.map(position),
+            },
+            Op::Leave(at) => MachineEvent::Leave { ticket: self.ticket(), room: room(at) },
+            Op::Send(at, len) => MachineEvent::Send {
                 ticket: self.ticket(),
                 room: at.map(room),
                 kind: kind(),
@@ -94,9 +96,9 @@ impl Watch {
             },
             Op::Direct => {
                 let to = UserName::new("bob").expect("a name");
-                Event::Direct { ticket: self.ticket(), to, payload: payload(1) }
+                MachineEvent::Direct { ticket: self.ticket(), to, payload: payload(1) }
             }
-            Op::Request(ms) => Event::Request {
+            Op::Request(ms) => MachineEvent::Request {
                 ticket: self.ticket(),
                 room: None,
                 kind: Kind::new("move").expect("a type"),
@@ -110,15 +112,17 @@ impl Watch {
                 } else {
                     Question::History { room, since: None, limit: Some(2) }
                 };
-                Event::Ask { ticket: self.ticket(), question, timeout: None }
+                MachineEvent::Ask { ticket: self.ticket(), question, timeout: None }
             }
             Op::Cancel(back) => {
                 let ticket = self.calls.saturating_sub(back.into());
                 self.unsettled.remove(&ticket);
-                Event::Cancel { ticket: Ticket(ticket) }
+                MachineEvent::Cancel { ticket: Ticket(ticket) }
             }
             Op::Answer(back, answer) => match self.answer(back, &answer) {
-                Some(message) => Event::Received(ServerMessage::from_text(&message.to_string())),
+                Some(message) => {
+                    MachineEvent::Received(ServerMessage::from_text(&message.to_string()))
+                }
                 None => return,
             },
             Op::Wait(ms) => {
@@ -128,7 +132,7 @@ impl Watch {
             Op::Due => {
                 let Some(due) = self.client.next_deadline() else { return };
                 self.now = self.now.max(due);
-                Event::Tick
+                MachineEvent::Tick
             }
         };
         self.feed(event);
@@ -169,31 +173,33 @@ impl Watch {
         })
     }
 
-    fn feed(&mut self, event: Event) {
-        let is_tick = event == Event::Tick;
+    fn feed(&mut self, event: MachineEvent) {
+        let is_tick = event == MachineEvent::Tick;
         match &event {
-            Event::Ended(_) => self.socket = false,
+            MachineEvent::Ended(_) => self.socket = false,
             // The machine forgets its positions.
-            Event::Stop => self.seen.clear(),
-            Event::Refused { .. } if self.state == State::Connecting => self.socket = false,
-            Event::Refused { .. }
-            | Event::Connect
-            | Event::Token(_)
-            | Event::Opened
-            | Event::Received(_)
-            | Event::Alive
-            | Event::Join { .. }
-            | Event::Leave { .. }
-            | Event::Send { .. }
-            | Event::Direct { .. }
-            | Event::Request { .. }
-            | Event::Ask { .. }
-            | Event::Cancel { .. }
-            | Event::Reply { .. }
-            | Event::Wake
-            | Event::Tick => {}
+            MachineEvent::Stop => self.seen.clear(),
+            MachineEvent::Refused { .. } if self.state == State::Connecting => self.socket = false,
+            MachineEvent::Refused { .. }
+            | MachineEvent::Connect
+            | MachineEvent::Token(_)
+            | MachineEvent::Opened
+            | MachineEvent::Received(_)
+            | MachineEvent::Alive
+            | MachineEvent::Join { .. }
+            | MachineEvent::Leave { .. }
+            | MachineEvent::Send { .. }
+            | MachineEvent::Direct { .. }
+            | MachineEvent::Request { .. }
+            | MachineEvent::Ask { .. }
+            | MachineEvent::Cancel { .. }
+            | MachineEvent::Reply { .. }
+            | MachineEvent::Wake
+            | MachineEvent::Tick => {}
         }
-        if let Event::Received(ServerMessage::Delivery(Delivery::Refresh { room, .. })) = &event {
+        if let MachineEvent::Received(ServerMessage::Delivery(Delivery::Refresh { room, .. })) =
+            &event
+        {
             self.seen.remove(room);
         }
         let twin: Vec<_> = self.twin.handle(self.now, event.clone()).collect();
@@ -219,20 +225,20 @@ impl Watch {
         assert!(same, "it was told {:?} and is {:?}", self.state, self.client.state());
     }
 
-    fn check(&mut self, action: Action) {
+    fn check(&mut self, action: MachineAction) {
         match action {
-            Action::Drop { .. } => {
+            MachineAction::Drop { .. } => {
                 assert!(self.socket, "there is nothing to drop");
                 self.socket = false;
             }
-            Action::State { state, .. } => {
+            MachineAction::State { state, .. } => {
                 self.state = state;
                 if state == State::Open {
                     assert!(self.socket, "open without a socket");
                     self.connections += 1;
                 }
             }
-            Action::Deliver(Delivery::Publication(publication)) => {
+            MachineAction::Deliver(Delivery::Publication(publication)) => {
                 assert_eq!(self.state, State::Open);
                 let position = publication.position;
                 if let Some(last) = self.seen.insert(publication.room, position) {
@@ -240,13 +246,15 @@ impl Watch {
                     assert!(beyond, "{position} was delivered after {last}");
                 }
             }
-            Action::Deliver(Delivery::Gap { room, position, .. }) => {
+            MachineAction::Deliver(Delivery::Gap { room, position, .. }) => {
                 if self.seen.get(&room).is_some_and(|last| last.epoch != position.epoch) {
                     self.seen.insert(room, position);
                 }
             }
-            Action::Deliver(_) | Action::Requested { .. } => assert_eq!(self.state, State::Open),
-            Action::Room { room, change } => match change {
+            MachineAction::Deliver(_) | MachineAction::Requested { .. } => {
+                assert_eq!(self.state, State::Open)
+            }
+            MachineAction::Room { room, change } => match change {
                 RoomChange::Joined(joined) if joined.recovered == Some(true) => {
                     self.seen
                         .retain(|seen, last| *seen != room || last.epoch == joined.position.epoch);
@@ -255,19 +263,19 @@ impl Watch {
                     self.seen.remove(&room);
                 }
             },
-            Action::Settled { ticket, result } => {
+            MachineAction::Settled { ticket, result } => {
                 assert!(self.unsettled.remove(&ticket.0), "{ticket:?} was not waiting");
                 if let Ok(Settled::Joined(_) | Settled::Left) = result {
                     // The event does not say which room it was.
                     self.seen.clear();
                 }
             }
-            Action::AskToken => assert!(!self.socket, "there is a socket already"),
-            Action::Dial { .. } => {
+            MachineAction::AskToken => assert!(!self.socket, "there is a socket already"),
+            MachineAction::Dial { .. } => {
                 assert!(!self.socket, "there is a socket already");
                 self.socket = true;
             }
-            Action::Transmit(message) => {
+            MachineAction::Transmit(message) => {
                 assert_eq!(self.state, State::Open, "{message:?} is transmitted");
                 self.transmit(message);
             }
@@ -305,7 +313,7 @@ impl Watch {
     /// # Panics
     /// When a rule is broken.
     pub fn finish(mut self) {
-        self.feed(Event::Stop);
+        self.feed(MachineEvent::Stop);
         assert!(self.unsettled.is_empty(), "{:?} are never settled", self.unsettled);
         assert_eq!(self.client.next_deadline(), None);
         assert_eq!(self.client.unanswered(), (0, 0));

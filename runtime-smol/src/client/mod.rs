@@ -7,7 +7,7 @@ use switchboard_engine::{Async, client};
 
 pub use builder::ClientBuilder;
 pub use switchboard_core::client::{
-    Cause, CloseFrame, Config, Failure, Joined, Refused, State, Stats, Token,
+    Cause, ClientConfig, ClientStats, CloseFrame, Failure, Joined, Refused, State, Token,
 };
 pub use switchboard_engine::client::Address;
 
@@ -39,7 +39,7 @@ pub use switchboard_engine::client::Address;
 ///
 /// A call such as [`send`](crate::Room::send) begins at once, and those that are made one after the other go out in that order,
 /// whether they are awaited or not. To drop its future is to cancel it. While there is no connection, calls wait, at most
-/// [`Config::buffer`](switchboard_core::client::Config::buffer) of them.
+/// [`ClientConfig::buffer`](switchboard_core::client::ClientConfig::buffer) of them.
 pub type Client = client::Client<Async, ClientBuilder>;
 
 /// The events of a client, in order; also a `futures_core::Stream`.

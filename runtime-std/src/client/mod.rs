@@ -7,7 +7,7 @@ use switchboard_engine::{Blocking, client};
 
 pub use builder::ClientBuilder;
 pub use switchboard_core::client::{
-    Cause, CloseFrame, Config, Failure, Joined, Refused, State, Stats, Token,
+    Cause, ClientConfig, ClientStats, CloseFrame, Failure, Joined, Refused, State, Token,
 };
 pub use switchboard_engine::client::Address;
 
@@ -37,7 +37,7 @@ pub use switchboard_engine::client::Address;
 ///
 /// A call waits for the server's answer, also while there is no connection; requests and questions have a time-out. Whoever
 /// does not want to wait takes [`Room::post`] and its like. While there is no connection, calls wait to be sent, at
-/// most [`Config::buffer`](switchboard_core::client::Config::buffer) of them.
+/// most [`ClientConfig::buffer`](switchboard_core::client::ClientConfig::buffer) of them.
 ///
 /// # Threads
 ///

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use smol::{Task, Timer};
-use switchboard_core::client::{Config, State};
+use switchboard_core::client::{ClientConfig, State};
 use switchboard_core::{Position, RoomName};
 use switchboard_smol::{Client, ClientEvent, ClientSettings, Delivery, Events, Room, RoomChange};
 
@@ -72,10 +72,10 @@ impl Crowd {
         for n in 0..clients {
             // The defaults, except that one second without a cut makes a connection stable: cuts
             // are seconds apart here.
-            let config = Config {
+            let config = ClientConfig {
                 stable_after: Duration::from_secs(1),
                 buffer: 100_000,
-                ..Config::default()
+                ..ClientConfig::default()
             };
             let settings = ClientSettings { config, ..ClientSettings::default() };
             let builder = Client::builder(&format!("ws://{address}/ws"))?;

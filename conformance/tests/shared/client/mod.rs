@@ -10,7 +10,7 @@ mod secure;
 
 use std::time::Duration;
 
-use switchboard_core::client::{Config, State};
+use switchboard_core::client::{ClientConfig, State};
 
 use super::harness::roomy;
 use crate::runtime::{
@@ -33,10 +33,10 @@ fn with(change: impl FnOnce(&mut ServerSettings)) -> Builder {
 
 /// The configuration of a client that retries quickly.
 fn impatient() -> ClientSettings {
-    let config = Config {
+    let config = ClientConfig {
         min_backoff: Duration::from_millis(20),
         max_backoff: Duration::from_millis(50),
-        ..Config::default()
+        ..ClientConfig::default()
     };
     ClientSettings { config, ..ClientSettings::default() }
 }

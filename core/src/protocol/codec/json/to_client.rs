@@ -16,7 +16,7 @@ use crate::protocol::name::{RoomName, UserName};
 use crate::protocol::payload::{Json, Payload};
 use crate::protocol::position::Beginning;
 use crate::protocol::refusal::Refusal;
-use crate::protocol::server_message::{Delivery, Greeting, Refused, ServerMessage, Session};
+use crate::protocol::server_message::{Delivery, Greeting, Refused, ServerMessage, SessionToken};
 use crate::protocol::to_client::{Direct, Message, Publication, Welcome};
 
 use super::write::{List, Serialized, object};
@@ -312,7 +312,7 @@ fn greeting(fields: &Fields<'_>) -> Result<Greeting, Refusal> {
     Ok(Greeting {
         client_id: fields.client_id().optional(Field::shared)?,
         user: fields.user().optional(Field::name)?,
-        session: session.and_then(|session| Session::new(&session)),
+        session: session.and_then(|session| SessionToken::new(&session)),
         rooms: rooms.unwrap_or_default().into_iter().map(in_room).collect::<Result<_, _>>()?,
         stale_after: heartbeat.and_then(|it| it.stale_after_ms).map(Duration::from_millis),
         max_message_bytes: limits.and_then(|limits| limits.max_message_bytes),
