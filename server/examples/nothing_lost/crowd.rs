@@ -277,6 +277,7 @@ async fn watch(
             )
             | ClientEvent::Request(_) => {}
             // Later versions may add events, but not about publications.
+            #[allow(clippy::wildcard_enum_match_arm, reason = "the enum is open")]
             _ => {}
         }
     }

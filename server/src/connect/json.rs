@@ -5,8 +5,8 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
-use switchboard_core::Payload;
 use switchboard_core::client::State;
+use switchboard_core::{Payload, RoomName};
 use switchboard_smol::{ClientEvent, Delivery, RoomChange};
 
 use super::command::{Answered, Command, Line, position, publication};
@@ -140,22 +140,7 @@ pub(super) fn event(event: &ClientEvent) -> Value {
             value
         }
         ClientEvent::Delivery(delivery) => delivery_value(delivery),
-        ClientEvent::Room { room, change: RoomChange::Joined(joined) } => {
-            let position = joined.position.to_string();
-            let mut value =
-                json!({ "event": "joined", "room": room.as_str(), "position": position });
-            if let Some(recovered) = joined.recovered {
-                value["recovered"] = recovered.into();
-            }
-            value
-        }
-        ClientEvent::Room { room, change: RoomChange::Left(why) } => {
-            let mut value = json!({ "event": "left", "room": room.as_str() });
-            if let Some(why) = why {
-                value["error"] = json!({ "code": &*why.code, "message": &*why.message });
-            }
-            value
-        }
+        ClientEvent::Room { room, change } => room_value(room, change),
         ClientEvent::Request(request) => {
             let mut value =
                 json!({ "event": "request", "id": request.id(), "method": &*request.method });
@@ -164,6 +149,27 @@ pub(super) fn event(event: &ClientEvent) -> Value {
         }
         ClientEvent::Lagged(lagged) => json!({ "event": "lagged", "others": lagged.others }),
         _ => json!({ "event": "unknown" }),
+    }
+}
+
+fn room_value(room: &RoomName, change: &RoomChange) -> Value {
+    match change {
+        RoomChange::Joined(joined) => {
+            let position = joined.position.to_string();
+            let mut value =
+                json!({ "event": "joined", "room": room.as_str(), "position": position });
+            if let Some(recovered) = joined.recovered {
+                value["recovered"] = recovered.into();
+            }
+            value
+        }
+        RoomChange::Left(why) => {
+            let mut value = json!({ "event": "left", "room": room.as_str() });
+            if let Some(why) = why {
+                value["error"] = json!({ "code": &*why.code, "message": &*why.message });
+            }
+            value
+        }
     }
 }
 

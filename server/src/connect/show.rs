@@ -67,13 +67,15 @@ fn words(event: &ClientEvent) -> String {
             format!("* {}{why}", json::state_name(*state))
         }
         ClientEvent::Delivery(delivery) => delivery_words(delivery),
-        ClientEvent::Room { room, change: RoomChange::Joined(joined) } => {
-            let how = if joined.recovered == Some(true) { ", nothing is missing" } else { "" };
-            format!("{room} * entered at {}{how}", joined.position)
-        }
-        ClientEvent::Room { room, change: RoomChange::Left(why) } => match why {
-            Some(why) => format!("{room} * cannot be joined again: {}: {}", why.code, why.message),
-            None => format!("{room} * the server removed you"),
+        ClientEvent::Room { room, change } => match change {
+            RoomChange::Joined(joined) => {
+                let how = if joined.recovered == Some(true) { ", nothing is missing" } else { "" };
+                format!("{room} * entered at {}{how}", joined.position)
+            }
+            RoomChange::Left(Some(why)) => {
+                format!("{room} * cannot be joined again: {}: {}", why.code, why.message)
+            }
+            RoomChange::Left(None) => format!("{room} * the server removed you"),
         },
         ClientEvent::Request(request) => {
             let (id, method) = (request.id(), &request.method);
