@@ -5,8 +5,8 @@ use super::sync::{AtomicBool, Ordering};
 
 /// Wakes the server's thread, which sleeps in the kernel: at most once for each sleep.
 ///
-/// All accesses are swaps: one that finds the thread awake rings nobody, and what was done before it is to be seen by the
-/// thread's next swap. A mere store of the thread's would come between the two.
+/// All accesses are swaps: one that finds the thread awake does not ring, and the thread's next
+/// swap sees what was done before it. A plain store by the thread would come between the two.
 #[derive(Debug)]
 pub(crate) struct Alarm {
     /// The thread is awake, or about to be.
@@ -20,12 +20,13 @@ impl Default for Alarm {
 }
 
 impl Alarm {
-    /// There is something to do. Answers whether the thread has to be woken up for it.
+    /// There is something to do. Returns whether the thread has to be woken up for it.
     pub(crate) fn ring(&self) -> bool {
         !self.is_awake.swap(true, Ordering::AcqRel)
     }
 
-    /// The thread is about to sleep. Comes before it looks for the last time whether there is something to do.
+    /// The thread is about to sleep. Comes before it looks for the last time whether there is
+    /// something to do.
     pub(crate) fn going_to_sleep(&self) {
         self.is_awake.swap(false, Ordering::AcqRel);
     }

@@ -1,7 +1,8 @@
-//! Switchboard on [smol]: a WebSocket server with rooms, presence and honest limits, in a few lines.
+//! Switchboard on [smol]: a WebSocket server with rooms, presence and exact limits, in a few lines.
 //!
-//! Every decision is made by [`switchboard_core`], a state machine without IO; this crate brings it sockets, time and an
-//! executor. `switchboard-std` does the same with blocking threads, and has the same file names for the same roles.
+//! Every decision is made by [`switchboard_core`], a state machine without IO; this crate gives it
+//! sockets, time and an executor. `switchboard-std` does the same with blocking threads, and has
+//! the same file names for the same roles.
 //!
 //! ```no_run
 //! use serde::Deserialize;
@@ -25,16 +26,19 @@
 //!
 //! # Threads
 //!
-//! While [`Server::serve`] or [`Server::run`] is awaited, the server has a thread of its own, which accepts, reads, writes and
-//! keeps time ([`Builder::threads`] gives it help with the writing). Authenticators, handlers and pages are begun on that
-//! thread: what they do before their first `await` that has to wait keeps the sockets waiting. One that has to wait becomes
-//! a task, which runs where the server is awaited. Waiting for sockets is done with epoll, so this runtime needs Linux.
+//! While [`Server::serve`] or [`Server::run`] is awaited, the server has a thread of its own, which
+//! accepts, reads, writes and keeps time ([`Builder::threads`] gives it help with the writing).
+//! Authenticators, handlers and pages are begun on that thread: what they do before their first
+//! `await` that has to wait keeps the sockets waiting. One that has to wait becomes a task, which
+//! runs where the server is awaited. Waiting for sockets is done with epoll, so this runtime needs
+//! Linux.
 //!
 //! # How bytes flow
 //!
-//! Everything that is read in one turn is decided first, and then each socket gets what the turn has for it in one call. Messages
-//! are encoded once and shared down to the socket. A socket that is full costs nothing until it takes bytes again; a large
-//! room is written to 256 sockets at a time, about a millisecond, between which everybody else has a turn.
+//! Everything that is read in one turn is decided first, and then each socket gets what the turn
+//! has for it in one call. Messages are encoded once and shared down to the socket. A socket that
+//! is full costs nothing until it takes bytes again; a large room is written to 256 sockets at a
+//! time, about a millisecond, between which everything else has a turn.
 
 mod alarm;
 mod auth;

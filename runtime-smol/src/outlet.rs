@@ -60,7 +60,7 @@ impl Outlet for Socket {
     fn watch(&mut self) {}
 
     fn finish(&mut self) {
-        // If it fails, the peer is gone already.
+        // If it fails, the peer has disconnected.
         let _ = rustix::net::shutdown(&*self.0, Shutdown::Write);
     }
 }

@@ -1,8 +1,9 @@
 //! Waiting for sockets, on Linux's epoll.
 //!
-//! The server waits for its sockets itself and not by smol's reactor, because that one's thread takes the events over whenever
-//! the server is busy, which is two changes of thread for a message. Everything is edge-triggered: a socket is registered
-//! once, and nothing is said to the kernel about it after that.
+//! The server waits for its sockets itself and not by smol's reactor, because that one's thread
+//! takes the events over whenever the server is busy, which is two changes of thread for a message.
+//! Everything is edge-triggered: a socket is registered once, and nothing is said to the kernel
+//! about it after that.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};

@@ -31,12 +31,12 @@ const TURN_ACCEPTS: usize = 64;
 /// Sockets written to in one turn: about a millisecond's worth.
 const TURN_WRITES: usize = 256;
 
-/// A listener that is served.
+/// A listener that is being served.
 pub(crate) struct Listener {
     socket: TcpListener,
-    /// Somebody may wait to be accepted.
+    /// A socket may be waiting to be accepted.
     is_ready: bool,
-    /// Hears when it fails.
+    /// Is told when it fails.
     failed: Sender<io::Error>,
 }
 
@@ -80,7 +80,7 @@ pub(crate) fn run(shared: &Arc<Shared>, stop: &AtomicBool) -> io::Result<()> {
     }
     let mut state = shared.lock();
     let now = shared.clock.now();
-    // The poller tells everything once: whoever serves next would not hear of it.
+    // The poller tells everything once: the next thread that serves would not be told.
     state.turn(shared, now, &events, &mut buffer);
     writers.finish(&mut state.engine, now);
     Ok(())
@@ -89,7 +89,7 @@ pub(crate) fn run(shared: &Arc<Shared>, stop: &AtomicBool) -> io::Result<()> {
 impl ServerState {
     fn turn(&mut self, shared: &Shared, now: Timestamp, events: &Events, buffer: &mut [u8]) {
         for key in std::mem::take(&mut self.unread) {
-            // On until there is nothing more, because what there was news of may be behind it.
+            // Read until there is nothing more, because the event may be about bytes behind it.
             self.read(shared, now, key, true, buffer);
         }
         for news in events.iter() {
@@ -106,7 +106,7 @@ impl ServerState {
         for key in 0..self.listeners.capacity() {
             if let Err(error) = self.accept(shared, now, key) {
                 let listener = self.listeners.remove(key);
-                // Whoever served it may have stopped waiting.
+                // The caller that served it may have stopped waiting.
                 let _ = listener.failed.try_send(error);
             }
         }
@@ -123,13 +123,14 @@ impl ServerState {
         if news.is_writable {
             self.engine.writable(now, key);
         }
-        // One that has been read in this turn already, and is to be read in the next, has had its share.
+        // A socket that has been read in this turn, and is to be read in the next, has had its
+        // share.
         if news.is_readable && !self.unread.contains(&key) {
             self.read(shared, now, key, news.is_ending, buffer);
         }
     }
 
-    /// Reads once. If that is not all, the rest is read in the next turn, when others have had theirs.
+    /// Reads once. The rest, if any, is read in the next turn, after the other sockets.
     fn read(
         &mut self,
         shared: &Shared,
@@ -158,7 +159,7 @@ impl ServerState {
         }
     }
 
-    /// Accepts those who wait at a listener, as far as there is room for their handshakes.
+    /// Accepts sockets that wait at a listener, as far as there is room for their handshakes.
     fn accept(&mut self, shared: &Shared, now: Timestamp, key: usize) -> io::Result<()> {
         for _ in 0..TURN_ACCEPTS {
             let Some(listener) = self.listeners.get_mut(key).filter(|one| one.is_ready) else {
@@ -200,7 +201,8 @@ impl ServerState {
     }
 }
 
-/// Has the application do its part, without the lock. What it does may leave more, for the next time.
+/// Lets the application do its part, without the lock. What it does may leave more tasks, for the
+/// next time.
 fn perform<'s>(
     tasks: &mut Vec<Task>,
     shared: &'s Arc<Shared>,
@@ -248,7 +250,7 @@ fn respond(shared: &Arc<Shared>, handshake: HandshakeId, request: HttpRequest) {
     });
 }
 
-/// Takes the application's answer here, if it has one at once; otherwise a task waits for it.
+/// Uses the application's answer, if it has one at once; otherwise a task waits for it.
 fn answer<T: Send + 'static>(
     shared: &Shared,
     mut finding: BoxFuture<T>,

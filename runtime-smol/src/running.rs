@@ -1,7 +1,8 @@
-//! Handlers that have to wait, and the messages behind them.
+//! Handlers that have to wait, and the messages that wait for them.
 //!
-//! A handler is begun on the server's thread, and most are done at once. One that has to wait becomes a task, and with it all
-//! that its connection sends meanwhile, so that messages of one connection are handled one after the other.
+//! A handler is begun on the server's thread, and most are done at once. One that has to wait
+//! becomes a task, and with it all that its connection sends meanwhile, so that messages of one
+//! connection are handled one after the other.
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,27 +22,28 @@ use crate::Handle;
 use crate::auth::BoxFuture;
 use crate::shared::Shared;
 
-/// Messages that wait for the handler of the one before. While so many wait, nothing is read.
+/// Messages of a connection that wait for the handler of the one before. At this number, nothing
+/// more is read.
 const MAX_WAITING: usize = 64;
 
-/// The connections that have a handler under way.
+/// The connections with a handler that has not finished.
 #[derive(Default)]
 pub(crate) struct RunningHandlers {
     busy: Mutex<HashMap<ConnectionId, Backlog>>,
-    /// How many those are, to be asked without the lock.
+    /// The number of these connections, to be read without the lock.
     count: AtomicUsize,
 }
 
 #[derive(Default)]
 struct Backlog {
     waiting: VecDeque<(UserName, Request)>,
-    /// The socket of this key is to be read on when fewer wait.
+    /// The key of a socket that is to be read on when fewer wait.
     unread: Option<usize>,
-    /// The peer said goodbye. It hears the same when its messages have been handled.
+    /// The peer's close frame, which is answered when its messages have been handled.
     goodbye: Option<Stop>,
 }
 
-/// To whom the answer goes.
+/// Where the answer is sent.
 struct Asked {
     connection: ConnectionId,
     user: UserName,
@@ -49,7 +51,8 @@ struct Asked {
 }
 
 impl RunningHandlers {
-    /// Whether a connection's socket is not to be read now, because enough of its messages wait. If so, it will be said when.
+    /// Whether a connection's socket must not be read now, because enough of its messages wait. If
+    /// so, it is read on when fewer wait.
     pub(crate) fn holds_back(&self, connection: ConnectionId, key: usize) -> bool {
         if self.count.load(Ordering::Acquire) == 0 {
             return false;
@@ -59,7 +62,7 @@ impl RunningHandlers {
         work.map(|work| work.unread = Some(key)).is_some()
     }
 
-    /// Handles a message of a connection, or lets it wait for the ones before.
+    /// Handles a message of a connection, or queues it behind the ones before.
     pub(crate) fn handle(
         shared: &Arc<Shared>,
         connection: ConnectionId,
@@ -80,7 +83,7 @@ impl RunningHandlers {
         }
     }
 
-    /// Nothing more comes from a connection. A goodbye waits for the handlers.
+    /// Nothing more comes from a connection. A close frame is answered after the handlers.
     pub(crate) fn stop(shared: &Shared, connection: ConnectionId, stop: Stop) {
         if let Stop::Goodbye(_) = stop
             && let Some(work) = shared.running.busy.lock().get_mut(&connection)
@@ -91,8 +94,8 @@ impl RunningHandlers {
         shared.drive(|driver, now| stop.tell(driver, now, connection));
     }
 
-    /// The next message of a connection, and the key of its socket if that is to be read on. Without one, it is busy no
-    /// more, and its goodbye may be said.
+    /// The next message of a connection, and the key of its socket if that can be read on. Without
+    /// a message it is no longer busy, and its close frame may be answered.
     fn next(&self, connection: ConnectionId) -> (Option<usize>, Next) {
         let mut busy = self.busy.lock();
         let Some(work) = busy.get_mut(&connection) else { return (None, Next::Over(None)) };
@@ -111,8 +114,9 @@ enum Next {
     Over(Option<Stop>),
 }
 
-/// The task of a connection whose handlers have to wait. It goes on when the connection is lost: what had come in is handled,
-/// so that what comes again over another connection is not handled again, but answered.
+/// The task of a connection whose handlers have to wait. It goes on when the connection is lost:
+/// what had come in is handled, so that what comes again over another connection is not handled
+/// again, but answered.
 async fn work(shared: Arc<Shared>, first: Asked, handling: BoxFuture<Reply>) {
     let connection = first.connection;
     let mut under_way = Some((first, handling));
@@ -139,7 +143,8 @@ async fn work(shared: Arc<Shared>, first: Asked, handling: BoxFuture<Reply>) {
     }
 }
 
-/// Begins to handle a message, if somebody handles its type. A handler that panics at once has been answered.
+/// Begins to handle a message, if there is a handler for its type. If the handler panics at once,
+/// the message has been answered.
 fn begin(
     shared: &Arc<Shared>,
     connection: ConnectionId,
@@ -176,7 +181,7 @@ async fn in_time(shared: &Shared, mut handling: BoxFuture<Reply>) -> Reply {
 impl Asked {
     fn answer(self, shared: &Shared, reply: Reply) {
         if let Some(command) = answer(self.connection, self.user, self.id, reply) {
-            // The connection may have ended meanwhile; then nobody waits for the answer.
+            // The connection may have ended meanwhile; then the answer is not needed.
             let _ = shared.command(command);
         }
     }

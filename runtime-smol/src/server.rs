@@ -29,16 +29,16 @@ pub fn bind(address: SocketAddr) -> io::Result<Async<TcpListener>> {
     Async::new(switchboard_engine::bind(address)?)
 }
 
-/// A WebSocket server. It works while [`serve`](Self::serve) or [`run`](Self::run) is awaited: a thread of its own sees to
-/// the sockets, and tasks of the application that have to wait run where these are awaited. Dropped, it lets go of all its
-/// connections at once.
+/// A WebSocket server. It works while [`serve`](Self::serve) or [`run`](Self::run) is awaited: a
+/// thread of its own handles the sockets, and tasks of the application that have to wait run where
+/// these are awaited. Dropping it cuts off all connections at once.
 pub struct Server {
     shared: Arc<Shared>,
     executor: Arc<Executor<'static>>,
     thread: Mutex<Thread>,
 }
 
-/// The server's thread, which runs while somebody awaits the server.
+/// The server's thread, which runs while the server is awaited.
 #[derive(Default)]
 struct Thread {
     users: usize,
@@ -69,7 +69,7 @@ impl Server {
         Self { shared, executor, thread: Mutex::default() }
     }
 
-    /// The server in the hands of the rest of the application.
+    /// A handle for the rest of the application.
     ///
     /// ```
     /// # use switchboard_smol::Server;
@@ -82,13 +82,15 @@ impl Server {
         Handle::new(self.shared.clone())
     }
 
-    /// Accepts connections until the server has been drained ([`Handle::drain`]) and the last bytes have gone out, which peers
-    /// that do not read them can delay by a quarter of a second. Several listeners can be served at once (an IPv4 and an IPv6 address,
-    /// say). Dropped, it stops accepting.
+    /// Accepts connections until the server has been drained ([`Handle::drain`]) and the last bytes
+    /// have been sent, which peers that do not read can delay by a quarter of a second. Several
+    /// listeners can be served at once, such as an IPv4 and an IPv6 address. Dropping the future
+    /// stops accepting.
     ///
     /// # Errors
-    /// When the listener itself fails, or the server's thread cannot be started. A single connection that fails does not
-    /// count, nor that there are too many open files: accepting goes on when there are fewer.
+    /// If the listener itself fails, or the server's thread cannot be started. A single connection
+    /// that fails is not an error, nor are too many open files: accepting goes on when there are
+    /// fewer.
     ///
     /// ```no_run
     /// # use switchboard_smol::Server;
@@ -103,10 +105,11 @@ impl Server {
         self.begin(Some(listener))?.until_over().await
     }
 
-    /// Runs without a listener, for sockets that come through [`adopt`](Self::adopt), until the server has been drained.
+    /// Runs without a listener, for sockets that come through [`adopt`](Self::adopt), until the
+    /// server has been drained.
     ///
     /// # Errors
-    /// When the server's thread cannot be started.
+    /// If the server's thread cannot be started.
     ///
     /// ```no_run
     /// # use switchboard_smol::Server;
@@ -118,12 +121,14 @@ impl Server {
         self.begin(None)?.until_over().await
     }
 
-    /// Checks an upgrade request that another HTTP server has read, authenticates it and takes a seat. The answer to
-    /// send is [`Reservation::upgrade`]; afterwards the socket goes to [`adopt`](Self::adopt).
+    /// Checks an upgrade request that another HTTP server has read, authenticates it and reserves a
+    /// seat. The answer to send is [`Reservation::upgrade`]; then pass the socket to
+    /// [`adopt`](Self::adopt).
     ///
     /// # Errors
-    /// The response to send instead. (Here a full server answers 503, whatever
-    /// [`ServerSettings::capacity_answer`](crate::ServerSettings::capacity_answer) says: the upgrade is not ours to accept.)
+    /// Returns the response to send instead. A full server answers with 503, whatever
+    /// [`ServerSettings::capacity_answer`](crate::ServerSettings::capacity_answer) says, because it
+    /// does not accept this upgrade itself.
     ///
     /// ```
     /// # use switchboard_smol::{Server, http::HttpRequest};
@@ -147,10 +152,11 @@ impl Server {
         Reservation::new(shared.clone(), peer)
     }
 
-    /// Takes over a socket whose upgrade has been answered, and what was already read of it after the request.
+    /// Takes over a socket whose upgrade has been answered, and what was already read of it after
+    /// the request.
     ///
     /// # Errors
-    /// When the seat's time was over, or it is one of another server; the socket is closed.
+    /// If the reservation has expired, or is one of another server. The socket is closed.
     ///
     /// ```
     /// # use switchboard_smol::{Server, http::HttpRequest};
@@ -185,7 +191,7 @@ impl Server {
         })
     }
 
-    /// Has the server's thread run, and serve this listener.
+    /// Starts the server's thread, if it does not run, and lets it serve this listener.
     fn begin(&self, listener: Option<TcpListener>) -> io::Result<Serving<'_>> {
         let mut thread = self.thread.lock();
         if thread.running.is_none() {
@@ -244,7 +250,7 @@ impl Serving<'_> {
         let listener_failed = async {
             match self.failed.recv().await {
                 Ok(error) => Err(error),
-                // There is no listener that could fail.
+                // There is no listener to fail.
                 Err(_) => std::future::pending().await,
             }
         };
@@ -256,7 +262,7 @@ impl Drop for Serving<'_> {
     fn drop(&mut self) {
         let shared = &self.server.shared;
         if let Some(key) = self.listener {
-            // It may have failed and be gone already.
+            // It may have failed and been removed.
             shared.engage(|state, _| state.listeners.try_remove(key));
         }
         let mut thread = self.server.thread.lock();
@@ -266,7 +272,7 @@ impl Drop for Serving<'_> {
         {
             stop.store(true, Ordering::Release);
             shared.ring();
-            // A thread cannot wait for itself; and that it failed has been said.
+            // A thread cannot wait for itself, and a failure has been logged.
             if running.thread().id() != thread::current().id() {
                 let _ = running.join();
             }
@@ -278,7 +284,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.shared.engage(|state, now| {
             state.engine.cut_off(now);
-            // What it knows of the end is complete, however long others keep the driver.
+            // The tap has seen the end, however long handles keep the driver.
             state.engine.driver().detach_tap();
         });
         self.shared.pending().end();

@@ -22,11 +22,11 @@ use crate::reactor::Listener;
 use crate::running::RunningHandlers;
 use crate::waiting::Gate;
 
-/// What the server's thread works on, and others now and then.
+/// What the server's thread works on, and handles now and then.
 pub(crate) struct ServerState {
     pub(crate) engine: Engine<Socket>,
     pub(crate) listeners: Slab<Listener>,
-    /// Sockets of which there is more to be read than one turn may.
+    /// Sockets with more to be read than one turn may read.
     pub(crate) unread: BTreeSet<usize>,
     /// When the server's thread will look at the clock next.
     pub(crate) wakes_at: Timestamp,
@@ -39,20 +39,20 @@ pub(crate) struct Shared {
     pub(crate) poller: Poller,
     pub(crate) bell: Alarm,
     pub(crate) clock: Clock,
-    /// The server's. Its tasks own this struct, so it must not own them.
+    /// The server's executor. Its tasks own this struct, so it must not own them.
     executor: Weak<Executor<'static>>,
     pub(crate) settings: Arc<ServerSettings>,
     pub(crate) entrance: Arc<Entrance>,
     pub(crate) services: Services,
     pub(crate) running: RunningHandlers,
-    /// What authenticators kept, of connections for which they kept something.
+    /// The claims of connections that have some.
     claims: Mutex<HashMap<ConnectionId, Claims>>,
     pending: Pending,
-    /// For work that goes on by itself.
+    /// For tasks that need to own this.
     me: Weak<Self>,
-    /// Everybody has been told.
+    /// The drain is over.
     pub(crate) drained: Gate,
-    /// And the last socket is closed.
+    /// The drain is over, and the last socket is closed.
     pub(crate) over: Gate,
     /// The server's thread has failed.
     pub(crate) failed: Gate,
@@ -94,7 +94,7 @@ impl Shared {
         }
     }
 
-    /// Starts a task that ends, at the latest, with the server.
+    /// Starts a task that ends with the server at the latest.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         if let Some(executor) = self.executor.upgrade() {
             executor.spawn(task).detach();
@@ -105,8 +105,8 @@ impl Shared {
         self.state.lock()
     }
 
-    /// Does something with the engine. What follows from it is the server's thread's to do, which is woken up if it
-    /// would sleep.
+    /// Changes something in the engine. The server's thread does what follows from that, and is
+    /// woken up if it would sleep.
     pub(crate) fn engage<T>(&self, work: impl FnOnce(&mut ServerState, Timestamp) -> T) -> T {
         let mut state = self.lock();
         let now = self.clock.now();
@@ -124,7 +124,7 @@ impl Shared {
         result
     }
 
-    /// Does what follows when there is no thread that would.
+    /// Does what follows from a change if no thread serves.
     fn settle(&self) {
         loop {
             let mut state = self.lock();
@@ -145,12 +145,13 @@ impl Shared {
         }
     }
 
-    /// The socket of this key may be read again.
+    /// Lets the socket of this key be read again.
     pub(crate) fn read_on(&self, key: usize) {
         self.engage(|state, _| state.unread.insert(key));
     }
 
-    /// Keeps what handlers will want to know. Comes before the first message of the connection can be handled.
+    /// Keeps claims for handlers. Must be called before the first message of the connection can be
+    /// handled.
     pub(crate) fn keep_claims(&self, connection: ConnectionId, claims: Claims) {
         if !self.services.handlers.is_empty() && !claims.is_empty() {
             self.claims.lock().insert(connection, claims);
@@ -161,8 +162,8 @@ impl Shared {
         self.claims.lock().get(&connection).cloned().unwrap_or_default()
     }
 
-    /// Does what is to be done for the application. Only the server's thread comes here, so that all goes in order, or, while there
-    /// is none, whoever uses the server.
+    /// Does the application's part of an output. Only the server's thread calls this, so that
+    /// everything is in order; while there is none, the thread that uses a handle does.
     pub(crate) fn perform(self: &Arc<Self>, output: Output) {
         if !matches!(output, Output::Request { .. } | Output::Raw { .. }) {
             observe(&self.services.observer, &output);
@@ -173,7 +174,7 @@ impl Shared {
             }
             Output::Raw { connection, frame } => {
                 if let Some(command) = self.settings.answer_raw(connection, frame) {
-                    // If it has ended meanwhile, nobody waits for the answer.
+                    // If the connection has ended meanwhile, the answer is not needed.
                     let _ = self.command(command);
                 }
             }
@@ -190,13 +191,13 @@ impl Shared {
         }
     }
 
-    /// Lets the application say how things stand in a room.
+    /// Asks the application for the state of a room.
     fn find_state(&self, ticket: Ticket, room: RoomName) {
         let Some(shared) = self.me.upgrade() else { return };
         self.spawn(async move {
             let found = guarded(|| (shared.services.state)(ticket, room.clone())).await;
             let nothing = || Command::State { ticket, room, payload: None };
-            // It may have taken too long.
+            // The answer may be too late.
             let _ = shared.command(found.unwrap_or_else(|_| nothing()));
         });
     }

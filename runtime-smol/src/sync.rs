@@ -1,3 +1,3 @@
-//! What threads share data by, where a test puts loom's in its place.
+//! What threads share data with; a test replaces it with loom's types.
 
 pub(crate) use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! What tasks and threads wait for.
+//! What tasks wait for.
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use atomic_waker::AtomicWaker;
 
-/// Wakes one task, any number of times for one waking.
+/// Wakes one task, once for any number of rings.
 #[derive(Debug, Default)]
 pub(crate) struct Bell {
     rung: AtomicBool,
@@ -29,7 +29,7 @@ impl Bell {
     }
 }
 
-/// Something that happens once, and that any number of tasks can wait for.
+/// An event that happens once, and that any number of tasks can wait for.
 #[derive(Debug)]
 pub(crate) struct Gate(smol::channel::Sender<()>, smol::channel::Receiver<()>);
 
@@ -46,7 +46,7 @@ impl Gate {
     }
 
     pub(crate) async fn wait(&self) {
-        // Nothing is ever sent: that the channel is closed is the message.
+        // Nothing is ever sent: closing the channel is the message.
         let _ = self.1.recv().await;
     }
 }

@@ -1,6 +1,6 @@
 //! Threads that share the writing.
 //!
-//! All rules stay on the server's thread; what these get is sockets and the frames for them, on loan.
+//! All rules stay on the server's thread; these threads are lent sockets and the frames for them.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -14,12 +14,13 @@ use switchboard_engine::server::{Engine, Held};
 use crate::outlet::Socket;
 use crate::shared::Shared;
 
-/// Fewer sockets than these are not worth another thread's waking up.
+/// With fewer sockets than this, waking another thread is not worth it.
 const SHARE: usize = 64;
 
 type Batch = Vec<LentSocket<Held<Socket>>>;
 
-/// What a thread brings back, and its number. A panic goes on in the server's thread, which is where one would look for it.
+/// What a thread gives back, and its number. A panic is resumed in the server's thread, where one
+/// would look for it.
 type Written = (usize, thread::Result<Batch>);
 
 pub(crate) struct Writers {
@@ -34,7 +35,7 @@ struct Writer {
 }
 
 impl Writers {
-    /// All threads but the server's own.
+    /// Starts all threads but the server's own.
     pub(crate) fn start(shared: &Arc<Shared>) -> io::Result<Self> {
         let (done, written) = channel();
         let start = |number: usize| {
@@ -50,7 +51,7 @@ impl Writers {
         Ok(Self { threads, written })
     }
 
-    /// Writes to at most `max` sockets, and has others write to as many each.
+    /// Writes to at most `max` sockets, and lets each other thread write to as many.
     pub(crate) fn flush(&mut self, engine: &mut Engine<Socket>, now: Timestamp, max: usize) {
         self.take_back(engine, now);
         let mut hands = 1 + self.threads.iter().filter(|writer| !writer.is_busy).count();
@@ -70,7 +71,7 @@ impl Writers {
         engine.flush(now, max);
     }
 
-    /// Takes back what has been written.
+    /// Takes back the sockets that have been written to.
     pub(crate) fn take_back(&mut self, engine: &mut Engine<Socket>, now: Timestamp) {
         while engine.as_driver().lent() > 0
             && let Ok((number, batch)) = self.written.try_recv()
@@ -80,7 +81,7 @@ impl Writers {
         }
     }
 
-    /// Ends the threads, and brings back what they have.
+    /// Ends the threads, and takes back what they have.
     pub(crate) fn finish(self, engine: &mut Engine<Socket>, now: Timestamp) {
         for Writer { batches, thread, .. } in self.threads {
             drop(batches);
@@ -105,7 +106,7 @@ fn write(number: usize, shared: &Shared, work: &Receiver<Batch>, done: &Sender<W
                 socket.write(&mut scratch);
             }
         }));
-        // Nobody takes it back only if the server's thread has failed.
+        // This fails only if the server's thread has failed.
         let _ = done.send((number, written.map(|()| batch)));
         shared.ring();
     }

@@ -1,4 +1,5 @@
-//! The two threads that serve all connections: one goes on writing to sockets that were full, one keeps time.
+//! The two threads that serve all connections: one goes on writing to sockets that were full, one
+//! keeps time.
 
 use std::collections::HashMap;
 use std::io;
@@ -13,11 +14,11 @@ use crate::shared::Shared;
 use crate::sync::lock;
 use crate::waiting::wake;
 
-/// Waits for sockets that were full.
+/// Waits until full sockets take bytes again.
 #[derive(Default, Debug)]
 pub(crate) struct Writer {
     poller: OnceLock<Poller>,
-    /// Those that are registered with the poller, by their socket's address. They live at least as long.
+    /// The links that are registered with the poller, by their address. They live at least as long.
     watched: Mutex<HashMap<usize, Arc<Link>>>,
 }
 
@@ -26,16 +27,16 @@ fn key(link: &Arc<Link>) -> usize {
 }
 
 impl Writer {
-    /// Opens what it waits with.
+    /// Opens the poller.
     pub(crate) fn prepare(&self) -> io::Result<()> {
         if self.poller.get().is_none() {
-            // Two at once would make two, of which one is dropped.
+            // Two calls at once make two, of which one is dropped.
             let _ = self.poller.set(Poller::new()?);
         }
         Ok(())
     }
 
-    /// Sees to it that the driver hears when the socket takes bytes again.
+    /// Has the driver told when the socket takes bytes again.
     pub(crate) fn watch(&self, link: &Arc<Link>) -> io::Result<()> {
         let poller = self.poller.get().ok_or(io::ErrorKind::NotConnected)?;
         let mut watched = lock(&self.watched);
@@ -43,8 +44,8 @@ impl Writer {
         if watched.contains_key(&key) {
             return poller.modify(&*link.socket, Event::writable(key));
         }
-        // SAFETY: the socket is open as long as its link is in `watched`, and whoever takes it out there takes it out of
-        // the poller first.
+        // SAFETY: the socket is open as long as its link is in `watched`, and it is removed from
+        // the poller before it is removed from there.
         #[expect(unsafe_code, reason = "the poller cannot know how long the socket lives")]
         unsafe {
             poller.add(&*link.socket, Event::writable(key))?;
@@ -53,7 +54,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Does not wait for this socket any more. Answers whether it did.
+    /// Stops waiting for this socket. Returns whether it was waited for.
     pub(crate) fn forget(&self, link: &Arc<Link>) -> bool {
         let mut watched = lock(&self.watched);
         self.unregister(&mut watched, key(link)).is_some()
@@ -68,7 +69,7 @@ impl Writer {
         watched.remove(&key)
     }
 
-    /// Waits until sockets take bytes again, or somebody calls [`wake`](Self::wake).
+    /// Waits until sockets take bytes again, or until [`wake`](Self::wake) is called.
     fn ready(&self, events: &mut Events) -> io::Result<Vec<Arc<Link>>> {
         let Some(poller) = self.poller.get() else { return Ok(Vec::new()) };
         events.clear();

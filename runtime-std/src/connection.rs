@@ -15,14 +15,14 @@ use crate::shared::Shared;
 /// Bytes read at once, into the thread's stack.
 const READ_BYTES: usize = 4 * 1024;
 
-/// What the thread works with.
+/// What a connection's thread works with.
 pub(crate) struct Connection {
     pub(crate) shared: Arc<Shared>,
     pub(crate) link: Arc<Link>,
     pub(crate) claims: Claims,
     pub(crate) framing: Framing,
-    /// The peer broke a rule, and nothing it sends is looked at any more. It is still read, because closing a socket with
-    /// unread bytes would destroy the close frame on its way.
+    /// The peer broke a rule, and what it sends is ignored. It is still read, because closing a
+    /// socket with unread bytes would destroy the close frame on its way.
     discarding: bool,
 }
 
@@ -42,7 +42,7 @@ impl Connection {
     /// Serves the connection until it is over.
     pub(crate) fn run(mut self, read_ahead: &[u8]) {
         let served = catch_unwind(AssertUnwindSafe(|| self.serve(read_ahead)));
-        // If the connection is over already, this is an event about nobody.
+        // If the connection is over already, this has no effect.
         if served.is_err() || !self.link.is_ended() {
             let id = self.id();
             self.shared.drive(|driver, now| driver.lost(now, id));
@@ -70,7 +70,7 @@ impl Connection {
         }
     }
 
-    /// Gives everything that is complete to the driver, and runs the handlers that follow from it.
+    /// Gives everything that is complete to the driver, and runs the handlers for it.
     fn parse(&mut self, bytes: &mut [u8]) -> Result<(), Over> {
         if self.discarding {
             return Ok(());
@@ -122,7 +122,7 @@ impl Connection {
     }
 
     fn command(&self, command: Command) {
-        // The connection may have ended meanwhile; then nobody waits for the answer.
+        // The connection may have ended meanwhile; then the answer is not needed.
         let _ = self.shared.command(command);
     }
 }

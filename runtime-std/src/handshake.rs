@@ -51,8 +51,8 @@ impl Write for Timed<'_> {
     }
 }
 
-/// Everything between the accepted socket and the open connection, within the handshake time-out. `None` when there is
-/// no connection.
+/// Everything between the accepted socket and the open connection, within the handshake time-out.
+/// Returns `None` if there is no connection.
 pub(crate) fn open(
     shared: &Arc<Shared>,
     socket: &Arc<TcpStream>,
@@ -78,7 +78,7 @@ pub(crate) fn open(
 enum Negotiated {
     /// The upgrade has been answered with 101; these bytes came behind the request.
     Open(Reservation, Vec<u8>),
-    /// Send this, and that is all.
+    /// Send this, and close the socket.
     Say(Vec<u8>),
 }
 
@@ -95,7 +95,7 @@ fn negotiate(shared: &Arc<Shared>, socket: &mut Timed<'_>) -> io::Result<Negotia
         return Ok(Negotiated::Say(response.bytes_for(head_only)));
     }
     let admitted = admit(shared, request);
-    // The authenticator cannot be interrupted; but who was let in too late is not let in.
+    // The authenticator cannot be interrupted; but a peer that was let in too late is not let in.
     socket.left()?;
     match admitted {
         Ok(admission) => {
@@ -123,7 +123,7 @@ fn read_request(socket: &mut Timed<'_>) -> io::Result<Result<(HttpRequest, Vec<u
     }
 }
 
-/// Checks the request, finds out whose it is, and takes a seat.
+/// Checks and authenticates the request, and reserves a seat.
 pub(crate) fn admit(
     shared: &Arc<Shared>,
     request: HttpRequest,
@@ -135,7 +135,8 @@ pub(crate) fn admit(
     Reservation::new(shared.clone(), peer)
 }
 
-/// Sends an answer and lets the peer read it: closing at once would destroy it, if the peer is still sending.
+/// Sends an answer and lets the peer read it: closing at once would destroy it if the peer is still
+/// sending.
 fn say(socket: &TcpStream, answer: &[u8]) -> io::Result<()> {
     let mut timed = Timed { socket, deadline: Instant::now() + LINGER };
     timed.write_all(answer)?;

@@ -1,8 +1,9 @@
-//! Switchboard on plain threads: a WebSocket server with rooms, presence and honest limits, in a few lines and without an
-//! executor.
+//! Switchboard on plain threads: a WebSocket server with rooms, presence and exact limits, in a few
+//! lines and without an executor.
 //!
-//! Every decision is made by [`switchboard_core`], a state machine without IO; this crate brings it sockets, time and
-//! threads. `switchboard-smol` does the same with async tasks, and has the same file names for the same roles.
+//! Every decision is made by [`switchboard_core`], a state machine without IO; this crate gives it
+//! sockets, time and threads. `switchboard-smol` does the same with async tasks, and has the same
+//! file names for the same roles.
 //!
 //! ```no_run
 //! use serde::Deserialize;
@@ -34,29 +35,32 @@
 //! | `switchboard-state` | at most 16, while needed | runs the application's [state](Builder::state) of a room |
 //! | `switchboard-write` | one | goes on writing to sockets that were full |
 //!
-//! So there are never more than [`Limits::max_connections`](switchboard_core::Limits::max_connections) +
-//! [`max_handshakes`](ServerSettings::max_handshakes) + 18 threads, beside those that serve. All of them have been joined when a
-//! [drain](Handle::drain) is over.
+//! So there are never more than
+//! [`Limits::max_connections`](switchboard_core::Limits::max_connections) +
+//! [`max_handshakes`](ServerSettings::max_handshakes) + 18 threads, beside those that serve. All of
+//! them have been joined when a [drain](Handle::drain) is over.
 //!
 //! # How bytes flow
 //!
-//! Reading blocks, on each connection's own thread. Writing never does: whoever causes messages has them encoded once and
-//! sends them straight to the sockets with `MSG_DONTWAIT`, 256 sockets at a time between which the lock is released. What
-//! a full socket does not take waits, bounded, and the writer thread goes on when the socket takes bytes again. A client
-//! that does not read therefore delays no other, no reader and no heartbeat; its pings and pongs pass the data that
-//! waits.
+//! Reading blocks, on each connection's own thread. Writing never does: the thread that causes
+//! messages encodes them once and sends them straight to the sockets with `MSG_DONTWAIT`, 256
+//! sockets at a time, between which the lock is released. What a full socket does not take waits,
+//! bounded, and the writer thread goes on when the socket takes bytes again. A client that does not
+//! read therefore delays no other, no reader and no heartbeat; its pings and pongs pass the data
+//! that waits.
 //!
-//! While a handler runs, its connection is not read, and so does not hear pongs: let handlers be shorter than
-//! [`Heartbeat::stale_after`](switchboard_core::Heartbeat::stale_after), or start a thread of your own. There is no time-out for
-//! handlers, because a thread cannot be interrupted.
+//! While a handler runs, its connection is not read, and so does not hear pongs: let handlers be
+//! shorter than [`Heartbeat::stale_after`](switchboard_core::Heartbeat::stale_after), or start a
+//! thread of your own. There is no time-out for handlers, because a thread cannot be interrupted.
 //!
 //! # Cost
 //!
-//! An idle connection costs one thread: its stack takes [`thread_stack_bytes`](Builder::thread_stack_bytes) of address
-//! space, of which the pages that were used are memory, and the kernel's own part of the thread; one file; and what the
-//! core keeps. Measured with `examples/blocking_echo.rs` and 2,000 connections: 20 KiB of resident memory for one that is idle,
-//! 25 KiB after its first message, most of it stack. Thousands of connections are fine; for tens of thousands take
-//! `switchboard-smol`.
+//! An idle connection costs one thread: its stack takes
+//! [`thread_stack_bytes`](Builder::thread_stack_bytes) of address space, of which the pages that
+//! were used are memory, and the kernel's own part of the thread; one file; and what the core
+//! keeps. Measured with `examples/blocking_echo.rs` and 2,000 connections: 20 KiB of resident
+//! memory for one that is idle, 25 KiB after its first message, most of it stack. Thousands of
+//! connections are fine; for tens of thousands take `switchboard-smol`.
 
 mod auth;
 mod background;

@@ -11,8 +11,8 @@ use switchboard_engine::server::write_parts;
 
 use crate::background::Writer;
 
-/// A blocking socket, and what the driver tells the connection's thread about it. The driver writes without waiting, and
-/// the thread reads; they share no lock.
+/// A blocking socket, and what the driver tells the connection's thread about it. The driver writes
+/// without waiting, and the thread reads; they share no lock.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) socket: Arc<TcpStream>,
@@ -25,19 +25,20 @@ impl Link {
         Self { socket, id, ended: AtomicBool::new(false) }
     }
 
-    /// Whether the driver has let go of the socket.
+    /// Whether the driver has dropped the socket.
     pub(crate) fn is_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
     }
 
-    /// Ends both directions, so that nobody waits for the socket any more.
+    /// Ends both directions, so that no thread waits for the socket any longer.
     pub(crate) fn cut(&self) {
-        // If it fails, the peer is gone already.
+        // If it fails, the peer has disconnected.
         let _ = self.socket.shutdown(Shutdown::Both);
     }
 }
 
-/// The driver's end of a connection. Dropping it ends the socket, and with that the connection's thread.
+/// The driver's end of a connection. Dropping it ends the socket, and with that the connection's
+/// thread.
 #[derive(Debug)]
 pub(crate) struct SocketOutlet {
     pub(crate) link: Arc<Link>,
@@ -76,7 +77,7 @@ impl Outlet for SocketOutlet {
     }
 
     fn finish(&mut self) {
-        // If it fails, the peer is gone already.
+        // If it fails, the peer has disconnected.
         let _ = self.link.socket.shutdown(Shutdown::Write);
     }
 }

@@ -15,8 +15,9 @@ use crate::handshake;
 use crate::outlet::{Link, SocketOutlet};
 use crate::shared::Shared;
 
-/// A WebSocket server. It works from the first call of [`serve`](Self::serve), [`run`](Self::run) or
-/// [`adopt`](Self::adopt). Dropped, it lets go of all its connections at once, and waits for the handlers that run.
+/// A WebSocket server. It works from the first call of [`serve`](Self::serve), [`run`](Self::run)
+/// or [`adopt`](Self::adopt). Dropping it cuts off all connections at once, and waits for the
+/// handlers that run.
 pub struct Server {
     shared: Arc<Shared>,
 }
@@ -37,7 +38,7 @@ impl Server {
         Self { shared }
     }
 
-    /// The server in the hands of the rest of the application.
+    /// A handle for the rest of the application.
     ///
     /// ```
     /// # use switchboard_std::Server;
@@ -50,12 +51,14 @@ impl Server {
         Handle::new(self.shared.clone())
     }
 
-    /// Accepts connections until the server has been drained ([`Handle::drain`]) and all its threads have ended. It can
-    /// be called from several threads, for a listener each. The listener becomes non-blocking.
+    /// Accepts connections until the server has been drained ([`Handle::drain`]) and all its
+    /// threads have ended. It can be called from several threads, for a listener each. The listener
+    /// becomes non-blocking.
     ///
     /// # Errors
-    /// When the listener itself fails, or the server's threads cannot be started. A single connection that fails does not
-    /// count, nor that there are too many open files or threads: accepting goes on when there are fewer.
+    /// If the listener itself fails, or the server's threads cannot be started. A single connection
+    /// that fails is not an error, nor are too many open files or threads: accepting goes on when
+    /// there are fewer.
     ///
     /// ```no_run
     /// # use switchboard_std::Server;
@@ -81,11 +84,11 @@ impl Server {
         Ok(())
     }
 
-    /// Runs without a listener, for sockets that come through [`adopt`](Self::adopt), until the server has been drained
-    /// and all its threads have ended.
+    /// Runs without a listener, for sockets that come through [`adopt`](Self::adopt), until the
+    /// server has been drained and all its threads have ended.
     ///
     /// # Errors
-    /// When the server's threads cannot be started.
+    /// If the server's threads cannot be started.
     ///
     /// ```no_run
     /// # use switchboard_std::Server;
@@ -100,12 +103,14 @@ impl Server {
         Ok(())
     }
 
-    /// Checks an upgrade request that another HTTP server has read, authenticates it and takes a seat. The answer to
-    /// send is [`Reservation::upgrade`]; afterwards the socket goes to [`adopt`](Self::adopt).
+    /// Checks an upgrade request that another HTTP server has read, authenticates it and reserves a
+    /// seat. The answer to send is [`Reservation::upgrade`]; then pass the socket to
+    /// [`adopt`](Self::adopt).
     ///
     /// # Errors
-    /// The response to send instead. (Here a full server answers 503, whatever
-    /// [`ServerSettings::capacity_answer`](crate::ServerSettings::capacity_answer) says: the upgrade is not ours to accept.)
+    /// Returns the response to send instead. A full server answers with 503, whatever
+    /// [`ServerSettings::capacity_answer`](crate::ServerSettings::capacity_answer) says, because it
+    /// does not accept this upgrade itself.
     ///
     /// ```
     /// # use switchboard_std::{Server, http::HttpRequest};
@@ -120,11 +125,12 @@ impl Server {
         handshake::admit(&self.shared, request).map_err(|refused| refused.into_response())
     }
 
-    /// Takes over a socket whose upgrade has been answered, and what was already read of it after the request. From here
-    /// on a thread of the server reads it.
+    /// Takes over a socket whose upgrade has been answered, and what was already read of it after
+    /// the request. From here on a thread of the server reads it.
     ///
     /// # Errors
-    /// When the seat's time was over, it is one of another server, or there can be no more threads; the socket is closed.
+    /// If the reservation has expired, is one of another server, or there can be no more threads.
+    /// The socket is closed.
     ///
     /// ```
     /// # use switchboard_std::{Server, http::HttpRequest};
@@ -176,7 +182,7 @@ impl Server {
                 AcceptFailure::OneSocket => {}
                 AcceptFailure::ForNow => {
                     tracing::warn!(error = %failure, "no socket can be accepted for now");
-                    // The listener is not asked; only the end of the server makes this shorter.
+                    // The listener is not polled; only the end of the server shortens this.
                     poller.modify(listener, Event::none(0))?;
                     poller.wait(&mut events, Some(SHORTAGE))?;
                 }
@@ -194,10 +200,10 @@ impl Drop for Server {
             if !is_drained {
                 driver.cut_off(now);
             }
-            // What it knows of the end is complete, however long others keep the driver.
+            // The tap has seen the end, however long handles keep the driver.
             driver.detach_tap();
         });
-        // A connection that could not be cut off does not keep the threads.
+        // A connection that could not be cut off does not keep its thread.
         self.shared.stop();
         self.shared.threads.join_all();
     }
@@ -230,13 +236,13 @@ pub(crate) fn open(
 /// Accepts one socket; its handshake and its connection have a thread of their own.
 fn accept(counted: Counted, listener: &TcpListener) -> io::Result<()> {
     let (socket, peer) = listener.accept()?;
-    // Some systems hand the listener's way of waiting on.
+    // On some systems, sockets inherit this from their listener.
     socket.set_nonblocking(false)?;
     let socket = Arc::new(socket);
     let shared = counted.0.clone();
     start(&shared, socket.clone(), move || {
         let opened = handshake::open(&counted.0, &socket, peer);
-        // The handshake is over, and from here on only the connection's own share of the socket counts.
+        // The handshake is over, and from here on only the connection owns the socket.
         drop(counted);
         drop(socket);
         match opened {
@@ -245,7 +251,7 @@ fn accept(counted: Counted, listener: &TcpListener) -> io::Result<()> {
             Err(error) => tracing::debug!(%peer, %error, "the handshake ended early"),
         }
     })
-    // That there can be no more threads must not look as if there was no socket.
+    // A lack of threads must not look like a lack of sockets.
     .map_err(io::Error::other)
 }
 

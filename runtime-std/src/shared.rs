@@ -18,10 +18,11 @@ use crate::sync::lock;
 use crate::threads::Threads;
 use crate::waiting::{Alarm, Gate, Handshakes, InTurn};
 
-/// Sockets written to before others get at the driver: about a millisecond's worth.
+/// Sockets written to before other threads get the driver: about a millisecond's worth.
 const SLICE: usize = 256;
 
-/// Rooms whose state is found at once, a thread each; members of others are told to see for themselves.
+/// Rooms whose state is asked for at the same time, with a thread each; the members of further
+/// rooms have to find out for themselves.
 const MAX_ASKING: usize = 16;
 
 pub(crate) struct Shared {
@@ -34,12 +35,12 @@ pub(crate) struct Shared {
     pub(crate) writer: Arc<Writer>,
     pub(crate) threads: Arc<Threads>,
     pending: Pending,
-    /// For work that goes on by itself.
+    /// For tasks that need to own this.
     me: Weak<Self>,
     pub(crate) drained: Gate,
     pub(crate) handshakes: Handshakes,
     reports: InTurn<Output>,
-    /// Rooms whose state is being found.
+    /// The number of rooms whose state is being asked for.
     asking: AtomicUsize,
     is_started: Mutex<bool>,
 }
@@ -79,7 +80,7 @@ impl Shared {
         }
         match self.start_threads() {
             Ok(()) => *is_started = true,
-            // It has been drained meanwhile: there is nothing to be started any more.
+            // It has been drained meanwhile: there is nothing to start.
             Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
             Err(error) => {
                 self.stop();
@@ -101,7 +102,8 @@ impl Shared {
 
     /// Lets all threads end.
     pub(crate) fn stop(&self) {
-        // First, while all of them can still be found: whoever waits for the drain takes them away to join them.
+        // First, while all of them are still listed: a thread that waits for the drain removes them
+        // to join them.
         self.threads.close();
         self.handshakes.stop();
         self.drained.open();
@@ -109,8 +111,8 @@ impl Shared {
         self.writer.wake();
     }
 
-    /// As [`drive`](Self::drive), for the thread of a connection: messages of that connection for handlers are
-    /// answered to it, because it handles them one after the other.
+    /// As [`drive`](Self::drive), for the thread of a connection: messages of that connection for
+    /// handlers are answered to it, because it handles them one after the other.
     pub(crate) fn drive_for<T>(
         &self,
         connection: Option<ConnectionId>,
@@ -123,7 +125,7 @@ impl Shared {
             driver.flush(self.clock.now(), SLICE);
             self.gather(&mut driver, connection, &mut own);
             drop(driver);
-            // Others may have waited for the driver.
+            // Other threads may be waiting for the driver.
             thread::yield_now();
             driver = self.lock();
         }
@@ -138,7 +140,8 @@ impl Shared {
         (result, own)
     }
 
-    /// Takes what the driver has left to do: the connection's own, and reports, while their order is known.
+    /// Takes what the driver leaves to do: the connection's own messages and the reports, while
+    /// their order is known.
     fn gather(
         &self,
         driver: &mut Driver<SocketOutlet>,
@@ -168,7 +171,7 @@ impl Shared {
         }
     }
 
-    /// Lets the application say how things stand in a room.
+    /// Asks the application for the state of a room.
     fn find_state(&self, ticket: Ticket, room: RoomName) {
         let nothing = Command::State { ticket, room: room.clone(), payload: None };
         let Some(shared) = self.me.upgrade() else { return };
@@ -177,7 +180,7 @@ impl Shared {
             let ask = move || {
                 let found = guarded(|| (shared.services.state)(ticket, room));
                 shared.asking.fetch_sub(1, Ordering::AcqRel);
-                // It may have taken too long.
+                // The answer may be too late.
                 let _ = shared.command(found.unwrap_or(nothing));
             };
             let stack = self.services.thread_stack_bytes;

@@ -10,7 +10,7 @@ use super::sync::thread::{self, JoinHandle};
 use super::sync::{Arc, Condvar, Mutex, PoisonError, lock, thread_local};
 
 thread_local! {
-    /// Whether this is a thread of a server. Such a one cannot wait until all have ended.
+    /// Whether this is a thread of a server. Such a thread cannot wait until all have ended.
     static OURS: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -28,7 +28,8 @@ pub(crate) struct Threads {
 struct State {
     running: HashMap<u64, Running>,
     next: u64,
-    /// The one that ended last. The next one that ends joins it, so that there is at most one that has ended unjoined.
+    /// The thread that ended last. The next one that ends joins it, so that at most one has ended
+    /// and is not joined.
     leaving: Option<JoinHandle<()>>,
     /// Begun and not yet joined.
     unjoined: usize,
@@ -37,15 +38,15 @@ struct State {
 
 struct Running {
     handle: JoinHandle<()>,
-    /// What it may be waiting for.
+    /// The socket that it may be waiting for.
     socket: Option<Arc<TcpStream>>,
 }
 
 impl Threads {
-    /// Starts a thread, which owns its share of this as long as it runs.
+    /// Starts a thread, which owns its share of this while it runs.
     ///
     /// # Errors
-    /// When there can be no more threads, or the server has ended.
+    /// If there can be no more threads, or the server has ended.
     pub(crate) fn start(
         self: &Arc<Self>,
         name: &str,
@@ -59,7 +60,7 @@ impl Threads {
         }
         let serial = state.next;
         let threads = self.clone();
-        // It cannot look for itself before it is there, because that takes the lock.
+        // It cannot look itself up before it is listed, because that takes the lock.
         let handle =
             thread::Builder::new().name(name.into()).stack_size(stack_bytes).spawn(move || {
                 OURS.with(|ours| ours.set(true));
@@ -79,7 +80,7 @@ impl Threads {
         let Some(running) = state.running.remove(&serial) else { return };
         let before = state.leaving.replace(running.handle);
         drop(state);
-        // This closes the socket, if nobody else has it.
+        // This closes the socket, unless it is used elsewhere.
         drop(running.socket);
         if let Some(before) = before {
             self.join(before);
@@ -87,23 +88,23 @@ impl Threads {
     }
 
     fn join(&self, thread: JoinHandle<()>) {
-        // A panic has been caught and told.
+        // A panic has been caught and logged.
         let _ = thread.join();
         lock(&self.state).unjoined -= 1;
         self.joined.notify_all();
     }
 
-    /// Starts no more, and ends what those that run may be waiting for.
+    /// Starts no more threads, and ends the sockets that the running ones may be waiting for.
     pub(crate) fn close(&self) {
         let mut state = lock(&self.state);
         state.closed = true;
         for socket in state.running.values().filter_map(|running| running.socket.as_ref()) {
-            // If it fails, the peer is gone already.
+            // If it fails, the peer has disconnected.
             let _ = socket.shutdown(Shutdown::Both);
         }
     }
 
-    /// Waits until all have ended. One of them does not wait.
+    /// Waits until all have ended. Called from one of them, it does not wait.
     pub(crate) fn join_all(&self) {
         if is_ours() {
             return;
@@ -123,7 +124,7 @@ impl Threads {
                 self.join(running.handle);
                 state = lock(&self.state);
             } else {
-                // Somebody else joins the last of them.
+                // Another thread joins the last of them.
                 state = self.joined.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
         }

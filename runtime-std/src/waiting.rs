@@ -9,7 +9,7 @@ use switchboard_core::Timestamp;
 use super::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::sync::{Arc, Condvar, Mutex, PoisonError, lock};
 
-/// Something that happens once, and that any number of threads can wait for.
+/// An event that happens once, and that any number of threads can wait for.
 #[derive(Default, Debug)]
 pub(crate) struct Gate {
     state: Mutex<Waiting>,
@@ -42,7 +42,7 @@ impl Gate {
         drop(open.unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Wakes this one, too.
+    /// Wakes this poller, too.
     pub(crate) fn wakes(&self, poller: &Arc<Poller>) {
         let mut state = lock(&self.state);
         if state.is_open {
@@ -80,15 +80,16 @@ impl Default for Alarm {
 }
 
 impl Alarm {
-    /// There is something to do at `deadline`. Wakes the time-keeper only if it would sleep past it.
+    /// There is something to do at `deadline`. Wakes the time-keeper only if it would sleep past
+    /// it.
     pub(crate) fn set(&self, deadline: Timestamp) {
         if deadline.as_micros() < self.at.load(Ordering::Acquire) {
             self.ring();
         }
     }
 
-    /// The time-keeper will look again at the next deadline, which this is. Comes while deadlines cannot change, so that
-    /// whoever makes an earlier one knows.
+    /// The time-keeper will look again at this deadline, the next one. Must be called while
+    /// deadlines cannot change, so that a thread that makes an earlier one knows.
     pub(crate) fn looks_at(&self, deadline: Option<Timestamp>) {
         let at = deadline.map_or(u64::MAX, Timestamp::as_micros);
         self.at.store(at, Ordering::Release);
@@ -109,7 +110,7 @@ impl Alarm {
         self.bell.notify_one();
     }
 
-    /// Waits until then, or until it rings.
+    /// Waits until then, or until it is rung.
     pub(crate) fn wait(&self, until: Option<Instant>) {
         let rung = lock(&self.rung);
         let mut rung = if let Some(until) = until {
@@ -131,7 +132,8 @@ pub(crate) struct Handshakes {
 }
 
 impl Handshakes {
-    /// Waits until there is room for one more, and takes it. `false` when the server has ended.
+    /// Waits until there is room for one more, and takes it. Returns `false` if the server has
+    /// ended.
     pub(crate) fn begin(&self, max: usize) -> bool {
         let state = lock(&self.state);
         let room = self.changed.wait_while(state, |(count, ended)| *count >= max && !*ended);
@@ -151,7 +153,8 @@ impl Handshakes {
     }
 }
 
-/// Things to be done one after the other, in order, by whoever is there. Whoever finds nobody at it does it for all.
+/// Things to be done one after the other, in order. A thread that finds no other at work does them
+/// all.
 #[derive(Debug)]
 pub(crate) struct InTurn<T>(Mutex<Line<T>>);
 
@@ -172,8 +175,8 @@ impl<T> InTurn<T> {
         lock(&self.0).waiting.push_back(thing);
     }
 
-    /// Does all there is to do, unless somebody is at it already, who then does it. `each` is called without the lock, and
-    /// must not panic.
+    /// Does everything there is to do, unless another thread is at work, which then does it. `each`
+    /// is called without the lock, and must not panic.
     pub(crate) fn work_off(&self, mut each: impl FnMut(T)) {
         let mut line = lock(&self.0);
         if line.is_busy {

@@ -30,13 +30,13 @@ pub struct Address {
     room: Option<RoomName>,
 }
 
-/// The text is no address of a WebSocket server.
+/// The text is not the address of a WebSocket server.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AddressError(&'static str);
 
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the address is no good: {}", self.0)
+        write!(f, "invalid address: {}", self.0)
     }
 }
 
@@ -46,7 +46,7 @@ impl Address {
     /// Reads `ws://HOST[:PORT][/PATH][?QUERY]`, or the same with `wss`. Without a path it is `/ws`.
     ///
     /// # Errors
-    /// When it is something else.
+    /// If it is something else.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let bad = |why| Err(AddressError(why));
         if text.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
@@ -106,7 +106,7 @@ impl Address {
         })
     }
 
-    /// Name or number.
+    /// The host's name or IP address.
     pub fn host(&self) -> &str {
         &self.host
     }
@@ -121,12 +121,12 @@ impl Address {
         self.secure
     }
 
-    /// The room that the server puts the client into at once, where the path is `…/ws/ROOM`.
+    /// The room that the server puts the client into at once: `ROOM` in the path `…/ws/ROOM`.
     pub fn room(&self) -> Option<&RoomName> {
         self.room.as_ref()
     }
 
-    /// For the header of this name.
+    /// The value of the `Host` header.
     pub(super) fn host_header(&self) -> String {
         let host =
             if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
@@ -154,7 +154,7 @@ impl Address {
     }
 }
 
-/// Whatever is in its query, a token perhaps, is not shown.
+/// The query is not shown, because it may hold a token.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.secure { "wss" } else { "ws" };
@@ -224,7 +224,7 @@ mod tests {
             "ws://a/\r\nx: y",
         ] {
             let error = Address::parse(text).unwrap_err();
-            assert!(error.to_string().starts_with("the address is no good: "), "{text}");
+            assert!(error.to_string().starts_with("invalid address: "), "{text}");
         }
     }
 }

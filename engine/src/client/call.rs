@@ -12,12 +12,12 @@ use crate::wait::{block_on, block_until};
 use switchboard_core::client::{Failure, MachineEvent, Settled};
 use switchboard_core::{NameError, Ticket};
 
-/// Why nothing came of a call.
+/// Why a call failed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum CallError {
-    /// A name is no good.
+    /// A name is invalid.
     Name {
-        /// Of what.
+        /// What has this name: a room, a user, a type of message.
         what: &'static str,
         /// Why.
         error: NameError,
@@ -33,7 +33,7 @@ impl CallError {
         Self::Payload(error.to_string())
     }
 
-    /// Its name, for programs: that of the server's answer where there was one.
+    /// The code of the error, for programs; if the server answered, its code.
     pub fn code(&self) -> &str {
         match self {
             Self::Name { .. } => "invalid_field",

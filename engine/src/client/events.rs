@@ -19,40 +19,41 @@ use crate::wait::{Async, Blocking, block_until};
 use switchboard_core::client::{self, Cause, Delivery, ReplyError, RoomChange, State};
 use switchboard_core::{Json, MessageId, Payload, RoomName};
 
-/// Something that happened.
+/// What a client tells its application.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ClientEvent {
-    /// The connection is in another state.
+    /// The connection changed its state.
     State {
-        /// In this one.
+        /// The new state.
         state: State,
-        /// Because of this, where it was not the application that wanted it.
+        /// Why, unless the application wanted it.
         cause: Option<Cause>,
-        /// What exactly went wrong, for people.
+        /// What exactly went wrong, for a log.
         detail: Option<Arc<str>>,
     },
     /// A message in a room or to this user, or a change in a room.
     Delivery(Delivery),
-    /// The client is in a room again after a reconnect, or could not enter it again; or the server put
-    /// the client there, or took it out.
+    /// The client is in a room again after a reconnect, or could not enter it again; or the server
+    /// put the client there, or took it out.
     Room {
         /// The room.
         room: RoomName,
         /// What happened.
         change: RoomChange,
     },
-    /// The server asks something.
+    /// The server's application asks something.
     Request(ServerRequest),
-    /// The application was too slow, and events were left out here.
+    /// Events were left out here, because the application took them too slowly.
     Lagged(Lagged),
 }
 
-/// The server's application asks. Dropped without an answer, it is answered with the error `unanswered`.
+/// A request of the server's application. Dropped without an answer, it is answered with the error
+/// `unanswered`.
 pub struct ServerRequest {
-    /// What is asked for.
+    /// The method that is asked for.
     pub method: Arc<str>,
-    /// With this.
+    /// The arguments.
     pub payload: Payload,
     id: Option<MessageId>,
     shell: Arc<Shell>,
@@ -64,17 +65,17 @@ impl ServerRequest {
         self.id.as_deref().unwrap_or_default()
     }
 
-    /// Answers. When the connection was lost meanwhile, the server hears nothing.
+    /// Answers. If the connection has been lost meanwhile, the answer is dropped.
     ///
     /// # Errors
-    /// When the answer cannot be written as JSON.
+    /// If the answer cannot be written as JSON.
     pub fn reply(mut self, answer: &impl Serialize) -> Result<(), CallError> {
         let json = Json::of(answer).map_err(|error| CallError::payload(&error))?;
         self.answer(Ok(json));
         Ok(())
     }
 
-    /// Refuses, with a code for programs and words for people.
+    /// Refuses, with a code for programs and a message for people.
     pub fn refuse(mut self, code: &str, message: &str) {
         self.answer(Err(ReplyError { code: code.into(), message: message.into() }));
     }
@@ -117,9 +118,9 @@ pub(super) struct Queue {
     max_bytes: usize,
     lag: Option<Lag>,
     waker: Option<Waker>,
-    /// Nobody takes them.
+    /// The application has dropped its end.
     pub(super) deaf: bool,
-    /// There will be no more.
+    /// The client has ended.
     pub(super) over: bool,
 }
 
@@ -191,7 +192,7 @@ impl Queue {
         }
     }
 
-    /// Gives back the id of a request that nobody will answer.
+    /// Queues a request. Returns its id if the application will not answer it.
     pub(super) fn request(
         &mut self,
         id: MessageId,
@@ -206,7 +207,7 @@ impl Queue {
         None
     }
 
-    /// Nobody will take them any more. Gives the ids of requests that were not answered.
+    /// The application takes no more events. Returns the ids of requests that were not answered.
     fn stop_listening(&mut self) -> Vec<MessageId> {
         self.deaf = true;
         self.lag = None;

@@ -207,7 +207,8 @@ impl<K, B> Client<K, B> {
         self.caller.position(room)
     }
 
-    /// The number of messages that wait to be sent, and of those that were sent and have no answer yet.
+    /// The number of messages that wait to be sent, and of those that were sent and have no answer
+    /// yet.
     ///
     /// ```
     /// # use switchboard_engine::{Async, client::{CallError, Client}};

@@ -1,17 +1,18 @@
-//! What an application has missed because it did not take its events.
+//! What an application has missed because it took its events too slowly.
 
 use std::collections::BTreeMap;
 
 use switchboard_core::client::{Cause, Delivery, State};
 use switchboard_core::{Position, Publication, RoomName};
 
-/// The application was too slow: events were left out here, between the one before and the one after this.
+/// Events were left out here, between the one before and the one after this, because the
+/// application took them too slowly.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Lagged {
-    /// Publications of these rooms. [`Room::history`](super::Room::history) can bring them, as far as the server keeps
-    /// them.
+    /// Rooms of which publications were left out. A room's `history` can fetch them, as far as the
+    /// server keeps them.
     pub rooms: Vec<MissedInRoom>,
-    /// Other events, direct messages and those about members among them.
+    /// The number of other events, such as direct messages and those about members.
     pub others: u64,
 }
 
@@ -20,25 +21,25 @@ pub struct Lagged {
 pub struct MissedInRoom {
     /// The room.
     pub room: RoomName,
-    /// The place before the first that was left out.
+    /// The position before the first that was left out.
     pub since: Position,
-    /// The last that was left out.
+    /// The position of the last that was left out.
     pub position: Position,
-    /// How many of those between were left out.
+    /// The number of publications that were left out.
     pub dropped: u64,
-    /// Whether the stream was broken off meanwhile, so that what the application knew of the room before `since` means
-    /// nothing any more.
+    /// Whether the stream was interrupted meanwhile. Then what the application knew of the room
+    /// before `since` is outdated.
     pub refreshed: bool,
 }
 
-/// Rooms that are told apart; publications of more are counted among the others.
+/// Rooms that are told apart; publications of further rooms count among the others.
 const MAX_ROOMS: usize = 10_000;
 
 #[derive(Default)]
 pub(super) struct Lag {
     rooms: BTreeMap<RoomName, MissedInRoom>,
     others: u64,
-    /// The last change of the state, which is not left out.
+    /// The last change of the state, which is never left out.
     state: Option<(State, Option<Cause>, Option<std::sync::Arc<str>>)>,
 }
 

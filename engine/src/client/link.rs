@@ -23,7 +23,8 @@ const READ_BYTES: usize = 16 * 1024;
 /// Bytes read in one turn.
 const TURN_BYTES: usize = 64 * 1024;
 
-/// While so much waits to be written, nothing is read: the answers to pings would add to it.
+/// While more bytes than this wait to be written, nothing is read: the answers to pings would add
+/// to them.
 const MAX_UNWRITTEN: usize = 256 * 1024;
 
 /// A connection from its first byte on.
@@ -43,32 +44,32 @@ enum Stage {
     Open,
 }
 
-/// Something came in.
+/// What came in.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Arrived {
     /// The connection is open.
     Opened,
     /// A message.
     Message(ServerMessage),
-    /// Another sign of life.
+    /// A ping or pong.
     Alive,
 }
 
-/// A connection has ended, or has not come about.
+/// Why a connection has ended, or could not be opened.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Over {
-    /// A close frame came.
+    /// The server sent a close frame.
     Closed(CloseFrame),
     /// The upgrade was refused.
     Refused {
         /// The HTTP status.
         status: u16,
-        /// What `Retry-After` says.
+        /// The time that `Retry-After` gives.
         retry_after: Option<Duration>,
-        /// For people.
+        /// A message for people.
         why: String,
     },
-    /// Something broke, which is said for people.
+    /// Something failed; the text says what.
     Failed(String),
 }
 
@@ -76,7 +77,7 @@ impl Link {
     /// Begins the upgrade on a socket that has been connected.
     ///
     /// # Errors
-    /// When TLS is needed and cannot be had.
+    /// If TLS is needed and not available.
     pub fn new(setup: &Setup, dial: &DialOrder) -> Result<Self, Over> {
         let address: &Address = &setup.address;
         let stream = Stream::new(address, &setup.settings.tls)
@@ -101,12 +102,12 @@ impl Link {
         })
     }
 
-    /// Takes messages that are to be sent.
+    /// Queues messages.
     pub fn send(&mut self, messages: impl IntoIterator<Item = Outbound>) {
         self.waiting.extend(messages);
     }
 
-    /// Says goodbye, behind everything that waits.
+    /// Sends a close frame after everything that is queued.
     pub fn close(&mut self, code: u16) {
         if let Stage::Upgrading(_) = self.stage {
             return;
@@ -114,25 +115,25 @@ impl Link {
         while self.encode() {}
         let frame = protocol::CloseFrame { code: code.into(), reason: "".into() };
         let mut pipe = Pipe { input: &[], out: &mut self.out };
-        // Into memory this cannot fail, and a second close frame is none.
+        // Into memory this cannot fail, and a second close frame is not sent.
         let _ = self.frames.close(&mut pipe, Some(frame));
     }
 
-    /// Whether the connection is open, as far as the socket goes.
+    /// Whether the upgrade has succeeded.
     pub fn is_open(&self) -> bool {
         matches!(self.stage, Stage::Open)
     }
 
-    /// Whether to call [`turn`](Self::turn) when the socket takes bytes again.
+    /// Whether [`turn`](Self::turn) must be called when the socket takes bytes again.
     pub fn wants_write(&self) -> bool {
         self.written < self.out.len() || !self.waiting.is_empty() || self.stream.wants_write()
     }
 
-    /// Reads and writes as much as is possible without waiting, within bounds. Answers whether there is more to read at
-    /// once; else the socket's readiness is to be waited for.
+    /// Reads and writes as much as is possible without waiting, up to a limit. Returns whether
+    /// there is more to read at once; otherwise, wait until the socket is ready.
     ///
     /// # Errors
-    /// When it is over.
+    /// If the connection is over.
     pub fn turn<S: Read + Write>(
         &mut self,
         socket: &mut S,
@@ -143,7 +144,7 @@ impl Link {
         }
         let more = self.read(socket, found)?;
         if let Err(error) = self.write(socket) {
-            // What the server said before it hung up tells more.
+            // What the server sent before it hung up tells more.
             while self.read(socket, found)? {}
             return Err(Over::Failed(error.to_string()));
         }
@@ -176,7 +177,7 @@ impl Link {
                 }
                 Ok(taken) => {
                     if let Err(over) = self.parse(&buffer[..taken], false, found) {
-                        // The answer to a close frame; nobody waits for it any longer.
+                        // The answer to a close frame; whether it arrives no longer matters.
                         let _ = self.write(socket);
                         return Err(over);
                     }
@@ -229,7 +230,7 @@ impl Link {
                 Ok(Message::Ping(_) | Message::Pong(_)) => found(Arrived::Alive),
                 Ok(Message::Close(frame)) => {
                     let _ = self.frames.flush(&mut pipe);
-                    // Without a code it is a goodbye, and nothing says that it was meant for good.
+                    // Without a code, nothing says that the server wants no new connection.
                     let Some(frame) = frame else {
                         return Err(Over::Failed("the server closed without a code".to_string()));
                     };
@@ -239,7 +240,7 @@ impl Link {
                         reason: (!reason.is_empty()).then(|| Arc::from(reason)),
                     }));
                 }
-                // Only what is written has this kind.
+                // Only frames that are written have this kind.
                 Ok(Message::Frame(_)) => {}
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => {
@@ -251,7 +252,7 @@ impl Link {
         }
     }
 
-    /// Makes bytes of the next message. Answers whether there was one.
+    /// Encodes the next message. Returns whether there was one.
     fn encode(&mut self) -> bool {
         let Some(message) = self.waiting.pop_front() else { return false };
         let message = match message {
@@ -269,7 +270,7 @@ impl Link {
             if self.written == self.out.len() {
                 self.out.clear();
                 self.written = 0;
-                // One large message does not stay for ever.
+                // The memory of one large message is not kept for ever.
                 self.out.shrink_to(TURN_BYTES);
                 while self.is_open() && self.out.len() < TURN_BYTES && self.encode() {}
             }

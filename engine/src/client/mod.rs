@@ -1,7 +1,9 @@
-//! What the clients of all runtimes share around the [machine](switchboard_core::client): the address, the upgrade, frames and TLS
-//! without IO of their own, calls that are waited for, and the events that the application gets.
+//! What the clients of all runtimes share around the [state machine](switchboard_core::client):
+//! addresses, the upgrade, frames and TLS without IO of their own, calls and their answers, and the
+//! events for the application.
 //!
-//! A runtime brings a socket that does not block, time, and something that runs: see [`Shell`] and [`Link`].
+//! A runtime provides a nonblocking socket, the time, and a task or thread: see [`Shell`] and
+//! [`Link`].
 
 mod address;
 mod asynchronous;

@@ -6,7 +6,8 @@ use std::io::{self, Read, Write};
 use super::address::Address;
 use super::tls::{Tls, TlsError};
 
-/// One connection's bytes, secured where the address says so. The socket stays the caller's.
+/// The bytes of one connection, with TLS if the address is a `wss` one. The socket stays the
+/// caller's.
 pub struct Stream(Inner);
 
 enum Inner {
@@ -23,7 +24,7 @@ impl Stream {
     /// For a connection to this address, before its first byte.
     ///
     /// # Errors
-    /// When TLS is needed and cannot be had.
+    /// If TLS is needed and not available.
     pub fn new(address: &Address, tls: &Tls) -> Result<Self, TlsError> {
         if address.is_secure() { Self::secure(address, tls) } else { Ok(Self(Inner::Plain)) }
     }
@@ -43,7 +44,7 @@ impl Stream {
         Err(TlsError(format!("{address} needs the feature `tls`, which was not built in")))
     }
 
-    /// Reads what the peer meant to send; 0 is its end.
+    /// Reads decrypted bytes; 0 is the end of the stream.
     ///
     /// # Errors
     /// Those of the socket, [`WouldBlock`](io::ErrorKind::WouldBlock) among them, and
@@ -65,7 +66,7 @@ impl Stream {
                     return Ok(0);
                 }
                 if let Err(error) = tls.process_new_packets() {
-                    // The peer is told why, if it can be.
+                    // The peer is told why, if possible.
                     let _ = tls.write_tls(socket);
                     return Err(io::Error::new(
                         io::ErrorKind::InvalidData,
@@ -76,7 +77,8 @@ impl Stream {
         }
     }
 
-    /// Takes some of the bytes, and answers how many. With TLS they wait for [`flush`](Self::flush).
+    /// Takes some of the bytes, and returns how many. With TLS they are sent by
+    /// [`flush`](Self::flush).
     ///
     /// # Errors
     /// Those of the socket.
@@ -98,7 +100,7 @@ impl Stream {
         }
     }
 
-    /// Passes on what it has taken.
+    /// Sends what has been taken.
     ///
     /// # Errors
     /// Those of the socket.

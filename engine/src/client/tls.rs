@@ -1,4 +1,5 @@
-//! Whom a client trusts. Without the feature `tls` there is nothing to set, and `wss` addresses are refused.
+//! Which servers a client trusts. Without the feature `tls` there is nothing to set, and `wss`
+//! addresses are refused.
 
 use std::fmt;
 
@@ -45,7 +46,7 @@ mod with_rustls {
     }
 
     impl Tls {
-        /// Trusts Mozilla's list of authorities, as it was when `webpki-roots` was published.
+        /// Trusts Mozilla's list of authorities, of the version of `webpki-roots`.
         pub fn new() -> Self {
             Self::default()
         }
@@ -53,7 +54,7 @@ mod with_rustls {
         /// Trusts these authorities (PEM, one or several certificates) and no others.
         ///
         /// # Errors
-        /// When there is no certificate in it, or one that is none.
+        /// If `pem` holds no certificate, or one that does not parse.
         pub fn with_root_pem(pem: &[u8]) -> Result<Self, TlsError> {
             let mut roots = RootCertStore::empty();
             for certificate in CertificateDer::pem_slice_iter(pem) {
@@ -67,14 +68,14 @@ mod with_rustls {
             Ok(Self::with_roots(roots))
         }
 
-        /// Whatever rustls can do: client certificates, other verifiers, other ciphers. It should offer no protocols
-        /// (ALPN), or `http/1.1` alone.
+        /// Any configuration of rustls: client certificates, other verifiers, other ciphers. It
+        /// should offer no protocols (ALPN), or only `http/1.1`.
         pub fn with_config(config: Arc<ClientConfig>) -> Self {
             Self { config }
         }
 
         fn with_roots(roots: RootCertStore) -> Self {
-            // Not the process's default provider: that may not be set, or be set twice.
+            // Not the process's default provider: that may be missing, or set twice.
             let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
             let versions = ClientConfig::builder_with_provider(provider)
                 .with_protocol_versions(rustls::ALL_VERSIONS);

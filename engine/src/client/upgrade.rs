@@ -71,8 +71,8 @@ impl ClientUpgrade {
         Self::request(&address.host_header(), &target, &headers)
     }
 
-    /// Takes bytes of the answer, and returns the outcome once it is known. `ended` says that no more
-    /// will come.
+    /// Takes bytes of the answer, and returns the outcome once it is known. `ended` says that no
+    /// more will come.
     pub fn feed(&mut self, bytes: &[u8], ended: bool) -> Option<Upgraded> {
         self.answer.extend_from_slice(bytes);
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];

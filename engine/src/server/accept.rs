@@ -1,16 +1,16 @@
-//! What a failure to accept a socket means.
+//! What it means that a socket could not be accepted.
 
 use std::io;
 
 /// Why no socket was accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AcceptFailure {
-    /// One peer went away before it was accepted; the next may be there already.
+    /// One peer disconnected before it was accepted; the next one may be waiting.
     OneSocket,
-    /// Too many open files, no memory, the network's own errors that accept(2) passes on: it passes. Nothing tells when;
-    /// until then the backlog keeps those who wait.
+    /// Too many open files, no memory, or an error of the network that accept(2) passes on. It
+    /// passes, but nothing tells when; until then the backlog keeps the peers that wait.
     ForNow,
-    /// The listener is closed, does not listen any more, or never did (EBADF, EINVAL, ENOTSOCK).
+    /// The listener is closed, no longer listens, or never did (EBADF, EINVAL, ENOTSOCK).
     Listener,
 }
 

@@ -1,4 +1,4 @@
-//! What comes of asking a client.
+//! Requests to a client, and their answers.
 
 use std::fmt;
 
@@ -10,20 +10,20 @@ use switchboard_core::{Answer, Refusal};
 /// Why a request to a client has no answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RequestError {
-    /// It was not asked: it is gone, or too many requests are under way.
+    /// It was not asked: it is disconnected, or too many requests are under way.
     NotAsked(Refusal),
-    /// It refused, with a code and words of its own.
+    /// It refused, with a code and a message of its own.
     Refused {
-        /// For programs.
+        /// The code, for programs.
         code: String,
-        /// For people.
+        /// A message for people.
         message: String,
     },
     /// It did not answer in time.
     TimedOut,
     /// Its connection ended.
     Gone,
-    /// Its answer is not of the type that was asked for; the text says where.
+    /// Its answer is of another type than was asked for; the text says where.
     Unexpected(String),
 }
 
@@ -50,7 +50,7 @@ impl From<Refusal> for RequestError {
 /// Reads a client's answer.
 ///
 /// # Errors
-/// When there is none, or it is of another type.
+/// If there is none, or it is of another type.
 pub(super) fn read_answer<R: DeserializeOwned>(answer: &Answer) -> Result<R, RequestError> {
     match answer {
         Answer::Ok(payload) => payload::read(payload)

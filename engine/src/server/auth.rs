@@ -1,4 +1,4 @@
-//! Who is it?
+//! Who a peer is.
 
 use std::any::Any;
 use std::fmt;
@@ -7,29 +7,30 @@ use std::sync::Arc;
 use switchboard_core::http::{BearerToken, HttpError, HttpRequest};
 use switchboard_core::{RoomName, UserName};
 
-/// What an authenticator has to go by: the upgrade request, checked against RFC 6455 but not yet answered.
+/// What an authenticator decides by: an upgrade request that has been checked against RFC 6455, and
+/// not yet been answered.
 #[derive(Debug)]
 pub struct Credentials {
     /// The whole request.
     pub request: HttpRequest,
-    /// The token, from whichever place it was in.
+    /// The token, from wherever the request has it.
     pub token: Option<BearerToken>,
-    /// `?user=`, which anybody can write.
+    /// `?user=`, which any client can write.
     pub claimed_user: Option<String>,
     /// The room of the path.
     pub room: Option<RoomName>,
-    /// Differs from one upgrade to the next: to make up names with.
+    /// A number that differs for each upgrade, for made-up names.
     pub serial: u64,
 }
 
-/// What an authenticator has found out.
+/// What an authenticator has found.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// Whose connection it is.
+    /// The user whose connection it is.
     pub user: UserName,
-    /// Rooms to be in from the start, in addition to that of the path.
+    /// Rooms to be in from the start, besides the one in the path.
     pub rooms: Vec<RoomName>,
-    /// Whatever handlers want to know about the user; see [`Context::claims`](super::Context::claims).
+    /// What handlers want to know about the user; see [`Context::claims`](super::Context::claims).
     pub claims: Claims,
 }
 
@@ -39,10 +40,10 @@ impl Identity {
         Self { user, rooms: Vec::new(), claims: Claims::default() }
     }
 
-    /// Believes `?user=`, and takes a made-up name where there is none.
+    /// Trusts `?user=`, and takes a made-up name if there is none.
     ///
     /// # Errors
-    /// When the name is no good.
+    /// If the name is invalid.
     pub fn claimed(credentials: &Credentials, made_up: impl FnOnce() -> String) -> Verdict {
         let name = match &credentials.claimed_user {
             Some(name) => UserName::new(name),
@@ -68,7 +69,7 @@ impl Claims {
         self.0.is_none()
     }
 
-    /// The value, if it is of this type.
+    /// Returns the value, if it is of this type.
     pub fn get<T: Any + Send + Sync>(&self) -> Option<&T> {
         self.0.as_deref()?.downcast_ref()
     }
@@ -83,10 +84,10 @@ impl fmt::Debug for Claims {
 /// What an authenticator decides.
 pub type Verdict = Result<Identity, HttpError>;
 
-/// Believes `?user=`, and makes a name up where there is none.
+/// Trusts `?user=`, and makes a name up if there is none.
 ///
 /// # Errors
-/// When the name is no good.
+/// If the name is invalid.
 pub fn anonymous(credentials: &Credentials) -> Verdict {
     Identity::claimed(credentials, || format!("guest-{}", credentials.serial))
 }

@@ -76,7 +76,8 @@ impl<K> Context<K> {
         &self.claims
     }
 
-    /// The id that the sender gave the message. What the handler returns is sent as the answer to it.
+    /// The id that the sender gave the message. What the handler returns is sent as the answer to
+    /// it.
     ///
     /// ```
     /// # use switchboard_core::Refusal;

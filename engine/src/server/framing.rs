@@ -1,8 +1,9 @@
 //! From bytes to messages, for the driver.
 //!
-//! Nearly every message is one whole frame that came in one piece. Those are unmasked where they were read, and handed on
-//! without a copy. Messages in fragments and close frames go to tungstenite's parser, which is there
-//! only as long as it is needed, so that an idle connection has none.
+//! Nearly every message is one whole frame that came in one piece. These are unmasked where they
+//! were read, and passed on without a copy. Messages in fragments and close frames go to
+//! tungstenite's parser, which is there only as long as it is needed, so that an idle connection
+//! has none.
 
 use bytes::Bytes;
 use tungstenite::Message;
@@ -13,8 +14,8 @@ use super::header::{HEADER_MAX, Header, Kind};
 use std::io::{self, Read, Write};
 use switchboard_core::{CloseReason, ConnectionId, Driver, Limits, Outlet, Timestamp};
 
-/// The parser of one connection. Between two calls it holds what there is of a frame, and of a message in fragments, that
-/// is not complete.
+/// The parser of one connection. Between two calls it holds the beginning of a frame and of a
+/// message in fragments, if these are not complete.
 #[derive(Debug)]
 pub struct Framing {
     max_message_bytes: usize,
@@ -37,15 +38,16 @@ struct Fragments {
 /// Why nothing more is parsed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Stop {
-    /// The peer said goodbye, with this code if it gave one. What it sent before is handled first; then
-    /// [`Driver::peer_closed`] follows.
+    /// The peer said goodbye, with this code if it gave one. What it sent before is handled first;
+    /// then [`Driver::peer_closed`] follows.
     Goodbye(Option<u16>),
-    /// The peer broke this rule. What it sent before is handled first; then [`Driver::fail`] follows.
+    /// The peer broke this rule. What it sent before is handled first; then [`Driver::fail`]
+    /// follows.
     Violation(CloseReason),
 }
 
 impl Stop {
-    /// Tells the driver, when what the peer sent before has been handled.
+    /// Tells the driver; to be called when what the peer sent before has been handled.
     pub fn tell<O: Outlet>(self, driver: &mut Driver<O>, now: Timestamp, id: ConnectionId) {
         match self {
             Self::Goodbye(code) => driver.peer_closed(now, id, code),
@@ -71,8 +73,8 @@ impl Framing {
         Self { max_message_bytes, max_fragmented_bytes, partial: Vec::new(), fragments: None }
     }
 
-    /// Gives everything that is complete to the driver. The bytes are unmasked in their place. After a [`Stop`] there must
-    /// be no other call.
+    /// Gives everything that is complete to the driver. The bytes are unmasked in place. After a
+    /// [`Stop`] there must be no other call.
     pub fn feed<O: Outlet>(
         &mut self,
         driver: &mut Driver<O>,
@@ -99,7 +101,7 @@ impl Framing {
         }
     }
 
-    /// Handles whole frames. Answers how many bytes those were.
+    /// Handles whole frames. Returns the number of their bytes.
     fn frames<O: Outlet>(
         &mut self,
         sink: &mut Sink<'_, O>,
@@ -123,7 +125,8 @@ impl Framing {
         (taken, None)
     }
 
-    /// A message that goes on and on, however small its frames, is too big. Control frames between them are not part of it.
+    /// A message in fragments that does not end is too big, however small its frames are. Control
+    /// frames between them do not count.
     fn endless(&self, header: &Header) -> Option<CloseReason> {
         let bytes = self.fragments.as_ref()?.bytes.saturating_add(header.frame_len());
         let is_endless = !header.kind.is_control() && bytes > self.max_fragmented_bytes;
@@ -163,8 +166,9 @@ impl Framing {
     fn by_the_book<O: Outlet>(&mut self, sink: &mut Sink<'_, O>, bytes: &[u8]) -> Option<Stop> {
         let max = self.max_message_bytes;
         let fragments = self.fragments.get_or_insert_with(|| {
-            // The driver writes all frames itself, so that tungstenite's write buffer only ever holds one control frame; and
-            // it reads from memory, so that a small read buffer costs nothing.
+            // The driver writes all frames itself, so tungstenite's write buffer never holds more
+            // than one control frame; and it reads from memory, so a small read buffer costs
+            // nothing.
             let config = WebSocketConfig::default()
                 .read_buffer_size(256)
                 .write_buffer_size(0)
@@ -185,7 +189,7 @@ impl Framing {
                 Ok(Message::Close(frame)) => {
                     return Some(Stop::Goodbye(frame.map(|frame| frame.code.into())));
                 }
-                // Only what is written has this kind.
+                // Only frames that are written have this kind.
                 Ok(Message::Frame(_)) => {}
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return None,
                 Err(error) => return Some(Stop::Violation(reason_of(error, max))),
@@ -204,8 +208,8 @@ fn reason_of(error: Error, max_message_bytes: usize) -> CloseReason {
     }
 }
 
-/// Bytes that were read, as tungstenite wants them. What it wants to write are the answers to pings and close frames;
-/// the driver sends those itself, in their right place.
+/// Bytes that were read, for tungstenite. It writes only the answers to pings and close frames,
+/// which are thrown away here: the driver sends those itself, in the right place.
 struct Piece<'a>(&'a [u8]);
 
 impl Read for Piece<'_> {

@@ -1,4 +1,4 @@
-//! The server in the hands of the rest of the application.
+//! A handle for the rest of the application.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -293,7 +293,8 @@ impl<K> Handle<K> {
 impl Handle<Async> {
     /// Asks every connection of a user whether it is alive, and waits for the answers, at most for
     /// `timeout`, or for [`Heartbeat::probe_timeout`](switchboard_core::Heartbeat::probe_timeout)
-    /// if that is `None`. Returns each connection with its latency, or `None` if there was no answer.
+    /// if that is `None`. Returns each connection with its latency, or `None` if there was no
+    /// answer.
     ///
     /// # Errors
     /// If the user has no connection, or too many probes are under way.
@@ -367,9 +368,9 @@ impl Handle<Async> {
 impl Handle<Blocking> {
     /// Asks every connection of a user whether it is alive, and waits for the answers, at most for
     /// `timeout`, or for [`Heartbeat::probe_timeout`](switchboard_core::Heartbeat::probe_timeout)
-    /// if that is `None`. Returns each connection with its latency, or `None` if there was no answer. A
-    /// handler that probes its own user gets no answer from its own connection, which is not read
-    /// while it runs.
+    /// if that is `None`. Returns each connection with its latency, or `None` if there was no
+    /// answer. A handler that probes its own user gets no answer from its own connection, which is
+    /// not read while it runs.
     ///
     /// # Errors
     /// If the user has no connection, or too many probes are under way.

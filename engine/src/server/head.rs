@@ -2,15 +2,15 @@
 
 use switchboard_core::http::{self, DEFAULT_MAX_HEAD_BYTES, HttpError, HttpRequest, Parsed};
 
-/// The head of a request, as far as it has come.
+/// The head of a request, as far as it has arrived.
 #[derive(Default, Debug)]
 pub struct HeadReader(Vec<u8>);
 
 impl HeadReader {
-    /// Takes what came. When the head is complete, answers the request and what came behind it.
+    /// Takes what arrived. When the head is complete, returns the request and the bytes after it.
     ///
     /// # Errors
-    /// When these bytes are no request, or too many for one.
+    /// If these bytes are not a request, or too many for one.
     pub fn read(&mut self, bytes: &[u8]) -> Result<Option<(HttpRequest, Vec<u8>)>, HttpError> {
         self.0.extend_from_slice(bytes);
         match http::parse(&self.0, DEFAULT_MAX_HEAD_BYTES)? {

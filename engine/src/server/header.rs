@@ -31,7 +31,7 @@ pub(super) struct Header {
     pub(super) kind: Kind,
     /// One of the kinds above.
     is_known: bool,
-    /// Nobody has agreed on an extension that would give them a meaning.
+    /// No extension has been agreed on that would give them a meaning.
     has_reserved_bits: bool,
     /// `None` is against the rules for a client.
     mask: Option<[u8; 4]>,
@@ -80,8 +80,8 @@ impl Header {
         })
     }
 
-    /// Why a client must not send such a frame, if messages have at most so many bytes. `None` for a lawful one, which may
-    /// still come at the wrong time.
+    /// Which rule such a frame breaks, if messages may have at most `max_payload` bytes. Returns
+    /// `None` for a frame that is allowed, although it may still come at the wrong time.
     pub(super) fn fault(&self, max_payload: usize) -> Option<CloseReason> {
         let is_control = self.kind.is_control();
         let most = if is_control { max_payload.max(CONTROL_MAX) } else { max_payload };
@@ -103,7 +103,7 @@ impl Header {
         }
     }
 
-    /// Bytes of the whole frame; of a lawful one, since others may be endless.
+    /// Bytes of the whole frame. Only meaningful if it breaks no rule.
     pub(super) fn frame_len(&self) -> usize {
         self.len.saturating_add(usize::try_from(self.payload).unwrap_or(usize::MAX))
     }

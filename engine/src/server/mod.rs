@@ -1,8 +1,8 @@
-//! What a runtime needs beside a [`Driver`](switchboard_core::Driver), and what is the same with async and with blocking calls: the
-//! way from bytes to the driver, from a request to a seat or a refusal, from a payload to a handler's type, and the
-//! application's means.
+//! What a runtime needs beside a [`Driver`](switchboard_core::Driver): the way from bytes to the
+//! driver, from a request to a seat or a refusal, from a payload to a handler's type, and the
+//! application's handles.
 //!
-//! Sockets, threads, tasks and time are the runtime's own.
+//! Sockets, threads, tasks and time are the runtime's.
 
 mod accept;
 mod asked;

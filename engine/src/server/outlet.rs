@@ -1,10 +1,10 @@
-//! What every outlet over a socket does alike.
+//! What every outlet over a socket does.
 
 use std::io::{self, IoSlice};
 use switchboard_core::Stall;
 
-/// Writes what fits now of these pieces, in one call. For [`Outlet::write`](switchboard_core::Outlet::write), over a socket that does
-/// not wait.
+/// Writes what fits now of these pieces, in one call: for
+/// [`Outlet::write`](switchboard_core::Outlet::write) over a nonblocking socket.
 ///
 /// # Errors
 /// As [`Outlet::write`](switchboard_core::Outlet::write).

@@ -8,13 +8,13 @@ use switchboard_core::{
     UserName,
 };
 
-/// What a handler answers: `None` is a plain acknowledgement.
+/// What a handler answers; `None` is a plain acknowledgement.
 pub type Reply = Result<Option<Payload>, Refusal>;
 
 /// Reads a payload.
 ///
 /// # Errors
-/// When it does not fit; the refusal says where.
+/// If it does not fit; the refusal says where.
 pub fn read<M: DeserializeOwned>(payload: &Payload) -> Result<M, Refusal> {
     let invalid = |message: String, field: Option<String>| Refusal {
         code: ErrorCode::InvalidPayload,
@@ -41,7 +41,7 @@ pub fn read<M: DeserializeOwned>(payload: &Payload) -> Result<M, Refusal> {
 /// Writes what a handler answers; `null` is a plain acknowledgement.
 ///
 /// # Errors
-/// When it cannot be written as JSON.
+/// If it cannot be written as JSON.
 pub fn write(answer: &impl Serialize) -> Reply {
     let json = Json::of(answer).map_err(|error| {
         tracing::error!(%error, "a handler's answer is no JSON");
@@ -50,7 +50,8 @@ pub fn write(answer: &impl Serialize) -> Reply {
     Ok((json.as_bytes() != b"null").then_some(Payload::Json(json)))
 }
 
-/// What the sender of a message hears of its handler's answer, if anything.
+/// The command that tells the sender of a message its handler's answer, if there is anything to
+/// tell.
 pub fn answer(
     connection: ConnectionId,
     user: UserName,
@@ -67,7 +68,7 @@ pub fn answer(
     }
 }
 
-/// What follows from the application's word on the state of a room: `None` when it has none, or failed.
+/// The answer to a question for the state of a room, `None` if the application has none or failed.
 pub fn state<R: Serialize>(ticket: Ticket, room: RoomName, state: Option<R>) -> Command {
     let payload = state.and_then(|state| {
         let json = Json::of(&state);
@@ -76,8 +77,8 @@ pub fn state<R: Serialize>(ticket: Ticket, room: RoomName, state: Option<R>) -> 
     Command::State { ticket, room, payload: payload.map(Payload::Json) }
 }
 
-/// What the sender of a message hears when its handler panicked. The panic's own message has gone to the log by the panic
-/// hook.
+/// The answer to a message whose handler panicked. The panic's own message has been logged by the
+/// panic hook.
 pub fn panicked() -> Refusal {
     Refusal::new(ErrorCode::Internal, "the handler failed")
 }

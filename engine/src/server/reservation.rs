@@ -1,4 +1,4 @@
-//! A seat on its way to a connection.
+//! A seat that waits for its connection.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ impl Reservation {
     /// Takes a seat.
     ///
     /// # Errors
-    /// When there is none.
+    /// If there is none.
     pub fn new(server: Arc<impl Host>, peer: Authenticated) -> Result<Self, Box<RefusedUpgrade>> {
         let Authenticated { upgrade, user, rooms, claims } = peer;
         match server.connect(user, rooms, upgrade.session) {
@@ -37,13 +37,13 @@ impl Reservation {
         &self.upgrade
     }
 
-    /// The connection that it will be.
+    /// The id of the future connection.
     pub fn connection(&self) -> ConnectionId {
         self.connection
     }
 
-    /// The socket is there: from here on the seat is the connection's, which is about to be opened. `None` when this is a seat
-    /// of another server.
+    /// Passes the seat on to a connection that is about to be opened. Returns `None` if it is a
+    /// seat of another server.
     pub fn take<S: Host>(mut self, server: &Arc<S>) -> Option<(ConnectionId, Claims)> {
         self.is_taken = core::ptr::addr_eq(Arc::as_ptr(&self.server), Arc::as_ptr(server));
         self.is_taken.then(|| (self.connection, std::mem::take(&mut self.claims)))

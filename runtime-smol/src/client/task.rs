@@ -19,10 +19,10 @@ use crate::waiting::Bell;
 
 pub(super) type TokenProvider = Box<dyn Fn() -> BoxFuture<Result<String, String>> + Send + Sync>;
 
-/// How long a server may take to answer a goodbye.
+/// How long a server may take to answer a close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Time, and what wakes the task.
+/// The clock, and what wakes the task.
 pub(super) struct Environment {
     clock: Clock,
     bell: Bell,
@@ -104,7 +104,7 @@ pub(super) async fn run(source: Source) {
             if task.poll(cx, &source.shell) || rung { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
-        // Others have their turn, however much comes in.
+        // Other tasks have their turn, however much arrives.
         smol::future::yield_now().await;
     }
 }
@@ -116,7 +116,7 @@ impl Task {
         }
     }
 
-    /// Answers whether anything happened.
+    /// Returns whether anything happened.
     fn poll(&mut self, cx: &mut Context<'_>, shell: &Shell) -> bool {
         let mut happened = false;
         if let Some((_, timer)) = &mut self.alarm
@@ -185,7 +185,7 @@ impl Connection {
     }
 }
 
-/// Sends all that waits, and then the code, and waits for the end.
+/// Sends what is queued, then the close code, and waits for the end.
 async fn say_goodbye(mut connection: Connection, code: u16) {
     connection.link.close(code);
     poll_fn(|cx| {
@@ -210,7 +210,7 @@ async fn say_goodbye(mut connection: Connection, code: u16) {
     .await;
 }
 
-/// Resolves the host and tries its addresses one after the other. All together have the time that the machine allows.
+/// Resolves the host and tries its addresses one after the other, within the connect time-out.
 async fn dial(shell: Arc<Shell>, order: DialOrder) -> Result<Connection, Over> {
     let setup = shell.setup();
     let address = &setup.address;

@@ -14,10 +14,10 @@ use switchboard_engine::client::{Address, DialOrder, Link, Outside, Over, Shell}
 
 pub(super) type TokenProvider = Arc<dyn Fn() -> Result<String, String> + Send + Sync>;
 
-/// How long a server may take to answer a goodbye.
+/// How long a server may take to answer a close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Time, and what wakes the thread.
+/// The clock, and what wakes the thread.
 pub(super) struct Environment {
     clock: Clock,
     poller: Poller,
@@ -53,13 +53,13 @@ impl Drop for Source {
     }
 }
 
-/// What a thread beside this one has brought.
+/// What another thread has found.
 enum Found {
     Socket(Result<TcpStream, Over>),
     Token(Result<String, String>),
 }
 
-/// A socket that is registered with the poller as long as this lives.
+/// A socket, which is registered with the poller while this lives.
 struct Connection<'a> {
     socket: TcpStream,
     link: Link,
@@ -77,7 +77,7 @@ impl Drop for Connection<'_> {
 struct Thread<'a> {
     source: &'a Source,
     connection: Option<Connection<'a>>,
-    /// The dial that is under way, and its number: what an earlier one brings is not wanted any more.
+    /// The dial that is under way, and its number: the result of an earlier one is ignored.
     dial: Option<(u64, DialOrder)>,
     token: Option<u64>,
     number: u64,
@@ -132,7 +132,7 @@ impl<'a> Thread<'a> {
         }
     }
 
-    /// Does what can be done. Answers whether anything was.
+    /// Does what can be done. Returns whether anything was.
     fn turn(&mut self) -> bool {
         let shell = &self.source.shell;
         let mut happened = false;
@@ -166,7 +166,7 @@ impl<'a> Thread<'a> {
         self.source.shell.deadline().is_some_and(|deadline| deadline <= now)
     }
 
-    /// Waits for the socket, for time, or for somebody who rings.
+    /// Waits for the socket, for the deadline, or until it is rung.
     fn wait(&mut self, deadline: Option<Timestamp>) {
         let environment = &self.source.environment;
         let instant = deadline.map(|deadline| environment.clock.instant_of(deadline));
@@ -191,7 +191,7 @@ impl<'a> Thread<'a> {
         let (number, sender) = (self.number, self.sender.clone());
         let environment = self.source.environment.clone();
         let spawned = std::thread::Builder::new().name(name.into()).spawn(move || {
-            // Nobody may want it any more.
+            // The result may no longer be wanted.
             let _ = sender.send((number, work()));
             environment.ring();
         });
@@ -243,7 +243,7 @@ impl<'a> Thread<'a> {
         }
     }
 
-    /// Sends all that waits, and then the code, and waits for the end.
+    /// Sends what is queued, then the close code, and waits for the end.
     fn say_goodbye(&mut self, mut connection: Connection<'a>, code: u16) {
         connection.link.close(code);
         if !connection.link.is_open() {
@@ -284,7 +284,7 @@ impl<'a> Connection<'a> {
     }
 }
 
-/// Resolves the host and tries its addresses one after the other. All together have the time that the machine allows.
+/// Resolves the host and tries its addresses one after the other, within the connect time-out.
 fn dial(address: &Address, timeout: Duration) -> Result<TcpStream, Over> {
     let failed = |what: String, error: io::Error| Over::Failed(format!("{what}: {error}"));
     let resolved = (address.host(), address.port()).to_socket_addrs();

@@ -1,10 +1,10 @@
-//! What the driver has of a socket.
+//! The driver's end of a socket.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use switchboard_core::{Outlet, Stall};
 
-/// An outlet whose end is the engine's to see to: the last bytes are to arrive before the socket is closed.
+/// An outlet that the engine closes itself, after the last bytes have arrived.
 #[derive(Debug)]
 pub struct Held<O> {
     key: usize,
@@ -12,7 +12,7 @@ pub struct Held<O> {
     ended: Ended,
 }
 
-/// The keys of sockets that the driver has let go of.
+/// The keys of sockets that the driver has dropped.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Ended(Arc<Mutex<Vec<usize>>>);
 
