@@ -30,9 +30,9 @@
 //! | thread | how many | what it does |
 //! | --- | --- | --- |
 //! | the caller of [`Server::serve`] | one a listener | accepts |
-//! | `switchboard-conn` | one a connection | handshake, then reads, parses and runs this connection's handlers |
+//! | `switchboard-conn` | one a connection | handshake, then reads and runs this connection's handlers |
 //! | `switchboard-time` | one | heartbeats, time-outs, the drain's deadline |
-//! | `switchboard-state` | at most 16, while needed | runs the application's [state](Builder::state) of a room |
+//! | `switchboard-state` | at most 16, while needed | finds the [state](Builder::state) of a room |
 //! | `switchboard-write` | one | goes on writing to sockets that were full |
 //!
 //! So there are never more than

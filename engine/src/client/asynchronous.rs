@@ -39,8 +39,8 @@ impl<B> Client<Async, B> {
     }
 
     /// Asks the server's handler for this type of message, and waits for its answer, at most for
-    /// [`ClientConfig::request_timeout`](switchboard_core::client::ClientConfig::request_timeout). The request
-    /// is sent once at most.
+    /// [`ClientConfig::request_timeout`](switchboard_core::client::ClientConfig::request_timeout).
+    /// The request is sent once at most.
     ///
     /// ```
     /// # use switchboard_engine::{Async, client::Client};

@@ -61,8 +61,8 @@ impl<B> Client<Blocking, B> {
     }
 
     /// Asks the server's handler for this type of message, and waits for its answer, at most for
-    /// [`ClientConfig::request_timeout`](switchboard_core::client::ClientConfig::request_timeout). The request
-    /// is sent once at most.
+    /// [`ClientConfig::request_timeout`](switchboard_core::client::ClientConfig::request_timeout).
+    /// The request is sent once at most.
     ///
     /// # Errors
     /// If there is no answer, or it is a refusal.

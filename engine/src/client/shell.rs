@@ -1,4 +1,4 @@
-//! The machine behind a lock, between those who call, the one who listens, and what drives the socket.
+//! The machine behind a lock, between the application's calls, its events and the loop.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,34 +16,35 @@ use switchboard_core::client::{
 };
 use switchboard_core::{Position, Ticket, Timestamp};
 
-/// What a runtime brings.
+/// What a runtime provides to a client.
 pub trait Outside: Send + Sync {
-    /// The time since some fixed moment.
+    /// The time since a fixed moment.
     fn now(&self) -> Timestamp;
 
     /// Lets the task or thread of the client know that there are [`Orders`].
     fn ring(&self);
 }
 
-/// A socket is to be opened.
+/// How to open a socket.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DialOrder {
-    /// With this token.
+    /// The token to present.
     pub token: Option<Token>,
-    /// In this name.
+    /// The user's name.
     pub user: Option<String>,
-    /// To go on with this session.
+    /// The session to resume.
     pub session: Option<SessionToken>,
-    /// What has been seen of the address's room.
+    /// The position that was reached in the address's room.
     pub last_event_id: Option<Position>,
 }
 
-/// What is to be done outside, in the order of the fields.
+/// What the loop must do, in the order of the fields.
 #[derive(Debug, Default)]
 pub struct Orders {
-    /// Messages for the socket.
+    /// Messages to send.
     pub outbound: VecDeque<Outbound>,
-    /// Close the socket, with this code if there is one, or give up opening it. [`Shell::closed`] follows.
+    /// Close the socket, with this code if there is one, or give up opening it. [`Shell::closed`]
+    /// follows.
     pub drop: Option<Option<u16>>,
     /// Get a token, and answer with [`Shell::token`].
     pub ask_token: bool,
@@ -51,7 +52,7 @@ pub struct Orders {
     pub dial: Option<DialOrder>,
     /// When [`Shell::tick`] is due.
     pub deadline: Option<Timestamp>,
-    /// Nobody has a handle any more: when this has been done, end.
+    /// The last handle has been dropped: when this has been done, end.
     pub last: bool,
 }
 
@@ -70,7 +71,7 @@ struct State {
     over: bool,
 }
 
-/// A client: what calls, events and the socket have in common.
+/// A client: what its calls, its events and its loop share.
 pub struct Shell {
     state: Mutex<State>,
     outside: Arc<dyn Outside>,
@@ -78,8 +79,8 @@ pub struct Shell {
 }
 
 impl Shell {
-    /// A client that has not started, and its events. Of the randomness, some goes into the ids of messages, which must be
-    /// unlike those of all others, and some decides the waits.
+    /// A client that has not started, and its events. The randomness makes the ids of messages
+    /// unique, and spreads the waits before reconnects.
     pub fn new<K>(
         setup: Arc<Setup>,
         random: u64,
@@ -107,13 +108,13 @@ impl Shell {
         (shell.clone(), Events::new(shell))
     }
 
-    /// How it was set up.
+    /// The setup that it was made with.
     pub fn setup(&self) -> &Arc<Setup> {
         &self.setup
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing that panics runs under it.
+        // No code that can panic runs under this lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -127,7 +128,7 @@ impl Shell {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Something that the application wants.
+    /// Feeds what the application wants.
     pub fn feed(&self, event: MachineEvent) {
         self.perform(event, |_| {});
         self.outside.ring();
@@ -165,12 +166,12 @@ impl Shell {
         polled.map(|result| result.unwrap_or(Err(Failure::Stopped)))
     }
 
-    /// Nobody waits for this any more, but it goes on.
+    /// The caller no longer waits, but the call goes on.
     pub(super) fn forget(&self, ticket: Ticket) {
         self.lock().calls.close(ticket);
     }
 
-    /// Nobody wants this any more.
+    /// Cancels a call.
     pub(super) fn cancel(&self, ticket: Ticket) {
         let is_waiting = self.lock().calls.close(ticket);
         if is_waiting {
@@ -182,7 +183,7 @@ impl Shell {
         look(&self.lock().machine)
     }
 
-    /// The state, with the time that is left now.
+    /// The state, with the time that is left until the next attempt.
     pub(super) fn state(&self) -> ConnectionState {
         let now = self.outside.now();
         let state = self.lock();
@@ -208,13 +209,13 @@ impl Shell {
         Poll::Pending
     }
 
-    /// Nobody has a handle any more.
+    /// The last handle has been dropped.
     pub(super) fn leave(&self) {
         self.perform(MachineEvent::Stop, |state| state.last = true);
         self.outside.ring();
     }
 
-    /// What is to be done. Each thing is said once.
+    /// What the loop must do. Each order is returned once.
     pub fn orders(&self) -> Orders {
         let mut state = self.lock();
         let mut orders = mem::take(&mut state.orders);
@@ -241,7 +242,7 @@ impl Shell {
             Arrived::Message(message) => MachineEvent::Received(message),
             Arrived::Alive => MachineEvent::Alive,
         };
-        // What comes while the socket is to be dropped is not fed any more.
+        // What arrives while the socket is to be dropped is ignored.
         if self.lock().orders.drop.is_none() {
             self.perform(event, |_| {});
         }
@@ -275,12 +276,12 @@ impl Shell {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Time has passed.
+    /// Does what is due.
     pub fn tick(&self) {
         self.perform(MachineEvent::Tick, |_| {});
     }
 
-    /// The task or thread has ended; nothing will happen any more.
+    /// The loop has ended: calls fail, and there are no more events.
     pub fn ended(&self) {
         let mut wakers = Vec::new();
         let now = self.outside.now();

@@ -37,8 +37,9 @@ pub use switchboard_engine::client::Address;
 ///
 /// # What a call means
 ///
-/// A call such as [`send`](crate::Room::send) begins at once, and those that are made one after the other go out in that order,
-/// whether they are awaited or not. To drop its future is to cancel it. While there is no connection, calls wait, at most
+/// A call such as [`send`](crate::Room::send) begins at once, and those that are made one after the
+/// other go out in that order, whether they are awaited or not. Dropping its future cancels it.
+/// While there is no connection, calls wait, at most
 /// [`ClientConfig::buffer`](switchboard_core::client::ClientConfig::buffer) of them.
 pub type Client = client::Client<Async, ClientBuilder>;
 

@@ -35,14 +35,16 @@ pub use switchboard_engine::client::Address;
 ///
 /// # What a call means
 ///
-/// A call waits for the server's answer, also while there is no connection; requests and questions have a time-out. Whoever
-/// does not want to wait takes [`Room::post`] and its like. While there is no connection, calls wait to be sent, at
-/// most [`ClientConfig::buffer`](switchboard_core::client::ClientConfig::buffer) of them.
+/// A call waits for the server's answer, even while there is no connection; requests and questions
+/// have a time-out. [`Room::post`] and its like do not wait. While there is no connection, calls
+/// wait to be sent, at most
+/// [`ClientConfig::buffer`](switchboard_core::client::ClientConfig::buffer) of them.
 ///
 /// # Threads
 ///
-/// `switchboard-client` reads, writes and keeps time; it never waits for the application. `switchboard-dial` is there while an
-/// address is looked up and connected to, `switchboard-token` while the provider of tokens works.
+/// `switchboard-client` reads, writes and keeps time; it never waits for the application.
+/// `switchboard-dial` is there while an address is looked up and connected to, `switchboard-token`
+/// while the provider of tokens works.
 pub type Client = client::Client<Blocking, ClientBuilder>;
 
 /// The events of a client, in order: an iterator that waits.
