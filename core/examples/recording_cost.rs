@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use switchboard_core::recording::{Log, Payloads, Recorder, Replay, Wants};
 use switchboard_core::{
-    Action, Codec, Config, ConnectionId, Event, Hub, Limit, Operation, Rate, RoomClass, RoomName,
-    Tap, Ticket, Timestamp, UserName,
+    Action, Attempt, Codec, Config, ConnectionId, Event, Hub, Limit, Operation, Rate, RoomClass,
+    RoomName, Tap, Ticket, Timestamp, UserName,
 };
 
 const CONNECTIONS: u64 = 10_000;
@@ -93,7 +93,10 @@ impl World {
                 (RoomName::new("all")?, None),
             ];
             let user = UserName::new(&format!("user {n}"))?;
-            let id = self.feed(Event::Connect { ticket: Ticket(n), user, rooms, session: None });
+            let id = self.feed(Event::Connect {
+                ticket: Ticket(n),
+                attempt: Attempt { rooms, ..Attempt::new(user) },
+            });
             let id = id.ok_or("there are seats")?;
             self.feed(Event::Opened { connection: id });
             people.push(id);

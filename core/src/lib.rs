@@ -29,7 +29,8 @@
 //! let mut connect = |name: &str, ms: u64| -> Result<ConnectionId, NameError> {
 //!     let now = Timestamp::from_millis(ms);
 //!     let (ticket, rooms) = (Ticket(ms), vec![(lobby.clone(), None)]);
-//!     let connect = Event::Connect { ticket, user: UserName::new(name)?, rooms, session: None };
+//!     let attempt = Attempt { rooms, ..Attempt::new(UserName::new(name)?) };
+//!     let connect = Event::Connect { ticket, attempt };
 //!     let answer = hub.handle(now, connect).next();
 //!     let Some(Action::Do(&Operation::Accept { connection, .. })) = answer else {
 //!         panic!("the server is not full");
@@ -76,6 +77,7 @@ mod digest;
 mod driver;
 pub mod http;
 mod hub;
+mod network;
 mod protocol;
 mod random;
 #[cfg(feature = "recording")]
@@ -89,11 +91,12 @@ pub use hub::class::{History, Overflow, Publishers, RoomClass};
 pub use hub::config::{
     Config, ConfigError, Handled, Heartbeat, HeartbeatMode, Limits, Rate, Recovery, UserLimitPolicy,
 };
-pub use hub::event::{Command, Event, Ticket};
+pub use hub::event::{Attempt, Command, Event, Ticket};
 pub use hub::limit::Limit;
 pub use hub::setting::{Choice, Setting, Settings, Value};
 pub use hub::stats::Stats;
-pub use hub::{ConnectionView, Hub, RoomView, UserView};
+pub use hub::{Bucket, ConnectionView, Hub, RoomView, UserView};
+pub use network::Network;
 pub use protocol::close::{CloseReason, Disconnect, Ending, Rejection};
 pub use protocol::codec::{Codec, Frame, Opcode};
 pub use protocol::from_client::{Inbound, Request};

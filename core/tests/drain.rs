@@ -4,7 +4,7 @@ mod transcript;
 
 use std::time::Duration;
 
-use switchboard_core::{Config, Heartbeat, Limit, Operation};
+use switchboard_core::{Attempt, Config, Heartbeat, Limit, Operation};
 use transcript::{check, class};
 
 fn unlimited(config: &mut Config) {
@@ -378,8 +378,7 @@ fn clients_come_back_within_the_spread() {
     for n in 0..300 {
         let user = switchboard_core::UserName::new("alice").expect("a name");
         let ticket = switchboard_core::Ticket(n);
-        let connect =
-            switchboard_core::Event::Connect { ticket, user, rooms: Vec::new(), session: None };
+        let connect = switchboard_core::Event::Connect { ticket, attempt: Attempt::new(user) };
         let action = hub.handle(start, connect).next();
         let Some(switchboard_core::Action::Do(Operation::Reject { rejection, .. })) = action else {
             panic!("{action:?}")

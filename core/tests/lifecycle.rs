@@ -6,8 +6,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use switchboard_core::{
-    Action, CloseReason, Command, Config, ConnectionId, Disconnect, Ending, Event, Heartbeat, Hub,
-    Inbound, Json, Operation, RoomName, Ticket, Timestamp, UserName,
+    Action, Attempt, CloseReason, Command, Config, ConnectionId, Disconnect, Ending, Event,
+    Heartbeat, Hub, Inbound, Json, Operation, RoomName, Ticket, Timestamp, UserName,
 };
 use transcript::{check, class};
 
@@ -297,7 +297,8 @@ fn hub() -> (Hub, ConnectionId) {
 fn connect(hub: &mut Hub, ticket: u64) -> ConnectionId {
     let user = UserName::new("alice").expect("a name");
     let rooms = vec![(RoomName::new("lobby").expect("a name"), None)];
-    let connect = Event::Connect { ticket: Ticket(ticket), user, rooms, session: None };
+    let connect =
+        Event::Connect { ticket: Ticket(ticket), attempt: Attempt { rooms, ..Attempt::new(user) } };
     let mut actions = hub.handle(Timestamp::ZERO, connect);
     let Some(Action::Do(&Operation::Accept { connection, .. })) = actions.next() else {
         panic!("a free seat")

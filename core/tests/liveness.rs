@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use switchboard_core::{
-    Action, Config, Event, Heartbeat, HeartbeatMode, Hub, Limit, Operation, Ticket, Timestamp,
-    UserName,
+    Action, Attempt, Config, Event, Heartbeat, HeartbeatMode, Hub, Limit, Operation, Ticket,
+    Timestamp, UserName,
 };
 use transcript::check;
 
@@ -34,12 +34,7 @@ fn the_first_ping_comes_within_the_second_half_of_the_interval_and_then_each_int
         both(&mut config);
         let start = Timestamp::from_millis(500);
         let mut hub = Hub::new(config, seed, start).expect("sound");
-        let connect = Event::Connect {
-            ticket: Ticket(1),
-            user: user.clone(),
-            rooms: Vec::new(),
-            session: None,
-        };
+        let connect = Event::Connect { ticket: Ticket(1), attempt: Attempt::new(user.clone()) };
         let Some(Action::Do(&Operation::Accept { connection, .. })) =
             hub.handle(start, connect).next()
         else {
@@ -77,7 +72,7 @@ fn many_connections_are_pinged_in_a_few_hundred_moments() {
     for n in 0..connections {
         let now = Timestamp::from_millis(n);
         let user = UserName::new(&format!("user-{n}")).expect("a name");
-        let connect = Event::Connect { ticket: Ticket(n), user, rooms: Vec::new(), session: None };
+        let connect = Event::Connect { ticket: Ticket(n), attempt: Attempt::new(user) };
         let Some(Action::Do(&Operation::Accept { connection, .. })) =
             hub.handle(now, connect).next()
         else {

@@ -5,7 +5,7 @@ mod transcript;
 
 use std::time::Duration;
 
-use switchboard_core::{Config, Limit, Operation, UserLimitPolicy};
+use switchboard_core::{Attempt, Config, Limit, Operation, UserLimitPolicy};
 use transcript::{check, class};
 
 fn presence(config: &mut Config) {
@@ -378,7 +378,10 @@ fn a_thousand_times_back_over_half_open_ones_and_never_closed_by_its_own_past() 
     for n in 0..1_000 {
         let now = Timestamp::from_millis(n);
         let rooms = vec![(lobby.clone(), None)];
-        let connect = Event::Connect { ticket: Ticket(n), user: user.clone(), rooms, session };
+        let connect = Event::Connect {
+            ticket: Ticket(n),
+            attempt: Attempt { rooms, session, ..Attempt::new(user.clone()) },
+        };
         let accepted = hub.handle(now, connect).find_map(|action| {
             if let Action::Do(&Operation::Accept { connection, .. }) = action {
                 Some(connection)

@@ -2,7 +2,7 @@
 #![cfg(test)]
 
 use switchboard_core::{
-    CloseReason, Codec, Config, Driver, Limits, Outlet, Output, Stall, Timestamp, UserName,
+    Attempt, CloseReason, Codec, Config, Driver, Limits, Outlet, Output, Stall, Timestamp, UserName,
 };
 use switchboard_engine::server::{Framing, Stop};
 
@@ -55,7 +55,7 @@ fn read(frames: &[Vec<u8>], step: usize) -> (Vec<usize>, Option<Stop>) {
     let now = Timestamp::ZERO;
     let mut driver = Driver::new(config, 1, now).expect("sound");
     let user = UserName::new("ann").expect("a name");
-    let id = driver.connect(now, user, Vec::new(), None).expect("a seat");
+    let id = driver.connect(now, Attempt::new(user)).expect("a seat");
     assert!(driver.open(now, id, Codec::Raw, Sink));
     let mut bytes = frames.concat();
     let stop = bytes.chunks_mut(step).find_map(|piece| framing.feed(&mut driver, now, id, piece));

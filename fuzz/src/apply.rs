@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use switchboard_core::{Command, Event, Handled, Inbound, MessageId, Request, Timestamp};
+use switchboard_core::{Attempt, Command, Event, Handled, Inbound, MessageId, Request, Timestamp};
 
 use crate::model::Model;
 use crate::seats::{Phase, Probe, Said};
@@ -18,7 +18,7 @@ fn named(id: Option<&MessageId>) -> String {
 pub fn apply(model: &mut Model, event: &Event, c: Target) {
     let c = c.unwrap_or(usize::MAX);
     match event {
-        Event::Connect { user, rooms, .. } => {
+        Event::Connect { attempt: Attempt { user, rooms, .. }, .. } => {
             let rooms: Vec<String> = rooms.iter().map(|(room, _)| room.to_string()).collect();
             model.connect(user, &rooms);
         }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use switchboard_core::{
-    CloseReason, Command, ConnectionId, Disconnect, ErrorCode, Event, Inbound, Json, Kind, Message,
-    MessageId, NameError, Payload, RawFrame, Refusal, Request, RoomName, Ticket, UserName,
+    Attempt, CloseReason, Command, ConnectionId, Disconnect, ErrorCode, Event, Inbound, Json, Kind,
+    Message, MessageId, NameError, Payload, RawFrame, Refusal, Request, RoomName, Ticket, UserName,
 };
 
 use crate::desk::from_end;
@@ -46,7 +46,10 @@ pub fn event(op: Op, facts: &Facts, serial: u64) -> Result<Option<Event>, NameEr
                     Ok((RoomName::new(room)?, since))
                 })
                 .collect();
-            return Ok(Some(Event::Connect { ticket, user, rooms: rooms?, session }));
+            return Ok(Some(Event::Connect {
+                ticket,
+                attempt: Attempt { rooms: rooms?, session, ..Attempt::new(user) },
+            }));
         }
         Op::Answer { back, how } => {
             let Some((connection, user, id)) = from_end(&facts.desk.handed, back).cloned() else {

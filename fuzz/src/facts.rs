@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use switchboard_core::{
-    Action, Answer, ConnectionId, Event, Hub, Inbound, Message, Notice, Operation, Output,
+    Action, Answer, Attempt, ConnectionId, Event, Hub, Inbound, Message, Notice, Operation, Output,
     Position, RoomName, Timestamp, UserName,
 };
 
@@ -119,7 +119,8 @@ impl Facts {
     pub(crate) fn before(&mut self, hub: &Hub, event: &Event, target: Option<usize>) {
         self.draft = Draft::of(event, hub);
         self.gone.clear();
-        self.connecting = if let Event::Connect { user, rooms, .. } = event {
+        self.connecting = if let Event::Connect { attempt: Attempt { user, rooms, .. }, .. } = event
+        {
             Some((user.clone(), rooms.clone()))
         } else {
             None

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use switchboard_core::{Disconnect, Event, Ticket};
+use switchboard_core::{Attempt, Disconnect, Event, Ticket};
 
 use crate::check::{Invariant, Run};
 use crate::drive;
@@ -31,7 +31,14 @@ impl Run<'_> {
         for (user, session) in self.facts.clients.lost() {
             let (ticket, rooms, session) = (Ticket(0), Vec::new(), Some(session));
             let (now, c) = (self.facts.now, self.facts.made.len());
-            self.feed(now, Event::Connect { ticket, user, rooms, session }, None)?;
+            self.feed(
+                now,
+                Event::Connect {
+                    ticket,
+                    attempt: Attempt { rooms, session, ..Attempt::new(user) },
+                },
+                None,
+            )?;
             let Some(&connection) = self.facts.made.get(c) else { continue };
             self.feed(now, Event::Opened { connection }, Some(c))?;
             let resume = Op::Resume { c: 0, id: false, since: Since::Kept };

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::time::Duration;
 
 use switchboard_core::{
-    Action, Config, ConnectionId, Event, Hub, Inbound, Limit, Limits, Message, Operation, Output,
-    Position, Recovery, RoomClass, RoomName, Session, Ticket, Timestamp, UserName,
+    Action, Attempt, Config, ConnectionId, Event, Hub, Inbound, Limit, Limits, Message, Operation,
+    Output, Position, Recovery, RoomClass, RoomName, Session, Ticket, Timestamp, UserName,
 };
 
 struct Client {
@@ -98,7 +98,10 @@ fn a_thousand_resumes_over_half_open_connections_close_none_of_the_new_ones()
             client.now = client.now + Duration::from_millis(700);
             let ticket = Ticket(n.into());
             let (user, session, rooms) = (user.clone(), client.session, Vec::new());
-            let event = Event::Connect { ticket, user, rooms, session };
+            let event = Event::Connect {
+                ticket,
+                attempt: Attempt { rooms, session, ..Attempt::new(user) },
+            };
             let connection = client.feed(event).ok_or("no seat for one's own self")?;
             client.feed(Event::Opened { connection });
             let inbound = Inbound::Join { id: None, room: room.clone(), since: client.at };

@@ -6,8 +6,8 @@ use switchboard_core::{Notice, Output};
 /// them.
 pub(crate) fn record(output: &Output) {
     match output {
-        Output::Notice(Notice::Opened { connection, user }) => {
-            tracing::info!(%connection, %user, "connected");
+        Output::Notice(Notice::Opened { connection, user, address }) => {
+            tracing::info!(%connection, %user, address = address.map(display), "connected");
         }
         Output::Notice(Notice::Joined { connection, user, room }) => {
             tracing::info!(%connection, %user, %room, "joined");
@@ -21,9 +21,9 @@ pub(crate) fn record(output: &Output) {
         Output::Notice(Notice::Blocked { connection }) => {
             tracing::debug!(%connection, "reads too slowly, messages are queued");
         }
-        Output::Closed { connection, user, ending, open_for } => {
+        Output::Closed { connection, user, ending, open_for, address } => {
             let (reason, seconds) = (ending.as_str(), open_for.as_secs_f64());
-            tracing::info!(%connection, %user, reason, open_for_seconds = seconds, "disconnected: {ending}");
+            tracing::info!(%connection, %user, address = address.map(display), reason, open_for_seconds = seconds, "disconnected: {ending}");
         }
         Output::Drained => tracing::info!("every connection is closed"),
         Output::Notice(Notice::Expired { user }) => {

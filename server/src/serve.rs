@@ -158,6 +158,7 @@ fn by_token(verifier: &Verifier, credentials: &Credentials) -> Result<Identity, 
     let bad = |error: NameError| HttpError::unauthorized(format!("a name in the token {error}"));
     Ok(Identity {
         user: UserName::new(&found.user).map_err(bad)?,
+        is_guest: false,
         rooms: found
             .rooms
             .iter()

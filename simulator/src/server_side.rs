@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use switchboard_core::{
-    CloseReason, Codec, Command, ConnectionId, Ending, ErrorCode, Json, MessageId, Output, Payload,
-    Refusal, RoomName, Ticket, Timestamp, UserName,
+    Attempt, CloseReason, Codec, Command, ConnectionId, Ending, ErrorCode, Json, MessageId, Output,
+    Payload, Refusal, RoomName, Ticket, Timestamp, UserName,
 };
 
 use crate::checks::{Entry, Verdict, rule};
@@ -52,7 +52,7 @@ impl World {
             return self.at(at, Due::ClientNotices(id));
         };
         let life = server.life;
-        let seat = server.driver.connect(clock, user, rooms, session);
+        let seat = server.driver.connect(clock, Attempt { rooms, session, ..Attempt::new(user) });
         if let Ok(connection) = seat {
             server.connections.insert(connection, id);
         }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use switchboard_core::{
-    Action, Codec, Command, Config, ConnectionId, Disconnect, Driver, Event, Heartbeat, History,
-    Hub, Json, Kind, Limit, Limits, Operation, Outlet, Payload, Rate, RoomClass, RoomName, Stall,
-    Ticket, Timestamp, UserName,
+    Action, Attempt, Codec, Command, Config, ConnectionId, Disconnect, Driver, Event, Heartbeat,
+    History, Hub, Json, Kind, Limit, Limits, Operation, Outlet, Payload, Rate, RoomClass, RoomName,
+    Stall, Ticket, Timestamp, UserName,
 };
 
 /// No limits but memory, so that the limits are not what is measured.
@@ -83,8 +83,10 @@ impl World {
 
     /// Runs a handshake from the request to the first message.
     pub(crate) fn connect(&mut self, user: UserName, room: RoomName) {
-        let event =
-            Event::Connect { ticket: Ticket(0), user, rooms: vec![(room, None)], session: None };
+        let event = Event::Connect {
+            ticket: Ticket(0),
+            attempt: Attempt { rooms: vec![(room, None)], ..Attempt::new(user) },
+        };
         let Some(Action::Do(&Operation::Accept { connection, .. })) =
             self.hub.handle(self.now, event).next()
         else {
@@ -162,7 +164,10 @@ impl Echo {
             Self { driver, now, ids: Vec::with_capacity(connections), texts: Vec::new() };
         for number in 0..connections {
             let rooms = vec![(room(number / members), None)];
-            let id = echo.driver.connect(now, user(number), rooms, None).expect("a seat");
+            let id = echo
+                .driver
+                .connect(now, Attempt { rooms, ..Attempt::new(user(number)) })
+                .expect("a seat");
             assert!(echo.driver.open(now, id, Codec::Json, Sink(0)));
             echo.ids.push(id);
             echo.settle();

@@ -16,16 +16,14 @@ use crate::driver::tap::Tap;
 use crate::hub::Hub;
 use crate::hub::action::{Outcome, Output};
 use crate::hub::config::{Config, ConfigError};
-use crate::hub::event::Ticket;
-use crate::hub::event::{Command, Event};
+use crate::hub::event::{Attempt, Command, Event, Ticket};
 use crate::hub::stats::Stats;
 use crate::protocol::close::{CloseReason, Disconnect, Rejection};
 use crate::protocol::codec::{Codec, Frame};
 use crate::protocol::from_client::Inbound;
 use crate::protocol::id::ConnectionId;
-use crate::protocol::name::{Kind, RoomName, UserName};
+use crate::protocol::name::{Kind, UserName};
 use crate::protocol::payload::Payload;
-use crate::protocol::position::{Position, Session};
 use crate::protocol::refusal::{ErrorCode, Refusal};
 use crate::time::Timestamp;
 
@@ -116,15 +114,9 @@ impl<O: Outlet> Driver<O> {
     ///
     /// # Errors
     /// When there is none.
-    pub fn connect(
-        &mut self,
-        now: Timestamp,
-        user: UserName,
-        rooms: Vec<(RoomName, Option<Position>)>,
-        session: Option<Session>,
-    ) -> Result<ConnectionId, Rejection> {
+    pub fn connect(&mut self, now: Timestamp, attempt: Attempt) -> Result<ConnectionId, Rejection> {
         let ticket = self.ticket();
-        self.feed(now, Event::Connect { ticket, user, rooms, session });
+        self.feed(now, Event::Connect { ticket, attempt });
         // The hub answers every attempt at once.
         self.outlets.admitted.take().unwrap_or(Err(Rejection::ServerFull))
     }

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 use core::ops::Range;
 use core::time::Duration;
 
@@ -99,6 +100,8 @@ pub enum Output {
         ending: Ending,
         /// The time since it was opened or, if it never was, since its admission.
         open_for: Duration,
+        /// Where its client was, if that is known.
+        address: Option<IpAddr>,
     },
     /// The drain is over: no connection is left.
     Drained,
@@ -174,7 +177,12 @@ pub enum Outcome {
 #[allow(missing_docs, reason = "the names of the other fields say it")]
 pub enum Notice {
     /// The connection is open.
-    Opened { connection: ConnectionId, user: UserName },
+    Opened {
+        connection: ConnectionId,
+        user: UserName,
+        /// Where its client is, if that is known.
+        address: Option<IpAddr>,
+    },
     /// The connection entered a room.
     Joined { connection: ConnectionId, user: UserName, room: RoomName },
     /// The connection left a room, on request or because it ended.

@@ -11,11 +11,10 @@ use smallvec::SmallVec;
 
 use crate::hub::action::{Notice, Operation};
 use crate::hub::config::UserLimitPolicy;
-use crate::hub::event::Ticket;
+use crate::hub::event::{Attempt, Ticket};
 use crate::protocol::close::{CloseReason, Ending, Rejection};
 use crate::protocol::id::ConnectionId;
-use crate::protocol::name::{RoomName, UserName};
-use crate::protocol::position::{Position, Session};
+use crate::protocol::position::Session;
 use crate::protocol::to_client::{Message, Welcome};
 
 use super::Hub;
@@ -27,16 +26,10 @@ use super::tables::connection::{Connection, Membership, Memberships, Phase, Seat
 type Few<T> = SmallVec<[T; 2]>;
 
 impl Hub {
-    pub(super) fn connect(
-        &mut self,
-        ticket: Ticket,
-        user: &UserName,
-        mut rooms: Vec<(RoomName, Option<Position>)>,
-        session: Option<Session>,
-    ) {
-        rooms.sort_by(|(a, _), (b, _)| a.cmp(b));
-        rooms.dedup_by(|(later, _), (first, _)| later == first);
-        match self.admit(user, &rooms, session) {
+    pub(super) fn connect(&mut self, ticket: Ticket, mut attempt: Attempt) {
+        attempt.rooms.sort_by(|(a, _), (b, _)| a.cmp(b));
+        attempt.rooms.dedup_by(|(later, _), (first, _)| later == first);
+        match self.admit(&attempt) {
             Ok(connection) => {
                 self.stats.accepted += 1;
                 self.queue.push(Operation::Accept { ticket, connection });
@@ -51,12 +44,8 @@ impl Hub {
     /// Takes a seat on the server, in each room and for the user: all of them or none. The seats of
     /// a connection that this one ends, because it has the same session or is replaced, count as
     /// free.
-    fn admit(
-        &mut self,
-        user: &UserName,
-        rooms: &[(RoomName, Option<Position>)],
-        session: Option<Session>,
-    ) -> Result<ConnectionId, Rejection> {
+    fn admit(&mut self, attempt: &Attempt) -> Result<ConnectionId, Rejection> {
+        let Attempt { user, rooms, session, .. } = attempt;
         if let Some(drain) = &self.drain {
             let spread = drain.spread;
             return Err(Rejection::Draining { retry_after: self.random.up_to(spread) });
@@ -106,7 +95,7 @@ impl Hub {
         if let Some(ends) = ends.filter(|id| is_full && self.connections.get(*id).is_some()) {
             self.end(ends, Ending::Closed(CloseReason::Replaced));
         }
-        Ok(self.reserve(user, rooms, session, present))
+        Ok(self.reserve(attempt, present))
     }
 
     /// Returns the connection to replace when a user has too many: the oldest, but closing and held
@@ -137,14 +126,9 @@ impl Hub {
         present
     }
 
-    fn reserve(
-        &mut self,
-        user: &UserName,
-        rooms: &[(RoomName, Option<Position>)],
-        session: Option<Session>,
-        mut present: Vec<RoomKey>,
-    ) -> ConnectionId {
-        let user = self.users.refer(user);
+    fn reserve(&mut self, attempt: &Attempt, mut present: Vec<RoomKey>) -> ConnectionId {
+        let Attempt { rooms, session, address, .. } = attempt;
+        let user = self.users.refer(&attempt.user);
         let mut memberships = Memberships::with_capacity(rooms.len() + present.len());
         let mut since = Vec::new();
         for (name, position) in rooms {
@@ -174,6 +158,7 @@ impl Hub {
         connections.push(id);
         if let Some(connection) = self.connections.get_mut(id) {
             connection.user_at = user_at;
+            connection.address = *address;
             connection.memberships = memberships;
         }
         self.stats.reserved += 1;
@@ -195,7 +180,7 @@ impl Hub {
         connection.last_seen = now;
         connection.last_message = now;
         connection.next_ping = first_ping;
-        let (key, session) = (connection.user, connection.session);
+        let (key, session, address) = (connection.user, connection.session, connection.address);
         let seats = connection.memberships.iter().map(|membership| membership.room);
         let (held, entered): (Few<_>, Few<_>) = seats
             .enumerate()
@@ -226,7 +211,7 @@ impl Hub {
             unix_ms,
         };
         self.send_now(id, Message::Connected(Arc::new(welcome)));
-        self.notice(Notice::Opened { connection: id, user });
+        self.notice(Notice::Opened { connection: id, user, address });
         for (slot, room, start) in entered {
             self.enter(id, slot, room);
             self.follow(id, room, start);

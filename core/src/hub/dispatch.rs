@@ -29,9 +29,7 @@ impl Hub {
         }
         self.now = self.now.max(now);
         match event {
-            Event::Connect { ticket, user, rooms, session } => {
-                self.connect(ticket, &user, rooms, session);
-            }
+            Event::Connect { ticket, attempt } => self.connect(ticket, attempt),
             Event::Opened { connection } => self.opened(connection),
             Event::Received { connection, bytes, inbound } => {
                 self.received(connection, bytes, inbound);

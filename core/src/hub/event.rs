@@ -1,6 +1,7 @@
 //! Events and commands: what goes into the hub.
 
 use alloc::vec::Vec;
+use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::protocol::close::{CloseReason, Disconnect};
@@ -18,6 +19,42 @@ use crate::protocol::to_client::Message;
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ticket(pub u64);
 
+/// A client that asks for a connection.
+///
+/// ```
+/// use switchboard_core::{Attempt, RoomName, UserName};
+///
+/// let lobby = RoomName::new("lobby")?;
+/// let attempt =
+///     Attempt { rooms: vec![(lobby, None)], ..Attempt::new(UserName::new("alice")?) };
+/// assert!(!attempt.is_guest);
+/// # Ok::<(), switchboard_core::NameError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+pub struct Attempt {
+    /// The user that the connection will belong to.
+    pub user: UserName,
+    /// Whether the user's name is only claimed, or made up. What a guest uses counts against its
+    /// address, because it could have any number of names.
+    pub is_guest: bool,
+    /// Where the client is, if that is known.
+    pub address: Option<IpAddr>,
+    /// The rooms to join at once, each with the position to continue from, if there is one. If a
+    /// name appears twice, the first counts.
+    pub rooms: Vec<(RoomName, Option<Position>)>,
+    /// The client's session. If this user has an older connection of this session, open or held,
+    /// the new one takes its seats, and the old one ends.
+    pub session: Option<Session>,
+}
+
+impl Attempt {
+    /// An authenticated user at an unknown address, without rooms and with a new session.
+    pub fn new(user: UserName) -> Self {
+        Self { user, is_guest: false, address: None, rooms: Vec::new(), session: None }
+    }
+}
+
 /// Something that happened. Events for connections that no longer exist are counted and otherwise
 /// ignored.
 #[derive(Clone, Debug)]
@@ -31,13 +68,8 @@ pub enum Event {
     Connect {
         /// Returned with the answer.
         ticket: Ticket,
-        user: UserName,
-        /// The rooms to join at once, each with the position to continue from, if there is one. If
-        /// a name appears twice, the first counts.
-        rooms: Vec<(RoomName, Option<Position>)>,
-        /// The client's session. If this user has an older connection of this session, open or
-        /// held, the new one takes its seats, and the old one ends.
-        session: Option<Session>,
+        /// What is asked for.
+        attempt: Attempt,
     },
     /// The upgrade is complete: frames can be sent.
     Opened { connection: ConnectionId },

@@ -148,7 +148,8 @@ impl Hub {
         self.stats.ended[ending_index(&ending)] += 1;
         let user = self.users.name(connection.user);
         let open_for = self.now - connection.since;
-        self.queue.tell(Output::Closed { connection: id, user, ending, open_for });
+        let address = connection.address;
+        self.queue.tell(Output::Closed { connection: id, user, ending, open_for, address });
         if held {
             self.hold(connection);
         } else {

@@ -59,6 +59,7 @@ use tables::requests::Requests;
 use tables::room::Rooms;
 use tables::user::Users;
 
+pub use tables::rate::Bucket;
 pub use view::{ConnectionView, RoomView, UserView};
 
 /// The state machine behind a server: the connections, the rooms they are in, and what each gets.
@@ -78,7 +79,7 @@ pub use view::{ConnectionView, RoomView, UserView};
 ///
 /// ```
 /// use switchboard_core::{
-///     Action, Config, Event, Hub, Operation, RoomName, Ticket, Timestamp, UserName,
+///     Action, Attempt, Config, Event, Hub, Operation, RoomName, Ticket, Timestamp, UserName,
 /// };
 ///
 /// let now = Timestamp::ZERO;
@@ -87,7 +88,8 @@ pub use view::{ConnectionView, RoomView, UserView};
 /// let lobby = RoomName::new("lobby")?;
 ///
 /// let rooms = vec![(lobby, None)];
-/// let connect = Event::Connect { ticket: Ticket(1), user: alice, rooms, session: None };
+/// let attempt = Attempt { rooms, ..Attempt::new(alice) };
+/// let connect = Event::Connect { ticket: Ticket(1), attempt };
 /// let answer = hub.handle(now, connect).next();
 /// let Some(Action::Do(&Operation::Accept { connection, .. })) = answer else {
 ///     panic!("there is a free seat");

@@ -3,6 +3,7 @@
 //! Changes: nothing.
 
 use alloc::vec::Vec;
+use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::hub::config::Config;
@@ -98,6 +99,11 @@ impl<'a> ConnectionView<'a> {
     /// Returns the user of the connection.
     pub fn user(&self) -> &'a UserName {
         &self.hub.users.get(self.connection.user).name
+    }
+
+    /// Returns where its client is, if that is known.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.connection.address
     }
 
     /// Iterates over the rooms that it is in, and those in which a seat is reserved until its

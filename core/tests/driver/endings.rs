@@ -91,7 +91,7 @@ fn a_slow_consumer_that_reads_again_gets_its_half_frame_and_the_reason() {
 #[test]
 fn opening_a_seat_that_was_lost_ends_the_socket() {
     let mut driver = driver(config());
-    let id = driver.connect(NOW, named("alice"), Vec::new(), None).expect("a seat");
+    let id = driver.connect(NOW, attempt("alice")).expect("a seat");
     driver.tick(NOW + Duration::from_secs(10));
     assert_eq!(endings(&mut driver), [Ending::HandshakeFailed]);
     // Another connection has taken the slot meanwhile.
@@ -121,12 +121,12 @@ fn a_refused_or_abandoned_attempt_leaves_nothing() {
     let mut config = config();
     config.limits.max_connections = Limit::at_most(1);
     let mut driver = driver(config);
-    let id = driver.connect(NOW, named("alice"), Vec::new(), None).expect("a seat");
-    let refused = driver.connect(NOW, named("bob"), Vec::new(), None);
+    let id = driver.connect(NOW, attempt("alice")).expect("a seat");
+    let refused = driver.connect(NOW, attempt("bob"));
     assert_eq!(refused, Err(Rejection::ServerFull));
     driver.abandon(NOW, id);
     assert!(driver.hub().is_empty());
-    assert!(driver.connect(NOW, named("bob"), Vec::new(), None).is_ok());
+    assert!(driver.connect(NOW, attempt("bob")).is_ok());
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn everybody_can_be_cut_off_at_once() {
     config.limits.work_per_tick = 1;
     let mut driver = driver(config);
     let members = [(); 3].map(|()| raw(&mut driver));
-    driver.connect(NOW, named("bob"), Vec::new(), None).expect("a seat");
+    driver.connect(NOW, attempt("bob")).expect("a seat");
     // One of them reads nothing.
     members[1].1.takes(usize::MAX, 0);
     send(&mut driver, members[1].0, vec![0; 2_000]);
@@ -188,7 +188,7 @@ fn everybody_can_be_cut_off_at_once() {
 #[test]
 fn what_is_due_is_done_and_no_more() {
     let mut driver = driver(config());
-    driver.connect(NOW, named("alice"), Vec::new(), None).expect("a seat");
+    driver.connect(NOW, attempt("alice")).expect("a seat");
     let due = driver.next_deadline().expect("the handshake's");
     assert_eq!(driver.tick_if_due(NOW), Some(due));
     assert_eq!(endings(&mut driver), []);

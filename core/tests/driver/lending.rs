@@ -1,7 +1,9 @@
 //! Sockets whose writes are lent to another thread, and what happens to them meanwhile.
 
 use proptest::prelude::*;
-use switchboard_core::{CloseReason, Codec, Command, ConnectionId, Driver, Ending, LentSocket};
+use switchboard_core::{
+    Attempt, CloseReason, Codec, Command, ConnectionId, Driver, Ending, LentSocket,
+};
 
 use crate::outlets::*;
 
@@ -223,7 +225,7 @@ proptest! {
 fn the_answer_to_the_upgrade_goes_out_with_what_the_connection_is_told_first() {
     let mut driver = driver(config());
     let rooms = vec![(named("lobby"), None)];
-    let id = driver.connect(NOW, named("alice"), rooms, None).expect("a seat");
+    let id = driver.connect(NOW, Attempt { rooms, ..attempt("alice") }).expect("a seat");
     let (fake, socket) = Fake::new();
     assert!(driver.answer_and_open(NOW, id, Codec::Json, fake, b"HTTP/1.1 101\r\n\r\n".to_vec()));
     driver.ping(NOW, id, b"early");

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use switchboard_core::{
-    Codec, Command, Config, ConnectionId, Driver, Ending, Limit, Message, Outlet, Output, Payload,
-    RawFrame, RoomClass, Stall, Timestamp,
+    Attempt, Codec, Command, Config, ConnectionId, Driver, Ending, Limit, Message, Outlet, Output,
+    Payload, RawFrame, RoomClass, Stall, Timestamp,
 };
 
 use frames::frames;
@@ -25,6 +25,11 @@ pub(crate) const PONG: u8 = 10;
 
 pub(crate) fn named<T: for<'t> TryFrom<&'t str>>(name: &str) -> T {
     T::try_from(name).unwrap_or_else(|_| panic!("not a name: {name}"))
+}
+
+/// An attempt of this user, without rooms.
+pub(crate) fn attempt(name: &str) -> Attempt {
+    Attempt::new(named(name))
 }
 
 pub(crate) fn config() -> Config {
@@ -56,7 +61,7 @@ pub(crate) fn open(
     rooms: &[&str],
 ) -> (ConnectionId, Socket) {
     let rooms = rooms.iter().map(|room| (named(room), None)).collect();
-    let id = driver.connect(NOW, named("alice"), rooms, None).expect("a seat");
+    let id = driver.connect(NOW, Attempt { rooms, ..attempt("alice") }).expect("a seat");
     let (fake, socket) = Fake::new();
     assert!(driver.open(NOW, id, codec, fake));
     (id, socket)

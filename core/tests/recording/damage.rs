@@ -8,7 +8,7 @@ use switchboard_core::recording::file::{
 };
 use switchboard_core::recording::{Log, Payloads, Recorder, Replay, Trouble, Wants};
 use switchboard_core::{
-    Action, Command, Config, ConnectionId, Event, Hub, Inbound, Json, Operation, Payload,
+    Action, Attempt, Command, Config, ConnectionId, Event, Hub, Inbound, Json, Operation, Payload,
     Rejection, RoomName, Tap, Ticket, Timestamp, UserName,
 };
 
@@ -49,7 +49,8 @@ fn hub() -> (Hub, ConnectionId) {
     let mut hub = Hub::new(Config::default(), 1, at(0)).expect("a good configuration");
     let user = UserName::new("alice").expect("a good name");
     let rooms = vec![(RoomName::new("lobby").expect("a good name"), None)];
-    let connect = Event::Connect { ticket: Ticket(0), user, rooms, session: None };
+    let connect =
+        Event::Connect { ticket: Ticket(0), attempt: Attempt { rooms, ..Attempt::new(user) } };
     let accepted = hub.handle(at(0), connect).next();
     let Some(Action::Do(&Operation::Accept { connection, .. })) = accepted else {
         panic!("there is a seat")
@@ -140,7 +141,7 @@ fn another_format_and_what_contradicts_itself_are_named() {
     let mut segment = segment(HASHED);
     segment[0] += 1;
     let (_, trouble) = play(&segment).expect_err("another format");
-    assert_eq!(trouble, Trouble::Format(4));
+    assert_eq!(trouble, Trouble::Format(5));
     assert!(trouble.to_string().contains("replay it with the version that recorded it"));
 
     let (hub, _) = hub();

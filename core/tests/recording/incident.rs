@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use switchboard_core::recording::{Log, Payloads, Recorder, Replay, Wants};
-use switchboard_core::{Action, Codec, Driver, Event, Hub, Stats, Tap, Timestamp};
+use switchboard_core::{Action, Attempt, Codec, Driver, Event, Hub, Stats, Tap, Timestamp};
 
 use crate::outlets::*;
 
@@ -97,7 +97,7 @@ fn incident(payloads: Payloads) -> Incident {
         now = now + Duration::from_micros(500);
         let rooms = vec![(named(&format!("room {}", n / 10)), None)];
         let user = named(&format!("user {n}"));
-        let id = driver.connect(now, user, rooms, None).expect("a seat");
+        let id = driver.connect(now, Attempt { rooms, ..Attempt::new(user) }).expect("a seat");
         let (outlet, socket) = Fake::new();
         assert!(driver.open(now, id, Codec::Json, outlet));
         if n % 100 == 0 {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use switchboard_core::{
-    Action, Command, Config, ConnectionId, Disconnect, ErrorCode, Event, Hub, Inbound, Message,
-    Operation, Output, Position, RawFrame, Refusal, Request, RoomName, Session, Ticket, Timestamp,
+    Action, Attempt, Command, Config, ConnectionId, Disconnect, ErrorCode, Event, Hub, Inbound,
+    Message, Operation, Output, Position, RawFrame, Refusal, Request, RoomName, Session, Ticket,
+    Timestamp,
 };
 
 use super::oracle::Oracle;
@@ -122,7 +123,10 @@ impl Play {
         let words = Words::new(rooms);
         let rooms = words.plain.iter().map(|room| self.seek(room)).collect();
         let session = words.option("session").map(|name| self.sessions[name]);
-        self.feed(Event::Connect { ticket, user: named(user), rooms, session });
+        self.feed(Event::Connect {
+            ticket,
+            attempt: Attempt { rooms, session, ..Attempt::new(named(user)) },
+        });
     }
 
     /// `room`, or `room@5` for a client that has seen everything up to number 5.

@@ -88,7 +88,7 @@ impl Names {
             Action::Do(Operation::Close { connection, reason }) => {
                 format!("close {} {} {}", self.of(*connection), reason.code(), reason.text())
             }
-            Action::Tell(Output::Closed { connection, user, ending, open_for }) => {
+            Action::Tell(Output::Closed { connection, user, ending, open_for, .. }) => {
                 format!(
                     "closed {} of {user}: {ending}, after {}",
                     self.of(*connection),
@@ -147,7 +147,7 @@ impl Names {
 
     fn notice(&self, notice: &Notice) -> String {
         match notice {
-            Notice::Opened { connection, user } => {
+            Notice::Opened { connection, user, .. } => {
                 format!("({} of {user} opened)", self.of(*connection))
             }
             Notice::Joined { connection, room, .. } => {

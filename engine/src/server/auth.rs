@@ -4,6 +4,8 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(doc)]
+use switchboard_core::Attempt;
 use switchboard_core::http::{BearerToken, HttpError, HttpRequest};
 use switchboard_core::{RoomName, UserName};
 
@@ -28,6 +30,9 @@ pub struct Credentials {
 pub struct Identity {
     /// The user whose connection it is.
     pub user: UserName,
+    /// Whether the name is only claimed or made up, so that what the user does counts against its
+    /// address ([`Attempt::is_guest`]).
+    pub is_guest: bool,
     /// Rooms to be in from the start, besides the one in the path.
     pub rooms: Vec<RoomName>,
     /// What handlers want to know about the user; see [`Context::claims`](super::Context::claims).
@@ -35,9 +40,14 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// A user without rooms and claims.
+    /// An authenticated user without rooms and claims.
     pub fn new(user: UserName) -> Self {
-        Self { user, rooms: Vec::new(), claims: Claims::default() }
+        Self { user, is_guest: false, rooms: Vec::new(), claims: Claims::default() }
+    }
+
+    /// A guest under a name that anyone could have.
+    pub fn guest(user: UserName) -> Self {
+        Self { is_guest: true, ..Self::new(user) }
     }
 
     /// Trusts `?user=`, and takes a made-up name if there is none.
@@ -49,7 +59,7 @@ impl Identity {
             Some(name) => UserName::new(name),
             None => UserName::new(&made_up()),
         };
-        name.map(Self::new)
+        name.map(Self::guest)
             .map_err(|error| HttpError::bad_request("bad_user", format!("`user` {error}")))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use switchboard_core::http::{
     self, BearerToken, HttpError, HttpRequest, Origins, Response, Status, Upgrade,
 };
-use switchboard_core::{CloseReason, Codec, Frame, Position, Rejection, RoomName, UserName};
+use switchboard_core::{Attempt, CloseReason, Codec, Frame, Rejection, RoomName};
 
 use super::auth::{Claims, Credentials, Identity, Verdict};
 use super::settings::ServerSettings;
@@ -45,11 +45,8 @@ pub struct UpgradeRequest {
 pub struct Authenticated {
     /// What the response 101 says.
     pub upgrade: Upgrade,
-    /// The user.
-    pub user: UserName,
-    /// The rooms to be in from the start, each with the position that the client has seen, if it
-    /// says so.
-    pub rooms: Vec<(RoomName, Option<Position>)>,
+    /// What it asks for.
+    pub attempt: Attempt,
     /// What the authenticator kept.
     pub claims: Claims,
 }
@@ -132,11 +129,13 @@ impl Entrance {
         verdict: Verdict,
     ) -> Result<Authenticated, Box<RefusedUpgrade>> {
         let refused = match (verdict, request.upgrade) {
-            (Ok(Identity { user, rooms, claims }), Ok(upgrade)) => {
+            (Ok(Identity { user, is_guest, rooms, claims }), Ok(upgrade)) => {
                 let asked = request.room.map(|room| (room, upgrade.since));
                 let rooms = rooms.into_iter().map(|room| (room, None));
                 let rooms = asked.into_iter().chain(rooms).collect();
-                return Ok(Authenticated { upgrade, user, rooms, claims });
+                let session = upgrade.session;
+                let attempt = Attempt { user, is_guest, address: None, rooms, session };
+                return Ok(Authenticated { upgrade, attempt, claims });
             }
             (Ok(_), Err(refusal)) | (Err(refusal), Err(_)) => RefusedUpgrade::Http(refusal),
             (Err(refusal), Ok(upgrade)) => {

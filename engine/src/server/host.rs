@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use switchboard_core::{
-    Answer, Command, ConnectionId, Driver, Hub, Kind, Outcome, Outlet, Payload, Position, Refusal,
-    Rejection, RoomName, Session, Stats, Ticket, Timestamp, UserName,
+    Answer, Attempt, Command, ConnectionId, Driver, Hub, Kind, Outcome, Outlet, Payload, Refusal,
+    Rejection, Stats, Ticket, Timestamp, UserName,
 };
 
 use crate::slots::Slots;
@@ -108,12 +108,7 @@ fn lock<T>(slots: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(super) trait AnyHost: Send + Sync {
     fn command(&self, command: Command) -> Result<Outcome, Refusal>;
 
-    fn connect(
-        &self,
-        user: UserName,
-        rooms: Vec<(RoomName, Option<Position>)>,
-        session: Option<Session>,
-    ) -> Result<ConnectionId, Rejection>;
+    fn connect(&self, attempt: Attempt) -> Result<ConnectionId, Rejection>;
 
     fn abandon(&self, connection: ConnectionId);
 
@@ -147,13 +142,8 @@ impl<H: Host> AnyHost for H {
         Host::command(self, command)
     }
 
-    fn connect(
-        &self,
-        user: UserName,
-        rooms: Vec<(RoomName, Option<Position>)>,
-        session: Option<Session>,
-    ) -> Result<ConnectionId, Rejection> {
-        self.drive(|driver, now| driver.connect(now, user, rooms, session))
+    fn connect(&self, attempt: Attempt) -> Result<ConnectionId, Rejection> {
+        self.drive(|driver, now| driver.connect(now, attempt))
     }
 
     fn abandon(&self, connection: ConnectionId) {

@@ -25,8 +25,8 @@ impl Reservation {
     /// # Errors
     /// If there is none.
     pub fn new(server: Arc<impl Host>, peer: Authenticated) -> Result<Self, Box<RefusedUpgrade>> {
-        let Authenticated { upgrade, user, rooms, claims } = peer;
-        match server.connect(user, rooms, upgrade.session) {
+        let Authenticated { upgrade, attempt, claims } = peer;
+        match server.connect(attempt) {
             Ok(connection) => Ok(Self { server, connection, claims, upgrade, is_taken: false }),
             Err(rejection) => Err(RefusedUpgrade::full(upgrade, rejection)),
         }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use switchboard_core::{
-    Action, CloseReason, Command, ConnectionId, Ending, Event, Inbound, Limits, Message, Notice,
-    Operation, Output, RoomName, Timestamp, UserLimitPolicy, UserName,
+    Action, Attempt, CloseReason, Command, ConnectionId, Ending, Event, Inbound, Limits, Message,
+    Notice, Operation, Output, RoomName, Timestamp, UserLimitPolicy, UserName,
 };
 
 use super::{Fed, Observer, Scene, Verdict};
@@ -76,7 +76,7 @@ impl Blips {
                 place.into_iter().for_each(|place| place.rooms.clear());
             }
             Event::Command { command: Command::CloseUser { user, .. }, .. } => self.forget(user),
-            Event::Connect { user, .. }
+            Event::Connect { attempt: Attempt { user, .. }, .. }
                 if limits.max_per_user.get().is_some()
                     && limits.user_limit_policy == UserLimitPolicy::ReplaceOldest =>
             {

@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use switchboard::{Meaning, read_config};
 use switchboard_core::{
-    Action, Config, Event, Hub, Inbound, Kind, Limit, Operation, Payload, Rate, Request, RoomName,
-    Ticket, Timestamp, UserName,
+    Action, Attempt, Config, Event, Hub, Inbound, Kind, Limit, Operation, Payload, Rate, Request,
+    RoomName, Ticket, Timestamp, UserName,
 };
 
 use crate::setup::{SETUP_BYTES, Setup};
@@ -149,7 +149,10 @@ fn work(mut hub: Hub) -> Result<(), switchboard_core::NameError> {
     let room = RoomName::new("lobby")?;
     for (ticket, name) in [(1, "ann"), (2, "bob")] {
         let (user, rooms) = (UserName::new(name)?, vec![(room.clone(), None)]);
-        let event = Event::Connect { ticket: Ticket(ticket), user, rooms, session: None };
+        let event = Event::Connect {
+            ticket: Ticket(ticket),
+            attempt: Attempt { rooms, ..Attempt::new(user) },
+        };
         let mut accepted = None;
         for action in hub.handle(now, event) {
             if let Action::Do(&Operation::Accept { connection, .. }) = action {

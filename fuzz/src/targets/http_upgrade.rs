@@ -17,7 +17,7 @@ use std::rc::Rc;
 
 use switchboard_core::http::{self, BearerToken, HttpError, HttpRequest, Origins, Parsed, Upgrade};
 use switchboard_core::{
-    Codec, Config, Driver, Limits, Outlet, Output, RawFrame, Stall, Timestamp, UserName,
+    Attempt, Codec, Config, Driver, Limits, Outlet, Output, RawFrame, Stall, Timestamp, UserName,
 };
 use switchboard_engine::server::{Framing, HeadReader, Stop};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
@@ -191,7 +191,7 @@ fn frames(pieces: &[&[u8]], codec: Codec) -> Outcome {
     let outcome = Rc::new(RefCell::new(Outcome::default()));
     let mut driver = Driver::new(config, 1, now).expect("sound rules");
     let user = UserName::new("ann").expect("a good name");
-    let id = driver.connect(now, user, Vec::new(), None).expect("there is room");
+    let id = driver.connect(now, Attempt::new(user)).expect("there is room");
     assert!(driver.open(now, id, codec, Sink(Rc::clone(&outcome))));
     for piece in pieces {
         if let Some(stop) = framing.feed(&mut driver, now, id, &mut piece.to_vec()) {

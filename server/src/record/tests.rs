@@ -3,7 +3,8 @@ use std::fs;
 use switchboard_core::recording::file::{Flaw, segments};
 use switchboard_core::recording::{Log, Replay, Wants};
 use switchboard_core::{
-    Action, ConnectionId, Event, Hub, Inbound, Json, Operation, Tap, Ticket, Timestamp, UserName,
+    Action, Attempt, ConnectionId, Event, Hub, Inbound, Json, Operation, Tap, Ticket, Timestamp,
+    UserName,
 };
 
 use super::spool::{Batch, Spool};
@@ -30,7 +31,7 @@ fn hub() -> (Hub, ConnectionId) {
     config.limits.messages = switchboard_core::Rate::NONE;
     let mut hub = Hub::new(config, 1, Timestamp::ZERO).unwrap();
     let user = UserName::new("alice").unwrap();
-    let connect = Event::Connect { ticket: Ticket(0), user, rooms: Vec::new(), session: None };
+    let connect = Event::Connect { ticket: Ticket(0), attempt: Attempt::new(user) };
     let accepted = hub.handle(Timestamp::ZERO, connect).next();
     let Some(Action::Do(&Operation::Accept { connection, .. })) = accepted else {
         panic!("there is a seat")

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use switchboard_core::recording::Entry;
 use switchboard_core::{
-    Action, Command, ConnectionId, Event, Hub, Message, Notice, Operation, Output, Payload,
-    RoomName, Ticket, UserName,
+    Action, Attempt, Command, ConnectionId, Event, Hub, Message, Notice, Operation, Output,
+    Payload, RoomName, Ticket, UserName,
 };
 
 use crate::cli;
@@ -111,7 +111,7 @@ impl Timeline {
     /// Notes an event before the hub handles it.
     pub(super) fn event(&mut self, hub: &Hub, entry: &Entry) {
         match &entry.event {
-            Event::Connect { user, rooms, .. } => {
+            Event::Connect { attempt: Attempt { user, rooms, .. }, .. } => {
                 let rooms = rooms.iter().map(|(room, _)| room.clone()).collect();
                 self.asking = Some((user.clone(), rooms));
             }

@@ -17,9 +17,9 @@ struct Tier(&'static str);
 fn check(credentials: &Credentials) -> Result<Identity, HttpError> {
     match credentials.token.as_ref().map(|token| token.expose()) {
         Some("good") => Ok(Identity {
-            user: UserName::new("alice").unwrap(),
             rooms: vec![RoomName::new("news").unwrap(), RoomName::new("lobby").unwrap()],
             claims: Claims::new(Tier("gold")),
+            ..Identity::new(UserName::new("alice").unwrap())
         }),
         Some("banned") => Err(HttpError::forbidden("forbidden", "not you")),
         Some(_) | None => Err(HttpError::unauthorized("invalid token")),

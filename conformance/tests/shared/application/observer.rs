@@ -18,7 +18,7 @@ fn the_life_of_a_connection_is_told_in_order() {
     let mut connections = Vec::new();
     loop {
         let (connection, line) = match server.output() {
-            Output::Notice(Notice::Opened { connection, user }) => {
+            Output::Notice(Notice::Opened { connection, user, .. }) => {
                 (connection, format!("opened {user}"))
             }
             Output::Notice(Notice::Joined { connection, user, room }) => {

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 use core::num::{NonZeroU32, NonZeroU64};
 
 use smallvec::SmallVec;
@@ -118,6 +119,8 @@ pub(crate) struct Connection {
     pub(crate) user_at: u32,
     /// The session, which the client keeps across its connections.
     pub(crate) session: Session,
+    /// Where its client is, if that is known.
+    pub(crate) address: Option<IpAddr>,
     pub(crate) phase: Phase,
     pub(crate) memberships: Memberships,
     /// When it was admitted; from [`Phase::Open`] on, when it was opened.
@@ -197,6 +200,7 @@ impl Connections {
             user,
             user_at: 0,
             session,
+            address: None,
             phase,
             memberships: Memberships::new(),
             since: now,

@@ -8,7 +8,7 @@ pub(super) mod history;
 mod names;
 pub(super) mod outbox;
 pub(super) mod probe;
-mod rate;
+pub(crate) mod rate;
 pub(super) mod remembered;
 pub(super) mod requests;
 pub(super) mod room;

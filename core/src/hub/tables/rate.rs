@@ -1,4 +1,4 @@
-//! The rate limit of a connection.
+//! Token buckets.
 
 use crate::hub::config::Rate;
 use crate::time::Timestamp;
@@ -7,15 +7,26 @@ const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 /// A token bucket in one number: the time at which it will be full again (the "generic cell rate
 /// algorithm", ITU-T I.371). Taking tokens moves that time forward; nothing has to be refilled.
-#[derive(Clone, Copy, Debug, Default)]
+///
+/// ```
+/// use switchboard_core::{Bucket, Rate, Timestamp};
+///
+/// let rate = Rate { per_second: 10, burst: 2 };
+/// let mut bucket = Bucket::default();
+/// assert!(bucket.take(Timestamp::ZERO, 2, rate));
+/// assert!(!bucket.take(Timestamp::ZERO, 1, rate));
+/// assert!(bucket.take(Timestamp::from_millis(100), 1, rate));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
-pub(crate) struct Bucket {
+pub struct Bucket {
     full_at_nanos: u64,
 }
 
 impl Bucket {
-    /// Takes `amount` if the bucket holds that much. Returns whether it did.
-    pub(crate) fn take(&mut self, now: Timestamp, amount: usize, rate: Rate) -> bool {
+    /// Takes `amount` if the bucket holds that much. Returns whether it did. A rate of 0 is no
+    /// limit: nothing is taken.
+    pub fn take(&mut self, now: Timestamp, amount: usize, rate: Rate) -> bool {
         if rate.per_second == 0 {
             return true;
         }
@@ -30,8 +41,13 @@ impl Bucket {
     }
 
     /// Returns whether the bucket is full.
-    pub(crate) fn is_full(&self, now: Timestamp) -> bool {
-        self.full_at_nanos <= now.as_micros().saturating_mul(1_000)
+    pub fn is_full(&self, now: Timestamp) -> bool {
+        self.full_at() <= now
+    }
+
+    /// Returns when the bucket is full again if nothing more is taken, rounded up.
+    pub fn full_at(&self) -> Timestamp {
+        Timestamp::from_micros(self.full_at_nanos.div_ceil(1_000))
     }
 }
 

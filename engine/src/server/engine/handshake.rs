@@ -121,8 +121,8 @@ impl<O: Outlet + Clone> Engine<O> {
         now: Timestamp,
         peer: Authenticated,
     ) -> Result<(ConnectionId, Upgrade, Claims), Box<RefusedUpgrade>> {
-        let Authenticated { upgrade, user, rooms, claims } = peer;
-        match self.driver.connect(now, user, rooms, upgrade.session) {
+        let Authenticated { upgrade, attempt, claims } = peer;
+        match self.driver.connect(now, attempt) {
             Ok(id) => Ok((id, upgrade, claims)),
             Err(rejection) => Err(RefusedUpgrade::full(upgrade, rejection)),
         }
