@@ -149,7 +149,7 @@ fn another_format_and_what_contradicts_itself_are_named() {
     let mut bytes = whole.clone();
     bytes[0] += 1;
     let damaged = Hub::restore(&bytes).expect_err("another format").to_string();
-    assert_eq!(damaged, "the checkpoint is damaged: it has the format 4, this version knows 3");
+    assert_eq!(damaged, "the checkpoint is damaged: it has the format 5, this version knows 4");
     let damaged = Hub::restore(&whole[..whole.len() / 2]).expect_err("a half").to_string();
     assert_eq!(damaged, "the checkpoint is damaged: it ends too early");
 
