@@ -27,6 +27,11 @@ pub(crate) fn resolve(listen: &str) -> Result<Vec<SocketAddr>, String> {
     Ok(addresses.collect())
 }
 
+/// Returns whether only this machine can reach all of the addresses.
+pub(crate) fn is_loopback(addresses: &[SocketAddr]) -> bool {
+    addresses.iter().all(|address| address.ip().to_canonical().is_loopback())
+}
+
 /// Refuses to listen without authentication on an address that other machines can reach, unless the
 /// configuration allows it.
 pub(crate) fn check_exposure(
@@ -35,17 +40,16 @@ pub(crate) fn check_exposure(
     auth: AuthMode,
     allow_anonymous: bool,
 ) -> Result<(), String> {
-    let exposed = addresses.iter().find(|address| !address.ip().to_canonical().is_loopback());
-    match exposed {
-        Some(_) if auth == AuthMode::Anonymous && !allow_anonymous => Err(format!(
-            "refusing to listen on {listen}: other machines can reach it, and auth.mode is \
-             \"anonymous\", so anybody could connect under any name, read every room and write \
-             into it.\n\
-             Either set auth.mode = \"jwt\" and a secret, so that only holders of a token get in,\n\
-             or pass --allow-anonymous (allow_anonymous = true) when that is what you want."
-        )),
-        _ => Ok(()),
+    if is_loopback(addresses) || auth != AuthMode::Anonymous || allow_anonymous {
+        return Ok(());
     }
+    Err(format!(
+        "refusing to listen on {listen}: other machines can reach it, and auth.mode is \
+         \"anonymous\", so anybody could connect under any name, read every room and write into \
+         it.\n\
+         Either set auth.mode = \"jwt\" and a secret, so that only holders of a token get in,\n\
+         or pass --allow-anonymous (allow_anonymous = true) when that is what you want."
+    ))
 }
 
 #[cfg(test)]

@@ -34,6 +34,8 @@ mod replay;
 #[cfg(feature = "program")]
 mod serve;
 mod settings;
+#[cfg(feature = "program")]
+mod site;
 
 use std::ffi::OsString;
 
@@ -52,7 +54,7 @@ pub struct Meaning {
     pub secret: Option<String>,
     /// The configuration of the hub.
     pub rules: switchboard_core::Config,
-    /// Which pages may connect, or why an entry is invalid.
+    /// Which pages may connect to a server that others can reach, or why an entry is invalid.
     pub origins: Result<Origins, InvalidOrigin>,
 }
 
@@ -71,6 +73,6 @@ pub fn read_config(
         shown: config.to_string(),
         secret: config.secret.as_ref().map(|secret| secret.0.clone()),
         rules: settings::rules(&config),
-        origins: settings::origins(&config),
+        origins: settings::origins(&config, false),
     })
 }

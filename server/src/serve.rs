@@ -4,22 +4,23 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_signal::{Signal, Signals};
 use smol::future::FutureExt;
 use smol::stream::StreamExt;
-use switchboard_core::http::{HttpError, HttpRequest, InvalidOrigin, Response, Status};
+use switchboard_core::http::HttpError;
 use switchboard_core::{Limit, NameError, RoomName, Tap, UserName};
 use switchboard_smol::{
     BuildError, Claims, Credentials, Handle, Identity, RefuseBy, Server, ServerSettings,
 };
 
 use crate::auth::{AuthError, Verifier, anonymous_name};
-use crate::config::{CapacityAnswer, Config};
+use crate::config::{AuthMode, CapacityAnswer, Config};
 use crate::record::Recording;
-use crate::{bind, dashboard, journal, logging, memory, os, page, settings};
+use crate::site::Site;
+use crate::{bind, dashboard, journal, logging, memory, os, settings};
 
 /// Why the server cannot run.
 #[derive(Debug)]
@@ -55,7 +56,8 @@ pub(crate) fn serve(config: Config) -> Result<(), Error> {
         Recording::start(&config.record, config.limits.max_connections.get().map(|n| n as usize))
             .map_err(|problem| Error::Refused(problem.to_string()))?;
     let (recording, recorder) = recording.unzip();
-    let server = build(&config, started, recorder)?;
+    let is_local = config.auth.mode == AuthMode::Anonymous && bind::is_loopback(&addresses);
+    let server = build(&config, started, is_local, recorder)?;
     let cannot = |error| Error::Io(format!("cannot listen on {listen}"), error);
     let listener = addresses
         .iter()
@@ -97,16 +99,15 @@ pub(crate) fn serve(config: Config) -> Result<(), Error> {
 fn build(
     config: &Config,
     started: Instant,
+    is_local: bool,
     recorder: Option<impl Tap + 'static>,
 ) -> Result<Server, Error> {
     let verifier =
         config.secret.as_ref().map(|secret| Arc::new(Verifier::new(secret, &config.auth)));
     let names = RandomState::new();
-    // The page shows statistics of a server that is only built below.
-    let numbers: Arc<OnceLock<Handle>> = Arc::default();
-    let for_http = numbers.clone();
-    let mut settings =
-        configured(config).map_err(|error| Error::Refused(format!("origins.allowed: {error}")))?;
+    let mut settings = configured(config, is_local).map_err(Error::Refused)?;
+    let site = Arc::new(Site::new(settings.hosts.clone(), started));
+    let for_http = site.clone();
     settings.tap = recorder.map(|recorder| Box::new(recorder) as Box<dyn Tap>);
     let server = Server::builder()
         .settings(settings)
@@ -121,23 +122,27 @@ fn build(
             };
             std::future::ready(identity)
         })
-        .http(move |request| std::future::ready(answer(&request, for_http.get(), started)))
+        .http(move |request| std::future::ready(for_http.answer(&request)))
         .on_output(journal::record)
         .build()
         .map_err(|error: BuildError| Error::Refused(error.to_string()))?;
-    let _ = numbers.set(server.handle());
+    site.open(server.handle());
     Ok(server)
 }
 
-/// Returns everything that the file configures of the server itself.
-fn configured(config: &Config) -> Result<ServerSettings, InvalidOrigin> {
+/// Returns everything that the file configures of the server itself. It is local if it listens on
+/// loopback and asks for no token.
+fn configured(config: &Config, is_local: bool) -> Result<ServerSettings, String> {
     let mut rules = settings::rules(config);
     if config.dashboard.enabled && !config.rooms.contains_key(dashboard::ROOM) {
         rules.rooms.push((dashboard::ROOM.into(), dashboard::room_class()));
     }
     Ok(ServerSettings {
         config: rules,
-        origins: settings::origins(config)?,
+        origins: settings::origins(config, is_local)
+            .map_err(|error| format!("origins.allowed: {error}"))?,
+        hosts: settings::hosts(config, is_local)
+            .map_err(|error| format!("origins.hosts: {error}"))?,
         max_handshakes: settings::count(config.more_limits.max_handshakes),
         capacity_answer: match config.capacity.answer {
             CapacityAnswer::Close => RefuseBy::Close,
@@ -167,22 +172,6 @@ fn by_token(verifier: &Verifier, credentials: &Credentials) -> Result<Identity, 
             .map_err(bad)?,
         claims: Claims::new(found.claims),
     })
-}
-
-fn answer(request: &HttpRequest, handle: Option<&Handle>, started: Instant) -> Response {
-    if !matches!(request.method(), "GET" | "HEAD") {
-        return HttpError::method_not_allowed("GET, HEAD").to_response();
-    }
-    let draining = handle.is_none_or(Handle::is_draining);
-    match (request.path(), handle) {
-        ("/healthz", _) => page::text(Status::Ok, "ok"),
-        ("/readyz", _) if draining => page::text(Status::Unavailable, "draining"),
-        ("/readyz", _) => page::text(Status::Ok, "ready"),
-        ("/api/stats", Some(handle)) => {
-            page::json(&dashboard::stats(&handle.stats(), started.elapsed(), draining))
-        }
-        _ => page::file(request),
-    }
 }
 
 /// Drains on the first signal, so that `serve` ends; a second one ends it immediately.

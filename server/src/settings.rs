@@ -1,6 +1,6 @@
 //! Translates the configuration file's settings to the core's.
 
-use switchboard_core::http::{InvalidOrigin, Origins};
+use switchboard_core::http::{Hosts, InvalidHost, InvalidOrigin, Origins};
 use switchboard_core::{self as hub, Limit, Limits, Rate};
 
 use crate::config::Config;
@@ -23,13 +23,24 @@ pub(crate) fn rules(config: &Config) -> hub::Config {
     }
 }
 
-/// Returns which pages may connect.
-pub(crate) fn origins(config: &Config) -> Result<Origins, InvalidOrigin> {
+/// Returns which pages may connect. A local server listens on loopback and asks for no token.
+pub(crate) fn origins(config: &Config, is_local: bool) -> Result<Origins, InvalidOrigin> {
     match &config.origins.allowed[..] {
+        [] if is_local => Ok(Origins::SameHostOrLoopback),
         [] => Ok(Origins::SameHost),
         list if list.iter().any(|origin| origin == "*") => Ok(Origins::Any),
         list => Origins::list(list),
     }
+}
+
+/// Returns which hosts requests may name.
+pub(crate) fn hosts(config: &Config, is_local: bool) -> Result<Hosts, InvalidHost> {
+    let listed = config.origins.hosts.iter().map(|host| host.parse()).collect::<Result<_, _>>()?;
+    Ok(match config.origins.hosts[..] {
+        _ if is_local => Hosts::LoopbackOr(listed),
+        [] => Hosts::Any,
+        _ => Hosts::Only(listed),
+    })
 }
 
 fn limits(limits: &Limits) -> Limits {
@@ -51,4 +62,30 @@ fn limits(limits: &Limits) -> Limits {
 /// Converts a bound to a count of things in memory.
 pub(crate) fn count(limit: Limit) -> usize {
     limit.get().map_or(usize::MAX, |n| n as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> Config {
+        Config::from_text("c.toml", text, [], &[]).unwrap()
+    }
+
+    #[test]
+    fn a_local_server_is_for_the_pages_and_names_of_this_machine() {
+        let default = config("");
+        assert_eq!(origins(&default, true), Ok(Origins::SameHostOrLoopback));
+        assert_eq!(origins(&default, false), Ok(Origins::SameHost));
+        assert_eq!(hosts(&default, true), Ok(Hosts::LoopbackOr(Vec::new())));
+        assert_eq!(hosts(&default, false), Ok(Hosts::Any));
+
+        let listed = config("[origins]\nallowed = [\"https://a.test\"]\nhosts = [\"a.test\"]");
+        let pages = Origins::list(["https://a.test"]).unwrap();
+        let names = vec!["a.test".parse().unwrap()];
+        assert_eq!(origins(&listed, true), Ok(pages.clone()), "a list is the whole list");
+        assert_eq!(origins(&listed, false), Ok(pages));
+        assert_eq!(hosts(&listed, true), Ok(Hosts::LoopbackOr(names.clone())));
+        assert_eq!(hosts(&listed, false), Ok(Hosts::Only(names)));
+    }
 }

@@ -4,7 +4,8 @@
 //! A driver reads bytes and hands all of them to [`parse()`] until the head is complete. If the
 //! request [wants an upgrade](wants_upgrade), or its path is that of the sockets, [`check`]
 //! decides; the driver writes [`Upgrade::accept_response`] or [`HttpError::to_bytes`]. For other
-//! paths it writes a [`Response`].
+//! paths it writes a [`Response`]. Both come after [`Hosts::check`], which keeps pages out that
+//! reach the server by a name of their own.
 //!
 //! ```
 //! use switchboard_core::http::{DEFAULT_MAX_HEAD_BYTES, Origins, Parsed, check, parse};
@@ -46,6 +47,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod error;
+mod host;
 mod origin;
 mod parse;
 mod redact;
@@ -58,6 +60,7 @@ mod token;
 mod upgrade;
 
 pub use error::HttpError;
+pub use host::{HostPattern, Hosts, InvalidHost};
 pub use origin::{InvalidOrigin, OriginPattern, Origins};
 pub use parse::{DEFAULT_MAX_HEAD_BYTES, MAX_HEADERS, Parsed, parse};
 pub use request::{HttpRequest, Version};

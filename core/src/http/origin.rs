@@ -8,6 +8,7 @@ use core::fmt;
 use core::str::FromStr;
 
 use super::error::{HttpError, excerpt};
+use super::host::is_loopback;
 use super::request::HttpRequest;
 
 /// Which web pages may connect (RFC 6455 section 10.2).
@@ -36,6 +37,10 @@ pub enum Origins {
     /// front may have terminated TLS.
     #[default]
     SameHost,
+    /// The same, and pages of this machine, from any port: `http` or `https` at `localhost`, an
+    /// address of 127.0.0.0/8, or `[::1]`. For a server that listens on loopback and asks for no
+    /// token, beside a development server such as Vite.
+    SameHostOrLoopback,
     /// Only the pages that match a pattern. The server's own host must be listed like any other.
     List(Vec<OriginPattern>),
 }
@@ -69,9 +74,12 @@ impl Origins {
         let Some(sent) = request.single("origin")? else { return Ok(()) };
         let allowed = match self {
             Origins::Any => true,
-            Origins::SameHost => {
+            Origins::SameHost | Origins::SameHostOrLoopback => {
                 let host = request.host()?;
-                Origin::parse(sent).is_some_and(|origin| origin.is_at(host))
+                Origin::parse(sent).is_some_and(|origin| {
+                    origin.is_at(host)
+                        || *self == Origins::SameHostOrLoopback && origin.is_loopback()
+                })
             }
             Origins::List(patterns) => Origin::parse(sent)
                 .is_some_and(|origin| patterns.iter().any(|pattern| pattern.matches(&origin))),
@@ -164,6 +172,11 @@ impl<'a> Origin<'a> {
         (!scheme.is_empty() && scheme.chars().all(plain)).then_some(Origin { scheme, host, port })
     }
 
+    fn is_loopback(&self) -> bool {
+        let is = |name: &str| self.scheme.eq_ignore_ascii_case(name);
+        (is("http") || is("https")) && is_loopback(self.host)
+    }
+
     fn is_at(&self, authority: &str) -> bool {
         split_port(authority).is_some_and(|(host, port)| {
             host.eq_ignore_ascii_case(self.host)
@@ -184,7 +197,7 @@ fn default_port(scheme: &str) -> Option<u16> {
 }
 
 /// `host`, `host:port`, `[v6]` or `[v6]:port`.
-fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
+pub(super) fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
     let end = match authority.strip_prefix('[') {
         Some(rest) => rest.find(']')? + 2,
         None => authority.find(':').unwrap_or(authority.len()),
@@ -232,6 +245,36 @@ mod tests {
         assert!(!same("example.com", "https://evil@example.com"));
         assert!(!same("example.com", "null"));
         assert!(!same("example.com", ""));
+    }
+
+    #[test]
+    fn pages_of_this_machine_may_come_from_any_port() {
+        let local = |origin| allowed(&Origins::SameHostOrLoopback, "127.0.0.1:8080", origin);
+        for origin in [
+            "http://127.0.0.1:8080",
+            "http://127.0.0.1",
+            "http://localhost:5173",
+            "https://LOCALHOST",
+            "http://[::1]:3000",
+            "http://127.9.9.9:1",
+        ] {
+            assert!(local(origin), "{origin}");
+        }
+        for origin in [
+            "null",
+            "",
+            "capacitor://localhost",
+            "http://localhost.:8080",
+            "http://localhost.evil.test",
+            "http://127.0.0.1.evil.test:8080",
+            "http://[::ffff:127.0.0.1]:8080",
+            "http://192.168.0.1:8080",
+        ] {
+            assert!(!local(origin), "{origin}");
+        }
+        let same_host = allowed(&Origins::SameHostOrLoopback, "a.test", "https://a.test");
+        assert!(same_host, "the same host is allowed as well");
+        assert!(!allowed(&Origins::SameHost, "127.0.0.1:8080", "http://localhost:5173"));
     }
 
     #[test]

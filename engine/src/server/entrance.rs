@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use switchboard_core::http::{
-    self, BearerToken, HttpError, HttpRequest, Origins, Response, Status, Upgrade,
+    self, BearerToken, Hosts, HttpError, HttpRequest, Origins, Response, Status, Upgrade,
 };
 use switchboard_core::{Attempt, CloseReason, Codec, Frame, Rejection, RoomName};
 
@@ -25,6 +25,7 @@ pub enum RefuseBy {
 pub struct Entrance {
     path: String,
     origins: Origins,
+    hosts: Hosts,
     codec: Codec,
     capacity_answer: RefuseBy,
     auth_answer: RefuseBy,
@@ -68,6 +69,7 @@ impl Entrance {
         Self {
             path: settings.path.trim_end_matches('/').into(),
             origins: settings.origins.clone(),
+            hosts: settings.hosts.clone(),
             codec: settings.codec(),
             capacity_answer: settings.capacity_answer,
             auth_answer: settings.auth_answer,
@@ -96,6 +98,7 @@ impl Entrance {
         request: HttpRequest,
     ) -> Result<(UpgradeRequest, Credentials), Box<RefusedUpgrade>> {
         let refused = |refusal| Box::new(RefusedUpgrade::Http(refusal));
+        self.hosts.check(&request).map_err(refused)?;
         let upgrade = match http::check(&request, &self.origins, &self.path) {
             Err(refusal) if refusal.status != Status::UpgradeRequired => {
                 return Err(refused(refusal));

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use socket2::SockRef;
-use switchboard_core::http::Origins;
+use switchboard_core::http::{Hosts, Origins};
 use switchboard_core::{
     CloseReason, Codec, Command, Config, ConfigError, ConnectionId, Driver, Handled, Heartbeat,
     Kind, Limit, Limits, Message, NameError, Outlet, Rate, RawFrame, Tap, Timestamp,
@@ -40,6 +40,10 @@ pub struct ServerSettings {
     /// Which web pages may connect. A client that is not a browser sends no origin, and is let
     /// through. Default: pages from the server's own host.
     pub origins: Origins,
+    /// Which hosts an upgrade may name that a page asks for. Other requests are the application's,
+    /// which checks them with the same rule. Default: any. A server on loopback without tokens
+    /// needs [`Hosts::LoopbackOr`], or pages reach it by a name of their own.
+    pub hosts: Hosts,
     /// How an upgrade is refused if there is no free seat. Default: accepted and closed with 4002.
     pub capacity_answer: RefuseBy,
     /// How an upgrade is refused that the authenticator does not let in. Default: by HTTP.
@@ -66,6 +70,7 @@ impl Default for ServerSettings {
             config: Config::default(),
             path: "/ws".into(),
             origins: Origins::default(),
+            hosts: Hosts::default(),
             capacity_answer: RefuseBy::Close,
             auth_answer: RefuseBy::Http,
             handshake_timeout: Duration::from_secs(10),

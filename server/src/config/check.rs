@@ -1,6 +1,6 @@
 //! Rules between several keys, each of which is valid by itself.
 
-use switchboard_core::http::OriginPattern;
+use switchboard_core::http::{HostPattern, OriginPattern};
 
 use super::Config;
 use super::keys::AuthMode;
@@ -69,6 +69,11 @@ pub(super) fn check(config: &Config, report: &mut dyn FnMut(&[&str], &str)) {
     for origin in &origins.allowed {
         if let Err(what) = check_origin(origin) {
             report(&["origins.allowed"], &what);
+        }
+    }
+    for host in &origins.hosts {
+        if let Err(what) = host.parse::<HostPattern>() {
+            report(&["origins.hosts"], &what.to_string());
         }
     }
     if let Err(what) = logging::check_level(&log.level) {

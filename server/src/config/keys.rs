@@ -52,9 +52,13 @@ section! {
 section! {
     /// `[origins]`: which web pages may connect.
     Origins {
-        /// Pages that may connect, such as "https://example.com"; empty allows the same host only,
-        /// "*" any page.
+        /// Pages that may connect, such as "https://example.com"; "*" is any page. Empty allows the
+        /// same host only and, on a loopback address without tokens, all pages of this machine.
         allowed: Vec<String> = Vec::new(),
+        /// Hosts that requests may name, such as "chat.example.com"; "*" is any. Empty is any, but
+        /// on a loopback address without tokens only this machine's names. Upgrades of clients that
+        /// are not pages, /healthz and /readyz may name any host.
+        hosts: Vec<String> = Vec::new(),
     }
 }
 

@@ -303,6 +303,10 @@ fn keys_that_contradict_each_other_are_blamed_at_their_line() {
             ["c.toml:2:11: ", "\"a.example\" is not an origin"],
         ),
         (
+            "[origins]\nhosts = [\"https://a.example\"]",
+            ["c.toml:2:9: ", "\"https://a.example\" is not a host such as example.com"],
+        ),
+        (
             "[auth]\nmode = \"jwt\"",
             ["c.toml:2:8: ", "set auth.hs256_secret, auth.hs256_secret_file"],
         ),

@@ -46,6 +46,7 @@ impl Server {
         Self { child, address, _stdout: stdout }
     }
 
+    #[allow(dead_code, reason = "not every test opens a WebSocket")]
     pub(crate) fn url(&self) -> String {
         format!("ws://{}/ws", self.address)
     }
