@@ -17,7 +17,7 @@ use switchboard_smol::{
 };
 
 use crate::auth::{AuthError, Verifier, anonymous_name};
-use crate::config::{AuthMode, CapacityAnswer, Config};
+use crate::config::{AuthAnswer, AuthMode, CapacityAnswer, Config};
 use crate::record::Recording;
 use crate::site::Site;
 use crate::{bind, dashboard, journal, logging, memory, os, settings};
@@ -147,6 +147,11 @@ fn configured(config: &Config, is_local: bool) -> Result<ServerSettings, String>
         capacity_answer: match config.capacity.answer {
             CapacityAnswer::Close => RefuseBy::Close,
             CapacityAnswer::Http => RefuseBy::Http,
+        },
+        auth_answer: match config.auth.answer {
+            AuthAnswer::Auto => RefuseBy::Auto,
+            AuthAnswer::Close => RefuseBy::Close,
+            AuthAnswer::Http => RefuseBy::Http,
         },
         ..ServerSettings::default()
     })

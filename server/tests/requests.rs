@@ -25,6 +25,8 @@ fn ask(server: &Server, path: &str, headers: &str) -> (u16, String) {
     (status.unwrap_or_else(|| panic!("no answer: {text:?}")), text)
 }
 
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
 const UPGRADE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
                        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
@@ -57,8 +59,27 @@ fn a_local_server_is_for_this_machines_pages_and_names() {
 fn a_server_with_tokens_is_for_its_own_pages_under_any_name() {
     let server = Server::start(&[
         ("SWITCHBOARD_AUTH_MODE", "jwt"),
-        ("SWITCHBOARD_AUTH_HS256_SECRET", "0123456789abcdef0123456789abcdef"),
+        ("SWITCHBOARD_AUTH_HS256_SECRET", SECRET),
     ]);
     assert_eq!(ask(&server, "/", "Host: chat.test\r\n").0, 200);
     assert_eq!(page(&server, &server.address, "http://localhost:5173"), 403);
+    let own = format!("http://{}", server.address);
+    assert_eq!(page(&server, &server.address, &own), 101, "closed with 4001 after the upgrade");
+    assert_eq!(ask(&server, "/ws", &format!("Host: chat.test\r\n{UPGRADE}")).0, 401);
+    assert_eq!(ask(&server, "/ws", "Host: chat.test\r\n").0, 401);
+}
+
+#[test]
+fn how_a_client_without_a_token_is_refused_is_a_setting() {
+    for (answer, from_page, otherwise) in [("http", 401, 401), ("close", 101, 101)] {
+        let server = Server::start(&[
+            ("SWITCHBOARD_AUTH_MODE", "jwt"),
+            ("SWITCHBOARD_AUTH_HS256_SECRET", SECRET),
+            ("SWITCHBOARD_AUTH_ANSWER", answer),
+        ]);
+        let own = format!("http://{}", server.address);
+        assert_eq!(page(&server, &server.address, &own), from_page, "{answer}");
+        let program = ask(&server, "/ws", &format!("Host: a\r\n{UPGRADE}"));
+        assert_eq!(program.0, otherwise, "{answer}");
+    }
 }

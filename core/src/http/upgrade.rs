@@ -37,6 +37,9 @@ pub struct Upgrade {
     pub token: Option<BearerToken>,
     /// The subprotocol to confirm: [`SUBPROTOCOL`] if the client offered it.
     pub subprotocol: Option<&'static str>,
+    /// Whether a web page asks, which names its `Origin`. Its script sees a close code, but neither
+    /// the status nor the body of a refusal.
+    pub from_page: bool,
     /// The query parameter `user`: a name that the client claims, without proof. For servers that
     /// run without tokens.
     pub user: Option<String>,
@@ -119,6 +122,7 @@ pub fn check(request: &HttpRequest, origins: &Origins, prefix: &str) -> Result<U
             .list("sec-websocket-protocol")
             .any(|entry| entry == SUBPROTOCOL)
             .then_some(SUBPROTOCOL),
+        from_page: request.header("origin").is_some(),
         user: request.query("user").filter(|user| !user.is_empty()).map(String::from),
         session: query(request, "session", "bad_session")?,
         since: since.filter(|_| room.is_some()),

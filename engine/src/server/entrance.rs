@@ -18,6 +18,18 @@ pub enum RefuseBy {
     Http,
     /// The upgrade is accepted, and closed at once with a code that says why.
     Close,
+    /// By closing if a web page asks, which names its `Origin`; by HTTP if it is any other client.
+    Auto,
+}
+
+impl RefuseBy {
+    fn closes(self, upgrade: &Upgrade) -> bool {
+        match self {
+            Self::Http => false,
+            Self::Close => true,
+            Self::Auto => upgrade.from_page,
+        }
+    }
 }
 
 /// Decides about upgrades.
@@ -143,14 +155,14 @@ impl Entrance {
             (Ok(_), Err(refusal)) | (Err(refusal), Err(_)) => RefusedUpgrade::Http(refusal),
             (Err(refusal), Ok(upgrade)) => {
                 tracing::info!(status = refusal.status.code(), "refused: {}", refusal.message);
-                match (self.auth_answer, refusal.status.code()) {
-                    (RefuseBy::Close, 401) => {
-                        RefusedUpgrade::Close(upgrade, CloseReason::Unauthorized, refusal)
-                    }
-                    (RefuseBy::Close, 403) => {
-                        RefusedUpgrade::Close(upgrade, CloseReason::Forbidden, refusal)
-                    }
-                    (RefuseBy::Close | RefuseBy::Http, _) => RefusedUpgrade::Http(refusal),
+                let reason = match refusal.status.code() {
+                    401 => Some(CloseReason::Unauthorized),
+                    403 => Some(CloseReason::Forbidden),
+                    _ => None,
+                };
+                match reason.filter(|_| self.auth_answer.closes(&upgrade)) {
+                    Some(reason) => RefusedUpgrade::Close(upgrade, reason, refusal),
+                    None => RefusedUpgrade::Http(refusal),
                 }
             }
         };
@@ -160,7 +172,7 @@ impl Entrance {
     /// The bytes that tell the peer, after which its socket is closed.
     pub fn closing_bytes(&self, refused: RefusedUpgrade, head_only: bool) -> Vec<u8> {
         match refused {
-            RefusedUpgrade::Full(upgrade, rejection) if self.capacity_answer == RefuseBy::Close => {
+            RefusedUpgrade::Full(upgrade, rejection) if self.capacity_answer.closes(&upgrade) => {
                 accept_and_close(&upgrade, &rejection.close_reason())
             }
             RefusedUpgrade::Close(upgrade, reason, _) => accept_and_close(&upgrade, &reason),

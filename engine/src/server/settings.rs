@@ -46,7 +46,9 @@ pub struct ServerSettings {
     pub hosts: Hosts,
     /// How an upgrade is refused if there is no free seat. Default: accepted and closed with 4002.
     pub capacity_answer: RefuseBy,
-    /// How an upgrade is refused that the authenticator does not let in. Default: by HTTP.
+    /// How an upgrade is refused that the authenticator does not let in: closed with 4001 or 4003,
+    /// or by HTTP with 401 or 403; any other status is always sent by HTTP. Default: closed if a
+    /// web page asks.
     pub auth_answer: RefuseBy,
     /// Time from the accepted socket to the answered upgrade, the authenticator's included.
     /// Default 10 s.
@@ -72,7 +74,7 @@ impl Default for ServerSettings {
             origins: Origins::default(),
             hosts: Hosts::default(),
             capacity_answer: RefuseBy::Close,
-            auth_answer: RefuseBy::Http,
+            auth_answer: RefuseBy::Auto,
             handshake_timeout: Duration::from_secs(10),
             max_handshakes: 1_024,
             send_buffer: 64 * 1024,

@@ -44,6 +44,10 @@ section! {
         issuer: Option<String> = None,
         /// The `aud` that a token must have; empty refuses tokens that have one.
         audience: Option<String> = None,
+        /// How a client is refused: "close" accepts and closes with 4001, which a browser can read;
+        /// "http" answers 401; "auto" closes if a web page asks, which has an `Origin`, and answers
+        /// 401 otherwise.
+        answer: AuthAnswer = AuthAnswer::Auto,
         /// How far the clocks of the issuer and this server may differ.
         leeway: Duration = Duration::ZERO,
     }
@@ -117,6 +121,18 @@ choice! {
     AuthMode {
         Anonymous = "anonymous",
         Jwt = "jwt",
+    }
+}
+
+choice! {
+    /// How clients without a valid token are refused.
+    AuthAnswer {
+        /// Close if the request has an `Origin`, HTTP otherwise.
+        Auto = "auto",
+        /// Accept, and close with 4001: a browser can read the reason.
+        Close = "close",
+        /// Answer 401.
+        Http = "http",
     }
 }
 

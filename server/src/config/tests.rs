@@ -5,7 +5,7 @@ use std::{env, fs};
 
 use switchboard_core::{HeartbeatMode, Limit, Overflow, Publishers, UserLimitPolicy};
 
-use super::keys::CapacityAnswer;
+use super::keys::{AuthAnswer, CapacityAnswer};
 use super::*;
 
 const EXAMPLE: &str = include_str!("../../switchboard.example.toml");
@@ -87,7 +87,7 @@ fn every_table_is_read() {
     let config = file(&format!(
         "[limits]\nuser_limit_policy = \"replace_oldest\"\nmax_connections = 1_000\n\
          [heartbeat]\nmode = \"application\"\nidle_timeout = 1.5\nprobe_timeout = 3\n\
-         [auth]\nmode = \"jwt\"\nhs256_secret = \"{SECRET}\"\n[capacity]\nanswer = \"http\"\n\
+         [auth]\nmode = \"jwt\"\nhs256_secret = \"{SECRET}\"\nanswer = \"http\"\n[capacity]\nanswer = \"http\"\n\
          [drain]\ntimeout = \"1m30s\"\n[log]\nformat = \"json\"\nlevel = \"info,switchboard=debug\"\n\
          [dashboard]\nenabled = false\n[rooms.\"\"]\noverflow = \"conflate\"\npublish = \"server\""
     ));
@@ -97,6 +97,7 @@ fn every_table_is_read() {
     assert_eq!(config.heartbeat.idle_timeout, Duration::from_millis(1_500));
     assert_eq!(config.heartbeat.probe_timeout, Duration::from_secs(3));
     assert_eq!(config.secret, Some(Secret(SECRET.to_owned())));
+    assert_eq!(config.auth.answer, AuthAnswer::Http);
     assert_eq!(config.capacity.answer, CapacityAnswer::Http);
     assert_eq!(config.drain.timeout, Duration::from_secs(90));
     assert_eq!(config.log.format, LogFormat::Json);

@@ -21,6 +21,7 @@ fn check(credentials: &Credentials) -> Result<Identity, HttpError> {
             claims: Claims::new(Tier("gold")),
             ..Identity::new(UserName::new("alice").unwrap())
         }),
+        Some("early") => Err(HttpError::too_many_requests(1)),
         Some("banned") => Err(HttpError::forbidden("forbidden", "not you")),
         Some(_) | None => Err(HttpError::unauthorized("invalid token")),
     }
@@ -65,7 +66,31 @@ fn a_refusal_can_be_a_close_code_that_a_page_sees() {
         assert_eq!(client.closed().0, code);
         client.ended();
     }
+    // This has no close code of its own.
+    let (status, _) = Client::ask(server.address, request("/ws?token=early", ""));
+    assert_eq!(status, 429);
     assert_eq!(server.handle.stats().accepted, 0);
+}
+
+#[test]
+fn a_page_is_refused_by_a_close_code_and_a_program_by_http() {
+    let server = Running::start(guarded());
+    let page = format!("Origin: http://{}\r\n", server.address);
+    for (target, code, status) in [("/ws?token=wrong", 4001, 401), ("/ws?token=banned", 4003, 403)]
+    {
+        let mut client = Client::dial(server.address);
+        let request_of_page =
+            request(target, &page).replacen("Host: test", &format!("Host: {}", server.address), 1);
+        client.write(request_of_page);
+        assert!(client.head().starts_with("HTTP/1.1 101 "));
+        assert_eq!(client.closed().0, code);
+        client.ended();
+        assert_eq!(Client::ask(server.address, request(target, "")).0, status);
+    }
+    let http = Running::start(guarded_with(|settings| settings.auth_answer = RefuseBy::Http));
+    let (status, _) =
+        Client::ask(http.address, request("/ws?token=wrong", "Origin: http://test\r\n"));
+    assert_eq!(status, 401);
 }
 
 #[test]
