@@ -106,4 +106,5 @@ pub use protocol::payload::{Json, Payload, RawFrame};
 pub use protocol::position::{Beginning, Broken, Epoch, NoPosition, NoSession, Position, Session};
 pub use protocol::refusal::{ErrorCode, Refusal};
 pub use protocol::to_client::{Direct, Message, Publication, Terms, Welcome};
+pub use protocol::version::{PROTOCOL_FEATURES, PROTOCOL_VERSION};
 pub use time::Timestamp;

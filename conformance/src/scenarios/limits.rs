@@ -89,7 +89,9 @@ fn the_limits_are_told_at_the_beginning(start: Start) {
     });
     let server = Server::start(start, settings);
     let mut client = crate::client::Client::open(server.address, "/ws?user=alice");
-    let limits = &client.expect("connected")["limits"];
+    let connected = client.expect("connected");
+    assert_eq!((&connected["protocol"], &connected["features"]), (&json!(1), &json!([])));
+    let limits = &connected["limits"];
     assert_eq!(limits["max_message_bytes"], 1_234);
     assert_eq!((&limits["messages_per_second"], &limits["message_burst"]), (&json!(7), &json!(9)));
     client.bye();

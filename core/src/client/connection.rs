@@ -122,6 +122,7 @@ impl Machine {
         self.asked_again = false;
         self.backoff.say(None);
         self.session = greeting.session.or_else(|| self.session.take());
+        self.features = greeting.features;
         self.client_id = greeting.client_id;
         self.user = greeting.user;
         self.max_message_bytes = greeting.max_message_bytes;

@@ -55,6 +55,7 @@ mod state;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use crate::protocol::name::{MessageId, NameError, RoomName, UserName};
 use crate::protocol::position::Position;
@@ -98,6 +99,7 @@ pub struct Machine {
     /// The server refused a token, and has not accepted one since.
     asked_again: bool,
     session: Option<SessionToken>,
+    features: Vec<Arc<str>>,
     client_id: Option<Arc<str>>,
     user: Option<UserName>,
     max_message_bytes: Option<usize>,
@@ -141,6 +143,7 @@ impl Machine {
             token: None,
             asked_again: false,
             session: None,
+            features: Vec::new(),
             client_id: None,
             user: None,
             max_message_bytes: None,
@@ -225,6 +228,12 @@ impl Machine {
     /// Returns the user that the last `connected` named.
     pub fn user(&self) -> Option<&UserName> {
         self.user.as_ref()
+    }
+
+    /// Returns whether the server listed this word in the last `connected`. What was added to the
+    /// protocol after its first version is only for servers that list it.
+    pub fn supports(&self, feature: &str) -> bool {
+        self.features.iter().any(|word| &**word == feature)
     }
 
     /// Returns the server's id of the last connection.

@@ -14,3 +14,4 @@ pub(crate) mod server_message;
 #[cfg(feature = "recording")]
 pub(crate) mod text;
 pub(crate) mod to_client;
+pub(crate) mod version;

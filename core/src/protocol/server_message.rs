@@ -151,6 +151,11 @@ pub struct Refused {
 /// The first message on a connection.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Greeting {
+    /// The version of the protocol that the server speaks; `None` from a server that
+    /// does not say.
+    pub protocol: Option<u32>,
+    /// What the server understands beyond that version.
+    pub features: Vec<Arc<str>>,
     /// The server's id of the connection.
     pub client_id: Option<Arc<str>>,
     /// The user that the server takes the client for.

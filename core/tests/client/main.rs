@@ -1,5 +1,6 @@
 //! The client's state machine.
 
+mod features;
 mod read;
 mod vectors;
 mod words;

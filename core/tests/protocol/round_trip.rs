@@ -14,8 +14,8 @@ use switchboard_core::client::{
 };
 use switchboard_core::{
     Beginning, Broken, Codec, ConnectionId, Direct, Epoch, ErrorCode, Inbound, Json, Kind, Message,
-    MessageId, Opcode, Payload, Position, Publication, Refusal, Request, RoomName, Terms, Ticket,
-    Timestamp, UserName, Welcome,
+    MessageId, Opcode, PROTOCOL_FEATURES, PROTOCOL_VERSION, Payload, Position, Publication,
+    Refusal, Request, RoomName, Terms, Ticket, Timestamp, UserName, Welcome,
 };
 
 use crate::{encoded, named};
@@ -184,6 +184,8 @@ fn greeting(welcome: &Welcome) -> Greeting {
         panic!("it is a greeting")
     };
     Greeting {
+        protocol: Some(PROTOCOL_VERSION),
+        features: PROTOCOL_FEATURES.map(Into::into).into(),
         client_id: Some(welcome.client.to_string().into()),
         user: Some(welcome.user.clone()),
         session,

@@ -1,6 +1,7 @@
 //! Text messages to clients.
 
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -18,13 +19,14 @@ use crate::protocol::position::Beginning;
 use crate::protocol::refusal::Refusal;
 use crate::protocol::server_message::{Delivery, Greeting, Refused, ServerMessage, SessionToken};
 use crate::protocol::to_client::{Direct, Message, Publication, Welcome};
+use crate::protocol::version::{PROTOCOL_FEATURES, PROTOCOL_VERSION};
 
 use super::write::{List, Serialized, object};
 use super::{Field, Object, Value, fields, name};
 
 fields! {
     Fields {
-        kind as "type", id, client_id, user, session, room, rooms, heartbeat, limits, from,
+        kind as "type", protocol, features, id, client_id, user, session, room, rooms, heartbeat, limits, from,
         event_id, timestamp, payload, binary, position, since, dropped, reason, recovered, members,
         total, events, more, code, message, method, retry_after_ms,
     }
@@ -187,6 +189,7 @@ fn connected<'o>(it: Writer<'o>, welcome: &Welcome) -> Writer<'o> {
         messages_per_second: terms.messages_per_second,
         message_burst: terms.message_burst,
     };
+    let it = it.protocol(PROTOCOL_VERSION).features(List(PROTOCOL_FEATURES));
     let it = it.client_id(&*client.to_string()).user(user.as_str()).session(&*session.to_string());
     let it = it.held(held).rooms(List(rooms)).heartbeat(Serialized(heartbeat));
     it.limits(Serialized(limits)).timestamp(*unix_ms)
@@ -309,7 +312,10 @@ fn greeting(fields: &Fields<'_>) -> Result<Greeting, Refusal> {
     let heartbeat: Option<Heartbeat> = fields.heartbeat().optional(Field::read)?;
     let limits: Option<Limits> = fields.limits().optional(Field::read)?;
     let session = fields.session().optional(Field::text)?;
+    let features: Option<Vec<String>> = fields.features().optional(Field::read)?;
     Ok(Greeting {
+        protocol: fields.protocol().optional(Field::read)?,
+        features: features.unwrap_or_default().into_iter().map(Arc::from).collect(),
         client_id: fields.client_id().optional(Field::shared)?,
         user: fields.user().optional(Field::name)?,
         session: session.and_then(|session| SessionToken::new(&session)),
@@ -324,7 +330,6 @@ mod tests {
     use super::*;
     use crate::protocol::name::{Kind, MessageId};
     use crate::protocol::position::{Epoch, Position};
-    use alloc::sync::Arc;
 
     /// Compares with what a serialiser writes, and checks that the client reads it.
     #[test]
