@@ -24,7 +24,14 @@ pub(crate) fn resolve(listen: &str) -> Result<Vec<SocketAddr>, String> {
     let addresses = listen
         .to_socket_addrs()
         .map_err(|error| format!("cannot resolve the address {listen:?}: {error}"))?;
-    Ok(addresses.collect())
+    // A name may have an address twice, for instance in /etc/hosts.
+    let mut distinct = Vec::new();
+    for address in addresses {
+        if !distinct.contains(&address) {
+            distinct.push(address);
+        }
+    }
+    Ok(distinct)
 }
 
 /// Returns whether only this machine can reach all of the addresses.

@@ -18,6 +18,8 @@ mod connect;
 mod dashboard;
 #[cfg(feature = "program")]
 mod journal;
+#[cfg(feature = "program")]
+mod listen;
 mod logging;
 #[cfg(feature = "program")]
 mod memory;

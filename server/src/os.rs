@@ -30,6 +30,18 @@ pub(crate) fn raise_open_files() -> io::Result<OpenFiles> {
     Ok(OpenFiles { limit: hard })
 }
 
+/// Returns whether the process was started to go on when its terminal is closed, as by `nohup`.
+pub(crate) fn ignores_hangup() -> bool {
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| is_hangup_ignored(&status))
+}
+
+fn is_hangup_ignored(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // Signal 1 is the lowest bit.
+    mask.is_some_and(|mask| mask & 1 != 0)
+}
+
 impl OpenFiles {
     /// Returns the most connections that fit.
     pub(crate) fn most(self) -> u64 {
@@ -68,6 +80,14 @@ mod tests {
     fn the_soft_limit_becomes_the_hard_one() {
         let files = raise_open_files().unwrap();
         assert_eq!(Resource::NOFILE.get().unwrap(), (files.limit, files.limit));
+    }
+
+    #[test]
+    fn the_mask_of_ignored_signals_is_read() {
+        let status = |mask| format!("SigBlk:\t0000000000000001\nSigIgn:\t{mask}\nSigCgt:\t1\n");
+        assert!(is_hangup_ignored(&status("0000000000001001")));
+        assert!(!is_hangup_ignored(&status("0000000000001000")));
+        assert!(!is_hangup_ignored("Name:\tswitchboard\n"));
     }
 
     #[test]

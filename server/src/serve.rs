@@ -3,12 +3,14 @@
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{SocketAddr, TcpListener};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use async_signal::{Signal, Signals};
-use smol::future::FutureExt;
+use smol::Async;
+use smol::future::{self, FutureExt};
 use smol::stream::StreamExt;
 use switchboard_core::http::HttpError;
 use switchboard_core::{Limit, NameError, RoomName, Tap, UserName};
@@ -17,10 +19,10 @@ use switchboard_smol::{
 };
 
 use crate::auth::{AuthError, Verifier, anonymous_name};
-use crate::config::{AuthAnswer, AuthMode, CapacityAnswer, Config};
+use crate::config::{AuthAnswer, AuthMode, CapacityAnswer, Config, Drain};
 use crate::record::Recording;
 use crate::site::Site;
-use crate::{bind, dashboard, journal, logging, memory, os, settings};
+use crate::{bind, dashboard, journal, listen, logging, memory, os, settings};
 
 /// Why the server cannot run.
 #[derive(Debug)]
@@ -57,24 +59,19 @@ pub(crate) fn serve(config: Config) -> Result<(), Error> {
             .map_err(|problem| Error::Refused(problem.to_string()))?;
     let (recording, recorder) = recording.unzip();
     let is_local = config.auth.mode == AuthMode::Anonymous && bind::is_loopback(&addresses);
-    let server = build(&config, started, is_local, recorder)?;
+    let (server, site) = build(&config, started, is_local, recorder)?;
     let cannot = |error| Error::Io(format!("cannot listen on {listen}"), error);
-    let listener = addresses
-        .iter()
-        .map(|address| switchboard_smol::bind(*address))
-        .reduce(|first, next| first.or(next))
-        .unwrap_or_else(|| Err(io::ErrorKind::AddrNotAvailable.into()))
-        .map_err(cannot)?;
-    let address = listener.get_ref().local_addr().map_err(cannot)?;
+    let listeners = listen::listen(&addresses).map_err(cannot)?;
+    let first = listeners.first().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into());
+    let address = first.and_then(|first| first.get_ref().local_addr()).map_err(cannot)?;
     // Before the address is announced: a reader of it may send a signal immediately.
-    let signals = Signals::new([Signal::Term, Signal::Int])
-        .map_err(|error| Error::Io("cannot listen for signals".into(), error))?;
-    announce(address);
+    let signals =
+        stopping_signals().map_err(|error| Error::Io("cannot listen for signals".into(), error))?;
+    announce(listen, address);
 
     let handle = server.handle();
-    let (timeout, spread) = (config.drain.timeout, config.drain.spread);
     smol::block_on(async {
-        let stopping = stop_on_signal(signals, &handle, timeout, spread);
+        let stopping = stop_on_signal(signals, &site, &handle, &config.drain);
         let publishing = async {
             if config.dashboard.enabled {
                 dashboard::publish(&handle, started).await;
@@ -85,7 +82,7 @@ pub(crate) fn serve(config: Config) -> Result<(), Error> {
             memory::give_back(&handle).await;
             std::future::pending().await
         };
-        server.serve(listener).or(stopping).or(publishing).or(tidying).await
+        serve_all(&server, listeners).or(stopping).or(publishing).or(tidying).await
     })
     .map_err(|error| Error::Io("the server has failed".into(), error))?;
     drop(server);
@@ -101,7 +98,7 @@ fn build(
     started: Instant,
     is_local: bool,
     recorder: Option<impl Tap + 'static>,
-) -> Result<Server, Error> {
+) -> Result<(Server, Arc<Site>), Error> {
     let verifier =
         config.secret.as_ref().map(|secret| Arc::new(Verifier::new(secret, &config.auth)));
     let names = RandomState::new();
@@ -127,7 +124,7 @@ fn build(
         .build()
         .map_err(|error: BuildError| Error::Refused(error.to_string()))?;
     site.open(server.handle());
-    Ok(server)
+    Ok((server, site))
 }
 
 /// Returns everything that the file configures of the server itself. It is local if it listens on
@@ -179,36 +176,67 @@ fn by_token(verifier: &Verifier, credentials: &Credentials) -> Result<Identity, 
     })
 }
 
+/// Serves every listener, until the server has been drained or one of them fails.
+async fn serve_all(server: &Server, listeners: Vec<Async<TcpListener>>) -> io::Result<()> {
+    let nothing: Pin<Box<dyn Future<Output = io::Result<()>> + '_>> =
+        Box::pin(std::future::ready(Ok(())));
+    let all = listeners.into_iter().fold(nothing, |others, listener| {
+        Box::pin(async { future::try_zip(others, server.serve(listener)).await.map(drop) })
+    });
+    all.await
+}
+
+/// SIGTERM, Ctrl-C, and SIGHUP for a terminal that was closed, unless the program was started to
+/// ignore that (`nohup`).
+fn stopping_signals() -> io::Result<Signals> {
+    let hangup = (!os::ignores_hangup()).then_some(Signal::Hup);
+    Signals::new([Signal::Term, Signal::Int].into_iter().chain(hangup))
+}
+
 /// Drains on the first signal, so that `serve` ends; a second one ends it immediately.
 async fn stop_on_signal(
     mut signals: Signals,
+    site: &Site,
     handle: &Handle,
-    timeout: Duration,
-    spread: Duration,
+    drain: &Drain,
 ) -> io::Result<()> {
     let Some(signal) = signals.next().await.transpose()? else {
         return std::future::pending().await;
     };
-    let seconds = timeout.as_secs_f64();
-    tracing::info!(?signal, "draining, for at most {seconds} s; signal again to stop at once");
+    // From here on the balancer in front is told to send clients elsewhere.
+    site.close();
+    let (delay, seconds) = (drain.delay.as_secs_f64(), drain.timeout.as_secs_f64());
+    if drain.delay.is_zero() {
+        tracing::info!(?signal, "draining, for at most {seconds} s; signal again to stop at once");
+    } else {
+        tracing::info!(
+            ?signal,
+            "draining in {delay} s, for at most {seconds} s; signal again to stop at once"
+        );
+    }
     let again = async {
         let signal = signals.next().await;
         tracing::warn!(?signal, "stopped without waiting");
     };
     // Serving ends by itself once the last bytes are sent.
     let drained = async {
-        handle.drain(timeout, spread).await;
+        smol::Timer::after(drain.delay).await;
+        handle.drain(drain.timeout, drain.spread).await;
         std::future::pending().await
     };
     again.or(drained).await;
     Ok(())
 }
 
-fn announce(address: SocketAddr) {
+/// Says where the server listens: at `localhost` if that is its name, which stands for all of its
+/// addresses.
+fn announce(listen: &str, address: SocketAddr) {
+    let name = listen.rsplit_once(':').map(|(host, _)| host);
     let page = match address {
-        SocketAddr::V4(v4) if v4.ip().is_unspecified() => (Ipv4Addr::LOCALHOST, v4.port()).into(),
-        SocketAddr::V6(v6) if v6.ip().is_unspecified() => (Ipv6Addr::LOCALHOST, v6.port()).into(),
-        SocketAddr::V4(_) | SocketAddr::V6(_) => address,
+        _ if name == Some("localhost") => format!("localhost:{}", address.port()),
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => format!("127.0.0.1:{}", v4.port()),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => format!("[::1]:{}", v6.port()),
+        SocketAddr::V4(_) | SocketAddr::V6(_) => address.to_string(),
     };
     let _ = writeln!(
         io::stdout(),

@@ -1,6 +1,7 @@
 //! What the server answers to requests that are not upgrades: health, statistics, the page.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use switchboard_core::http::{Hosts, HttpError, HttpRequest, Response, Status};
@@ -13,17 +14,24 @@ pub(crate) struct Site {
     hosts: Hosts,
     started: Instant,
     handle: OnceLock<Handle>,
+    is_closing: AtomicBool,
 }
 
 impl Site {
     pub(crate) fn new(hosts: Hosts, started: Instant) -> Self {
-        Self { hosts, started, handle: OnceLock::new() }
+        Self { hosts, started, handle: OnceLock::new(), is_closing: AtomicBool::new(false) }
     }
 
     /// Brings the server, whose numbers and readiness are shown.
     pub(crate) fn open(&self, handle: Handle) {
         // There is only one server for each site.
         let _ = self.handle.set(handle);
+    }
+
+    /// From here on the server is not ready, so that no new clients are sent to it. Those that come
+    /// are served until the drain begins.
+    pub(crate) fn close(&self) {
+        self.is_closing.store(true, Ordering::Release);
     }
 
     pub(crate) fn answer(&self, request: &HttpRequest) -> Response {
@@ -39,7 +47,8 @@ impl Site {
             return Err(HttpError::method_not_allowed("GET, HEAD"));
         }
         let handle = self.handle.get();
-        let is_draining = handle.is_none_or(Handle::is_draining);
+        let is_closing = self.is_closing.load(Ordering::Acquire);
+        let is_draining = is_closing || handle.is_none_or(Handle::is_draining);
         Ok(match (request.path(), handle) {
             ("/healthz", _) => page::text(Status::Ok, "ok"),
             ("/readyz", _) if is_draining => page::text(Status::Unavailable, "draining"),

@@ -2,7 +2,6 @@
 #![cfg(test)]
 #![cfg(unix)]
 
-#[allow(dead_code, reason = "the server of these tests has arguments, and is heard")]
 mod program;
 
 use std::io::{BufRead, BufReader, Write};

@@ -78,7 +78,10 @@ section! {
 section! {
     /// `[drain]`: how the server shuts down.
     Drain {
-        /// How long a shutdown may take, whatever the peers do.
+        /// How long /readyz says 503 after the signal before anything else happens: time for a
+        /// balancer to send new clients elsewhere. Clients that come meanwhile are served.
+        delay: Duration = Duration::ZERO,
+        /// How long a shutdown may take after that, whatever the peers do.
         timeout: Duration = Duration::from_secs(30),
         /// Clients are told to reconnect spread over this time; at most the timeout.
         spread: Duration = Duration::from_secs(5),

@@ -1,7 +1,10 @@
 //! The program under test, and a server that is killed at the end.
 
+#![allow(dead_code, reason = "each test uses a part")]
+
 use std::env;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 /// Returns a command for the program, with none of our variables.
@@ -30,26 +33,68 @@ impl Server {
 
     pub(crate) fn listen(address: &str, variables: &[(&str, &str)]) -> Self {
         let mut command = switchboard(&["--listen", address]);
-        command.stderr(Stdio::null());
-        let mut child = command.envs(variables.iter().copied()).spawn().unwrap();
+        command.envs(variables.iter().copied());
+        Self::spawn(command)
+    }
+
+    /// Starts a server by a command whose stdout is its own.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut said = String::new();
         let address = loop {
             let mut line = String::new();
             assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "the server ends: {said}");
-            if let Some((_, rest)) = line.split_once("127.0.0.1:") {
-                let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
-                break format!("127.0.0.1:{port}");
+            if let Some((_, rest)) = line.split_once("http://") {
+                break rest.split_once('/').unwrap().0.to_owned();
             }
             said.push_str(&line);
         };
         Self { child, address, _stdout: stdout }
     }
 
-    #[allow(dead_code, reason = "not every test opens a WebSocket")]
     pub(crate) fn url(&self) -> String {
         format!("ws://{}/ws", self.address)
     }
+}
+
+impl Server {
+    /// Sends a signal, such as `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let kill = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        assert!(kill.unwrap().success());
+    }
+
+    /// Waits for its end, and returns the exit code.
+    pub(crate) fn end(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
+    /// Sends a request and returns the status and everything else that arrives first.
+    pub(crate) fn ask(&self, path: &str, headers: &str) -> (u16, String) {
+        let mut socket = TcpStream::connect(&self.address).unwrap();
+        ask(&mut socket, path, headers)
+    }
+}
+
+/// The headers of an upgrade, except for the host.
+pub(crate) const UPGRADE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+/// Sends a request and returns the status and everything else that arrives first.
+pub(crate) fn ask(socket: &mut TcpStream, path: &str, headers: &str) -> (u16, String) {
+    write!(socket, "GET {path} HTTP/1.1\r\n{headers}\r\n").unwrap();
+    let mut answer = Vec::new();
+    while !answer.windows(4).any(|four| four == b"\r\n\r\n") {
+        let mut piece = [0; 4096];
+        match socket.read(&mut piece).unwrap() {
+            0 => break,
+            taken => answer.extend_from_slice(&piece[..taken]),
+        }
+    }
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
+    (status.unwrap_or_else(|| panic!("no answer: {text:?}")), text)
 }
 
 impl Drop for Server {
