@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use switchboard_core::http::{HttpError, HttpRequest};
-use switchboard_engine::server::{HeadReader, LINGER, LINGER_BYTES, RefusedUpgrade, Reservation};
+use switchboard_engine::server::{
+    HeadReader, LINGER, LINGER_BYTES, RefusedUpgrade, Reservation, ended,
+};
 
 use crate::auth::guarded;
 use crate::connection::Connection;
@@ -83,7 +85,7 @@ enum Negotiated {
 }
 
 fn negotiate(shared: &Arc<Shared>, socket: &mut Timed<'_>) -> io::Result<Negotiated> {
-    let (request, read_ahead) = match read_request(socket)? {
+    let (request, read_ahead) = match read_request(shared, socket)? {
         Ok(read) => read,
         Err(refusal) => return Ok(Negotiated::Say(refusal.to_bytes())),
     };
@@ -106,7 +108,10 @@ fn negotiate(shared: &Arc<Shared>, socket: &mut Timed<'_>) -> io::Result<Negotia
     }
 }
 
-fn read_request(socket: &mut Timed<'_>) -> io::Result<Result<(HttpRequest, Vec<u8>), HttpError>> {
+fn read_request(
+    shared: &Shared,
+    socket: &mut Timed<'_>,
+) -> io::Result<Result<(HttpRequest, Vec<u8>), HttpError>> {
     let mut head = HeadReader::default();
     let mut piece = [0; 1024];
     loop {
@@ -114,6 +119,10 @@ fn read_request(socket: &mut Timed<'_>) -> io::Result<Result<(HttpRequest, Vec<u
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             taken => taken?,
         };
+        if taken == 0 && !head.is_empty() && shared.threads.is_closed() {
+            // The read was ended by the server.
+            return Ok(Err(ended()));
+        }
         if taken == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

@@ -94,14 +94,20 @@ impl Threads {
         self.joined.notify_all();
     }
 
-    /// Starts no more threads, and ends the sockets that the running ones may be waiting for.
+    /// Starts no more threads, and ends the reads that the running ones may be waiting in. They can
+    /// still write their last bytes.
     pub(crate) fn close(&self) {
         let mut state = lock(&self.state);
         state.closed = true;
         for socket in state.running.values().filter_map(|running| running.socket.as_ref()) {
             // If it fails, the peer has disconnected.
-            let _ = socket.shutdown(Shutdown::Both);
+            let _ = socket.shutdown(Shutdown::Read);
         }
+    }
+
+    /// Whether no more threads are started, and reads end.
+    pub(crate) fn is_closed(&self) -> bool {
+        lock(&self.state).closed
     }
 
     /// Waits until all have ended. Called from one of them, it does not wait.

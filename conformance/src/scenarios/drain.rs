@@ -97,10 +97,17 @@ fn one_in_the_middle_of_its_handshake_does_not_hold_up_the_end(start: Start) {
     let mut server = Server::start_with_drain(start, plain(), (LONG, Duration::ZERO));
     let mut half = Client::dial(server.address);
     half.write("GET /ws HTTP/1.1\r\n");
+    let mut silent = Client::dial(server.address);
     server.connect("/ws").bye();
     server.drain();
     server.join();
-    half.rest();
+    let (status, text) = half.response();
+    assert_eq!(status, 503, "{text}");
+    assert!(
+        text.contains(r#""code":"draining""#) && text.contains("\r\nRetry-After: 1\r\n"),
+        "{text}"
+    );
+    assert_eq!(silent.rest(), b"", "it has asked for nothing");
 }
 
 fn a_drain_without_connections_is_over_at_once(start: Start) {

@@ -204,6 +204,11 @@ pub fn failed() -> HttpError {
     HttpError::new(Status::InternalError, "internal", "the server failed")
 }
 
+/// The answer to a handshake that is under way when the drain is over.
+pub fn ended() -> HttpError {
+    HttpError::unavailable("draining", 1)
+}
+
 fn unavailable(rejection: &Rejection) -> HttpError {
     match rejection.retry_after() {
         Some(wait) => {

@@ -7,6 +7,11 @@ use switchboard_core::http::{self, DEFAULT_MAX_HEAD_BYTES, HttpError, HttpReques
 pub struct HeadReader(Vec<u8>);
 
 impl HeadReader {
+    /// Whether nothing has arrived.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Takes what arrived. When the head is complete, returns the request and the bytes after it.
     ///
     /// # Errors

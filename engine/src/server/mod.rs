@@ -26,7 +26,9 @@ pub use asked::RequestError;
 pub use auth::{Claims, Credentials, Identity, Verdict, anonymous};
 pub use context::Context;
 pub use engine::{Engine, HandshakeId, Held, LINGER, LINGER_BYTES, SHORTAGE, Task};
-pub use entrance::{Authenticated, Entrance, RefuseBy, RefusedUpgrade, UpgradeRequest, failed};
+pub use entrance::{
+    Authenticated, Entrance, RefuseBy, RefusedUpgrade, UpgradeRequest, ended, failed,
+};
 pub use framing::{Framing, Stop};
 pub use handle::{Handle, Published};
 pub use handlers::{Handlers, Observer, observe};

@@ -6,6 +6,7 @@ use switchboard_core::{Outlet, Stall, Timestamp};
 
 use super::Engine;
 use super::peers::Stage;
+use crate::server::entrance::ended;
 
 /// How long a peer may take to read our last bytes before its socket is closed.
 pub const LINGER: Duration = Duration::from_secs(2);
@@ -48,8 +49,17 @@ impl<O: Outlet + Clone> Engine<O> {
             self.linger(now, key);
         }
         if self.is_drained && self.peers.len() > 0 {
-            self.end_peers(Stage::is_handshaking);
+            self.send_handshakes_away(now);
             self.last_call.get_or_insert(now + LINGER_AFTER_DRAIN);
+        }
+    }
+
+    /// Tells peers in the middle of a handshake that the server has ended. One that has not said
+    /// anything expects no answer.
+    fn send_handshakes_away(&mut self, now: Timestamp) {
+        self.end_peers(|stage| matches!(stage, Stage::Head(head, _) if head.is_empty()));
+        for key in self.peers.keys(|it| matches!(it, Stage::Head(..) | Stage::Deciding(..))) {
+            self.answer(now, key, ended().to_bytes());
         }
     }
 
