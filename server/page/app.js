@@ -53,8 +53,8 @@ let countdown;
 // ---- the form ----
 
 function madeUpName() {
-  const [number] = crypto.getRandomValues(new Uint16Array(1));
-  return `guest-${(number % 9000) + 1000}`;
+  const [number] = crypto.getRandomValues(new Uint32Array(1));
+  return `guest-${number.toString(36)}`;
 }
 
 function connect() {

@@ -16,7 +16,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde_json::{Map, Value};
 
 use crate::config::{Auth, Secret};
-pub(crate) use names::anonymous_name;
+pub(crate) use names::GuestNames;
 
 /// The longest user or room name in a token.
 const MAX_NAME_BYTES: usize = 128;
@@ -112,7 +112,7 @@ impl Verifier {
         if let Some(nbf) = not_before.filter(|nbf| now_unix.saturating_add(self.leeway) < *nbf) {
             return Err(AuthError::NotYetValid { seconds_left: nbf - now_unix });
         }
-        let user = name(&claims.remove("sub").ok_or(AuthError::NoSubject)?, "sub", USER)?;
+        let user = user(&claims.remove("sub").ok_or(AuthError::NoSubject)?)?;
         let rooms = match claims.remove("rooms") {
             None => Vec::new(),
             Some(Value::Array(rooms)) => {
@@ -205,7 +205,7 @@ fn check_header(token: &str) -> Result<(), AuthError> {
     }
 }
 
-const USER: &str = "a text of 1 to 128 bytes without control characters";
+const USER: &str = "a whole number, or a text of 1 to 128 bytes without control characters";
 const ROOMS: &str = "a list of texts of 1 to 128 bytes without control characters";
 
 fn name(value: &Value, claim: &'static str, expected: &'static str) -> Result<String, AuthError> {
@@ -214,6 +214,14 @@ fn name(value: &Value, claim: &'static str, expected: &'static str) -> Result<St
     };
     let name = value.as_str().filter(fits);
     name.map(str::to_owned).ok_or(AuthError::BadClaim { claim, expected })
+}
+
+/// The user of a token. RFC 7519 wants a text; many issuers write a number, the key of a database.
+fn user(subject: &Value) -> Result<String, AuthError> {
+    if subject.is_i64() || subject.is_u64() {
+        return Ok(subject.to_string());
+    }
+    name(subject, "sub", USER)
 }
 
 /// Whole seconds since the Unix epoch; the standard allows fractions.

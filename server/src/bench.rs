@@ -90,6 +90,6 @@ fn check_open_files(connections: usize) -> Result<(), String> {
     let files = os::raise_open_files()
         .map_err(|error| format!("the limit on open files cannot be raised: {error}"))?;
     files
-        .suffice_for(connections)
-        .map_err(|shortage| format!("{shortage} or ask for no more than {}", files.most()))
+        .suffice_for(connections as u64, &format!("{connections} connections"))
+        .map_err(|shortage| format!("{shortage}, or ask for no more than {}", files.left()))
 }

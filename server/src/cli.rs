@@ -64,7 +64,8 @@ Unix epoch), and each line on stdin a command; its answer has the same `tag`:
   wake, quit
 
 Exit codes:
-  0  done          1  refused for good, or invalid address               2  wrong usage";
+  0  done          1  refused for good, invalid address, or patience at an end
+  2  wrong usage";
 
 /// A WebSocket server with rooms, presence and resume
 #[derive(Debug, Parser)]
@@ -106,6 +107,9 @@ pub(crate) enum Command {
         /// File to check; SWITCHBOARD_* variables override it, as they do when the server starts
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// Check as if the server were started with this flag
+        #[arg(long)]
+        allow_anonymous: bool,
     },
     /// Print a configuration file with every key, its meaning and its default
     ExampleConfig,
@@ -185,6 +189,9 @@ pub(crate) struct Connect {
     /// File with the only certificate authorities (PEM) to trust
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
+    /// Give up when there was no connection for this long, such as 30s [default: never]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    pub(crate) patience: Option<Duration>,
     /// Print one line of JSON for each event, and read commands as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -222,12 +229,7 @@ impl Run {
             key: "listen",
             value,
         });
-        let allow_anonymous = self.allow_anonymous.then(|| Override {
-            name: "--allow-anonymous",
-            section: "",
-            key: "allow_anonymous",
-            value: "true".to_owned(),
-        });
+        let allow_anonymous = self.allow_anonymous.then(Override::allow_anonymous);
         let record = [
             ("--record", "file", &self.record),
             ("--record-size", "megabytes", &self.record_size),

@@ -2,6 +2,7 @@
 
 mod command;
 mod json;
+mod patience;
 mod show;
 
 use std::cell::RefCell;
@@ -20,6 +21,7 @@ use switchboard_smol::{Client, ClientEvent, ClientSettings, Events, ServerReques
 
 use crate::cli::Connect;
 use command::{Answered, Command, Line};
+use patience::Patience;
 use show::Show;
 
 /// Requests of the server that may wait for an answer; one more drops the oldest.
@@ -60,6 +62,8 @@ enum Next {
     Answered,
     Event(Option<ClientEvent>),
     Line(Option<io::Result<String>>),
+    /// There was no connection for too long.
+    GivenUp,
     Signal,
 }
 
@@ -118,6 +122,7 @@ async fn converse<'a>(
         })
         .collect();
     let (mut is_open, mut at_end) = (false, false);
+    let mut patience = Patience::new(options.patience);
     loop {
         tasks.retain(|task: &smol::Task<bool>| !task.is_finished());
         if at_end && tasks.is_empty() {
@@ -149,7 +154,12 @@ async fn converse<'a>(
             signals.next().await;
             Next::Signal
         };
-        match signal.or(event).or(line).await {
+        let given_up = async {
+            patience.exhausted().await;
+            Next::GivenUp
+        };
+        match signal.or(event).or(line).or(given_up).await {
+            Next::GivenUp => return Err(patience.to_string().into()),
             Next::Signal | Next::Event(None) => return Ok(()),
             Next::Event(Some(event)) => {
                 // Print the answers that arrived before this event first.
@@ -157,6 +167,7 @@ async fn converse<'a>(
                     smol::future::yield_now().await;
                 }
                 is_open |= matches!(event, ClientEvent::State { state: State::Open, .. });
+                patience.observe(&event);
                 let refused = refusal(&event);
                 terminal.event(event);
                 if let Some(why) = refused {

@@ -1,11 +1,10 @@
 //! The operating system's limit on open files. Each connection is one.
 
-use std::fmt;
 use std::io;
 
 use rlimit::Resource;
 
-/// Files that are not connections: listeners, logs, the poller, handshakes being refused.
+/// Files that are not sockets of clients: listeners, logs, the poller.
 const RESERVE: u64 = 64;
 
 /// The number of files that the process may have open.
@@ -14,11 +13,43 @@ pub(crate) struct OpenFiles {
     pub(crate) limit: u64,
 }
 
-/// The configuration allows more connections than the system allows files.
+/// The sockets that the configuration allows. As many as handshakes may be sockets that send their
+/// last bytes, when their seats are free already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TooFewFiles {
-    limit: u64,
-    connections: u64,
+pub(crate) struct Sockets {
+    pub(crate) connections: u64,
+    pub(crate) handshakes: u64,
+}
+
+impl Sockets {
+    /// Checks that they fit.
+    ///
+    /// # Errors
+    /// Returns what to do if they do not.
+    pub(crate) fn check(self, files: OpenFiles) -> Result<(), String> {
+        let Self { connections, handshakes } = self;
+        let besides = handshakes.saturating_mul(2);
+        let what = format!(
+            "{connections} connections, {handshakes} handshakes and as many sockets that are being \
+             closed"
+        );
+        let shortage = match files.suffice_for(connections.saturating_add(besides), &what) {
+            Ok(()) => return Ok(()),
+            Err(shortage) => shortage,
+        };
+        let left = files.left();
+        Err(match left.saturating_sub(besides) {
+            0 if left < 4 => shortage,
+            // A quarter for each kind, and the rest for connections.
+            0 => format!(
+                "{shortage}, or set limits.max_handshakes to {} and limits.max_connections to {} \
+                 or less",
+                left / 4,
+                left - left / 4 * 2
+            ),
+            most => format!("{shortage}, or set limits.max_connections to {most} or less"),
+        })
+    }
 }
 
 /// Raises the soft limit to the hard limit.
@@ -43,32 +74,26 @@ fn is_hangup_ignored(status: &str) -> bool {
 }
 
 impl OpenFiles {
-    /// Returns the most connections that fit.
-    pub(crate) fn most(self) -> u64 {
+    /// Returns the most sockets that fit.
+    pub(crate) fn left(self) -> u64 {
         self.limit.saturating_sub(RESERVE)
     }
 
-    /// Checks that `max_connections` and a reserve fit.
-    pub(crate) fn suffice_for(self, max_connections: usize) -> Result<(), TooFewFiles> {
-        let connections = u64::try_from(max_connections).unwrap_or(u64::MAX);
-        if connections.saturating_add(RESERVE) <= self.limit {
-            Ok(())
-        } else {
-            Err(TooFewFiles { limit: self.limit, connections })
+    /// Checks that this number of sockets and a reserve fit; `what` says which they are.
+    ///
+    /// # Errors
+    /// Returns how to raise the limit.
+    pub(crate) fn suffice_for(self, sockets: u64, what: &str) -> Result<(), String> {
+        let needed = sockets.saturating_add(RESERVE);
+        if needed <= self.limit {
+            return Ok(());
         }
-    }
-}
-
-impl fmt::Display for TooFewFiles {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { limit, connections } = self;
-        let needed = connections.saturating_add(RESERVE);
-        write!(
-            f,
-            "the system allows {limit} open files, but {connections} connections and a reserve of \
-             {RESERVE} need {needed}: raise the hard limit (`ulimit -Hn {needed}`, LimitNOFILE= in \
-             a systemd unit, --ulimit nofile={needed} for a container)"
-        )
+        Err(format!(
+            "the system allows {} open files, but {what} and a reserve of {RESERVE} need {needed}: \
+             raise the hard limit (`ulimit -Hn {needed}`, LimitNOFILE= in a systemd unit, --ulimit \
+             nofile={needed} for a container)",
+            self.limit
+        ))
     }
 }
 
@@ -90,13 +115,35 @@ mod tests {
         assert!(!is_hangup_ignored("Name:\tswitchboard\n"));
     }
 
+    fn shortage(limit: u64, connections: u64, handshakes: u64) -> Option<String> {
+        Sockets { connections, handshakes }.check(OpenFiles { limit }).err()
+    }
+
     #[test]
     fn a_shortage_names_the_numbers_and_the_way_out() {
-        let files = OpenFiles { limit: 1024 };
-        assert_eq!(files.suffice_for(960), Ok(()));
-        let text = files.suffice_for(961).unwrap_err().to_string();
-        assert!(text.contains("allows 1024 open files, but 961 connections"), "{text}");
-        assert!(text.contains("need 1025"), "{text}");
-        assert_eq!(files.most(), 960);
+        assert_eq!(shortage(1_024, 760, 100), None);
+        let text = shortage(1_024, 761, 100).unwrap();
+        assert!(text.contains("allows 1024 open files, but 761 connections"), "{text}");
+        assert!(text.contains("need 1025: raise"), "{text}");
+        assert!(text.ends_with(", or set limits.max_connections to 760 or less"), "{text}");
+        assert_eq!(shortage(u64::MAX, u64::MAX, u64::MAX), None);
+    }
+
+    #[test]
+    fn what_it_advises_fits() {
+        // Nothing is left for connections beside these handshakes.
+        let text = shortage(1_024, 500, 1_024).unwrap();
+        let advice =
+            ", or set limits.max_handshakes to 240 and limits.max_connections to 480 or less";
+        assert!(text.ends_with(advice), "{text}");
+        assert_eq!(shortage(1_024, 480, 240), None);
+        let text = shortage(68, 500, 1_024).unwrap();
+        assert!(
+            text.ends_with("max_handshakes to 1 and limits.max_connections to 2 or less"),
+            "{text}"
+        );
+        assert_eq!(shortage(68, 2, 1), None);
+        let text = shortage(67, 500, 1_024).unwrap();
+        assert!(text.ends_with("for a container)"), "no number fits: {text}");
     }
 }

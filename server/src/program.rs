@@ -11,8 +11,8 @@ use clap::Parser;
 
 use crate::auth::{self, Grant, Verifier};
 use crate::cli::{Cli, Command, Run, Token};
-use crate::config::{self, Config, Problems};
-use crate::{bench, bind, connect, replay, serve};
+use crate::config::{self, Config, Override, Problems};
+use crate::{bench, connect, replay, serve};
 
 /// Runs the program with the process's arguments and environment.
 pub fn main() -> ExitCode {
@@ -20,7 +20,9 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match &cli.command {
         None => run(&cli.run).map(succeeded),
-        Some(Command::CheckConfig { file }) => check_config(file).map(succeeded),
+        Some(Command::CheckConfig { file, allow_anonymous }) => {
+            check_config(file, *allow_anonymous).map(succeeded)
+        }
         Some(Command::ExampleConfig) => example_config().map(succeeded),
         Some(Command::Token(token)) => print_token(token).map(succeeded),
         Some(Command::Replay(options)) => replay::replay(options).map(succeeded),
@@ -49,19 +51,12 @@ fn example_config() -> Result<(), Box<dyn Error>> {
     Ok(write!(io::stdout(), "{}", config::example())?)
 }
 
-fn check_config(file: &Path) -> Result<(), Box<dyn Error>> {
-    let config = Config::load(Some(file), env::vars_os(), &[])?;
-    write!(io::stdout(), "{} is valid\n\n{config}", file.display())?;
-    // Only a note: the flag may still be given when the server starts, and a name that does not
-    // resolve here may resolve there.
-    let listen = &config.server.listen;
-    let allowed = config.server.allow_anonymous;
-    let exposure = bind::resolve(listen)
-        .and_then(|addresses| bind::check_exposure(listen, &addresses, config.auth.mode, allowed));
-    if let Err(why) = exposure {
-        eprintln!("\nnote: the server would not start like this: {why}");
-    }
-    Ok(())
+fn check_config(file: &Path, allow_anonymous: bool) -> Result<(), Box<dyn Error>> {
+    let flag = allow_anonymous.then(Override::allow_anonymous);
+    let config = Config::load(Some(file), env::vars_os(), flag.as_slice())?;
+    serve::check(&config)
+        .map_err(|why| format!("with {} the server would not start: {why}", file.display()))?;
+    Ok(write!(io::stdout(), "{} is valid\n\n{config}", file.display())?)
 }
 
 fn print_token(options: &Token) -> Result<(), Box<dyn Error>> {

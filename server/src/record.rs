@@ -115,31 +115,54 @@ impl Recording {
     }
 }
 
+/// Finds out whether recording would be impossible, without changing a file.
+///
+/// # Errors
+/// If the folder does not exist, or the file exists and is not a recording.
+pub(crate) fn check(config: &Record) -> Result<(), Problem> {
+    let Some(path) = &config.file else { return Ok(()) };
+    let problem = |what: String| Problem { path: path.clone(), what };
+    holds_recording(path).map_err(problem)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder {
+        Some(folder) if !folder.is_dir() => {
+            Err(problem(format!("cannot be created: there is no folder {}", folder.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Renames an earlier recording: a restart after a crash must not overwrite what led to it.
 fn keep_previous(path: &Path) -> Result<(), String> {
+    if !holds_recording(path)? {
+        return Ok(());
+    }
+    let previous = previous(path);
+    fs::rename(path, &previous)
+        .map_err(|error| format!("cannot be renamed to {}: {error}", previous.display()))
+}
+
+/// Returns whether there is an earlier recording, as opposed to no file, an empty or a special one.
+fn holds_recording(path: &Path) -> Result<bool, String> {
     let mut head = Vec::new();
     match File::open(path) {
         Ok(file) => {
             let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
             if !is_file {
-                return Ok(());
+                return Ok(false);
             }
             let read = file.take(HEAD_BYTES as u64).read_to_end(&mut head);
             read.map_err(|error| format!("cannot be read: {error}"))?;
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(format!("cannot be read: {error}")),
     }
     match Layout::read(&head) {
-        Err(NoRecording::Empty) => Ok(()),
+        Err(NoRecording::Empty) => Ok(false),
         Err(NoRecording::Foreign) => {
             Err("exists and is not a recording: it is not overwritten".into())
         }
-        Ok(_) | Err(NoRecording::Version(_) | NoRecording::Damaged) => {
-            let previous = previous(path);
-            fs::rename(path, &previous)
-                .map_err(|error| format!("cannot be renamed to {}: {error}", previous.display()))
-        }
+        Ok(_) | Err(NoRecording::Version(_) | NoRecording::Damaged) => Ok(true),
     }
 }
 

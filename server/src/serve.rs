@@ -13,14 +13,15 @@ use smol::Async;
 use smol::future::{self, FutureExt};
 use smol::stream::StreamExt;
 use switchboard_core::http::HttpError;
-use switchboard_core::{Limit, NameError, RoomName, Tap, UserName};
+use switchboard_core::{NameError, RoomName, Tap, UserName};
 use switchboard_smol::{
     BuildError, Claims, Credentials, Handle, Identity, RefuseBy, Server, ServerSettings,
 };
 
-use crate::auth::{AuthError, Verifier, anonymous_name};
+use crate::auth::{AuthError, GuestNames, Verifier};
 use crate::config::{AuthAnswer, AuthMode, CapacityAnswer, Config, Drain};
-use crate::record::Recording;
+use crate::os::Sockets;
+use crate::record::{self, Recording};
 use crate::site::Site;
 use crate::{bind, dashboard, journal, listen, logging, memory, os, settings};
 
@@ -37,20 +38,15 @@ pub(crate) enum Error {
 pub(crate) fn serve(config: Config) -> Result<(), Error> {
     logging::init(&config.log).map_err(Error::Refused)?;
     let listen = &config.server.listen;
-    let addresses = bind::resolve(listen).map_err(Error::Refused)?;
-    bind::check_exposure(listen, &addresses, config.auth.mode, config.server.allow_anonymous)
-        .map_err(Error::Refused)?;
-    match os::raise_open_files() {
-        Ok(files) => {
-            let wanted = settings::count(config.limits.max_connections);
-            if config.limits.max_connections != Limit::NONE
-                && let Err(shortage) = files.suffice_for(wanted)
-            {
-                let most = files.most();
-                tracing::warn!("{shortage} or set limits.max_connections to {most} or less");
+    let addresses = check(&config).map_err(Error::Refused)?;
+    match (os::raise_open_files(), sockets(&config)) {
+        (Ok(files), Some(sockets)) => {
+            if let Err(shortage) = sockets.check(files) {
+                tracing::warn!("{shortage}");
             }
         }
-        Err(error) => tracing::warn!("the limit on open files cannot be raised: {error}"),
+        (Ok(_), None) => {}
+        (Err(error), _) => tracing::warn!("the limit on open files cannot be raised: {error}"),
     }
 
     let started = Instant::now();
@@ -93,6 +89,28 @@ pub(crate) fn serve(config: Config) -> Result<(), Error> {
     Ok(())
 }
 
+/// Finds out what would keep a server from starting, without starting one. Returns the addresses to
+/// listen on.
+///
+/// # Errors
+/// If the server would not start; the text says why.
+pub(crate) fn check(config: &Config) -> Result<Vec<SocketAddr>, String> {
+    let listen = &config.server.listen;
+    let addresses = bind::resolve(listen)?;
+    bind::check_exposure(listen, &addresses, config.auth.mode, config.server.allow_anonymous)?;
+    settings::rules(config).check().map_err(|error| error.to_string())?;
+    record::check(&config.record).map_err(|problem| problem.to_string())?;
+    Ok(addresses)
+}
+
+/// The sockets that the limits allow, if they limit them.
+fn sockets(config: &Config) -> Option<Sockets> {
+    Some(Sockets {
+        connections: config.limits.max_connections.get()?.into(),
+        handshakes: config.more_limits.max_handshakes.get()?.into(),
+    })
+}
+
 fn build(
     config: &Config,
     started: Instant,
@@ -101,10 +119,10 @@ fn build(
 ) -> Result<(Server, Arc<Site>), Error> {
     let verifier =
         config.secret.as_ref().map(|secret| Arc::new(Verifier::new(secret, &config.auth)));
-    let names = RandomState::new();
+    let names = GuestNames::new(RandomState::new().hash_one(0));
     let mut settings = configured(config, is_local).map_err(Error::Refused)?;
     let site = Arc::new(Site::new(settings.hosts.clone(), started));
-    let for_http = site.clone();
+    let (for_http, for_names) = (site.clone(), site.clone());
     settings.tap = recorder.map(|recorder| Box::new(recorder) as Box<dyn Tap>);
     let server = Server::builder()
         .settings(settings)
@@ -113,8 +131,7 @@ fn build(
             let identity = match &verifier {
                 Some(verifier) => by_token(verifier, &credentials),
                 None => {
-                    let random = names.hash_one(credentials.serial);
-                    Identity::claimed(&credentials, || anonymous_name(random))
+                    Identity::claimed(&credentials, || names.next(|name| for_names.is_online(name)))
                 }
             };
             std::future::ready(identity)

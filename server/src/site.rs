@@ -34,6 +34,11 @@ impl Site {
         self.is_closing.store(true, Ordering::Release);
     }
 
+    /// Returns whether a user is connected.
+    pub(crate) fn is_online(&self, user: &str) -> bool {
+        self.handle.get().is_some_and(|handle| handle.is_online(user))
+    }
+
     pub(crate) fn answer(&self, request: &HttpRequest) -> Response {
         self.respond(request).unwrap_or_else(|refusal| refusal.to_response())
     }

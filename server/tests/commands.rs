@@ -75,11 +75,25 @@ fn check_config_reports_problems_on_stderr_and_exits_with_1() {
 }
 
 #[test]
-fn check_config_warns_of_a_server_that_would_not_start() {
-    let file = TempFile::new("exposed", "listen = \"0.0.0.0:8080\"");
-    let output = switchboard(&["check-config", file.path()], &[]);
-    assert_eq!(output.status.code(), Some(0));
-    assert!(err(&output).contains("refusing to listen on 0.0.0.0:8080"), "{}", err(&output));
+fn check_config_exits_with_1_for_what_would_not_start() {
+    for (name, text, why) in [
+        ("exposed", "listen = \"0.0.0.0:8080\"", "refusing to listen on 0.0.0.0:8080"),
+        ("nowhere", "listen = \"no-such-host.invalid:80\"", "cannot resolve the address"),
+        ("unrecorded", "[record]\nfile = \"no-such-folder/a.rec\"", "no-such-folder"),
+        ("secretless", "[auth]\nmode = \"jwt\"", "no key to check tokens with"),
+    ] {
+        let file = TempFile::new(name, text);
+        let output = switchboard(&["check-config", file.path()], &[]);
+        assert_eq!((output.status.code(), out(&output)), (Some(1), ""), "{name}");
+        assert!(err(&output).contains(why), "{}", err(&output));
+        let started = switchboard(&["--config", file.path()], &[]);
+        assert_eq!(started.status.code(), Some(1), "the server does not start either: {name}");
+        assert!(err(&started).contains(why), "{}", err(&started));
+    }
+    let file = TempFile::new("allowed", "listen = \"0.0.0.0:8080\"");
+    let output = switchboard(&["check-config", file.path(), "--allow-anonymous"], &[]);
+    assert_eq!((output.status.code(), err(&output)), (Some(0), ""));
+    assert!(out(&output).contains("allow_anonymous = true"), "{}", out(&output));
 }
 
 #[test]

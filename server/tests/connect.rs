@@ -4,7 +4,9 @@
 mod program;
 
 use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::process::{Child, ChildStdin, ChildStdout, Output};
+use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use program::{Server, switchboard};
@@ -215,4 +217,25 @@ fn wrong_usage_is_said_at_once() {
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
         assert!(text.contains(part), "{part} in {text}");
     }
+}
+
+#[test]
+fn patience_ends_when_there_was_no_connection_for_that_long() {
+    let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("ws://{unused}/ws");
+    let begun = Instant::now();
+    let output = run(&["connect", &url, "--watch", "--patience", "300ms"], "");
+    assert!(begun.elapsed() >= Duration::from_millis(300));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.starts_with("error: no connection for 300ms: "), "{text}");
+
+    // While there is one, no time passes: it begins when the connection is lost.
+    let server = Server::start(&[]);
+    let mut client = Script::start(&server.url(), &["--room", "lobby", "--patience", "300ms"]);
+    client.hear_state("open");
+    let lost = Instant::now();
+    drop(server);
+    assert_eq!(client.child.wait().unwrap().code(), Some(1));
+    assert!(lost.elapsed() >= Duration::from_millis(300));
 }

@@ -1,5 +1,6 @@
 //! The credential of a request.
 
+use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use core::fmt;
 
@@ -22,7 +23,8 @@ impl BearerToken {
     ///    former,
     /// 3. `?token=<token>` in the query.
     ///
-    /// An `Authorization` of another scheme and an empty token are ignored.
+    /// An `Authorization` of another scheme and an empty token are ignored. White space around a
+    /// token is not part of it, such as the line break at the end of a file that it was read from.
     ///
     /// # Errors
     /// 400 `repeated_header` if there is more than one `Authorization`: a proxy in front may have
@@ -31,8 +33,9 @@ impl BearerToken {
         let authorization = request.single("authorization")?.and_then(bearer);
         let token = authorization
             .or_else(|| request.list("sec-websocket-protocol").find_map(in_subprotocol))
-            .map(ToString::to_string)
-            .or_else(|| request.query("token").map(String::from))
+            .map(Cow::Borrowed)
+            .or_else(|| request.query("token"))
+            .map(|token| token.trim().to_string())
             .filter(|token| !token.is_empty());
         Ok(token.map(BearerToken))
     }
@@ -95,6 +98,14 @@ mod tests {
         assert_eq!(token("/ws?token=c", &[("Authorization", "Basic eDp5")]).as_deref(), Some("c"));
         assert_eq!(token("/ws", &[("Authorization", "Bearer")]), None);
         assert_eq!(token("/ws", &[("Sec-WebSocket-Protocol", "bearer.,bearerx,é.......")]), None);
+    }
+
+    #[test]
+    fn a_line_break_at_the_end_is_not_part_of_a_token() {
+        assert_eq!(token("/ws?token=c%0A", &[]).as_deref(), Some("c"));
+        assert_eq!(token("/ws?token=+c%0D%0A", &[]).as_deref(), Some("c"));
+        assert_eq!(token("/ws?token=%0A", &[]), None);
+        assert_eq!(token("/ws?token=c%0Ad", &[]).as_deref(), Some("c\nd"), "that is invalid");
     }
 
     #[test]

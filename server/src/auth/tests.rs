@@ -103,11 +103,16 @@ fn another_secret_or_a_changed_payload_breaks_the_signature() {
 #[test]
 fn a_token_must_name_its_user() {
     assert_eq!(verify(&token(&json!({"exp": NOW + 60}))), Err(AuthError::NoSubject));
-    for sub in [json!(""), json!("a\nb"), json!("x".repeat(129)), json!(7), json!(null)] {
+    for sub in [json!(""), json!("a\nb"), json!("x".repeat(129)), json!(7.5), json!(null)] {
         let error = verify(&token(&json!({"sub": sub}))).unwrap_err();
         assert!(matches!(error, AuthError::BadClaim { claim: "sub", .. }), "{error}");
     }
     assert!(verify(&token(&json!({"sub": "x".repeat(128)}))).is_ok());
+    for (sub, user) in
+        [(json!(42), "42"), (json!(u64::MAX), "18446744073709551615"), (json!(-7), "-7")]
+    {
+        assert_eq!(verify(&token(&json!({"sub": sub}))).unwrap().user, user);
+    }
 }
 
 #[test]

@@ -30,6 +30,14 @@ pub(crate) struct Override {
     pub(crate) value: String,
 }
 
+impl Override {
+    /// The flag `--allow-anonymous`.
+    pub(crate) fn allow_anonymous() -> Self {
+        let value = "true".to_owned();
+        Self { name: "--allow-anonymous", section: "", key: "allow_anonymous", value }
+    }
+}
+
 impl Config {
     /// Loads the file, if there is one, and applies variables and flags to it.
     ///

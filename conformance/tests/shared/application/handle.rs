@@ -1,13 +1,13 @@
 //! Using the server's handle from elsewhere in the application.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use switchboard_core::{CloseReason, ErrorCode};
 
 use crate::runtime::done;
-use crate::shared::harness::{DEADLINE, Running, plain};
+use crate::shared::harness::{DEADLINE, Running, plain, with};
 use switchboard_conformance::client::{CLOSE, PING, PONG, closing};
 
 #[test]
@@ -114,6 +114,18 @@ fn a_probe_tells_who_answers_and_how_fast() {
     answering.join().unwrap().bye();
     let nobody = done(server.handle.probe("nobody", Duration::from_secs(1)));
     assert_eq!(nobody.unwrap_err().code, ErrorCode::UserOffline);
+}
+
+#[test]
+fn a_probe_without_a_timeout_waits_as_long_as_the_setting_says() {
+    let timeout = Duration::from_millis(150);
+    let server = Running::start(with(|settings| settings.config.heartbeat.probe_timeout = timeout));
+    let _silent = server.connect("/ws?user=alice");
+    let begun = Instant::now();
+    let answers = done(server.handle.probe("alice", None)).unwrap();
+    assert_eq!(answers.iter().map(|(_, latency)| *latency).collect::<Vec<_>>(), [None]);
+    // The default is two seconds.
+    assert!((timeout..Duration::from_secs(2)).contains(&begun.elapsed()), "{:?}", begun.elapsed());
 }
 
 #[test]
