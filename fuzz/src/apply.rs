@@ -18,9 +18,10 @@ fn named(id: Option<&MessageId>) -> String {
 pub fn apply(model: &mut Model, event: &Event, c: Target) {
     let c = c.unwrap_or(usize::MAX);
     match event {
-        Event::Connect { attempt: Attempt { user, rooms, .. }, .. } => {
+        Event::Connect { attempt: Attempt { user, rooms, wished, .. }, .. } => {
             let rooms: Vec<String> = rooms.iter().map(|(room, _)| room.to_string()).collect();
-            model.connect(user, &rooms);
+            let wished: Vec<String> = wished.iter().map(ToString::to_string).collect();
+            model.connect(user, &rooms, &wished);
         }
         Event::Opened { .. } => model.opened(c),
         Event::Received { inbound, .. } => received(model, c, inbound),

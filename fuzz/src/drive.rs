@@ -10,7 +10,7 @@ use switchboard_core::{
 
 use crate::desk::from_end;
 use crate::facts::Facts;
-use crate::ops::{Op, room_name, rooms_of, user_name};
+use crate::ops::{Op, room_name, rooms_of, user_name, wished_of};
 
 /// Types that clients publish: one in four is handled by the application where there is one, one is
 /// reserved.
@@ -39,6 +39,8 @@ pub fn event(op: Op, facts: &Facts, serial: u64) -> Result<Option<Event>, NameEr
             let user = user(name)?;
             let session = facts.clients.session(&user, come);
             let who = session.map(|session| (user.clone(), session));
+            let wished: Result<_, _> =
+                wished_of(rooms).iter().map(|room| RoomName::new(room)).collect();
             let rooms: Result<_, _> = rooms_of(rooms)
                 .iter()
                 .map(|room| {
@@ -48,7 +50,7 @@ pub fn event(op: Op, facts: &Facts, serial: u64) -> Result<Option<Event>, NameEr
                 .collect();
             return Ok(Some(Event::Connect {
                 ticket,
-                attempt: Attempt { rooms: rooms?, session, ..Attempt::new(user) },
+                attempt: Attempt { rooms: rooms?, wished: wished?, session, ..Attempt::new(user) },
             }));
         }
         Op::Answer { back, how } => {

@@ -72,7 +72,7 @@ impl Model {
     }
 
     /// Handles a request for a connection.
-    pub fn connect(&mut self, user: &str, rooms: &[String]) {
+    pub fn connect(&mut self, user: &str, rooms: &[String], wished: &[String]) {
         let limits = &self.setup.0.limits;
         let mine = self.of_user(user);
         let at_cap = limits.max_per_user.is_exceeded_by(mine.len() + 1);
@@ -82,11 +82,13 @@ impl Model {
         let is_full = |room: &&String| {
             self.setup.class(room).max_members.is_exceeded_by(stay(self.seats_in(room)) + 1)
         };
-        let rooms: BTreeSet<String> = rooms.iter().cloned().collect();
+        let mut rooms: BTreeSet<String> = rooms.iter().cloned().collect();
+        let wished: BTreeSet<String> =
+            wished.iter().filter(|room| !rooms.contains(*room)).cloned().collect();
         let seats = stay(self.seats.keys().copied().collect());
         let refusal = if self.drained_by.is_some() {
             Some("draining".to_owned())
-        } else if limits.max_rooms_per_connection.is_exceeded_by(rooms.len()) {
+        } else if limits.max_rooms_per_connection.is_exceeded_by(rooms.len() + wished.len()) {
             Some("too_many_rooms".to_owned())
         } else if limits.max_connections.is_exceeded_by(seats + 1) {
             Some("server_full".to_owned())
@@ -100,6 +102,9 @@ impl Model {
         if let Some(refusal) = refusal {
             return self.now(format!("reject {refusal}"));
         }
+        let (full, granted): (BTreeSet<_>, BTreeSet<_>) =
+            wished.into_iter().partition(|room| is_full(&room));
+        rooms.extend(granted);
         let is_full = limits.max_connections.is_exceeded_by(self.seats.len() + 1);
         if let Some(evictee) = evictee {
             self.close(evictee, "replaced");
@@ -114,6 +119,7 @@ impl Model {
             user: user.to_owned(),
             phase: Phase::Reserved,
             rooms,
+            full,
             since: self.now,
             last_seen: self.now,
             last_message: self.now,
@@ -142,11 +148,14 @@ impl Model {
             return;
         };
         (seat.phase, seat.since, seat.last_seen, seat.last_message) = (Phase::Open, now, now, now);
-        let rooms = std::mem::take(&mut seat.rooms);
+        let (rooms, full) = (std::mem::take(&mut seat.rooms), std::mem::take(&mut seat.full));
         let at = rooms.iter().map(|room| self.place(room)).collect::<Vec<_>>().join(" ");
         self.tell(c, format!("connected {at}"));
         for room in rooms {
             self.enter(c, &room);
+        }
+        for _ in full {
+            self.tell(c, "error lobby_full for nobody's request");
         }
         if self.drained_by.is_some() {
             self.tell(c, "draining");

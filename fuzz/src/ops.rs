@@ -365,6 +365,12 @@ pub fn room_name(room: u8) -> String {
     format!("room{room}")
 }
 
+/// Returns the rooms that a connection attempt only wishes for: in three of four cases none.
+pub fn wished_of(bits: u8) -> Vec<String> {
+    let wishes = bits >> 3 & 3 == 3;
+    (0..3).filter(|room| wishes && bits >> (5 + room) & 1 == 1).map(room_name).collect()
+}
+
 /// Returns the rooms of a connection attempt: usually few, and sometimes one of them twice.
 pub fn rooms_of(bits: u8) -> Vec<String> {
     let mut rooms: Vec<u8> = (0..3).filter(|room| bits >> room & 1 == 1).collect();

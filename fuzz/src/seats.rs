@@ -30,6 +30,8 @@ pub struct Seat {
     pub user: String,
     pub phase: Phase,
     pub rooms: BTreeSet<String>,
+    /// Until it opens, the rooms that it wished for and that were full.
+    pub full: BTreeSet<String>,
     /// When the phase began.
     pub since: Timestamp,
     pub last_seen: Timestamp,

@@ -14,13 +14,15 @@ use crate::hub::config::UserLimitPolicy;
 use crate::hub::event::{Attempt, Ticket};
 use crate::protocol::close::{CloseReason, Ending, Rejection};
 use crate::protocol::id::ConnectionId;
-use crate::protocol::position::Session;
+use crate::protocol::name::RoomName;
+use crate::protocol::position::{Position, Session};
+use crate::protocol::refusal::{ErrorCode, Refusal};
 use crate::protocol::to_client::{Message, Welcome};
 
 use super::Hub;
 use super::keys::RoomKey;
 use super::presence::Exit;
-use super::tables::connection::{Connection, Membership, Memberships, Phase, Seat};
+use super::tables::connection::{AtOpening, Connection, Membership, Memberships, Phase, Seat};
 
 /// Rooms of a handshake, without an allocation for the usual number of rooms.
 type Few<T> = SmallVec<[T; 2]>;
@@ -29,6 +31,9 @@ impl Hub {
     pub(super) fn connect(&mut self, ticket: Ticket, mut attempt: Attempt) {
         attempt.rooms.sort_by(|(a, _), (b, _)| a.cmp(b));
         attempt.rooms.dedup_by(|(later, _), (first, _)| later == first);
+        attempt.wished.retain(|wished| attempt.rooms.iter().all(|(room, _)| room != wished));
+        attempt.wished.sort();
+        attempt.wished.dedup();
         match self.admit(&attempt) {
             Ok(connection) => {
                 self.stats.accepted += 1;
@@ -41,17 +46,17 @@ impl Hub {
         }
     }
 
-    /// Takes a seat on the server, in each room and for the user: all of them or none. The seats of
-    /// a connection that this one ends, because it has the same session or is replaced, count as
-    /// free.
+    /// Takes a seat on the server, in each room and for the user: all of them or none, except for
+    /// the rooms that are only wished. The seats of a connection that this one ends, because it has
+    /// the same session or is replaced, count as free.
     fn admit(&mut self, attempt: &Attempt) -> Result<ConnectionId, Rejection> {
-        let Attempt { user, rooms, session, .. } = attempt;
+        let Attempt { user, rooms, wished, session, .. } = attempt;
         if let Some(drain) = &self.drain {
             let spread = drain.spread;
             return Err(Rejection::Draining { retry_after: self.random.up_to(spread) });
         }
         let limits = &self.config.limits;
-        if limits.max_rooms_per_connection.is_exceeded_by(rooms.len()) {
+        if limits.max_rooms_per_connection.is_exceeded_by(rooms.len() + wished.len()) {
             return Err(Rejection::TooManyRooms);
         }
         let predecessor = session.and_then(|session| self.predecessor(user, session));
@@ -68,22 +73,15 @@ impl Hub {
         if limits.max_connections.is_exceeded_by(seats - usize::from(ends.is_some())) {
             return Err(Rejection::ServerFull);
         }
-        for (room, _) in rooms {
-            let key = self.rooms.find(room);
-            let taken = key.map_or(0, |key| self.rooms.get(key).seats());
-            let leaves = ends
-                .and_then(|id| self.connections.get(id))
-                .zip(key)
-                .is_some_and(|(connection, key)| connection.slot_of(key).is_some());
-            if self.rules_of(room, key).max_members.is_exceeded_by(taken + 1 - usize::from(leaves))
-            {
-                return Err(Rejection::LobbyFull(room.clone()));
-            }
+        if let Some((room, _)) = rooms.iter().find(|(room, _)| self.is_room_full(room, ends)) {
+            return Err(Rejection::LobbyFull(room.clone()));
         }
         if user_is_full && evictee.is_none() {
             return Err(Rejection::UserLimit);
         }
         let is_full = limits.max_connections.is_exceeded_by(seats);
+        let (full, granted): (Few<_>, Few<_>) =
+            wished.iter().partition(|room| self.is_room_full(room, ends));
         let mut present = Vec::new();
         if let Some(predecessor) = predecessor {
             present = self.hand_over(predecessor);
@@ -95,7 +93,18 @@ impl Hub {
         if let Some(ends) = ends.filter(|id| is_full && self.connections.get(*id).is_some()) {
             self.end(ends, Ending::Closed(CloseReason::Replaced));
         }
-        Ok(self.reserve(attempt, present))
+        Ok(self.reserve(attempt, &granted, &full, present))
+    }
+
+    /// Returns whether a room has no seat for one more connection, which ends this one.
+    fn is_room_full(&self, room: &RoomName, ends: Option<ConnectionId>) -> bool {
+        let key = self.rooms.find(room);
+        let taken = key.map_or(0, |key| self.rooms.get(key).seats());
+        let leaves = ends
+            .and_then(|id| self.connections.get(id))
+            .zip(key)
+            .is_some_and(|(connection, key)| connection.slot_of(key).is_some());
+        self.rules_of(room, key).max_members.is_exceeded_by(taken + 1 - usize::from(leaves))
     }
 
     /// Returns the connection to replace when a user has too many: the oldest, but closing and held
@@ -126,11 +135,22 @@ impl Hub {
         present
     }
 
-    fn reserve(&mut self, attempt: &Attempt, mut present: Vec<RoomKey>) -> ConnectionId {
+    fn reserve(
+        &mut self,
+        attempt: &Attempt,
+        granted: &[&RoomName],
+        full: &[&RoomName],
+        mut present: Vec<RoomKey>,
+    ) -> ConnectionId {
         let Attempt { rooms, session, address, .. } = attempt;
         let user = self.users.refer(&attempt.user);
-        let mut memberships = Memberships::with_capacity(rooms.len() + present.len());
+        let seats = rooms.len() + granted.len() + present.len();
+        let mut memberships = Memberships::with_capacity(seats);
         let mut since = Vec::new();
+        let rooms = rooms.iter().map(|(name, position)| (name, *position));
+        let granted = granted.iter().map(|name| (*name, None));
+        let mut rooms: Few<(&RoomName, Option<Position>)> = rooms.chain(granted).collect();
+        rooms.sort_unstable_by_key(|(name, _)| *name);
         for (name, position) in rooms {
             let room = self.find_or_make_room(name);
             self.rooms.take_seat(room);
@@ -151,8 +171,10 @@ impl Hub {
         }
         let session =
             session.unwrap_or_else(|| Session::new(self.random.disguise(self.stats.accepted)));
-        let since = (!since.is_empty()).then(|| Box::new(since));
-        let id = self.connections.insert(user, session, Phase::Reserved(since), self.now);
+        let full: Vec<_> = full.iter().map(|room| (*room).clone()).collect();
+        let is_plain = since.is_empty() && full.is_empty();
+        let at_opening = (!is_plain).then(|| Box::new(AtOpening { since, full }));
+        let id = self.connections.insert(user, session, Phase::Reserved(at_opening), self.now);
         let connections = &mut self.users.get_mut(user).connections;
         let user_at = connections.len() as u32;
         connections.push(id);
@@ -175,7 +197,7 @@ impl Hub {
         let (now, unix_ms) = (self.now, self.unix_ms());
         let Some(connection) = self.connections.get_mut(id) else { return };
         let phase = core::mem::replace(&mut connection.phase, Phase::Open);
-        let since = if let Phase::Reserved(since) = phase { since } else { None };
+        let at_opening = if let Phase::Reserved(at_opening) = phase { at_opening } else { None };
         connection.since = now;
         connection.last_seen = now;
         connection.last_message = now;
@@ -189,7 +211,7 @@ impl Hub {
         self.stats.connections += 1;
         self.rearm(id);
 
-        let since = since.unwrap_or_default();
+        let AtOpening { since, full } = at_opening.map_or_else(AtOpening::default, |it| *it);
         let since =
             |room| since.iter().find(|(key, _)| *key == room).map(|(_, position)| *position);
         let starts =
@@ -223,6 +245,10 @@ impl Hub {
         }
         if !held.is_empty() {
             self.await_claims(id);
+        }
+        for room in full {
+            let refusal = Refusal::new(ErrorCode::LobbyFull, "the room is full");
+            self.refuse_room(id, None, Some(room), refusal);
         }
         self.release_paced(id);
         if self.drain.is_some() {

@@ -43,6 +43,9 @@ pub struct Attempt {
     /// The rooms to join at once, each with the position to continue from, if there is one. If a
     /// name appears twice, the first counts.
     pub rooms: Vec<(RoomName, Option<Position>)>,
+    /// More rooms to join at once, if they have a free seat. Without those that are full the
+    /// connection is made all the same, and is told `lobby_full` for each.
+    pub wished: Vec<RoomName>,
     /// The client's session. If this user has an older connection of this session, open or held,
     /// the new one takes its seats, and the old one ends.
     pub session: Option<Session>,
@@ -51,7 +54,8 @@ pub struct Attempt {
 impl Attempt {
     /// An authenticated user at an unknown address, without rooms and with a new session.
     pub fn new(user: UserName) -> Self {
-        Self { user, is_guest: false, address: None, rooms: Vec::new(), session: None }
+        let (rooms, wished) = (Vec::new(), Vec::new());
+        Self { user, is_guest: false, address: None, rooms, wished, session: None }
     }
 }
 

@@ -122,10 +122,16 @@ impl Play {
         self.attempts.push(name.to_owned());
         let words = Words::new(rooms);
         let rooms = words.plain.iter().map(|room| self.seek(room)).collect();
+        let wished = words.option("wish").map(|rooms| rooms.split(',').map(named).collect());
         let session = words.option("session").map(|name| self.sessions[name]);
         self.feed(Event::Connect {
             ticket,
-            attempt: Attempt { rooms, session, ..Attempt::new(named(user)) },
+            attempt: Attempt {
+                rooms,
+                wished: wished.unwrap_or_default(),
+                session,
+                ..Attempt::new(named(user))
+            },
         });
     }
 

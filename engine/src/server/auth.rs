@@ -33,7 +33,8 @@ pub struct Identity {
     /// Whether the name is only claimed or made up, so that what the user does counts against its
     /// address ([`Attempt::is_guest`]).
     pub is_guest: bool,
-    /// Rooms to be in from the start, besides the one in the path.
+    /// Rooms to be in from the start, besides the one in the path. The connection is made without
+    /// those that are full, and is told so by the error `lobby_full`.
     pub rooms: Vec<RoomName>,
     /// What handlers want to know about the user; see [`Context::claims`](super::Context::claims).
     pub claims: Claims,

@@ -146,10 +146,9 @@ impl Entrance {
         let refused = match (verdict, request.upgrade) {
             (Ok(Identity { user, is_guest, rooms, claims }), Ok(upgrade)) => {
                 let asked = request.room.map(|room| (room, upgrade.since));
-                let rooms = rooms.into_iter().map(|room| (room, None));
-                let rooms = asked.into_iter().chain(rooms).collect();
+                let (rooms, wished) = (asked.into_iter().collect(), rooms);
                 let session = upgrade.session;
-                let attempt = Attempt { user, is_guest, address: None, rooms, session };
+                let attempt = Attempt { user, is_guest, address: None, rooms, wished, session };
                 return Ok(Authenticated { upgrade, attempt, claims });
             }
             (Ok(_), Err(refusal)) | (Err(refusal), Err(_)) => RefusedUpgrade::Http(refusal),

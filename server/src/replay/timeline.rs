@@ -81,7 +81,8 @@ pub(super) struct Timeline {
     with_messages: bool,
     known: BTreeMap<ConnectionId, Known>,
     /// The user and rooms of the event's request for a seat.
-    asking: Option<(UserName, BTreeSet<RoomName>)>,
+    /// Who asks for a connection, the rooms, and those wished.
+    asking: Option<(UserName, BTreeSet<RoomName>, Vec<RoomName>)>,
     lines: Vec<String>,
 }
 
@@ -111,9 +112,9 @@ impl Timeline {
     /// Notes an event before the hub handles it.
     pub(super) fn event(&mut self, hub: &Hub, entry: &Entry) {
         match &entry.event {
-            Event::Connect { attempt: Attempt { user, rooms, .. }, .. } => {
-                let rooms = rooms.iter().map(|(room, _)| room.clone()).collect();
-                self.asking = Some((user.clone(), rooms));
+            Event::Connect { attempt: Attempt { user, rooms, wished, .. }, .. } => {
+                let rooms: BTreeSet<_> = rooms.iter().map(|(room, _)| room.clone()).collect();
+                self.asking = Some((user.clone(), rooms, wished.clone()));
             }
             Event::Writable { connection } => {
                 let view = hub.connection(*connection).filter(|view| view.is_blocked());
@@ -157,18 +158,23 @@ impl Timeline {
     pub(super) fn action(&mut self, action: &Action<'_>) {
         match action {
             Action::Do(Operation::Accept { connection, .. }) => {
-                if let Some((user, rooms)) = self.asking.take() {
+                if let Some((user, mut rooms, wished)) = self.asking.take() {
                     let seats: Vec<&str> = rooms.iter().map(|room| &**room).collect();
-                    let what = match &seats[..] {
+                    let mut what = match &seats[..] {
                         [] => "has a seat".to_owned(),
                         rooms => format!("has a seat, and one in each of {rooms:?}"),
                     };
+                    if !wished.is_empty() {
+                        let names: Vec<&str> = wished.iter().map(|room| &**room).collect();
+                        what += &format!(", and in those of {names:?} that are not full");
+                    }
+                    rooms.extend(wished);
                     self.known.insert(*connection, Known { user, rooms });
                     self.of(*connection, what);
                 }
             }
             Action::Do(Operation::Reject { rejection, .. }) => {
-                if let Some((user, rooms)) = self.asking.take() {
+                if let Some((user, rooms, _)) = self.asking.take() {
                     let what = format!("{user:?} is refused: {rejection}");
                     self.line(None, Some(&user), rooms.first(), what);
                 }

@@ -7,9 +7,9 @@ use crate::runtime::{
 };
 use serde_json::json;
 use switchboard_core::http::HttpError;
-use switchboard_core::{RoomName, UserName};
+use switchboard_core::{Limit, RoomClass, RoomName, UserName};
 
-use crate::shared::harness::{Running, with};
+use crate::shared::harness::{Running, crowd, with};
 use switchboard_conformance::client::{Client, request};
 
 struct Tier(&'static str);
@@ -113,6 +113,29 @@ fn an_identity_brings_its_name_rooms_and_claims() {
     let answer = client.call(&json!({"type": "tier", "id": "1"}));
     assert_eq!(answer["payload"], json!({"tier": "gold", "mistaken": false, "user": "alice"}));
     client.bye();
+}
+
+#[test]
+fn a_full_room_of_the_identity_keeps_nobody_out_and_that_of_the_path_does() {
+    let server = Running::start(guarded_with(|settings| {
+        let class = RoomClass { max_members: Limit::at_most(1), ..crowd() };
+        settings.config.rooms.push(("news".into(), class));
+    }));
+    let mut first = server.connect("/ws?token=good");
+    let mut second = Client::open(server.address, "/ws?token=good");
+    let rooms = second.expect("connected")["rooms"].clone();
+    assert_eq!((&rooms[0]["room"], rooms.as_array().unwrap().len()), (&json!("lobby"), 1));
+    let full = second.expect("error");
+    assert_eq!((&full["code"], &full["room"]), (&json!("lobby_full"), &json!("news")));
+    assert!(full.get("id").is_none(), "{full}");
+    let mut refused = Client::open(server.address, "/ws/news?token=good");
+    assert_eq!(refused.closed(), (4002, "lobby_full".into()));
+    refused.ended();
+    // When the seat is free again, the identity brings the room again.
+    assert_eq!(first.call(&json!({"type": "leave", "id": "1", "room": "news"}))["type"], "left");
+    let mut third = Client::open(server.address, "/ws?token=good");
+    assert_eq!(third.expect("connected")["rooms"].as_array().unwrap().len(), 2);
+    [first, second, third].into_iter().for_each(Client::bye);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use crate::hub::keys::{RoomKey, UserKey};
 use crate::protocol::close::CloseReason;
 use crate::protocol::id::ConnectionId;
+use crate::protocol::name::RoomName;
 use crate::protocol::position::{Position, Session};
 use crate::time::Timestamp;
 
@@ -22,9 +23,8 @@ use super::table::Table;
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Phase {
-    /// Admitted, with the upgrade not complete. It has its seats and gets nothing yet. The
-    /// positions are those its client had reached.
-    Reserved(Option<Box<Since>>),
+    /// Admitted, with the upgrade not complete. It has its seats and gets nothing yet.
+    Reserved(Option<Box<AtOpening>>),
     /// It sends and gets messages.
     Open,
     /// It gets its queued messages, and then a close frame. It is in no room, and holds only its
@@ -34,8 +34,15 @@ pub(crate) enum Phase {
     Held(Timestamp),
 }
 
-/// The positions that a client sent when it connected.
-pub(crate) type Since = Vec<(RoomKey, Position)>;
+/// What is kept of an attempt until the connection opens.
+#[derive(Default, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct AtOpening {
+    /// The positions that the client had reached.
+    pub(crate) since: Vec<(RoomKey, Position)>,
+    /// Rooms that it wished to be in, and that were full.
+    pub(crate) full: Vec<RoomName>,
+}
 
 /// What a closing connection waits for.
 #[derive(Debug)]
