@@ -7,7 +7,7 @@
 
 use std::error::Error;
 use std::io::{self, ErrorKind, Read};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{IpAddr, Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -141,7 +141,7 @@ impl EventLoop {
             }
             match self.listener.accept() {
                 // One that fails here is gone already.
-                Ok((stream, _)) => drop(self.welcome(stream)),
+                Ok((stream, peer)) => drop(self.welcome(stream, peer.ip())),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.may_accept = false,
                 Err(error) => self.engine.not_accepted(self.now, error)?,
             }
@@ -149,12 +149,13 @@ impl EventLoop {
         Ok(())
     }
 
-    fn welcome(&mut self, stream: TcpStream) -> io::Result<()> {
+    fn welcome(&mut self, stream: TcpStream, address: IpAddr) -> io::Result<()> {
         stream.set_nonblocking(true)?;
         // What the kernel holds for a slow reader, the hub does not see.
         self.engine.settings().tune(&stream)?;
         let socket = Arc::new(Socket { stream, poller: self.poller.clone() });
-        if let Some(key) = self.engine.accepted(self.now, SocketOutlet(socket.clone())) {
+        let outlet = SocketOutlet(socket.clone());
+        if let Some(key) = self.engine.accepted(self.now, outlet, Some(address)) {
             let interest = Event::all(FIRST_SOCKET + key);
             if register(&self.poller, &socket.stream, interest).is_err() {
                 self.engine.ended(self.now, key);

@@ -1,7 +1,7 @@
 //! The server's thread: it accepts, reads, writes, and keeps time.
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use std::task::{Context as Cx, Poll, Waker};
 use std::time::Duration;
 
 use parking_lot::MutexGuard;
-use rustix::net::{SocketFlags, accept_with};
+use rustix::net::{SocketFlags, acceptfrom_with};
 use smol::channel::Sender;
 use switchboard_core::Timestamp;
 use switchboard_core::http::HttpRequest;
@@ -169,10 +169,12 @@ impl ServerState {
                 return Ok(());
             }
             let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-            match accept_with(&listener.socket, flags) {
-                Ok(fd) => {
+            match acceptfrom_with(&listener.socket, flags) {
+                Ok((fd, peer)) => {
                     let socket = Socket::new(fd);
-                    if let Some(key) = self.engine.accepted(now, socket.clone()) {
+                    let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
+                    let address = peer.map(|peer| peer.ip());
+                    if let Some(key) = self.engine.accepted(now, socket.clone(), address) {
                         self.watch(shared, now, key, socket);
                     }
                 }

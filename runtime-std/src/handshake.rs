@@ -1,7 +1,7 @@
 //! From an accepted socket to an open connection, or a refusal that can be read.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -62,7 +62,7 @@ pub(crate) fn open(
 ) -> io::Result<Option<(Connection, Vec<u8>)>> {
     shared.settings.tune(&**socket)?;
     let deadline = Instant::now() + shared.settings.handshake_timeout;
-    let answer = match negotiate(shared, &mut Timed { socket, deadline }) {
+    let answer = match negotiate(shared, &mut Timed { socket, deadline }, peer) {
         Ok(Negotiated::Open(admission, read_ahead)) => {
             return Ok(Some((server::open(shared, admission, socket.clone())?, read_ahead)));
         }
@@ -84,8 +84,12 @@ enum Negotiated {
     Say(Vec<u8>),
 }
 
-fn negotiate(shared: &Arc<Shared>, socket: &mut Timed<'_>) -> io::Result<Negotiated> {
-    let (request, read_ahead) = match read_request(shared, socket)? {
+fn negotiate(
+    shared: &Arc<Shared>,
+    socket: &mut Timed<'_>,
+    peer: SocketAddr,
+) -> io::Result<Negotiated> {
+    let (request, read_ahead) = match read_request(shared, socket, peer.ip())? {
         Ok(read) => read,
         Err(refusal) => return Ok(Negotiated::Say(refusal.to_bytes())),
     };
@@ -111,8 +115,9 @@ fn negotiate(shared: &Arc<Shared>, socket: &mut Timed<'_>) -> io::Result<Negotia
 fn read_request(
     shared: &Shared,
     socket: &mut Timed<'_>,
+    address: IpAddr,
 ) -> io::Result<Result<(HttpRequest, Vec<u8>), HttpError>> {
-    let mut head = HeadReader::default();
+    let mut head = HeadReader::new(Some(address));
     let mut piece = [0; 1024];
     loop {
         let taken = match socket.read(&mut piece) {

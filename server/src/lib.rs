@@ -24,6 +24,8 @@ mod logging;
 #[cfg(feature = "program")]
 mod memory;
 #[cfg(feature = "program")]
+mod numbers;
+#[cfg(feature = "program")]
 mod os;
 #[cfg(feature = "program")]
 mod page;

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use async_signal::{Signal, Signals};
 use smol::Async;
@@ -18,8 +18,9 @@ use switchboard_smol::{
     BuildError, Claims, Credentials, Handle, Identity, RefuseBy, Server, ServerSettings,
 };
 
-use crate::auth::{AuthError, GuestNames, Verifier};
-use crate::config::{AuthAnswer, AuthMode, CapacityAnswer, Config, Drain};
+use crate::auth::{GuestNames, Verifier};
+use crate::config::{AuthAnswer, AuthMode, CapacityAnswer, Config, Drain, Stats};
+use crate::numbers::{self, Numbers};
 use crate::os::Sockets;
 use crate::record::{self, Recording};
 use crate::site::Site;
@@ -69,7 +70,7 @@ pub(crate) fn serve(config: Config) -> Result<(), Error> {
     smol::block_on(async {
         let stopping = stop_on_signal(signals, &site, &handle, &config.drain);
         let publishing = async {
-            if config.dashboard.enabled {
+            if shows_dashboard(&config) {
                 dashboard::publish(&handle, started).await;
             }
             std::future::pending().await
@@ -121,7 +122,8 @@ fn build(
         config.secret.as_ref().map(|secret| Arc::new(Verifier::new(secret, &config.auth)));
     let names = GuestNames::new(RandomState::new().hash_one(0));
     let mut settings = configured(config, is_local).map_err(Error::Refused)?;
-    let site = Arc::new(Site::new(settings.hosts.clone(), started));
+    let numbers = Numbers::new(config.dashboard.stats, verifier.clone());
+    let site = Arc::new(Site::new(settings.hosts.clone(), numbers, started));
     let (for_http, for_names) = (site.clone(), site.clone());
     settings.tap = recorder.map(|recorder| Box::new(recorder) as Box<dyn Tap>);
     let server = Server::builder()
@@ -144,11 +146,16 @@ fn build(
     Ok((server, site))
 }
 
+/// Returns whether the statistics are published in their room.
+fn shows_dashboard(config: &Config) -> bool {
+    config.dashboard.enabled && config.dashboard.stats != Stats::Off
+}
+
 /// Returns everything that the file configures of the server itself. It is local if it listens on
 /// loopback and asks for no token.
 fn configured(config: &Config, is_local: bool) -> Result<ServerSettings, String> {
     let mut rules = settings::rules(config);
-    if config.dashboard.enabled && !config.rooms.contains_key(dashboard::ROOM) {
+    if shows_dashboard(config) && !config.rooms.contains_key(dashboard::ROOM) {
         rules.rooms.push((dashboard::ROOM.into(), dashboard::room_class()));
     }
     Ok(ServerSettings {
@@ -173,12 +180,7 @@ fn configured(config: &Config, is_local: bool) -> Result<ServerSettings, String>
 
 /// Takes the identity from the token.
 fn by_token(verifier: &Verifier, credentials: &Credentials) -> Result<Identity, HttpError> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let verified = match &credentials.token {
-        Some(token) => verifier.verify(token.expose(), now),
-        None => Err(AuthError::Missing),
-    };
-    let found = verified.map_err(|error| HttpError::unauthorized(error.to_string()))?;
+    let found = numbers::verify(Some(verifier), credentials.token.as_ref())?;
     let bad = |error: NameError| HttpError::unauthorized(format!("a name in the token {error}"));
     Ok(Identity {
         user: UserName::new(&found.user).map_err(bad)?,

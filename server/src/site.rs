@@ -7,19 +7,22 @@ use std::time::Instant;
 use switchboard_core::http::{Hosts, HttpError, HttpRequest, Response, Status};
 use switchboard_smol::Handle;
 
+use crate::numbers::Numbers;
 use crate::{dashboard, page};
 
 /// The HTTP service, which is built before its server.
 pub(crate) struct Site {
     hosts: Hosts,
+    numbers: Numbers,
     started: Instant,
     handle: OnceLock<Handle>,
     is_closing: AtomicBool,
 }
 
 impl Site {
-    pub(crate) fn new(hosts: Hosts, started: Instant) -> Self {
-        Self { hosts, started, handle: OnceLock::new(), is_closing: AtomicBool::new(false) }
+    pub(crate) fn new(hosts: Hosts, numbers: Numbers, started: Instant) -> Self {
+        let (handle, is_closing) = (OnceLock::new(), AtomicBool::new(false));
+        Self { hosts, numbers, started, handle, is_closing }
     }
 
     /// Brings the server, whose numbers and readiness are shown.
@@ -59,6 +62,7 @@ impl Site {
             ("/readyz", _) if is_draining => page::text(Status::Unavailable, "draining"),
             ("/readyz", _) => page::text(Status::Ok, "ready"),
             ("/api/stats", Some(handle)) => {
+                self.numbers.check(request)?;
                 let uptime = self.started.elapsed();
                 page::json(&dashboard::stats(&handle.stats(), uptime, is_draining))
             }
@@ -70,9 +74,11 @@ impl Site {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Stats;
 
     fn status(hosts: &Hosts, method: &str, path: &str, host: Option<&str>) -> u16 {
-        let site = Site::new(hosts.clone(), Instant::now());
+        let numbers = Numbers::new(Stats::Loopback, None);
+        let site = Site::new(hosts.clone(), numbers, Instant::now());
         let headers = host.map(|host| ("Host", host));
         let request = HttpRequest::from_parts(method, path, headers).unwrap();
         site.answer(&request).status().code()

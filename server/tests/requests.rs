@@ -60,3 +60,45 @@ fn how_a_client_without_a_token_is_refused_is_a_setting() {
         assert_eq!(program.0, otherwise, "{answer}");
     }
 }
+
+#[test]
+fn the_numbers_are_for_this_machine_unless_a_proxy_asks() {
+    let server = Server::start(&[("SWITCHBOARD_ORIGINS_HOSTS", "chat.test")]);
+    let own = format!("Host: {}\r\n", server.address);
+    let (status, text) = server.ask("/api/stats", &own);
+    assert_eq!(status, 200, "{text}");
+    assert_eq!(server.ask("/api/stats", "Host: chat.test\r\n").0, 403);
+    let forwarded = server.ask("/api/stats", &format!("{own}X-Forwarded-For: 127.0.0.1\r\n"));
+    assert_eq!(forwarded.0, 403, "{}", forwarded.1);
+    let off = Server::start(&[("SWITCHBOARD_DASHBOARD_STATS", "off")]);
+    assert_eq!(off.ask("/api/stats", &format!("Host: {}\r\n", off.address)).0, 404);
+}
+
+#[test]
+fn the_numbers_can_be_for_holders_of_a_token() {
+    let server = Server::start(&[
+        ("SWITCHBOARD_AUTH_MODE", "jwt"),
+        ("SWITCHBOARD_AUTH_HS256_SECRET", SECRET),
+        ("SWITCHBOARD_DASHBOARD_STATS", "token"),
+    ]);
+    let status = |claims: &str| {
+        let token = token(claims);
+        let headers = format!("Host: a\r\nAuthorization: Bearer {token}\r\n");
+        server.ask("/api/stats", &headers).0
+    };
+    assert_eq!(status(r#"{"sub":"alice","stats":true}"#), 200);
+    for claims in
+        [r#"{"sub":"a"}"#, r#"{"sub":"a","stats":false}"#, r#"{"sub":"a","stats":"true"}"#]
+    {
+        assert_eq!(status(claims), 403, "{claims}");
+    }
+    assert_eq!(status(r#"{"stats":true}"#), 401, "it names no user");
+    assert_eq!(server.ask("/api/stats", &format!("Host: {}\r\n", server.address)).0, 401);
+}
+
+/// Signs these claims as the issuer would.
+fn token(claims: &str) -> String {
+    let claims: serde_json::Value = serde_json::from_str(claims).unwrap();
+    let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
+    jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
+}

@@ -62,12 +62,21 @@ impl Hosts {
         match self {
             Hosts::Any => true,
             Hosts::Only(patterns) => matches(patterns),
-            Hosts::LoopbackOr(patterns) => {
-                split_port(authority).is_some_and(|(host, _)| is_loopback(host))
-                    || matches(patterns)
-            }
+            Hosts::LoopbackOr(patterns) => names_loopback(authority) || matches(patterns),
         }
     }
+}
+
+impl HttpRequest {
+    /// Returns whether the request names this machine as its host: `localhost`, an address of
+    /// 127.0.0.0/8, or `[::1]`.
+    pub fn is_for_loopback(&self) -> bool {
+        self.host().is_ok_and(names_loopback)
+    }
+}
+
+fn names_loopback(authority: &str) -> bool {
+    split_port(authority).is_some_and(|(host, _)| is_loopback(host))
 }
 
 /// A host, `example.com`, with any port, or with one, `example.com:8443`; `*` is every host.
@@ -198,6 +207,13 @@ mod tests {
             assert_eq!(refusal.code, "host_not_allowed", "{origin}");
         }
         assert_eq!(hosts.check(&upgrade("localhost", Some("http://evil.test"))), Ok(()));
+    }
+
+    #[test]
+    fn a_request_for_this_machine_names_it() {
+        assert!(get("localhost:8080").is_for_loopback());
+        assert!(!get("chat.test").is_for_loopback());
+        assert!(!HttpRequest::from_parts("GET", "/", [("A", "b")]).unwrap().is_for_loopback());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 use core::ops::Range;
 
 use super::error::HttpError;
@@ -57,6 +58,7 @@ pub struct HttpRequest {
     authority: Option<Range<usize>>,
     path: Range<usize>,
     headers: Vec<(Range<usize>, Range<usize>)>,
+    address: Option<IpAddr>,
 }
 
 impl HttpRequest {
@@ -115,7 +117,16 @@ impl HttpRequest {
             }
             spans.push((push(&mut text, name), push(&mut text, value.trim_matches([' ', '\t']))));
         }
-        Ok(HttpRequest { version, text, method, target, authority, path, headers: spans })
+        Ok(HttpRequest {
+            version,
+            text,
+            method,
+            target,
+            authority,
+            path,
+            headers: spans,
+            address: None,
+        })
     }
 
     /// The method, in the case in which it was sent: methods are case-sensitive (RFC 9110 section
@@ -128,6 +139,17 @@ impl HttpRequest {
     /// [`redacted_target`](HttpRequest::redacted_target) instead.
     pub fn target(&self) -> &str {
         &self.text[self.target.clone()]
+    }
+
+    /// The same request from a peer at this address.
+    pub fn with_address(self, address: Option<IpAddr>) -> HttpRequest {
+        HttpRequest { address, ..self }
+    }
+
+    /// Returns the address of the peer that sent the request, which can be a proxy; `None` if it is
+    /// not known.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.address
     }
 
     /// The version of HTTP.

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 #[cfg(doc)]
@@ -19,6 +20,8 @@ pub struct Credentials {
     pub token: Option<BearerToken>,
     /// `?user=`, which any client can write.
     pub claimed_user: Option<String>,
+    /// The address of the peer, which can be a proxy; `None` if it is not known.
+    pub address: Option<IpAddr>,
     /// The room of the path.
     pub room: Option<RoomName>,
     /// A number that differs for each upgrade, for made-up names.

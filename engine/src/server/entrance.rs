@@ -1,6 +1,7 @@
 //! From a request to a seat, or to an answer that says why there is none.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use switchboard_core::http::{
@@ -51,6 +52,7 @@ pub struct UpgradeRequest {
     /// does not let in is told that, rather than how to ask.
     upgrade: Result<Upgrade, HttpError>,
     room: Option<RoomName>,
+    address: Option<IpAddr>,
 }
 
 /// A peer that may connect if there is a seat.
@@ -130,8 +132,11 @@ impl Entrance {
             refused(HttpError::bad_request("bad_room", message))
         })?;
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        let credentials = Credentials { request, token, claimed_user, room: room.clone(), serial };
-        Ok((UpgradeRequest { upgrade, room }, credentials))
+        let address = request.address();
+        let room_of_path = room.clone();
+        let credentials =
+            Credentials { request, token, claimed_user, address, room: room_of_path, serial };
+        Ok((UpgradeRequest { upgrade, room, address }, credentials))
     }
 
     /// Applies the authenticator's verdict.
@@ -147,8 +152,8 @@ impl Entrance {
             (Ok(Identity { user, is_guest, rooms, claims }), Ok(upgrade)) => {
                 let asked = request.room.map(|room| (room, upgrade.since));
                 let (rooms, wished) = (asked.into_iter().collect(), rooms);
-                let session = upgrade.session;
-                let attempt = Attempt { user, is_guest, address: None, rooms, wished, session };
+                let (session, address) = (upgrade.session, request.address);
+                let attempt = Attempt { user, is_guest, address, rooms, wished, session };
                 return Ok(Authenticated { upgrade, attempt, claims });
             }
             (Ok(_), Err(refusal)) | (Err(refusal), Err(_)) => RefusedUpgrade::Http(refusal),

@@ -3,7 +3,7 @@
 use switchboard_core::http::{HostPattern, OriginPattern};
 
 use super::Config;
-use super::keys::AuthMode;
+use super::keys::{AuthMode, Stats};
 use crate::{bind, logging};
 
 /// The shortest key worth using: as long as the output of SHA-256.
@@ -78,6 +78,13 @@ pub(super) fn check(config: &Config, report: &mut dyn FnMut(&[&str], &str)) {
     }
     if let Err(what) = logging::check_level(&log.level) {
         report(&["log.level"], &what);
+    }
+    if config.dashboard.stats == Stats::Token && config.auth.mode != AuthMode::Jwt {
+        report(
+            &["dashboard.stats", "auth.mode"],
+            "dashboard.stats is \"token\", but auth.mode is not \"jwt\", so nobody has a token that \
+             shows them",
+        );
     }
     check_auth(config, report);
 }

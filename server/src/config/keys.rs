@@ -116,6 +116,10 @@ section! {
     Dashboard {
         /// Serve the built-in page.
         enabled: bool = true,
+        /// Who sees /api/stats: "loopback" to requests from
+        /// this machine that no proxy has passed on, "token" to holders of a token with the claim
+        /// `"stats": true`, "off" nowhere.
+        stats: Stats = Stats::Loopback,
     }
 }
 
@@ -146,6 +150,18 @@ choice! {
         Close = "close",
         /// Answer 503 with Retry-After.
         Http = "http",
+    }
+}
+
+choice! {
+    /// To whom the statistics are shown.
+    Stats {
+        /// To this machine, unless a proxy has passed the request on.
+        Loopback = "loopback",
+        /// To holders of a token that says so.
+        Token = "token",
+        /// To nobody.
+        Off = "off",
     }
 }
 

@@ -307,6 +307,7 @@ fn keys_that_contradict_each_other_are_blamed_at_their_line() {
             "[origins]\nhosts = [\"https://a.example\"]",
             ["c.toml:2:9: ", "\"https://a.example\" is not a host such as example.com"],
         ),
+        ("[dashboard]\nstats = \"token\"", ["c.toml:2:9: ", "auth.mode is not \"jwt\""]),
         (
             "[auth]\nmode = \"jwt\"",
             ["c.toml:2:8: ", "set auth.hs256_secret, auth.hs256_secret_file"],

@@ -9,7 +9,7 @@ use serde_json::json;
 use switchboard_core::http::HttpError;
 use switchboard_core::{Limit, RoomClass, RoomName, UserName};
 
-use crate::shared::harness::{Running, crowd, with};
+use crate::shared::harness::{DEADLINE, Running, crowd, plain, with};
 use switchboard_conformance::client::{Client, request};
 
 struct Tier(&'static str);
@@ -113,6 +113,25 @@ fn an_identity_brings_its_name_rooms_and_claims() {
     let answer = client.call(&json!({"type": "tier", "id": "1"}));
     assert_eq!(answer["payload"], json!({"tier": "gold", "mistaken": false, "user": "alice"}));
     client.bye();
+}
+
+#[test]
+fn the_address_of_the_peer_is_known() {
+    let (sender, seen) = std::sync::mpsc::channel();
+    let asked = sender.clone();
+    let builder = plain().authenticate(move |credentials| {
+        let _ = sender.send((credentials.address, credentials.request.address()));
+        later! { Ok(Identity::new(UserName::new("alice").unwrap())) }
+    });
+    let server = Running::start(builder.http(move |request| {
+        let _ = asked.send((request.address(), request.address()));
+        later! { HttpError::not_found().to_response() }
+    }));
+    let here = Some(server.address.ip());
+    server.connect("/ws").bye();
+    assert_eq!(seen.recv_timeout(DEADLINE).unwrap(), (here, here));
+    assert_eq!(Client::ask(server.address, "GET / HTTP/1.1\r\nHost: x\r\n\r\n").0, 404);
+    assert_eq!(seen.recv_timeout(DEADLINE).unwrap(), (here, here));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Sockets that come in.
 
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use switchboard_core::{ConnectionId, Outlet, Timestamp};
@@ -42,11 +43,17 @@ impl<O: Outlet + Clone> Engine<O> {
 
     /// A socket was accepted. Returns its key, by which the loop names it from here on: a small
     /// number, which belongs to another socket only in a turn after the one in which this one was
-    /// over. Returns `None` if the drain is over; the socket has been dropped.
-    pub fn accepted(&mut self, now: Timestamp, outlet: O) -> Option<usize> {
+    /// over. Returns `None` if the drain is over; the socket has been dropped. The address is that
+    /// of the peer, if it has one and it is known.
+    pub fn accepted(
+        &mut self,
+        now: Timestamp,
+        outlet: O,
+        address: Option<IpAddr>,
+    ) -> Option<usize> {
         let deadline = now + self.settings.handshake_timeout;
         (!self.is_drained)
-            .then(|| self.peers.insert(outlet, Stage::Head(HeadReader::default(), deadline)))
+            .then(|| self.peers.insert(outlet, Stage::Head(HeadReader::new(address), deadline)))
     }
 
     /// A socket whose upgrade was answered elsewhere, for a seat that
