@@ -45,15 +45,17 @@ export function useRoom(client: Client, name: string): RoomState {
       client.on("state", ({ state }) => state !== "open" && setJoined(false)),
     ];
     const controller = new AbortController();
-    room.join({ signal: controller.signal }).catch((error: Error) => {
+    const entering = room.join({ signal: controller.signal });
+    entering.catch((error: Error) => {
       if (!controller.signal.aborted) {
         setProblem(error.message);
       }
     });
     return () => {
       offs.forEach((off) => off());
+      // Gives back the one `join`: other components may use the room, too.
       controller.abort();
-      room.leave().catch(() => {});
+      void entering.then(() => room.leave(), () => {});
       setMessages([]);
       setMembers([]);
       setJoined(false);

@@ -1,88 +1,37 @@
+import type {
+  ClientEvents,
+  ClientOptions,
+  Direct,
+  Greeting,
+  RequestHandler,
+  RequestOptions,
+  Socket,
+  SocketConstructor,
+  TokenProvider,
+} from "./api.js";
 import { SwitchboardError } from "./error.js";
 import { createListeners } from "./listeners.js";
 import { createMachine, type Machine } from "./machine.js";
-import { Room, type Abortable, type Link, type Publication, type RoomEvents } from "./room.js";
-import type { Action, Actions, Config, Event, Events, Message, Outcome, State, StateChange } from "./vocabulary.js";
+import { readRefusal, type NodeSocket } from "./refusal.js";
+import { Room, type Abortable, type Link, type Publication, type RoomEvents, type Sent } from "./room.js";
+import type { Action, Actions, Event, Events, Message, Outcome, State } from "./vocabulary.js";
 import { decode, encode, snapshot } from "./wire.js";
-
-/**
- * The part of a WebSocket that is used here; those of browsers, of Node.js 22 and of the package
- * `ws` all have it.
- */
-export interface Socket {
-  binaryType: string;
-  onmessage: ((event: never) => void) | null;
-  onclose: ((event: never) => void) | null;
-  onerror: ((event: never) => void) | null;
-  send(data: string | Uint8Array<ArrayBuffer>): void;
-  close(code?: number): void;
-}
-
-export type SocketConstructor = new (url: string, protocols: string[]) => Socket;
-
-export type TokenProvider = () => string | Promise<string>;
-
-export interface ClientOptions extends Partial<Omit<Config, "ask_token" | "seed" | "id_prefix">> {
-  /**
-   * A token, or a function that gives one: called before the first connection, and again when the
-   * server refuses a token.
-   */
-  readonly token?: string | TokenProvider | undefined;
-  /** The user's name, where anonymous users are allowed. */
-  readonly user?: string | undefined;
-  /**
-   * For environments without a global WebSocket, such as Node.js 20: pass the one of the package
-   * `ws`.
-   */
-  readonly WebSocket?: SocketConstructor | undefined;
-}
-
-/** The server's `connected` message. */
-export interface Greeting {
-  readonly client_id: string;
-  readonly user: string;
-  readonly heartbeat: { readonly interval_ms: number; readonly stale_after_ms: number };
-  readonly limits: {
-    readonly max_message_bytes: number;
-    readonly max_rooms: number;
-    readonly messages_per_second: number;
-    readonly message_burst: number;
-  };
-}
-
-/** A message from one user to another. */
-export interface Direct {
-  readonly from?: string;
-  readonly id?: string;
-  readonly timestamp: number;
-  readonly payload?: unknown;
-}
-
-export interface ClientEvents {
-  state: StateChange;
-  direct: Direct;
-  /** The server is about to shut down; the client reconnects after this time. */
-  draining: { readonly retry_after_ms: number };
-  /** The server answered a `wake`. */
-  health_pong: object;
-  /**
-   * A listener failed, or a message could not be read. Without a listener it is logged to the
-   * console.
-   */
-  error: unknown;
-}
-
-export interface RequestOptions extends Abortable {
-  readonly room?: string | undefined;
-  /** In milliseconds, from the call. */
-  readonly timeout?: number | undefined;
-}
-
-export type RequestHandler = (payload: unknown) => unknown;
 
 /** A timer holds less than 2^31; waking up early is harmless. */
 const LONGEST_TIMER_MS = 1_000_000_000;
+/** How long, at most, what has arrived is read before a late timer is acted on. */
+const READ_FIRST_MS = 1_000;
+const NEVER_OPENED_AFTER = 3;
+const NEVER_OPENED = "never opened: origin, token or address?";
+/** What a browser reports instead of a reason. */
+const ABNORMAL = 1006;
 const WAKES = ["online", "pageshow", "visibilitychange"];
+
+/** Keeps the rejection of a call that nobody awaits, as in a cleanup, from ending a Node process. */
+function harmless<T>(call: Promise<T>): Promise<T> {
+  call.catch(() => {});
+  return call;
+}
 
 const random = () => crypto.getRandomValues(new Uint32Array(2));
 
@@ -111,6 +60,10 @@ export class Client {
   #greeting: Greeting | undefined;
   #socket: Socket | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Whether the timer is one that lets what has arrived be read first. */
+  #isReading = false;
+  /** Attempts since `connect`, until one opens. */
+  #unopened = 0;
 
   /** `url` may be relative to the page, and may begin with http as well as with ws. */
   constructor(url: string | URL, { token, user, WebSocket = globalThis.WebSocket as SocketConstructor, ...config }: ClientOptions = {}) {
@@ -136,12 +89,25 @@ export class Client {
     return this.#greeting;
   }
 
+  /** What the server has beyond the first version of the protocol, by the last `connected`. */
+  get features(): readonly string[] {
+    return this.#greeting?.features ?? [];
+  }
+
+  /** Whether the server listed this word; do not use what it did not list. */
+  supports(feature: string): boolean {
+    return this.features.includes(feature);
+  }
+
   /**
    * Connects, and stays connected until `close`, or until the server says not to reconnect. While
    * waiting to retry: retries now.
    */
   connect(): void {
     this.#watch("addEventListener");
+    if (this.#state === "idle" || this.#state === "closed") {
+      this.#unopened = 0;
+    }
     this.#feed({ connect: {} });
   }
 
@@ -158,6 +124,9 @@ export class Client {
   close(): void {
     this.#watch("removeEventListener");
     this.#feed({ stop: {} });
+    for (const room of this.#rooms.values()) {
+      room.forgotten();
+    }
   }
 
   /** Returns a function that removes the listener. */
@@ -176,17 +145,17 @@ export class Client {
   /**
    * Sends to every connection of a user. Survives reconnects like `room.send`; bytes are allowed.
    */
-  async direct(user: string, payload?: unknown, { signal }: Abortable = {}): Promise<void> {
-    await this.#link.publish("direct", { to: user }, payload, signal);
+  direct(user: string, payload?: unknown, { signal }: Abortable = {}): Promise<void> {
+    return this.#link.publish("direct", { to: user }, payload, { signal, read: () => {} });
   }
 
   /**
    * Asks the application's handler for `method`, once: if the connection is lost before the answer,
    * that is an error.
    */
-  async request<T = unknown>(method: string, payload?: unknown, { room, timeout, signal }: RequestOptions = {}): Promise<T> {
-    const answer = await this.#link.publish("request", { type: method, room, timeout_ms: timeout }, payload, signal);
-    return answer.payload as T;
+  request<T = unknown>(method: string, payload?: unknown, { room, timeout, signal }: RequestOptions = {}): Promise<T> {
+    const read = (answer: Sent) => answer.payload as T;
+    return this.#link.publish("request", { type: method, room, timeout_ms: timeout }, payload, { signal, read });
   }
 
   /**
@@ -201,38 +170,50 @@ export class Client {
   // ---- calls ----
 
   readonly #link: Link = {
-    call: (event, fields, signal, done) =>
-      new Promise((resolve, reject) => {
-        signal?.throwIfAborted();
-        const ticket = ++this.#tickets;
-        const forget = () => {
-          this.#pending.delete(ticket);
-          signal?.removeEventListener("abort", abort);
-        };
-        const abort = () => {
-          forget();
-          this.#feed({ cancel: { ticket } });
-          reject(signal?.reason);
-        };
-        signal?.addEventListener("abort", abort);
-        this.#pending.set(ticket, (outcome) => {
-          forget();
-          if ("error" in outcome) {
-            reject(new SwitchboardError(outcome.error.code, outcome.error.message));
-          } else {
-            done?.(outcome.ok as never);
-            resolve(outcome.ok as never);
-          }
-        });
-        this.#feed({ [event]: { ticket, ...fields } } as Event);
-      }),
+    call: (event, fields, { signal, read, failed }) =>
+      harmless(
+        new Promise((resolve, reject) => {
+          signal?.throwIfAborted();
+          const ticket = ++this.#tickets;
+          const forget = () => {
+            this.#pending.delete(ticket);
+            signal?.removeEventListener("abort", abort);
+          };
+          const abort = () => {
+            forget();
+            this.#feed({ cancel: { ticket } });
+            reject(signal?.reason);
+            failed?.(true);
+          };
+          signal?.addEventListener("abort", abort);
+          this.#pending.set(ticket, (outcome) => {
+            forget();
+            if ("error" in outcome) {
+              reject(new SwitchboardError(outcome.error.code, outcome.error.message));
+              failed?.(false);
+            } else {
+              resolve(read ? read(outcome.ok as never) : (outcome.ok as never));
+            }
+          });
+          this.#feed({ [event]: { ticket, ...fields } } as Event);
+        }),
+      ),
 
-    publish: async (event, fields, payload, signal) => {
+    publish: (event, fields, payload, how) => {
       // Only a Blob has to be waited for: everything else is sent in the order of the calls.
-      const message = { ...fields, payload: snapshot(payload instanceof Blob ? await payload.arrayBuffer() : payload) };
-      // Invalid payloads fail here, and not in the middle of a reconnect.
-      encode(message as unknown as Message);
-      return this.#link.call(event, message, signal);
+      if (payload instanceof Blob) {
+        return harmless(payload.arrayBuffer().then((bytes) => this.#link.publish(event, fields, bytes, how)));
+      }
+      const message = { ...fields, payload: undefined as unknown };
+      try {
+        message.payload = snapshot(payload);
+        // Invalid payloads fail here, and not in the middle of a reconnect.
+        encode(message as unknown as Message);
+      } catch (error) {
+        // A mistake of the caller: if nobody awaits it, it is to be noticed all the same.
+        return Promise.reject(error);
+      }
+      return this.#link.call(event, message, how);
     },
 
     publication: (message) => {
@@ -267,11 +248,35 @@ export class Client {
         this.#link.report(error);
       }
     }
-    clearTimeout(this.#timer);
+    this.#setTimer();
+  }
+
+  #setTimer(): void {
     const deadline = this.#machine.nextDeadline();
-    if (deadline < Infinity) {
-      this.#timer = setTimeout(() => this.#feed({ tick: {} }), Math.min(LONGEST_TIMER_MS, deadline - performance.now()));
+    if (this.#isReading && deadline < Infinity) {
+      return;
     }
+    this.#isReading = false;
+    clearTimeout(this.#timer);
+    if (deadline < Infinity) {
+      this.#timer = setTimeout(() => this.#due(deadline), Math.min(LONGEST_TIMER_MS, deadline - performance.now()));
+    }
+  }
+
+  /**
+   * A page that was frozen finds its timers due and messages unread, and the order in which it hears
+   * of them is not known. What has arrived is read before the clock judges, so a timer that is late
+   * waits again for as long as it was late, up to a bound.
+   */
+  #due(deadline: number): void {
+    this.#isReading = true;
+    this.#timer = setTimeout(
+      () => {
+        this.#isReading = false;
+        this.#feed({ tick: {} });
+      },
+      Math.min(READ_FIRST_MS, performance.now() - deadline),
+    );
   }
 
   readonly #perform: { [Name in keyof Actions]: (body: Actions[Name]) => void } = {
@@ -309,6 +314,18 @@ export class Client {
         return;
       }
       this.#socket = socket;
+      this.#unopened += 1;
+      socket.onopen = () => {
+        // From now on the server is known to be there, whatever fails.
+        this.#unopened = -Infinity;
+        this.#feed({ opened: {} });
+      };
+      readRefusal(socket as NodeSocket, (refusal) => {
+        if (socket === this.#socket) {
+          this.#forgetSocket()?.close();
+          this.#feed({ refused: refusal });
+        }
+      });
       socket.binaryType = "arraybuffer";
       socket.onmessage = ({ data }: { data: string | ArrayBuffer }) => this.#received(data);
       socket.onclose = ({ code, reason }: { code: number; reason: string }) => {
@@ -323,11 +340,13 @@ export class Client {
     drop: ({ code }) => this.#forgetSocket()?.close(code),
 
     state: (change) => {
-      this.#state = change.state;
+      const { state, code = ABNORMAL, reason } = change;
+      this.#state = state;
       for (const room of this.#rooms.values()) {
         room.disconnected();
       }
-      this.#events.emit("state", change);
+      const isHidden = state === "waiting" && code === ABNORMAL && !reason;
+      this.#events.emit("state", isHidden && this.#unopened >= NEVER_OPENED_AFTER ? { ...change, hint: NEVER_OPENED } : change);
     },
 
     settled: ({ ticket, ...outcome }) => this.#pending.get(ticket)?.(outcome),
@@ -370,7 +389,7 @@ export class Client {
     const socket = this.#socket;
     this.#socket = undefined;
     if (socket) {
-      socket.onmessage = socket.onclose = null;
+      socket.onopen = socket.onmessage = socket.onclose = null;
     }
     return socket;
   }

@@ -1,15 +1,15 @@
-export {
-  Client,
-  type ClientEvents,
-  type ClientOptions,
-  type Direct,
-  type Greeting,
-  type RequestHandler,
-  type RequestOptions,
-  type Socket,
-  type SocketConstructor,
-  type TokenProvider,
-} from "./client.js";
+export type {
+  ClientEvents,
+  ClientOptions,
+  Direct,
+  Greeting,
+  RequestHandler,
+  RequestOptions,
+  Socket,
+  SocketConstructor,
+  TokenProvider,
+} from "./api.js";
+export { Client } from "./client.js";
 export { SwitchboardError } from "./error.js";
 export {
   Room,

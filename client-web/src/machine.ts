@@ -28,6 +28,7 @@ const DEFAULTS = {
   seed: 0,
 };
 
+/** Close codes, and HTTP statuses when the answer is one of Switchboard's own. */
 const FINAL = /^(100[02379]|400[34]|40[0345]|426)$/;
 const UNAUTHORIZED = /^40?01$/;
 const RESERVED =
@@ -67,6 +68,8 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
   let wasRefused = false;
   /** Whether there is a socket. */
   let dialled = false;
+  /** Whether it has opened. */
+  let hasOpened = false;
   /** When *connecting* or *waiting* ends. */
   let until = Infinity;
   /** The wait that the server asked for. */
@@ -97,6 +100,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
 
   function dial(): void {
     dialled = true;
+    hasOpened = false;
     until = now + config.connect_timeout_ms;
     emit({ dial: { token, session } });
   }
@@ -126,6 +130,10 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
   function forgetConnection(): void {
     if (state === "open" && now - openedAt >= config.stable_after_ms) {
       failures = 0;
+    }
+    if (dialled && !hasOpened) {
+      // The token may be why: a browser cannot see that.
+      token = undefined;
     }
     dialled = false;
     until = staleAt = pongDue = limitedUntil = Infinity;
@@ -197,6 +205,7 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
     session = greeting.session ?? session;
     staleAfter = greeting.heartbeat?.stale_after_ms ?? config.stale_after_ms;
     maxBytes = greeting.limits?.max_message_bytes ?? Infinity;
+    hasOpened = true;
     openedAt = now;
     until = Infinity;
     wait = undefined;
@@ -466,7 +475,9 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
       }
     },
 
-    opened() {},
+    opened() {
+      hasOpened = dialled;
+    },
     alive: heard,
     received,
 
@@ -476,11 +487,12 @@ export function createMachine(settings: Partial<Config> = {}): Machine {
       }
     },
 
-    refused({ status, retry_after_ms }) {
+    refused({ status, code, retry_after_ms }) {
       if (dialled && state !== "open") {
         // "At once" from a server that refuses would make the client dial forever.
         wait = retry_after_ms || wait;
-        over(status, { code: status });
+        // Without an error code of ours it is a proxy that answers, while its server restarts.
+        over(code === undefined ? undefined : status, { code: status, reason: code });
       }
     },
 

@@ -99,10 +99,18 @@ export interface MessagesOptions extends Abortable {
   readonly limit?: number | undefined;
 }
 
+/** How a call ends. */
+export interface Ending<Result, T> extends Abortable {
+  /** Called with the server's answer before the promise resolves; returns what it resolves to. */
+  read?: (result: Result) => T;
+  /** Called when the call, once made, fails, or its signal aborts it. */
+  failed?: (isAborted: boolean) => void;
+}
+
 /** What a room needs from its client. */
 export interface Link {
-  call<T>(event: keyof Events, fields: object, signal?: AbortSignal, done?: (result: T) => void): Promise<T>;
-  publish(event: keyof Events, fields: object, payload: unknown, signal?: AbortSignal): Promise<Sent>;
+  call<Result, T = Result>(event: keyof Events, fields: object, ending: Ending<Result, T>): Promise<T>;
+  publish<T = Sent>(event: keyof Events, fields: object, payload: unknown, ending: Ending<Sent, T>): Promise<T>;
   publication(message: Message): Publication;
   onEnd(listener: () => void): () => void;
   report(error: unknown): void;
@@ -116,6 +124,10 @@ export class Room implements AsyncIterable<Publication> {
   readonly #link: Link;
   readonly #events: Listeners<RoomEvents>;
   #joined = false;
+  /** How often it was entered. */
+  #entries = 0;
+  /** A use for each `join` that was not given back, oldest first. */
+  readonly #uses = new Set<object>();
 
   /** @internal */
   constructor(name: string, link: Link) {
@@ -131,16 +143,52 @@ export class Room implements AsyncIterable<Publication> {
 
   /** Returns a function that removes the listener. */
   on<Name extends keyof RoomEvents>(name: Name, listener: (value: RoomEvents[Name]) => void): () => void {
-    return this.#events.add(name, listener);
+    if (name !== "joined") {
+      return this.#events.add(name, listener);
+    }
+    let heardOf = 0;
+    return this.#events.add(name, (entered) => {
+      if (heardOf < this.#entries) {
+        heardOf = this.#entries;
+        listener(entered);
+      }
+    });
   }
 
-  /** Enters the room, and enters it again after each reconnect. */
+  /**
+   * Enters the room, and enters it again after each reconnect. Each call is a use of the room, which
+   * `leave` gives back; a call that rejects, or is aborted, is none.
+   */
   join({ since, signal }: JoinOptions = {}): Promise<Entered> {
-    return this.#link.call<Entered>("join", { room: this.name, since }, signal, (entered) => this.tell("joined", entered));
+    const use = {};
+    if (!signal?.aborted) {
+      this.#uses.add(use);
+    }
+    return this.#link.call<Entered>("join", { room: this.name, since }, {
+      signal,
+      read: (entered) => {
+        this.tell("joined", entered);
+        return entered;
+      },
+      failed: (isAborted) => {
+        if (this.#uses.delete(use) && isAborted && this.#uses.size === 0) {
+          // The server may have been asked already.
+          void this.leave();
+        }
+      },
+    });
   }
 
-  async leave({ signal }: Abortable = {}): Promise<void> {
-    await this.#link.call("leave", { room: this.name }, signal, () => this.tell("left", {}));
+  /** Gives back one `join`. The room is left with the last one, or if there was none. */
+  leave({ signal }: Abortable = {}): Promise<void> {
+    const [oldest] = this.#uses;
+    if (oldest) {
+      this.#uses.delete(oldest);
+    }
+    if (this.#uses.size > 0) {
+      return Promise.resolve();
+    }
+    return this.#link.call<object, void>("leave", { room: this.name }, { signal, read: () => this.tell("left", {}) });
   }
 
   /**
@@ -149,22 +197,25 @@ export class Room implements AsyncIterable<Publication> {
    * JSON value, or bytes: Uint8Array, ArrayBuffer, Blob.
    */
   send(type: string, payload?: unknown, { key, signal }: SendOptions = {}): Promise<Sent> {
-    return this.#link.publish("send", { room: this.name, type, key }, payload, signal);
+    return this.#link.publish("send", { room: this.name, type, key }, payload, { signal });
   }
 
   /** Returns who is in the room: at most 1,000 names, and the total. */
   members({ signal }: Abortable = {}): Promise<Members> {
-    return this.#link.call("ask", { message: { type: "members", room: this.name } }, signal);
+    return this.#link.call("ask", { message: { type: "members", room: this.name } }, { signal });
   }
 
   /**
    * Returns the publications that the room keeps: those after `since`, oldest first, or the last
    * ones.
    */
-  async history({ since, limit, signal }: HistoryOptions = {}): Promise<History> {
+  history({ since, limit, signal }: HistoryOptions = {}): Promise<History> {
     const room = this.name;
-    const history = await this.#link.call<Omit<History, "events"> & { events: Message[] }>("ask", { message: { type: "history", room, since, limit } }, signal);
-    return { ...history, events: history.events.map((event) => this.#link.publication({ ...fromHistory(event), room })) };
+    const read = (history: Omit<History, "events"> & { events: Message[] }): History => ({
+      ...history,
+      events: history.events.map((event) => this.#link.publication({ ...fromHistory(event), room })),
+    });
+    return this.#link.call("ask", { message: { type: "history", room, since, limit } }, { signal, read });
   }
 
   /**
@@ -220,12 +271,15 @@ export class Room implements AsyncIterable<Publication> {
 
   /** @internal */
   tell<Name extends keyof RoomEvents>(name: Name, value: RoomEvents[Name]): void {
-    // Two concurrent joins enter once.
-    if (name === "joined" && this.#joined) {
-      return;
+    if (name === "joined" && !this.#joined) {
+      // Otherwise it is a further user's, of which only the listeners hear that have not yet.
+      this.#entries += 1;
     }
     if (name === "joined" || name === "left") {
       this.#joined = name === "joined";
+    }
+    if (name === "left") {
+      this.#uses.clear();
     }
     this.#events.emit(name, value);
   }
@@ -233,5 +287,10 @@ export class Room implements AsyncIterable<Publication> {
   /** @internal */
   disconnected(): void {
     this.#joined = false;
+  }
+
+  /** @internal The client was closed. */
+  forgotten(): void {
+    this.#uses.clear();
   }
 }

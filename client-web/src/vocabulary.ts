@@ -36,13 +36,20 @@ export type State = "idle" | "connecting" | "open" | "waiting" | "closed";
 
 /** Why a connection ended. */
 export interface Cause {
+  /** A close code, or the HTTP status of a refusal. */
   readonly code?: number | undefined;
+  /** The reason of the close, the error code of a refusal, or the error of the token function. */
   readonly reason?: string | undefined;
 }
 
 export interface StateChange extends Cause {
   readonly state: State;
   readonly retry_in_ms?: number | undefined;
+  /**
+   * In `waiting`, when three or more attempts in a row failed without telling why and none has
+   * opened since `connect`: `never opened: origin, token or address?`
+   */
+  readonly hint?: string | undefined;
 }
 
 type Nothing = Record<never, never>;
@@ -57,7 +64,8 @@ export interface Events {
   received: Message;
   alive: Nothing;
   ended: Cause;
-  refused: { status: number; retry_after_ms?: number };
+  /** `code` is the error code of the answer's body, if the answer is one of Switchboard's own. */
+  refused: { status: number; code?: string | undefined; retry_after_ms?: number | undefined };
   join: Ticket & { room: string; since?: string };
   leave: Ticket & { room: string };
   send: Ticket & Payload & { room?: string | undefined; type: string; key?: string };

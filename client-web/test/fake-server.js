@@ -1,6 +1,7 @@
 // A Switchboard in miniature, for what a real one does only now and then: it cuts, delays and refuses when a test says so.
 
 import { once } from "node:events";
+import { createServer } from "node:http";
 import { WebSocketServer } from "ws";
 
 const EPOCH = "00c9f1b2a4d07e35";
@@ -19,6 +20,8 @@ export class FakeServer {
   /** Whether to handle a message; false loses it. */
   handles = () => true;
   greeting = {};
+  /** What `refuse` gives is the HTTP answer to an upgrade, instead of a connection. */
+  refuse = () => undefined;
 
   static async start(t) {
     const server = new FakeServer();
@@ -28,8 +31,11 @@ export class FakeServer {
   }
 
   async listen(port) {
-    this.#server = new WebSocketServer({ host: "127.0.0.1", port, handleProtocols: () => "switchboard" });
-    this.#server.on("connection", (socket, request) => this.#connected(socket, request));
+    const sockets = new WebSocketServer({ noServer: true, handleProtocols: () => "switchboard" });
+    sockets.on("connection", (socket, request) => this.#connected(socket, request));
+    this.#server = createServer();
+    this.#server.on("upgrade", (request, stream, head) => this.#upgrade(sockets, request, stream, head));
+    this.#server.listen(port, "127.0.0.1");
     await once(this.#server, "listening");
     this.port = this.#server.address().port;
     this.url = `ws://127.0.0.1:${this.port}/ws`;
@@ -82,8 +88,19 @@ export class FakeServer {
     return event;
   }
 
-  #connected(socket, request) {
+  #upgrade(sockets, request, stream, head) {
     this.dialled.push({ url: request.url, protocols: request.headers["sec-websocket-protocol"].split(",") });
+    const refusal = this.refuse(this.dialled.length);
+    if (!refusal) {
+      sockets.handleUpgrade(request, stream, head, (socket) => sockets.emit("connection", socket, request));
+      return;
+    }
+    const { status, headers = {}, body } = refusal;
+    const lines = Object.entries({ Connection: "close", "Content-Length": Buffer.byteLength(body), ...headers });
+    stream.end(`HTTP/1.1 ${status} Refused\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n${body}`);
+  }
+
+  #connected(socket, request) {
     const code = this.accept(this.dialled.length);
     if (code !== undefined) {
       socket.close(code, "refused");

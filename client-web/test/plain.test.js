@@ -3,5 +3,7 @@
 process.env.SWITCHBOARD_CLIENT = "plain";
 
 await import("./client.test.js");
+await import("./doors.test.js");
 await import("./random.test.js");
+await import("./uses.test.js");
 await import("./wake.test.js");

@@ -5,6 +5,9 @@ export const GOING_AWAY = 1001;
 export const ABNORMAL = 1006;
 export const FULL = "lobby_full";
 
+export const NEVER_OPENED =
+  "No connection was ever opened, and a browser is not told why: the server may be away, want another token, or not allow this page's origin or host. Its log says which. Trying again {when}.";
+
 const CAPACITY = {
   server_full: "The server is full. Wait for a free seat: trying again {when}.",
   [FULL]: "The room is full. Try another room, or wait: trying again {when}.",

@@ -189,6 +189,7 @@ function createMachine(settings = {}) {
   let failures = 0;
   let wasRefused = false;
   let dialled = false;
+  let hasOpened = false;
   let until = Infinity;
   let wait;
   let openedAt;
@@ -210,6 +211,7 @@ function createMachine(settings = {}) {
   }
   function dial() {
     dialled = true;
+    hasOpened = false;
     until = now + config.connect_timeout_ms;
     emit({ dial: { token, session } });
   }
@@ -234,6 +236,9 @@ function createMachine(settings = {}) {
   function forgetConnection() {
     if (state === "open" && now - openedAt >= config.stable_after_ms) {
       failures = 0;
+    }
+    if (dialled && !hasOpened) {
+      token = void 0;
     }
     dialled = false;
     until = staleAt = pongDue = limitedUntil = Infinity;
@@ -298,6 +303,7 @@ function createMachine(settings = {}) {
     session = greeting.session ?? session;
     staleAfter = greeting.heartbeat?.stale_after_ms ?? config.stale_after_ms;
     maxBytes = greeting.limits?.max_message_bytes ?? Infinity;
+    hasOpened = true;
     openedAt = now;
     until = Infinity;
     wait = void 0;
@@ -530,6 +536,7 @@ function createMachine(settings = {}) {
       }
     },
     opened() {
+      hasOpened = dialled;
     },
     alive: heard,
     received,
@@ -538,10 +545,10 @@ function createMachine(settings = {}) {
         over(cause.code, cause);
       }
     },
-    refused({ status, retry_after_ms }) {
+    refused({ status, code, retry_after_ms }) {
       if (dialled && state !== "open") {
         wait = retry_after_ms || wait;
-        over(status, { code: status });
+        over(code === void 0 ? void 0 : status, { code: status, reason: code });
       }
     },
     join({ ticket, room: name, since }) {
@@ -647,12 +654,43 @@ function createMachine(settings = {}) {
   };
 }
 
+// src/refusal.ts
+var LONGEST_BODY = 16384;
+function readRefusal(socket, told) {
+  socket.on?.("unexpected-response", (_, response) => {
+    let body = "";
+    const done = () => told({ status: response.statusCode, code: errorCode(body), retry_after_ms: Number(response.headers["retry-after"]) * 1e3 || void 0 });
+    response.setEncoding("utf8");
+    response.on("data", (text) => {
+      body += text;
+      if (body.length > LONGEST_BODY) {
+        body = "";
+        done();
+      }
+    });
+    response.on("end", done);
+    response.on("error", done);
+  });
+}
+function errorCode(body) {
+  try {
+    const { code } = JSON.parse(body).error;
+    return typeof code === "string" ? code : void 0;
+  } catch {
+    return void 0;
+  }
+}
+
 // src/room.ts
 var Room = class {
   name;
   #link;
   #events;
   #joined = false;
+  /** How often it was entered. */
+  #entries = 0;
+  /** A use for each `join` that was not given back, oldest first. */
+  #uses = /* @__PURE__ */ new Set();
   /** @internal */
   constructor(name, link) {
     this.name = name;
@@ -665,14 +703,49 @@ var Room = class {
   }
   /** Returns a function that removes the listener. */
   on(name, listener) {
-    return this.#events.add(name, listener);
+    if (name !== "joined") {
+      return this.#events.add(name, listener);
+    }
+    let heardOf = 0;
+    return this.#events.add(name, (entered) => {
+      if (heardOf < this.#entries) {
+        heardOf = this.#entries;
+        listener(entered);
+      }
+    });
   }
-  /** Enters the room, and enters it again after each reconnect. */
+  /**
+   * Enters the room, and enters it again after each reconnect. Each call is a use of the room, which
+   * `leave` gives back; a call that rejects, or is aborted, is none.
+   */
   join({ since, signal } = {}) {
-    return this.#link.call("join", { room: this.name, since }, signal, (entered) => this.tell("joined", entered));
+    const use = {};
+    if (!signal?.aborted) {
+      this.#uses.add(use);
+    }
+    return this.#link.call("join", { room: this.name, since }, {
+      signal,
+      read: (entered) => {
+        this.tell("joined", entered);
+        return entered;
+      },
+      failed: (isAborted) => {
+        if (this.#uses.delete(use) && isAborted && this.#uses.size === 0) {
+          void this.leave();
+        }
+      }
+    });
   }
-  async leave({ signal } = {}) {
-    await this.#link.call("leave", { room: this.name }, signal, () => this.tell("left", {}));
+  /** Gives back one `join`. The room is left with the last one, or if there was none. */
+  leave({ signal } = {}) {
+    const [oldest] = this.#uses;
+    if (oldest) {
+      this.#uses.delete(oldest);
+    }
+    if (this.#uses.size > 0) {
+      return Promise.resolve();
+    }
+    return this.#link.call("leave", { room: this.name }, { signal, read: () => this.tell("left", {}) });
   }
   /**
    * Publishes a message, or passes it to the application's handler for this type. Settles when the
@@ -680,20 +753,23 @@ var Room = class {
    * JSON value, or bytes: Uint8Array, ArrayBuffer, Blob.
    */
   send(type, payload, { key, signal } = {}) {
-    return this.#link.publish("send", { room: this.name, type, key }, payload, signal);
+    return this.#link.publish("send", { room: this.name, type, key }, payload, { signal });
   }
   /** Returns who is in the room: at most 1,000 names, and the total. */
   members({ signal } = {}) {
-    return this.#link.call("ask", { message: { type: "members", room: this.name } }, signal);
+    return this.#link.call("ask", { message: { type: "members", room: this.name } }, { signal });
   }
   /**
    * Returns the publications that the room keeps: those after `since`, oldest first, or the last
    * ones.
    */
-  async history({ since, limit, signal } = {}) {
+  history({ since, limit, signal } = {}) {
     const room = this.name;
-    const history = await this.#link.call("ask", { message: { type: "history", room, since, limit } }, signal);
-    return { ...history, events: history.events.map((event) => this.#link.publication({ ...fromHistory(event), room })) };
+    const read = (history) => ({
+      ...history,
+      events: history.events.map((event) => this.#link.publication({ ...fromHistory(event), room }))
+    });
+    return this.#link.call("ask", { message: { type: "history", room, since, limit } }, { signal, read });
   }
   /**
    * The messages from now on, until the room is left or the client is closed. If more than `limit`
@@ -746,11 +822,14 @@ var Room = class {
   }
   /** @internal */
   tell(name, value) {
-    if (name === "joined" && this.#joined) {
-      return;
+    if (name === "joined" && !this.#joined) {
+      this.#entries += 1;
     }
     if (name === "joined" || name === "left") {
       this.#joined = name === "joined";
+    }
+    if (name === "left") {
+      this.#uses.clear();
     }
     this.#events.emit(name, value);
   }
@@ -758,11 +837,24 @@ var Room = class {
   disconnected() {
     this.#joined = false;
   }
+  /** @internal The client was closed. */
+  forgotten() {
+    this.#uses.clear();
+  }
 };
 
 // src/client.ts
 var LONGEST_TIMER_MS = 1e9;
+var READ_FIRST_MS = 1e3;
+var NEVER_OPENED_AFTER = 3;
+var NEVER_OPENED = "never opened: origin, token or address?";
+var ABNORMAL = 1006;
 var WAKES = ["online", "pageshow", "visibilitychange"];
+function harmless(call) {
+  call.catch(() => {
+  });
+  return call;
+}
 var random = () => crypto.getRandomValues(new Uint32Array(2));
 var Client = class {
   #url;
@@ -788,6 +880,10 @@ var Client = class {
   #greeting;
   #socket;
   #timer;
+  /** Whether the timer is one that lets what has arrived be read first. */
+  #isReading = false;
+  /** Attempts since `connect`, until one opens. */
+  #unopened = 0;
   /** `url` may be relative to the page, and may begin with http as well as with ws. */
   constructor(url, { token, user, WebSocket = globalThis.WebSocket, ...config } = {}) {
     if (!WebSocket) {
@@ -809,12 +905,23 @@ var Client = class {
   get greeting() {
     return this.#greeting;
   }
+  /** What the server has beyond the first version of the protocol, by the last `connected`. */
+  get features() {
+    return this.#greeting?.features ?? [];
+  }
+  /** Whether the server listed this word; do not use what it did not list. */
+  supports(feature) {
+    return this.features.includes(feature);
+  }
   /**
    * Connects, and stays connected until `close`, or until the server says not to reconnect. While
    * waiting to retry: retries now.
    */
   connect() {
     this.#watch("addEventListener");
+    if (this.#state === "idle" || this.#state === "closed") {
+      this.#unopened = 0;
+    }
     this.#feed({ connect: {} });
   }
   /**
@@ -829,6 +936,9 @@ var Client = class {
   close() {
     this.#watch("removeEventListener");
     this.#feed({ stop: {} });
+    for (const room of this.#rooms.values()) {
+      room.forgotten();
+    }
   }
   /** Returns a function that removes the listener. */
   on(name, listener) {
@@ -844,16 +954,17 @@ var Client = class {
   /**
    * Sends to every connection of a user. Survives reconnects like `room.send`; bytes are allowed.
    */
-  async direct(user, payload, { signal } = {}) {
-    await this.#link.publish("direct", { to: user }, payload, signal);
+  direct(user, payload, { signal } = {}) {
+    return this.#link.publish("direct", { to: user }, payload, { signal, read: () => {
+    } });
   }
   /**
    * Asks the application's handler for `method`, once: if the connection is lost before the answer,
    * that is an error.
    */
-  async request(method, payload, { room, timeout, signal } = {}) {
-    const answer = await this.#link.publish("request", { type: method, room, timeout_ms: timeout }, payload, signal);
-    return answer.payload;
+  request(method, payload, { room, timeout, signal } = {}) {
+    const read = (answer) => answer.payload;
+    return this.#link.publish("request", { type: method, room, timeout_ms: timeout }, payload, { signal, read });
   }
   /**
    * Answers the server's requests for `method` with what `handler` returns, or with the error it
@@ -865,34 +976,45 @@ var Client = class {
   }
   // ---- calls ----
   #link = {
-    call: (event, fields, signal, done) => new Promise((resolve, reject) => {
-      signal?.throwIfAborted();
-      const ticket = ++this.#tickets;
-      const forget = () => {
-        this.#pending.delete(ticket);
-        signal?.removeEventListener("abort", abort);
-      };
-      const abort = () => {
-        forget();
-        this.#feed({ cancel: { ticket } });
-        reject(signal?.reason);
-      };
-      signal?.addEventListener("abort", abort);
-      this.#pending.set(ticket, (outcome) => {
-        forget();
-        if ("error" in outcome) {
-          reject(new SwitchboardError(outcome.error.code, outcome.error.message));
-        } else {
-          done?.(outcome.ok);
-          resolve(outcome.ok);
-        }
-      });
-      this.#feed({ [event]: { ticket, ...fields } });
-    }),
-    publish: async (event, fields, payload, signal) => {
-      const message = { ...fields, payload: snapshot(payload instanceof Blob ? await payload.arrayBuffer() : payload) };
-      encode(message);
-      return this.#link.call(event, message, signal);
+    call: (event, fields, { signal, read, failed }) => harmless(
+      new Promise((resolve, reject) => {
+        signal?.throwIfAborted();
+        const ticket = ++this.#tickets;
+        const forget = () => {
+          this.#pending.delete(ticket);
+          signal?.removeEventListener("abort", abort);
+        };
+        const abort = () => {
+          forget();
+          this.#feed({ cancel: { ticket } });
+          reject(signal?.reason);
+          failed?.(true);
+        };
+        signal?.addEventListener("abort", abort);
+        this.#pending.set(ticket, (outcome) => {
+          forget();
+          if ("error" in outcome) {
+            reject(new SwitchboardError(outcome.error.code, outcome.error.message));
+            failed?.(false);
+          } else {
+            resolve(read ? read(outcome.ok) : outcome.ok);
+          }
+        });
+        this.#feed({ [event]: { ticket, ...fields } });
+      })
+    ),
+    publish: (event, fields, payload, how) => {
+      if (payload instanceof Blob) {
+        return harmless(payload.arrayBuffer().then((bytes) => this.#link.publish(event, fields, bytes, how)));
+      }
+      const message = { ...fields, payload: void 0 };
+      try {
+        message.payload = snapshot(payload);
+        encode(message);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+      return this.#link.call(event, message, how);
     },
     publication: (message) => {
       const { from, id } = message;
@@ -921,11 +1043,33 @@ var Client = class {
         this.#link.report(error);
       }
     }
-    clearTimeout(this.#timer);
+    this.#setTimer();
+  }
+  #setTimer() {
     const deadline = this.#machine.nextDeadline();
-    if (deadline < Infinity) {
-      this.#timer = setTimeout(() => this.#feed({ tick: {} }), Math.min(LONGEST_TIMER_MS, deadline - performance.now()));
+    if (this.#isReading && deadline < Infinity) {
+      return;
     }
+    this.#isReading = false;
+    clearTimeout(this.#timer);
+    if (deadline < Infinity) {
+      this.#timer = setTimeout(() => this.#due(deadline), Math.min(LONGEST_TIMER_MS, deadline - performance.now()));
+    }
+  }
+  /**
+   * A page that was frozen finds its timers due and messages unread, and the order in which it hears
+   * of them is not known. What has arrived is read before the clock judges, so a timer that is late
+   * waits again for as long as it was late, up to a bound.
+   */
+  #due(deadline) {
+    this.#isReading = true;
+    this.#timer = setTimeout(
+      () => {
+        this.#isReading = false;
+        this.#feed({ tick: {} });
+      },
+      Math.min(READ_FIRST_MS, performance.now() - deadline)
+    );
   }
   #perform = {
     ask_token: async () => {
@@ -957,6 +1101,17 @@ var Client = class {
         return;
       }
       this.#socket = socket;
+      this.#unopened += 1;
+      socket.onopen = () => {
+        this.#unopened = -Infinity;
+        this.#feed({ opened: {} });
+      };
+      readRefusal(socket, (refusal) => {
+        if (socket === this.#socket) {
+          this.#forgetSocket()?.close();
+          this.#feed({ refused: refusal });
+        }
+      });
       socket.binaryType = "arraybuffer";
       socket.onmessage = ({ data }) => this.#received(data);
       socket.onclose = ({ code, reason }) => {
@@ -969,11 +1124,13 @@ var Client = class {
     transmit: (message) => this.#socket?.send(encode(message)),
     drop: ({ code }) => this.#forgetSocket()?.close(code),
     state: (change) => {
-      this.#state = change.state;
+      const { state, code = ABNORMAL, reason } = change;
+      this.#state = state;
       for (const room of this.#rooms.values()) {
         room.disconnected();
       }
-      this.#events.emit("state", change);
+      const isHidden = state === "waiting" && code === ABNORMAL && !reason;
+      this.#events.emit("state", isHidden && this.#unopened >= NEVER_OPENED_AFTER ? { ...change, hint: NEVER_OPENED } : change);
     },
     settled: ({ ticket, ...outcome }) => this.#pending.get(ticket)?.(outcome),
     deliver: (message) => {
@@ -1011,7 +1168,7 @@ var Client = class {
     const socket = this.#socket;
     this.#socket = void 0;
     if (socket) {
-      socket.onmessage = socket.onclose = null;
+      socket.onopen = socket.onmessage = socket.onclose = null;
     }
     return socket;
   }

@@ -1,6 +1,6 @@
 // A stay in one room, kept up while the server allows it. Independent of the page.
 
-import { closeText, FULL, refusalText } from "./closes.js";
+import { closeText, FULL, NEVER_OPENED, refusalText } from "./closes.js";
 import { Client } from "./switchboard-client.js";
 
 const FULL_WAIT_MIN_MS = 2_000;
@@ -102,7 +102,7 @@ export class Visit extends EventTarget {
     }
   }
 
-  #changed({ state, code, reason, retry_in_ms: wait }) {
+  #changed({ state, code, reason, hint, retry_in_ms: wait }) {
     this.#platform.clearTimeout(this.#timer);
     switch (state) {
       case "open":
@@ -115,7 +115,7 @@ export class Visit extends EventTarget {
         break;
       case "waiting":
         this.drainUntil = undefined;
-        this.#setState({ phase: "waiting", text: closeText(code, reason), retryAt: this.#platform.now() + wait });
+        this.#setState({ phase: "waiting", text: hint ? NEVER_OPENED : closeText(code, reason), retryAt: this.#platform.now() + wait });
         break;
       default:
         this.drainUntil = undefined;

@@ -344,7 +344,7 @@ impl World {
     pub(crate) fn refused(&mut self, id: LinkId, status: u16, after: Option<Duration>) -> Verdict {
         let Some(index) = self.held_by(id) else { return Ok(()) };
         let event = if self.people[index].plan.sees_refusals {
-            MachineEvent::Refused { status, retry_after: after }
+            MachineEvent::Refused { status, code: Some("refused".into()), retry_after: after }
         } else {
             MachineEvent::Ended(None)
         };

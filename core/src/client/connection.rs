@@ -25,6 +25,7 @@ pub(super) enum Phase {
     /// Waiting for a socket, then for `connected`.
     Dialling {
         until: Timestamp,
+        has_opened: bool,
     },
     Open {
         since: Timestamp,
@@ -43,7 +44,7 @@ impl Phase {
     pub(super) fn deadline(self) -> Option<Timestamp> {
         match self {
             Self::Idle | Self::Closed => None,
-            Self::Token { until } | Self::Dialling { until } | Self::Waiting { until } => {
+            Self::Token { until } | Self::Dialling { until, .. } | Self::Waiting { until } => {
                 Some(until)
             }
             Self::Open { last_frame, stale_after, probe, .. } => {
@@ -96,7 +97,8 @@ impl Machine {
     }
 
     fn dial(&mut self) {
-        self.phase = Phase::Dialling { until: self.now + self.config.connect_timeout };
+        let until = self.now + self.config.connect_timeout;
+        self.phase = Phase::Dialling { until, has_opened: false };
         let (token, session) = (self.token.clone(), self.session.clone());
         self.queue.push(MachineAction::Dial { token, session });
     }
@@ -111,6 +113,13 @@ impl Machine {
                 self.dial();
             }
             Err(why) => self.lost(Cause::NoToken(why)),
+        }
+    }
+
+    /// The server let the socket in; `connected` is what opens the connection.
+    pub(super) fn opened(&mut self) {
+        if let Phase::Dialling { has_opened, .. } = &mut self.phase {
+            *has_opened = true;
         }
     }
 
@@ -138,13 +147,18 @@ impl Machine {
         }
     }
 
-    pub(super) fn refused(&mut self, status: u16, retry_after: Option<Duration>) {
+    pub(super) fn refused(
+        &mut self,
+        status: u16,
+        code: Option<Arc<str>>,
+        retry_after: Option<Duration>,
+    ) {
         if matches!(self.phase, Phase::Dialling { .. }) {
             // A server that refuses and says "at once" would be dialled forever.
             if retry_after.is_some_and(|wait| !wait.is_zero()) {
                 self.backoff.say(retry_after);
             }
-            self.over(Cause::Refused { status });
+            self.over(Cause::Refused { status, code });
         }
     }
 
@@ -180,6 +194,10 @@ impl Machine {
             && self.now - since >= self.config.stable_after
         {
             self.backoff.forgive();
+        }
+        if matches!(self.phase, Phase::Dialling { has_opened: false, .. }) {
+            // The token may be why, and not every client can see that.
+            self.token = None;
         }
         self.rooms.disconnected(&mut self.queue);
         self.outgoing.disconnected(&mut self.queue);

@@ -55,6 +55,9 @@ pub enum MachineEvent {
     Refused {
         /// The status.
         status: u16,
+        /// The error code of the body, if it is Switchboard's own: a proxy's answer has none, and is
+        /// not final.
+        code: Option<Arc<str>>,
         /// What `Retry-After` says.
         retry_after: Option<Duration>,
     },

@@ -173,12 +173,13 @@ impl Machine {
             MachineEvent::Connect => self.connect(),
             MachineEvent::Stop => self.stop(),
             MachineEvent::Token(result) => self.token(result),
-            // `connected` is what counts.
-            MachineEvent::Opened => {}
+            MachineEvent::Opened => self.opened(),
             MachineEvent::Received(message) => self.received(message),
             MachineEvent::Alive => self.alive(),
             MachineEvent::Ended(close) => self.ended(close),
-            MachineEvent::Refused { status, retry_after } => self.refused(status, retry_after),
+            MachineEvent::Refused { status, code, retry_after } => {
+                self.refused(status, code, retry_after);
+            }
             MachineEvent::Join { ticket, room, since } => self.join(ticket, room, since),
             MachineEvent::Leave { ticket, room } => self.leave(ticket, &room),
             MachineEvent::Send { ticket, room, kind, key, payload } => {

@@ -41,6 +41,9 @@ pub enum Cause {
     Refused {
         /// The HTTP status.
         status: u16,
+        /// The error code of the body; `None` if it was not Switchboard's own answer, but that of
+        /// a proxy, say.
+        code: Option<Arc<str>>,
     },
 }
 
@@ -73,7 +76,8 @@ impl Cause {
                 4001 => ComesBack::WithAnotherToken,
                 _ => ComesBack::Yes,
             },
-            Self::Refused { status } => match status {
+            Self::Refused { code: None, .. } => ComesBack::Yes,
+            Self::Refused { status, code: Some(_) } => match status {
                 400 | 403 | 404 | 405 | 426 => ComesBack::No,
                 401 => ComesBack::WithAnotherToken,
                 _ => ComesBack::Yes,
@@ -95,7 +99,7 @@ impl fmt::Display for Cause {
             Self::Closed(CloseFrame { code, reason: None }) => {
                 write!(f, "the server closed the connection: {code}")
             }
-            Self::Refused { status } => write!(f, "the server answered with status {status}"),
+            Self::Refused { status, .. } => write!(f, "the server answered with status {status}"),
         }
     }
 }

@@ -115,7 +115,9 @@ pub(crate) fn event(value: &Value) -> MachineEvent {
         "refused" => {
             let status = number(get("status")).try_into().expect("a status");
             let retry_after = optional(fields.get("retry_after_ms"), millis);
-            (MachineEvent::Refused { status, retry_after }, &["status", "retry_after_ms"])
+            let code = optional(fields.get("code"), |code| Arc::from(text(code)));
+            let event = MachineEvent::Refused { status, code, retry_after };
+            (event, &["status", "code", "retry_after_ms"])
         }
         "join" => {
             let since = optional(fields.get("since"), |since| position(text(since)));

@@ -41,7 +41,7 @@ fn a_client_says_why_it_is_not_connected() {
         (Cause::NoToken("offline".into()), "there is no token: offline"),
         (closed(Some("stale")), "the server closed the connection: 4010 stale"),
         (closed(None), "the server closed the connection: 4010"),
-        (Cause::Refused { status: 503 }, "the server answered with status 503"),
+        (Cause::Refused { status: 503, code: None }, "the server answered with status 503"),
     ] {
         assert_eq!(cause.to_string(), text);
     }

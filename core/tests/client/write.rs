@@ -103,7 +103,7 @@ fn state_of(state: State, cause: Option<&Cause>) -> Value {
     };
     let (code, reason) = match cause {
         Some(Cause::Closed(CloseFrame { code, reason })) => (Some(*code), text(reason.as_ref())),
-        Some(Cause::Refused { status }) => (Some(*status), None),
+        Some(Cause::Refused { status, code }) => (Some(*status), text(code.as_ref())),
         Some(Cause::NoToken(why)) => (None, Some(&**why)),
         Some(Cause::Lost | Cause::TimedOut | Cause::Stale) | None => (None, None),
     };

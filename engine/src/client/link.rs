@@ -64,6 +64,8 @@ pub enum Over {
     Refused {
         /// The HTTP status.
         status: u16,
+        /// The error code of the body, if it is Switchboard's own.
+        code: Option<String>,
         /// The time that `Retry-After` gives.
         retry_after: Option<Duration>,
         /// A message for people.
@@ -211,7 +213,8 @@ impl Link {
                 self.frames(&rest, found)
             }
             Some(Upgraded::Refused { status, retry_after, body, .. }) => {
-                Err(Over::Refused { status, retry_after, why: upgrade::explain(status, &body) })
+                let (code, why) = upgrade::explain(status, &body);
+                Err(Over::Refused { status, code, retry_after, why })
             }
             Some(Upgraded::Failed(why)) => Err(Over::Failed(why)),
         }

@@ -252,8 +252,9 @@ impl Shell {
     pub fn over(&self, over: Over) {
         let (event, detail) = match over {
             Over::Closed(close) => (MachineEvent::Ended(Some(close)), None),
-            Over::Refused { status, retry_after, why } => {
-                (MachineEvent::Refused { status, retry_after }, Some(why))
+            Over::Refused { status, code, retry_after, why } => {
+                let code = code.map(Arc::from);
+                (MachineEvent::Refused { status, code, retry_after }, Some(why))
             }
             Over::Failed(why) => (MachineEvent::Ended(None), Some(why)),
         };

@@ -120,13 +120,17 @@ impl ClientUpgrade {
     }
 }
 
-/// Says in words why the server refused.
-pub(super) fn explain(status: u16, body: &[u8]) -> String {
+/// Returns the error code of a refusal, if its body is Switchboard's own, and in words why the
+/// server refused.
+pub(super) fn explain(status: u16, body: &[u8]) -> (Option<String>, String) {
     let body: Option<Value> = serde_json::from_slice(body).ok();
     let said = |name: &str| body.as_ref()?.get("error")?.get(name)?.as_str();
     match (said("code"), said("message")) {
-        (Some(code), Some(message)) => format!("{status} {code}: {message}"),
-        _ => format!("the server answered with HTTP status {status}"),
+        (Some(code), Some(message)) => {
+            (Some(code.to_owned()), format!("{status} {code}: {message}"))
+        }
+        (Some(code), None) => (Some(code.to_owned()), format!("{status} {code}")),
+        _ => (None, format!("the server answered with HTTP status {status}")),
     }
 }
 
@@ -181,7 +185,8 @@ mod tests {
             body: body.as_bytes().to_vec(),
         };
         assert_eq!(refused, Some(expected));
-        assert_eq!(explain(503, body.as_bytes()), "503 server_full: 500 of 500");
+        let words = "503 server_full: 500 of 500".to_owned();
+        assert_eq!(explain(503, body.as_bytes()), (Some("server_full".to_owned()), words));
         let refused = asked().feed(b"HTTP/1.1 404 Not Found\r\n\r\nno", true);
         let expected = Upgraded::Refused {
             status: 404,
@@ -190,7 +195,8 @@ mod tests {
             body: b"no".to_vec(),
         };
         assert_eq!(refused, Some(expected));
-        assert_eq!(explain(404, b"no"), "the server answered with HTTP status 404");
+        let words = "the server answered with HTTP status 404".to_owned();
+        assert_eq!(explain(404, b"no"), (None, words));
     }
 
     #[test]

@@ -135,6 +135,7 @@ fn other(what: u8, a: u8, b: u8) -> MachineEvent {
         },
         20..=21 => MachineEvent::Refused {
             status: [401, 403, 429, 503][usize::from(a % 4)],
+            code: (a & 8 != 0).then(|| "refused".into()),
             retry_after: (a & 4 != 0).then(|| Duration::from_millis(u64::from(b) * 16)),
         },
         _ => {

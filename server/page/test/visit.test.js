@@ -151,3 +151,11 @@ test("retrying now goes the way that is open", async () => {
   visit.retryNow();
   assert.deepEqual(client.calls, ["connect"]);
 });
+
+test("a connection that never opens is told with what may be wrong", () => {
+  const { client, visit } = start();
+  client.become("waiting", { code: 1006, retry_in_ms: 700 });
+  assert.match(visit.state.text, /cannot be reached/);
+  client.become("waiting", { code: 1006, retry_in_ms: 700, hint: "never opened: origin, token or address?" });
+  assert.match(visit.state.text, /ever opened.*token.*origin.*\{when\}/);
+});

@@ -41,7 +41,7 @@ fn a_refusal_for_good_closes_and_says_why() {
         ClientEvent::State { state: State::Closed, cause, detail } => Some((cause, detail)),
         _ => None,
     });
-    assert_eq!(cause, Some(Cause::Refused { status: 401 }));
+    assert_eq!(cause, Some(Cause::Refused { status: 401, code: Some("unauthorized".into()) }));
     assert_eq!(detail.as_deref(), Some("401 unauthorized: no such token"));
     let failed = done(client.room("lobby").unwrap().join()).unwrap_err();
     assert_eq!(failed, CallError::Failed(Failure::Closed));
@@ -89,7 +89,7 @@ fn a_server_that_is_full_is_tried_again_when_it_says() {
         }
         _ => None,
     });
-    assert_eq!(cause, Some(Cause::Refused { status: 503 }));
+    assert_eq!(cause, Some(Cause::Refused { status: 503, code: Some("server_full".into()) }));
     assert!(detail.unwrap().starts_with("503 server_full: "));
     assert!(retry_in >= Duration::from_secs(1), "Retry-After says so: {retry_in:?}");
     done(first.stop());
