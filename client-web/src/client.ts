@@ -363,6 +363,9 @@ export class Client {
     },
 
     room: ({ room, ...news }) => {
+      if ("left" in news) {
+        this.room(room).forgotten();
+      }
       const [[name, value]] = Object.entries(news) as [["joined", never]];
       this.room(room).tell(name, value);
     },

@@ -278,9 +278,6 @@ export class Room implements AsyncIterable<Publication> {
     if (name === "joined" || name === "left") {
       this.#joined = name === "joined";
     }
-    if (name === "left") {
-      this.#uses.clear();
-    }
     this.#events.emit(name, value);
   }
 
@@ -289,7 +286,7 @@ export class Room implements AsyncIterable<Publication> {
     this.#joined = false;
   }
 
-  /** @internal The client was closed. */
+  /** @internal The server took the client out, or the client was closed: nobody uses the room. */
   forgotten(): void {
     this.#uses.clear();
   }

@@ -83,6 +83,28 @@ test("when the only user gives up, the server is told", async (t) => {
   await eventually("the leave", () => sent("leave") === 1);
 });
 
+test("a use that begins while the room is being left outlives that", async (t) => {
+  const { server, client, room, sent } = await start(t);
+  await next(client, "state", ({ state }) => state === "open");
+  // As React mounts in its strict mode: in, out and in at once.
+  const controller = new AbortController();
+  const first = room.join({ signal: controller.signal });
+  controller.abort(new Error("unmounted"));
+  const second = room.join();
+  await assert.rejects(first, /unmounted/);
+  await second;
+  await eventually("the answer to the leave", () => sent("join") === 2 && sent("leave") === 1);
+  await room.members();
+  await room.join();
+  await room.leave();
+  assert.deepEqual([sent("leave"), room.joined], [1, true]);
+  const message = next(room, "message");
+  server.publish("lobby", { type: "chat", payload: "still here" });
+  assert.equal((await message).payload, "still here");
+  await room.leave();
+  assert.deepEqual([sent("leave"), room.joined], [2, false]);
+});
+
 test("a join that fails is no use, and neither is one of before the server took the client out", async (t) => {
   const { server, client, room, sent } = await start(t);
   server.room("lobby").refuses = { code: "lobby_full", message: "full" };

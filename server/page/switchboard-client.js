@@ -828,16 +828,13 @@ var Room = class {
     if (name === "joined" || name === "left") {
       this.#joined = name === "joined";
     }
-    if (name === "left") {
-      this.#uses.clear();
-    }
     this.#events.emit(name, value);
   }
   /** @internal */
   disconnected() {
     this.#joined = false;
   }
-  /** @internal The client was closed. */
+  /** @internal The server took the client out, or the client was closed: nobody uses the room. */
   forgotten() {
     this.#uses.clear();
   }
@@ -1144,6 +1141,9 @@ var Client = class {
       }
     },
     room: ({ room, ...news }) => {
+      if ("left" in news) {
+        this.room(room).forgotten();
+      }
       const [[name, value]] = Object.entries(news);
       this.room(room).tell(name, value);
     },
