@@ -75,62 +75,6 @@ fn a_room_takes_as_many_as_it_has_seats() {
 }
 
 #[test]
-fn a_wished_room_that_is_full_keeps_nobody_out() {
-    check(
-        small,
-        "
-        enter a alice lobby
-        enter b bob lobby
-        // A wish takes a seat as any other attempt, from the attempt on.
-        connect c carol den wish=attic,den,lobby
-          => accept c
-        room attic
-          => attic@0: 1 seats, , users
-        open c
-          => c: connected carol attic@0 den@0
-          => c: error lobby_full in lobby
-        room lobby
-          => lobby@0: 2 seats, a b, users alice bob
-        // The room of the path is not a wish.
-        c lost
-          => closed c of carol: lost, after 0
-        connect d dave lobby wish=attic
-          => reject lobby_full, 503 or 4002 lobby_full, retry 5s
-        ",
-    );
-}
-
-#[test]
-fn wished_rooms_count_against_the_rooms_of_a_connection() {
-    let two = |config: &mut Config| config.limits.max_rooms_per_connection = Limit::at_most(2);
-    check(
-        two,
-        "
-        connect a alice den wish=attic,attic,den
-          => accept a
-        connect b bob den wish=attic,lobby
-          => reject too_many_rooms, 403 or 4003 forbidden, retry never
-        ",
-    );
-}
-
-#[test]
-fn a_session_that_returns_has_its_seat_in_a_wished_room() {
-    check(
-        small,
-        "
-        enter a alice lobby
-        enter b bob lobby
-        connect c alice wish=lobby session=a
-          => close a 4004 replaced
-          => accept c
-        open c
-          => c: connected alice lobby@0
-        ",
-    );
-}
-
-#[test]
 fn a_user_has_as_many_connections_as_it_may() {
     check(
         small,

@@ -21,7 +21,7 @@ const REACHED: [(&str, usize, usize); 17] = [
     ("random", 4, 4),
     ("connections", 14, 20),
     ("users", 7, 12),
-    ("rooms", 7, 13),
+    ("rooms", 7, 14),
     ("deadlines", 11, 14),
     ("probes", 1, 3),
     ("requests", 1, 3),

@@ -9,7 +9,8 @@ use switchboard_smol::Handle;
 /// The room for the statistics.
 pub(crate) const ROOM: &str = "switchboard:stats";
 
-/// Anyone may watch and only the server publishes; slow members see fewer points.
+/// Only those may watch to whom the statistics are shown, and only the server publishes; slow members
+/// see fewer points.
 pub(crate) fn room_class() -> RoomClass {
     RoomClass {
         max_members: Limit::NONE,
@@ -19,6 +20,7 @@ pub(crate) fn room_class() -> RoomClass {
         echo: false,
         overflow: Overflow::DropOldest,
         history: History::NONE,
+        operators_only: true,
         provides_state: false,
     }
 }

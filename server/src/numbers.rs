@@ -43,6 +43,16 @@ impl Numbers {
             }
         }
     }
+
+    /// Returns whether a client may enter the room of the statistics; `identity` is what its token
+    /// says, if it has one.
+    pub(crate) fn opens_room(&self, request: &HttpRequest, identity: Option<&Identity>) -> bool {
+        match self.shown {
+            Stats::Off => false,
+            Stats::Loopback => is_local(request),
+            Stats::Token => identity.is_some_and(shows),
+        }
+    }
 }
 
 /// Returns whether a token's holder may see the statistics.

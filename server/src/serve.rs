@@ -124,17 +124,15 @@ fn build(
     let mut settings = configured(config, is_local).map_err(Error::Refused)?;
     let numbers = Numbers::new(config.dashboard.stats, verifier.clone());
     let site = Arc::new(Site::new(settings.hosts.clone(), numbers, started));
-    let (for_http, for_names) = (site.clone(), site.clone());
+    let (for_http, for_identity) = (site.clone(), site.clone());
     settings.tap = recorder.map(|recorder| Box::new(recorder) as Box<dyn Tap>);
     let server = Server::builder()
         .settings(settings)
         .threads(config.server.threads)
         .authenticate(move |credentials| {
             let identity = match &verifier {
-                Some(verifier) => by_token(verifier, &credentials),
-                None => {
-                    Identity::claimed(&credentials, || names.next(|name| for_names.is_online(name)))
-                }
+                Some(verifier) => by_token(verifier, &credentials, &for_identity),
+                None => as_guest(&names, &credentials, &for_identity),
             };
             std::future::ready(identity)
         })
@@ -155,8 +153,12 @@ fn shows_dashboard(config: &Config) -> bool {
 /// loopback and asks for no token.
 fn configured(config: &Config, is_local: bool) -> Result<ServerSettings, String> {
     let mut rules = settings::rules(config);
-    if shows_dashboard(config) && !config.rooms.contains_key(dashboard::ROOM) {
-        rules.rooms.push((dashboard::ROOM.into(), dashboard::room_class()));
+    if shows_dashboard(config) {
+        match rules.rooms.iter_mut().find(|(prefix, _)| prefix == dashboard::ROOM) {
+            // Whatever the file says of it, it is not for everybody.
+            Some((_, class)) => class.operators_only = true,
+            None => rules.rooms.push((dashboard::ROOM.into(), dashboard::room_class())),
+        }
     }
     Ok(ServerSettings {
         config: rules,
@@ -178,13 +180,30 @@ fn configured(config: &Config, is_local: bool) -> Result<ServerSettings, String>
     })
 }
 
+/// Trusts `?user=`, or makes a name up.
+fn as_guest(
+    names: &GuestNames,
+    credentials: &Credentials,
+    site: &Site,
+) -> Result<Identity, HttpError> {
+    let identity = Identity::claimed(credentials, || names.next(|name| site.is_online(name)))?;
+    let is_operator = site.opens_numbers(&credentials.request, None);
+    Ok(Identity { is_operator, ..identity })
+}
+
 /// Takes the identity from the token.
-fn by_token(verifier: &Verifier, credentials: &Credentials) -> Result<Identity, HttpError> {
+fn by_token(
+    verifier: &Verifier,
+    credentials: &Credentials,
+    site: &Site,
+) -> Result<Identity, HttpError> {
     let found = numbers::verify(Some(verifier), credentials.token.as_ref())?;
+    let is_operator = site.opens_numbers(&credentials.request, Some(&found));
     let bad = |error: NameError| HttpError::unauthorized(format!("a name in the token {error}"));
     Ok(Identity {
         user: UserName::new(&found.user).map_err(bad)?,
         is_guest: false,
+        is_operator,
         rooms: found
             .rooms
             .iter()

@@ -7,6 +7,7 @@ use std::time::Instant;
 use switchboard_core::http::{Hosts, HttpError, HttpRequest, Response, Status};
 use switchboard_smol::Handle;
 
+use crate::auth::Identity;
 use crate::numbers::Numbers;
 use crate::{dashboard, page};
 
@@ -40,6 +41,12 @@ impl Site {
     /// Returns whether a user is connected.
     pub(crate) fn is_online(&self, user: &str) -> bool {
         self.handle.get().is_some_and(|handle| handle.is_online(user))
+    }
+
+    /// Returns whether a client may enter the room of the statistics; `identity` is what its token
+    /// says, if it has one.
+    pub(crate) fn opens_numbers(&self, request: &HttpRequest, identity: Option<&Identity>) -> bool {
+        self.numbers.opens_room(request, identity)
     }
 
     pub(crate) fn answer(&self, request: &HttpRequest) -> Response {

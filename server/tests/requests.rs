@@ -3,6 +3,9 @@
 
 mod program;
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use program::{Server, UPGRADE};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -70,6 +73,8 @@ fn the_numbers_are_for_this_machine_unless_a_proxy_asks() {
     assert_eq!(server.ask("/api/stats", "Host: chat.test\r\n").0, 403);
     let forwarded = server.ask("/api/stats", &format!("{own}X-Forwarded-For: 127.0.0.1\r\n"));
     assert_eq!(forwarded.0, 403, "{}", forwarded.1);
+    assert_eq!(opening_of_the_room(&server, &own), TEXT);
+    assert_eq!(opening_of_the_room(&server, &format!("{own}Via: 1.1 proxy\r\n")), CLOSE);
     let off = Server::start(&[("SWITCHBOARD_DASHBOARD_STATS", "off")]);
     assert_eq!(off.ask("/api/stats", &format!("Host: {}\r\n", off.address)).0, 404);
 }
@@ -93,7 +98,29 @@ fn the_numbers_can_be_for_holders_of_a_token() {
         assert_eq!(status(claims), 403, "{claims}");
     }
     assert_eq!(status(r#"{"stats":true}"#), 401, "it names no user");
+    for (claims, opening) in [(r#"{"sub":"a","stats":true}"#, TEXT), (r#"{"sub":"a"}"#, CLOSE)] {
+        let headers = format!("Host: a\r\nAuthorization: Bearer {}\r\n", token(claims));
+        assert_eq!(opening_of_the_room(&server, &headers), opening, "{claims}");
+    }
     assert_eq!(server.ask("/api/stats", &format!("Host: {}\r\n", server.address)).0, 401);
+}
+
+const TEXT: u8 = 0x81;
+const CLOSE: u8 = 0x88;
+
+/// The first byte of the first frame for a client that asks for the room of the statistics.
+fn opening_of_the_room(server: &Server, headers: &str) -> u8 {
+    let mut socket = TcpStream::connect(&server.address).unwrap();
+    let target = "/ws/switchboard%3Astats";
+    write!(socket, "GET {target} HTTP/1.1\r\n{headers}{UPGRADE}\r\n").unwrap();
+    let mut last = [0; 4];
+    while last != *b"\r\n\r\n" {
+        last.rotate_left(1);
+        socket.read_exact(&mut last[3..]).unwrap();
+    }
+    let mut first = [0];
+    socket.read_exact(&mut first).unwrap();
+    first[0]
 }
 
 /// Signs these claims as the issuer would.

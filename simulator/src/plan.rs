@@ -235,6 +235,7 @@ fn class(chance: &mut Chance, crowd: usize) -> RoomClass {
             Overflow::Conflate,
         ]),
         history,
+        operators_only: false,
         provides_state: chance.once_in(4),
     }
 }

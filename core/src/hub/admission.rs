@@ -21,6 +21,7 @@ use crate::protocol::to_client::{Message, Welcome};
 
 use super::Hub;
 use super::keys::RoomKey;
+use super::lookup::not_open;
 use super::presence::Exit;
 use super::tables::connection::{AtOpening, Connection, Membership, Memberships, Phase, Seat};
 
@@ -50,7 +51,7 @@ impl Hub {
     /// the rooms that are only wished. The seats of a connection that this one ends, because it has
     /// the same session or is replaced, count as free.
     fn admit(&mut self, attempt: &Attempt) -> Result<ConnectionId, Rejection> {
-        let Attempt { user, rooms, wished, session, .. } = attempt;
+        let Attempt { user, rooms, wished, session, is_operator, .. } = attempt;
         if let Some(drain) = &self.drain {
             let spread = drain.spread;
             return Err(Rejection::Draining { retry_after: self.random.up_to(spread) });
@@ -73,6 +74,10 @@ impl Hub {
         if limits.max_connections.is_exceeded_by(seats - usize::from(ends.is_some())) {
             return Err(Rejection::ServerFull);
         }
+        if let Some((room, _)) = rooms.iter().find(|(room, _)| !self.is_open_to(*is_operator, room))
+        {
+            return Err(Rejection::Forbidden(room.clone()));
+        }
         if let Some((room, _)) = rooms.iter().find(|(room, _)| self.is_room_full(room, ends)) {
             return Err(Rejection::LobbyFull(room.clone()));
         }
@@ -80,8 +85,9 @@ impl Hub {
             return Err(Rejection::UserLimit);
         }
         let is_full = limits.max_connections.is_exceeded_by(seats);
-        let (full, granted): (Few<_>, Few<_>) =
-            wished.iter().partition(|room| self.is_room_full(room, ends));
+        let (granted, refused): (Few<_>, Few<_>) = wished.iter().partition(|room| {
+            self.is_open_to(*is_operator, room) && !self.is_room_full(room, ends)
+        });
         let mut present = Vec::new();
         if let Some(predecessor) = predecessor {
             present = self.hand_over(predecessor);
@@ -93,7 +99,7 @@ impl Hub {
         if let Some(ends) = ends.filter(|id| is_full && self.connections.get(*id).is_some()) {
             self.end(ends, Ending::Closed(CloseReason::Replaced));
         }
-        Ok(self.reserve(attempt, &granted, &full, present))
+        Ok(self.reserve(attempt, &granted, &refused, present))
     }
 
     /// Returns whether a room has no seat for one more connection, which ends this one.
@@ -139,7 +145,7 @@ impl Hub {
         &mut self,
         attempt: &Attempt,
         granted: &[&RoomName],
-        full: &[&RoomName],
+        refused: &[&RoomName],
         mut present: Vec<RoomKey>,
     ) -> ConnectionId {
         let Attempt { rooms, session, address, .. } = attempt;
@@ -171,9 +177,9 @@ impl Hub {
         }
         let session =
             session.unwrap_or_else(|| Session::new(self.random.disguise(self.stats.accepted)));
-        let full: Vec<_> = full.iter().map(|room| (*room).clone()).collect();
-        let is_plain = since.is_empty() && full.is_empty();
-        let at_opening = (!is_plain).then(|| Box::new(AtOpening { since, full }));
+        let refused: Vec<_> = refused.iter().map(|room| (*room).clone()).collect();
+        let is_plain = since.is_empty() && refused.is_empty();
+        let at_opening = (!is_plain).then(|| Box::new(AtOpening { since, refused }));
         let id = self.connections.insert(user, session, Phase::Reserved(at_opening), self.now);
         let connections = &mut self.users.get_mut(user).connections;
         let user_at = connections.len() as u32;
@@ -181,6 +187,7 @@ impl Hub {
         if let Some(connection) = self.connections.get_mut(id) {
             connection.user_at = user_at;
             connection.address = *address;
+            connection.is_operator = attempt.is_operator;
             connection.memberships = memberships;
         }
         self.stats.reserved += 1;
@@ -203,6 +210,7 @@ impl Hub {
         connection.last_message = now;
         connection.next_ping = first_ping;
         let (key, session, address) = (connection.user, connection.session, connection.address);
+        let is_operator = connection.is_operator;
         let seats = connection.memberships.iter().map(|membership| membership.room);
         let (held, entered): (Few<_>, Few<_>) = seats
             .enumerate()
@@ -211,7 +219,7 @@ impl Hub {
         self.stats.connections += 1;
         self.rearm(id);
 
-        let AtOpening { since, full } = at_opening.map_or_else(AtOpening::default, |it| *it);
+        let AtOpening { since, refused } = at_opening.map_or_else(AtOpening::default, |it| *it);
         let since =
             |room| since.iter().find(|(key, _)| *key == room).map(|(_, position)| *position);
         let starts =
@@ -246,8 +254,12 @@ impl Hub {
         if !held.is_empty() {
             self.await_claims(id);
         }
-        for room in full {
-            let refusal = Refusal::new(ErrorCode::LobbyFull, "the room is full");
+        for room in refused {
+            let refusal = if self.is_open_to(is_operator, &room) {
+                Refusal::new(ErrorCode::LobbyFull, "the room is full")
+            } else {
+                not_open()
+            };
             self.refuse_room(id, None, Some(room), refusal);
         }
         self.release_paced(id);

@@ -80,6 +80,10 @@ settings! {
         /// Publications that a room keeps.
         pub history: History = History::default()
             => Nested("history_events", "history_age", "history_bytes");
+        /// Whether clients can only enter it as operators
+        /// ([`Attempt::is_operator`](crate::Attempt::is_operator)). The application can put any
+        /// connection into it.
+        pub operators_only: bool = false => Library;
         /// Whether the application gives the full state of a room to members who cannot get all that
         /// they missed.
         pub provides_state: bool = false => Library;

@@ -38,6 +38,9 @@ pub struct Attempt {
     /// Whether the user's name is only claimed, or made up. What a guest uses counts against its
     /// address, because it could have any number of names.
     pub is_guest: bool,
+    /// Whether it may enter rooms that are for operators
+    /// ([`RoomClass::operators_only`](crate::RoomClass::operators_only)).
+    pub is_operator: bool,
     /// Where the client is, if that is known.
     pub address: Option<IpAddr>,
     /// The rooms to join at once, each with the position to continue from, if there is one. If a
@@ -55,7 +58,15 @@ impl Attempt {
     /// An authenticated user at an unknown address, without rooms and with a new session.
     pub fn new(user: UserName) -> Self {
         let (rooms, wished) = (Vec::new(), Vec::new());
-        Self { user, is_guest: false, address: None, rooms, wished, session: None }
+        Self {
+            user,
+            is_guest: false,
+            is_operator: false,
+            address: None,
+            rooms,
+            wished,
+            session: None,
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::protocol::to_client::Message;
 
 use super::Hub;
 use super::deduplication::Known;
-use super::lookup::{not_a_member, reserved};
+use super::lookup::{not_a_member, not_open, reserved};
 use super::publishing::Draft;
 use super::tables::connection::Seat;
 
@@ -87,10 +87,12 @@ impl Hub {
 
     fn inbound(&mut self, from: ConnectionId, inbound: Inbound) {
         match inbound {
-            Inbound::Join { id, room, since } => match self.join(from, id.clone(), &room, since) {
-                Ok(_) => self.release_paced(from),
-                Err(refusal) => self.refuse(from, id, refusal),
-            },
+            Inbound::Join { id, room, since } => {
+                match self.join_by_wish(from, id.clone(), &room, since) {
+                    Ok(_) => self.release_paced(from),
+                    Err(refusal) => self.refuse(from, id, refusal),
+                }
+            }
             Inbound::Resume { id, rooms } => self.resume(from, id, rooms),
             Inbound::Leave { id, room } => {
                 let result = self.place_of(from, room);
@@ -180,6 +182,26 @@ impl Hub {
         }
     }
 
+    /// Joins a room because the client asks to, if it is open to it, or if the application has put
+    /// it there.
+    fn join_by_wish(
+        &mut self,
+        from: ConnectionId,
+        id: Option<MessageId>,
+        room: &RoomName,
+        since: Option<Position>,
+    ) -> Result<Outcome, Refusal> {
+        let Some(connection) = self.connections.get(from) else {
+            return Err(self.no_such_connection(from));
+        };
+        let seat = self.rooms.find(room).and_then(|key| connection.slot_of(key));
+        let is_in = seat.is_some_and(|slot| connection.memberships[slot].seat != Seat::HELD);
+        if !is_in && !self.is_open_to(connection.is_operator, room) {
+            return Err(not_open());
+        }
+        self.join(from, id, room, since)
+    }
+
     /// Handles `join` for several rooms; each room gets its own answer.
     fn resume(
         &mut self,
@@ -193,7 +215,7 @@ impl Hub {
             return self.refuse(from, id, Refusal::new(ErrorCode::TooManyRooms, message));
         }
         for (room, since) in rooms {
-            if let Err(refusal) = self.join(from, None, &room, since) {
+            if let Err(refusal) = self.join_by_wish(from, None, &room, since) {
                 self.refuse_room(from, None, Some(room), refusal);
             }
             // The outbox is half full, so send part of it now.

@@ -25,6 +25,11 @@ impl Hub {
         self.class(key.map_or_else(|| self.class_of(name), |key| self.rooms.get(key).class))
     }
 
+    /// Returns whether clients may enter a room by themselves.
+    pub(super) fn is_open_to(&self, is_operator: bool, room: &RoomName) -> bool {
+        is_operator || !self.rules_of(room, self.rooms.find(room)).operators_only
+    }
+
     pub(super) fn class(&self, index: u16) -> &RoomClass {
         &self.classes[usize::from(index)].1
     }
@@ -126,6 +131,11 @@ impl Hub {
         self.stale(id);
         Refusal::new(ErrorCode::NoSuchConnection, "the connection is gone")
     }
+}
+
+/// The refusal of a room that is for operators.
+pub(super) fn not_open() -> Refusal {
+    Refusal::new(ErrorCode::Forbidden, "the room is not open to this client")
 }
 
 pub(super) fn not_a_member(room: &str) -> Refusal {

@@ -19,6 +19,8 @@ pub enum Rejection {
     UserLimit,
     /// The connection asked for more rooms than it may be in.
     TooManyRooms,
+    /// The room is not open to this client.
+    Forbidden(RoomName),
     /// The server is shutting down.
     Draining {
         /// The delay after which the client should retry.
@@ -34,13 +36,14 @@ impl Rejection {
             Self::LobbyFull(_) => "lobby_full",
             Self::UserLimit => "user_limit",
             Self::TooManyRooms => "too_many_rooms",
+            Self::Forbidden(_) => "forbidden",
             Self::Draining { .. } => "draining",
         }
     }
 
     /// Every name, in the order of [`Rejection::index`].
-    pub const NAMES: [&'static str; 5] =
-        ["server_full", "lobby_full", "user_limit", "too_many_rooms", "draining"];
+    pub const NAMES: [&'static str; 6] =
+        ["server_full", "lobby_full", "user_limit", "too_many_rooms", "draining", "forbidden"];
 
     /// The index in [`Rejection::NAMES`].
     pub const fn index(&self) -> usize {
@@ -50,13 +53,14 @@ impl Rejection {
             Self::UserLimit => 2,
             Self::TooManyRooms => 3,
             Self::Draining { .. } => 4,
+            Self::Forbidden(_) => 5,
         }
     }
 
     /// The HTTP status of the refused upgrade.
     pub const fn http_status(&self) -> u16 {
         match self {
-            Self::TooManyRooms => 403,
+            Self::TooManyRooms | Self::Forbidden(_) => 403,
             Self::ServerFull | Self::LobbyFull(_) | Self::UserLimit | Self::Draining { .. } => 503,
         }
     }
@@ -65,7 +69,7 @@ impl Rejection {
     pub fn close_reason(&self) -> CloseReason {
         match self {
             Self::Draining { .. } => CloseReason::Draining,
-            Self::TooManyRooms => CloseReason::Forbidden,
+            Self::TooManyRooms | Self::Forbidden(_) => CloseReason::Forbidden,
             Self::ServerFull | Self::LobbyFull(_) | Self::UserLimit => {
                 CloseReason::Capacity(self.as_str())
             }
@@ -77,7 +81,7 @@ impl Rejection {
         match self {
             Self::ServerFull | Self::LobbyFull(_) | Self::UserLimit => Some(Duration::from_secs(5)),
             Self::Draining { retry_after } => Some(*retry_after),
-            Self::TooManyRooms => None,
+            Self::TooManyRooms | Self::Forbidden(_) => None,
         }
     }
 }
@@ -88,6 +92,7 @@ impl fmt::Display for Rejection {
             Self::ServerFull => write!(f, "the server is full"),
             Self::LobbyFull(room) => write!(f, "the room {room:?} is full"),
             Self::UserLimit => write!(f, "this user has as many connections as it may"),
+            Self::Forbidden(room) => write!(f, "the room {room:?} is not open to this client"),
             Self::TooManyRooms => write!(f, "more rooms than one connection may be in"),
             Self::Draining { .. } => write!(f, "the server is shutting down"),
         }

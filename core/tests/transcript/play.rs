@@ -130,6 +130,7 @@ impl Play {
                 rooms,
                 wished: wished.unwrap_or_default(),
                 session,
+                is_operator: words.option("operator").is_some(),
                 ..Attempt::new(named(user))
             },
         });

@@ -36,6 +36,8 @@ pub struct Identity {
     /// Whether the name is only claimed or made up, so that what the user does counts against its
     /// address ([`Attempt::is_guest`]).
     pub is_guest: bool,
+    /// Whether it may enter rooms that are for operators: see [`Attempt::is_operator`].
+    pub is_operator: bool,
     /// Rooms to be in from the start, besides the one in the path. The connection is made without
     /// those that are full, and is told so by the error `lobby_full`.
     pub rooms: Vec<RoomName>,
@@ -46,7 +48,13 @@ pub struct Identity {
 impl Identity {
     /// An authenticated user without rooms and claims.
     pub fn new(user: UserName) -> Self {
-        Self { user, is_guest: false, rooms: Vec::new(), claims: Claims::default() }
+        Self {
+            user,
+            is_guest: false,
+            is_operator: false,
+            rooms: Vec::new(),
+            claims: Claims::default(),
+        }
     }
 
     /// A guest under a name that anyone could have.

@@ -149,11 +149,12 @@ impl Entrance {
         verdict: Verdict,
     ) -> Result<Authenticated, Box<RefusedUpgrade>> {
         let refused = match (verdict, request.upgrade) {
-            (Ok(Identity { user, is_guest, rooms, claims }), Ok(upgrade)) => {
+            (Ok(Identity { user, is_guest, is_operator, rooms, claims }), Ok(upgrade)) => {
                 let asked = request.room.map(|room| (room, upgrade.since));
                 let (rooms, wished) = (asked.into_iter().collect(), rooms);
                 let (session, address) = (upgrade.session, request.address);
-                let attempt = Attempt { user, is_guest, address, rooms, wished, session };
+                let attempt =
+                    Attempt { user, is_guest, is_operator, address, rooms, wished, session };
                 return Ok(Authenticated { upgrade, attempt, claims });
             }
             (Ok(_), Err(refusal)) | (Err(refusal), Err(_)) => RefusedUpgrade::Http(refusal),

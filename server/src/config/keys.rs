@@ -116,9 +116,9 @@ section! {
     Dashboard {
         /// Serve the built-in page.
         enabled: bool = true,
-        /// Who sees /api/stats: "loopback" to requests from
-        /// this machine that no proxy has passed on, "token" to holders of a token with the claim
-        /// `"stats": true`, "off" nowhere.
+        /// Who sees /api/stats and the room `switchboard:stats`: "loopback" is clients on this
+        /// machine whose requests no proxy has passed on, "token" is holders of a token with the
+        /// claim `"stats": true`, "off" is nobody.
         stats: Stats = Stats::Loopback,
     }
 }

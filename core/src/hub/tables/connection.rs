@@ -40,8 +40,8 @@ pub(crate) enum Phase {
 pub(crate) struct AtOpening {
     /// The positions that the client had reached.
     pub(crate) since: Vec<(RoomKey, Position)>,
-    /// Rooms that it wished to be in, and that were full.
-    pub(crate) full: Vec<RoomName>,
+    /// Rooms that it wished to be in and that it is not: full ones, and those for operators.
+    pub(crate) refused: Vec<RoomName>,
 }
 
 /// What a closing connection waits for.
@@ -126,6 +126,8 @@ pub(crate) struct Connection {
     pub(crate) user_at: u32,
     /// The session, which the client keeps across its connections.
     pub(crate) session: Session,
+    /// Whether it may enter rooms that are for operators.
+    pub(crate) is_operator: bool,
     /// Where its client is, if that is known.
     pub(crate) address: Option<IpAddr>,
     pub(crate) phase: Phase,
@@ -207,6 +209,7 @@ impl Connections {
             user,
             user_at: 0,
             session,
+            is_operator: false,
             address: None,
             phase,
             memberships: Memberships::new(),
