@@ -18,10 +18,10 @@ fn named(id: Option<&MessageId>) -> String {
 pub fn apply(model: &mut Model, event: &Event, c: Target) {
     let c = c.unwrap_or(usize::MAX);
     match event {
-        Event::Connect { attempt: Attempt { user, rooms, wished, .. }, .. } => {
+        Event::Connect { attempt: Attempt { user, rooms, wished, is_operator, .. }, .. } => {
             let rooms: Vec<String> = rooms.iter().map(|(room, _)| room.to_string()).collect();
             let wished: Vec<String> = wished.iter().map(ToString::to_string).collect();
-            model.connect(user, &rooms, &wished);
+            model.connect(user, *is_operator, &rooms, &wished);
         }
         Event::Opened { .. } => model.opened(c),
         Event::Received { inbound, .. } => received(model, c, inbound),
@@ -219,7 +219,9 @@ fn received(model: &mut Model, c: usize, inbound: &Inbound) {
     }
     let answer = match inbound {
         Inbound::Join { room, .. } => {
-            model.join(c, room).map(|()| tell_joined(model, c, room, id)).map_err(ToOwned::to_owned)
+            let may = model.may_enter(c, room);
+            let joined = may.and_then(|()| model.join(c, room));
+            joined.map(|()| tell_joined(model, c, room, id)).map_err(ToOwned::to_owned)
         }
         Inbound::Leave { room, .. } => room_of(model, c, room.as_deref()).and_then(|room| {
             if !model.seats[&c].rooms.contains(&room) {

@@ -50,7 +50,13 @@ pub fn event(op: Op, facts: &Facts, serial: u64) -> Result<Option<Event>, NameEr
                 .collect();
             return Ok(Some(Event::Connect {
                 ticket,
-                attempt: Attempt { rooms: rooms?, wished: wished?, session, ..Attempt::new(user) },
+                attempt: Attempt {
+                    rooms: rooms?,
+                    wished: wished?,
+                    is_operator: name == 0,
+                    session,
+                    ..Attempt::new(user)
+                },
             }));
         }
         Op::Answer { back, how } => {

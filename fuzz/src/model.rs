@@ -72,7 +72,7 @@ impl Model {
     }
 
     /// Handles a request for a connection.
-    pub fn connect(&mut self, user: &str, rooms: &[String], wished: &[String]) {
+    pub fn connect(&mut self, user: &str, is_operator: bool, rooms: &[String], wished: &[String]) {
         let limits = &self.setup.0.limits;
         let mine = self.of_user(user);
         let at_cap = limits.max_per_user.is_exceeded_by(mine.len() + 1);
@@ -82,6 +82,7 @@ impl Model {
         let is_full = |room: &&String| {
             self.setup.class(room).max_members.is_exceeded_by(stay(self.seats_in(room)) + 1)
         };
+        let is_closed = |room: &&String| !self.is_open_to(is_operator, room);
         let mut rooms: BTreeSet<String> = rooms.iter().cloned().collect();
         let wished: BTreeSet<String> =
             wished.iter().filter(|room| !rooms.contains(*room)).cloned().collect();
@@ -92,6 +93,8 @@ impl Model {
             Some("too_many_rooms".to_owned())
         } else if limits.max_connections.is_exceeded_by(seats + 1) {
             Some("server_full".to_owned())
+        } else if rooms.iter().any(|room| is_closed(&room)) {
+            Some("forbidden".to_owned())
         } else if let Some(room) = rooms.iter().find(is_full) {
             Some(format!("lobby_full {room}"))
         } else if at_cap && !replaces {
@@ -102,8 +105,8 @@ impl Model {
         if let Some(refusal) = refusal {
             return self.now(format!("reject {refusal}"));
         }
-        let (full, granted): (BTreeSet<_>, BTreeSet<_>) =
-            wished.into_iter().partition(|room| is_full(&room));
+        let (refused, granted): (BTreeSet<_>, BTreeSet<_>) =
+            wished.into_iter().partition(|room| is_closed(&room) || is_full(&room));
         rooms.extend(granted);
         let is_full = limits.max_connections.is_exceeded_by(self.seats.len() + 1);
         if let Some(evictee) = evictee {
@@ -119,7 +122,8 @@ impl Model {
             user: user.to_owned(),
             phase: Phase::Reserved,
             rooms,
-            full,
+            is_operator,
+            refused,
             since: self.now,
             last_seen: self.now,
             last_message: self.now,
@@ -148,14 +152,17 @@ impl Model {
             return;
         };
         (seat.phase, seat.since, seat.last_seen, seat.last_message) = (Phase::Open, now, now, now);
-        let (rooms, full) = (std::mem::take(&mut seat.rooms), std::mem::take(&mut seat.full));
+        let is_operator = seat.is_operator;
+        let (rooms, refused) = (std::mem::take(&mut seat.rooms), std::mem::take(&mut seat.refused));
         let at = rooms.iter().map(|room| self.place(room)).collect::<Vec<_>>().join(" ");
         self.tell(c, format!("connected {at}"));
         for room in rooms {
             self.enter(c, &room);
         }
-        for _ in full {
-            self.tell(c, "error lobby_full for nobody's request");
+        for room in refused {
+            let is_open = self.is_open_to(is_operator, &room);
+            let code = if is_open { "lobby_full" } else { "forbidden" };
+            self.tell(c, format!("error {code} for nobody's request"));
         }
         if self.drained_by.is_some() {
             self.tell(c, "draining");
@@ -182,6 +189,17 @@ impl Model {
         if is_new && self.setup.class(room).presence {
             others.into_iter().for_each(|other| self.tell(other, format!("+{user} in {room}")));
         }
+    }
+
+    fn is_open_to(&self, is_operator: bool, room: &str) -> bool {
+        is_operator || !self.setup.class(room).operators_only
+    }
+
+    /// Checks that a client may enter a room by itself, or is in it.
+    pub fn may_enter(&self, c: usize, room: &str) -> Result<(), &'static str> {
+        let seat = &self.seats[&c];
+        let may = seat.rooms.contains(room) || self.is_open_to(seat.is_operator, room);
+        may.then_some(()).ok_or("forbidden")
     }
 
     /// Lets an open connection enter a room. `Err` is the reason for refusing.

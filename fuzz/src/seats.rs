@@ -30,8 +30,10 @@ pub struct Seat {
     pub user: String,
     pub phase: Phase,
     pub rooms: BTreeSet<String>,
-    /// Until it opens, the rooms that it wished for and that were full.
-    pub full: BTreeSet<String>,
+    /// Whether it may enter rooms that are for operators.
+    pub is_operator: bool,
+    /// Until it opens, the rooms that it wished for and is not in.
+    pub refused: BTreeSet<String>,
     /// When the phase began.
     pub since: Timestamp,
     pub last_seen: Timestamp,

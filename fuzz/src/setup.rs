@@ -43,7 +43,7 @@ impl Setup {
                 _ => Overflow::Conflate,
             },
             history: history(bytes[at + 7]),
-            operators_only: false,
+            operators_only: at == 6 && bytes[14] & 12 == 12,
             provides_state: bytes[14] >> (at - 5) & 1 == 1,
         };
         let high_water = [64 * 1024, 150, 400][usize::from(bytes[9]) % 3];
