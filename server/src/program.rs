@@ -12,7 +12,7 @@ use clap::Parser;
 use crate::auth::{self, Grant, Verifier};
 use crate::cli::{Cli, Command, Run, Token};
 use crate::config::{self, Config, Override, Problems};
-use crate::{bench, connect, replay, serve};
+use crate::{bench, connect, logging, replay, serve};
 
 /// Runs the program with the process's arguments and environment.
 pub fn main() -> ExitCode {
@@ -32,7 +32,7 @@ pub fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error}");
+            logging::say(&format!("error: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -37,7 +37,7 @@ pub(crate) enum Error {
 
 /// Serves until told to stop, and then drains.
 pub(crate) fn serve(config: Config) -> Result<(), Error> {
-    logging::init(&config.log).map_err(Error::Refused)?;
+    let _flush = logging::init(&config.log).map_err(Error::Refused)?;
     let listen = &config.server.listen;
     let addresses = check(&config).map_err(Error::Refused)?;
     match (os::raise_open_files(), sockets(&config)) {

@@ -38,8 +38,13 @@ impl Server {
     }
 
     /// Starts a server by a command whose stdout is its own.
-    pub(crate) fn spawn(mut command: Command) -> Self {
-        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+    pub(crate) fn spawn(command: Command) -> Self {
+        Self::spawn_logging(command, Stdio::null())
+    }
+
+    /// Starts a server that logs to this file.
+    pub(crate) fn spawn_logging(mut command: Command, stderr: impl Into<Stdio>) -> Self {
+        let mut child = command.stderr(stderr).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut said = String::new();
         let address = loop {
