@@ -108,9 +108,12 @@ impl EventLoop {
         let mut events = Events::new();
         while !self.engine.is_over() {
             events.clear();
-            self.poller.wait(&mut events, self.idle_for())?;
             self.now = self.clock.now();
-            self.engine.tick(self.now);
+            let idle_for = self.idle_for();
+            self.poller.wait(&mut events, idle_for)?;
+            if idle_for != Some(Duration::ZERO) {
+                self.now = self.clock.now();
+            }
             for key in std::mem::take(&mut self.unread) {
                 self.read(key);
             }
@@ -122,6 +125,8 @@ impl EventLoop {
                 }
             }
             self.accept()?;
+            let is_all = events.len() < events.capacity().get();
+            self.engine.tick_when_read(self.now, is_all && self.unread.is_empty());
             self.perform();
             self.engine.flush(self.now, TURN_WRITES);
             self.perform();
@@ -131,7 +136,7 @@ impl EventLoop {
 
     fn idle_for(&self) -> Option<Duration> {
         let has_work = !self.unread.is_empty() || (self.may_accept && self.engine.has_room());
-        if has_work { Some(Duration::ZERO) } else { self.engine.idle_for(self.clock.now()) }
+        if has_work { Some(Duration::ZERO) } else { self.engine.idle_for(self.now) }
     }
 
     fn accept(&mut self) -> io::Result<()> {

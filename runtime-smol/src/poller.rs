@@ -115,8 +115,8 @@ impl Poller {
         let _ = rustix::io::write(&self.bell, &1_u64.to_ne_bytes());
     }
 
-    /// Waits for news. `None` is for ever.
-    pub(crate) fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+    /// Waits for news. `None` is for ever. Returns whether there was room for all news there is.
+    pub(crate) fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<bool> {
         events.0.clear();
         // In whole milliseconds, rounded up: waking up too early would be for nothing.
         let timeout = timeout.map(|timeout| {
@@ -124,14 +124,16 @@ impl Poller {
             Timespec { tv_sec: ms / 1_000, tv_nsec: ms % 1_000 * 1_000_000 }
         });
         let into = rustix::buffer::spare_capacity(&mut events.0);
-        match epoll::wait(&self.epoll, into, timeout.as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        let is_all = match epoll::wait(&self.epoll, into, timeout.as_ref()) {
+            Ok(_) => events.0.len() < EVENTS,
+            // A stopped process is interrupted when it goes on, whatever has arrived.
+            Err(rustix::io::Errno::INTR) => false,
             Err(error) => return Err(error.into()),
-        }
+        };
         if events.iter().any(|news| news.source == Source::Bell) {
             // That it rang is all there is to know.
             let _ = rustix::io::read(&self.bell, &mut [0; 8]);
         }
-        Ok(())
+        Ok(is_all)
     }
 }

@@ -46,6 +46,15 @@ impl Listener {
     }
 }
 
+/// How the poller was asked.
+struct Look {
+    /// When, if it was not waited for: what arrived before that has been told, and is judged as of
+    /// then, even if the process was stopped right after.
+    at: Option<Timestamp>,
+    /// It told of everything that was ready.
+    is_all: bool,
+}
+
 /// Serves until it is told to stop.
 pub(crate) fn run(shared: &Arc<Shared>, stop: &AtomicBool) -> io::Result<()> {
     let mut events = Events::new();
@@ -53,11 +62,13 @@ pub(crate) fn run(shared: &Arc<Shared>, stop: &AtomicBool) -> io::Result<()> {
     let mut buffer = vec![0; TURN_BYTES];
     let mut tasks = Vec::new();
     let mut writers = Writers::start(shared)?;
+    let mut look = Look { at: None, is_all: false };
     while !stop.load(Ordering::Acquire) {
         let mut state = shared.lock();
-        let now = shared.clock.now();
-        state.engine.tick(now);
+        let now = look.at.unwrap_or_else(|| shared.clock.now());
         state.turn(shared, now, &events, &mut buffer);
+        let has_read_all = look.is_all && state.unread.is_empty();
+        state.engine.tick_when_read(now, has_read_all);
         state = perform(&mut tasks, shared, state);
 
         let now = shared.clock.now();
@@ -75,7 +86,8 @@ pub(crate) fn run(shared: &Arc<Shared>, stop: &AtomicBool) -> io::Result<()> {
         let idle_for = if is_stopped { Some(Duration::ZERO) } else { state.idle_for(now) };
         state.wakes_at = idle_for.map_or(Timestamp::MAX, |idle| now + idle);
         drop(state);
-        shared.poller.wait(&mut events, idle_for)?;
+        look.at = (idle_for == Some(Duration::ZERO)).then_some(now);
+        look.is_all = shared.poller.wait(&mut events, idle_for)?;
         shared.bell.awake();
     }
     let mut state = shared.lock();

@@ -2,12 +2,14 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::io::{Read, Write};
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use super::events::{Events, Queue};
-use super::link::{Arrived, Over};
+use super::link::{Arrived, Link, Over};
 use super::setup::Setup;
 use crate::slots::Slots;
 use switchboard_core::client::{
@@ -15,6 +17,9 @@ use switchboard_core::client::{
     State as ConnectionState, Token,
 };
 use switchboard_core::{Position, Ticket, Timestamp};
+
+/// How long something that is due waits, at most, while there is more to be read.
+const READ_FIRST: Duration = Duration::from_secs(1);
 
 /// What a runtime provides to a client.
 pub trait Outside: Send + Sync {
@@ -50,7 +55,7 @@ pub struct Orders {
     pub ask_token: bool,
     /// Open a socket, and answer with [`Shell::arrived`] or [`Shell::over`].
     pub dial: Option<DialOrder>,
-    /// When [`Shell::tick`] is due.
+    /// When something is due: [`Shell::turn`] or [`Shell::tick`] does it.
     pub deadline: Option<Timestamp>,
     /// The last handle has been dropped: when this has been done, end.
     pub last: bool,
@@ -69,6 +74,8 @@ struct State {
     stopping: Vec<Waker>,
     last: bool,
     over: bool,
+    /// Since when something is due that waits for what has arrived to be read.
+    reading_since: Option<Timestamp>,
 }
 
 /// A client: what its calls, its events and its loop share.
@@ -103,6 +110,7 @@ impl Shell {
             stopping: Vec::new(),
             last: false,
             over: false,
+            reading_since: None,
         };
         let shell = Arc::new(Self { state: Mutex::new(state), outside, setup });
         (shell.clone(), Events::new(shell))
@@ -224,11 +232,6 @@ impl Shell {
         orders
     }
 
-    /// When [`tick`](Self::tick) is due.
-    pub fn deadline(&self) -> Option<Timestamp> {
-        self.lock().machine.next_deadline()
-    }
-
     /// The answer to [`Orders::ask_token`].
     pub fn token(&self, result: Result<String, String>) {
         let result = result.map(|token| Token::new(&token)).map_err(|why| Arc::from(&*why));
@@ -277,9 +280,45 @@ impl Shell {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Does what is due.
-    pub fn tick(&self) {
-        self.perform(MachineEvent::Tick, |_| {});
+    /// One turn of a connection: reads and writes what is possible without waiting, and then does
+    /// what is due. Returns whether anything was done, or is left to be done at once.
+    ///
+    /// What has arrived is read before the clock judges, so that a process that was stopped or a
+    /// machine that was suspended does not take a server for silent whose messages wait in the
+    /// socket. While there is more to be read, what is due waits for it, for a second at most.
+    ///
+    /// # Errors
+    /// If the connection is over; the loop passes this on to [`over`](Self::over).
+    pub fn turn<S: Read + Write>(&self, link: &mut Link, socket: &mut S) -> Result<bool, Over> {
+        let mut arrived = false;
+        let more = link.turn(socket, &mut |what| {
+            arrived = true;
+            self.arrived(what);
+        })?;
+        Ok(self.tick_if_due(more) || arrived || more)
+    }
+
+    /// Does what is due, where there is no connection. Returns whether anything was.
+    pub fn tick(&self) -> bool {
+        self.tick_if_due(false)
+    }
+
+    fn tick_if_due(&self, has_more_to_read: bool) -> bool {
+        let now = self.outside.now();
+        let may_tick = {
+            let mut state = self.lock();
+            if state.machine.next_deadline().is_some_and(|due| due <= now) {
+                let since = *state.reading_since.get_or_insert(now);
+                !has_more_to_read || now - since >= READ_FIRST
+            } else {
+                state.reading_since = None;
+                false
+            }
+        };
+        if may_tick {
+            self.perform(MachineEvent::Tick, |state| state.reading_since = None);
+        }
+        may_tick
     }
 
     /// The loop has ended: calls fail, and there are no more events.

@@ -25,7 +25,7 @@ fn turn(link: &mut Link, socket: &mut Socket) -> (Result<bool, Over>, Vec<Arrive
 }
 
 /// A connection that is open.
-fn open() -> (Link, Socket) {
+pub(crate) fn open() -> (Link, Socket) {
     let (mut link, mut socket) = (link("ws://localhost/ws"), Socket::default());
     assert_eq!(turn(&mut link, &mut socket), (Ok(false), vec![]));
     let head = String::from_utf8(std::mem::take(&mut socket.written)).expect("a head");

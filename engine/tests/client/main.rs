@@ -4,3 +4,4 @@
 mod link;
 mod shell;
 mod socket;
+mod turn;

@@ -122,8 +122,8 @@ impl Task {
         if let Some((_, timer)) = &mut self.alarm
             && Pin::new(timer).poll(cx).is_ready()
         {
+            // What is due is done below, after what has arrived has been read.
             self.alarm = None;
-            shell.tick();
             happened = true;
         }
         if let Some(token) = &mut self.token
@@ -153,22 +153,19 @@ impl Task {
                 }
                 Poll::Pending => {}
             }
+        } else {
+            happened |= shell.tick();
         }
         happened
     }
 }
 
 impl Connection {
-    /// Ready when something came in.
+    /// Ready when something was done, or the connection is over.
     fn poll(&mut self, cx: &mut Context<'_>, shell: &Shell) -> Poll<Result<(), Over>> {
         loop {
-            let mut arrived = false;
             let mut socket = self.socket.get_ref();
-            let more = self.link.turn(&mut socket, &mut |what| {
-                arrived = true;
-                shell.arrived(what);
-            })?;
-            if arrived || more {
+            if shell.turn(&mut self.link, &mut socket)? {
                 // What follows from this is done first.
                 return Poll::Ready(Ok(()));
             }

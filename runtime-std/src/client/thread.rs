@@ -140,30 +140,16 @@ impl<'a> Thread<'a> {
             happened = true;
             self.take(number, found);
         }
-        let deadline = self.deadline_is_over();
-        if deadline {
-            shell.tick();
-            happened = true;
-        }
-        if let Some(connection) = &mut self.connection {
-            let mut arrived = false;
-            let mut socket = &connection.socket;
-            let result = connection.link.turn(&mut socket, &mut |what| {
-                arrived = true;
-                shell.arrived(what);
-            });
-            happened |= arrived || !matches!(result, Ok(false));
-            if let Err(over) = result {
+        let Some(connection) = &mut self.connection else { return shell.tick() || happened };
+        let mut socket = &connection.socket;
+        match shell.turn(&mut connection.link, &mut socket) {
+            Ok(done) => done || happened,
+            Err(over) => {
                 self.connection = None;
                 shell.over(over);
+                true
             }
         }
-        happened
-    }
-
-    fn deadline_is_over(&self) -> bool {
-        let now = self.source.environment.clock.now();
-        self.source.shell.deadline().is_some_and(|deadline| deadline <= now)
     }
 
     /// Waits for the socket, for the deadline, or until it is rung.

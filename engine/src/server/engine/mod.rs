@@ -36,7 +36,7 @@ pub use held::Held;
 ///
 /// A loop calls [`accepted`](Self::accepted), [`received`](Self::received),
 /// [`writable`](Self::writable) and [`ended`](Self::ended) for what its sockets do, and
-/// [`tick`](Self::tick) when [`idle_for`](Self::idle_for) is over. After each round of these it
+/// [`tick_when_read`](Self::tick_when_read) in each turn. After each round of these it
 /// takes what the application has to do ([`next_task`](Self::next_task)), writes
 /// ([`flush`](Self::flush)), and takes what has come of that. The engine waits for no answer, so an
 /// application may take its time, and may be called without the lock that the engine is under.
@@ -55,7 +55,12 @@ pub struct Engine<O> {
     is_drained: bool,
     /// When the drain is over: the end of all that is left.
     last_call: Option<Timestamp>,
+    /// When it was noticed that something is due which waits for what has arrived to be read.
+    due_since: Option<Timestamp>,
 }
+
+/// How long something that is due waits, at most, while there is more to be read.
+const READ_FIRST: Duration = Duration::from_secs(1);
 
 /// What an [`Engine`] leaves to its loop.
 #[derive(Debug)]
@@ -97,6 +102,7 @@ impl<O: Outlet + Clone> Engine<O> {
             ended: Ended::default(),
             is_drained: false,
             last_call: None,
+            due_since: None,
         })
     }
 
@@ -129,12 +135,41 @@ impl<O: Outlet + Clone> Engine<O> {
         {
             return Some(Duration::ZERO);
         }
-        let deadlines = self.driver.next_deadline().into_iter().chain(self.peers.first_deadline());
-        let others = self.shortage_until.into_iter().chain(self.last_call);
-        deadlines.chain(others).min().map(|at| at - now)
+        self.next_deadline().map(|at| at - now)
     }
 
-    /// Does what is due.
+    fn next_deadline(&self) -> Option<Timestamp> {
+        let deadlines = self.driver.next_deadline().into_iter().chain(self.peers.first_deadline());
+        let others = self.shortage_until.into_iter().chain(self.last_call);
+        deadlines.chain(others).min()
+    }
+
+    /// Does what is due, once what had arrived by then has been read: a process that was stopped, or
+    /// a machine that was suspended, must not take clients for dead whose pongs wait in their
+    /// sockets.
+    ///
+    /// Call it once a turn, after reading. In the turn that finds something due, nothing is done but
+    /// noticing it, and [`idle_for`](Self::idle_for) is zero; it is done in the first turn after
+    /// that which `has_read_all`: the poller had room for everything that was ready, and was not
+    /// interrupted, and each socket was read until it was empty. It waits for that for a second at
+    /// most. In a turn that begins without sleeping, read `now` before the poller is asked.
+    pub fn tick_when_read(&mut self, now: Timestamp, has_read_all: bool) {
+        let is_due = |engine: &Self| engine.next_deadline().is_some_and(|at| at <= now);
+        if let Some(since) = self.due_since
+            && is_due(self)
+            && (has_read_all || now - since >= READ_FIRST)
+        {
+            self.tick(now);
+            // What one tick did not get done needs no second look.
+            self.due_since = is_due(self).then_some(now);
+        } else if is_due(self) {
+            self.due_since.get_or_insert(now);
+        } else {
+            self.due_since = None;
+        }
+    }
+
+    /// Does what is due, at once: for a loop that has read everything, or has no sockets.
     pub fn tick(&mut self, now: Timestamp) {
         self.shortage_until = self.shortage_until.filter(|at| *at > now);
         self.driver.tick_if_due(now);
