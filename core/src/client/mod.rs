@@ -231,6 +231,12 @@ impl Machine {
         self.user.as_ref()
     }
 
+    /// Returns what the server has beyond the first version of the protocol, by the last
+    /// `connected`: one word for each addition, none for a server that lists nothing.
+    pub fn features(&self) -> &[Arc<str>] {
+        &self.features
+    }
+
     /// Returns whether the server listed this word in the last `connected`. What was added to the
     /// protocol after its first version is only for servers that list it.
     pub fn supports(&self, feature: &str) -> bool {

@@ -28,9 +28,11 @@ fn a_feature_is_there_while_the_last_server_lists_it() {
     for (word, is_listed) in [("echo_id", true), ("café", true), ("echo", false), ("", false)] {
         assert_eq!(machine.supports(word), is_listed, "{word}");
     }
+    let words: Vec<_> = machine.features().iter().map(|word| &**word).collect();
+    assert_eq!(words, ["echo_id", "café", "x"]);
     for older in [r#"{"type":"connected"}"#, r#"{"type":"connected","features":null}"#] {
         greeted(&mut machine, older);
-        assert!(!machine.supports("echo_id"), "{older}");
+        assert!(!machine.supports("echo_id") && machine.features().is_empty(), "{older}");
         greeted(&mut machine, r#"{"type":"connected","features":["echo_id"]}"#);
         assert!(machine.supports("echo_id"));
     }

@@ -180,6 +180,33 @@ impl<K, B> Client<K, B> {
         self.shell().look(|machine| machine.client_id().map(ToString::to_string))
     }
 
+    /// What the server has beyond the first version of the protocol, by its last `connected`: one
+    /// word for each addition. It is empty before the first connection, and for a server that lists
+    /// nothing.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Async, client::{CallError, Client}};
+    /// # fn example(client: Client<Async, ()>) -> Result<(), CallError> {
+    /// println!("the server has {}", client.features().join(", "));
+    /// # Ok(()) }
+    /// ```
+    pub fn features(&self) -> Vec<Arc<str>> {
+        self.shell().look(|machine| machine.features().to_vec())
+    }
+
+    /// Whether the server listed this word in its last `connected`. Do not use what it did not list:
+    /// an older server would publish it as a message.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Async, client::{CallError, Client}};
+    /// # fn example(client: Client<Async, ()>) -> Result<(), CallError> {
+    /// let has_history_pages = client.supports("history_pages");
+    /// # Ok(()) }
+    /// ```
+    pub fn supports(&self, feature: &str) -> bool {
+        self.shell().look(|machine| machine.supports(feature))
+    }
+
     /// The rooms that the client is in, or will be in again.
     ///
     /// ```

@@ -56,6 +56,18 @@ fn joined(shell: &Shell, room: &str) {
     hear(shell, &format!(r#"{{"type":"joined","room":"{room}","position":"00c9f1b2a4d07e35:1"}}"#));
 }
 
+#[test]
+fn a_client_knows_what_its_server_lists() {
+    let client = connected(10);
+    assert!(client.client.features().is_empty() && !client.client.supports("x"));
+    client.shell.over(Over::Failed("cut".into()));
+    client.client.connect();
+    client.shell.arrived(Arrived::Opened);
+    hear(&client.shell, r#"{"type":"connected","protocol":1,"features":["x","y"]}"#);
+    assert_eq!(client.client.features().join(" "), "x y");
+    assert!(client.client.supports("x") && !client.client.supports("z"));
+}
+
 fn next(events: &mut Events<Async>) -> Poll<Option<ClientEvent>> {
     events.poll_event(&mut Context::from_waker(Waker::noop()))
 }

@@ -63,7 +63,7 @@ impl ClientBuilder {
     }
 
     /// Where tokens come from: asked before the first connection, and again when the server refuses
-    /// the last one.
+    /// the last one or an attempt fails before it opens.
     ///
     /// ```
     /// # use switchboard_smol::Client;

@@ -65,7 +65,8 @@ impl ClientBuilder {
     }
 
     /// Where tokens come from: asked before the first connection, and again when the server refuses
-    /// the last one. It runs on a thread of its own and may take its time.
+    /// the last one or an attempt fails before it opens. It runs on a thread of its own and may take
+    /// its time.
     ///
     /// ```
     /// # use switchboard_std::Client;
