@@ -89,7 +89,8 @@ pub use driver::{Driver, LentSocket, Outlet, Stall};
 pub use hub::action::{Action, Actions, Answer, Notice, Operation, Outcome, Output};
 pub use hub::class::{History, Overflow, Publishers, RoomClass};
 pub use hub::config::{
-    Config, ConfigError, Handled, Heartbeat, HeartbeatMode, Limits, Rate, Recovery, UserLimitPolicy,
+    Config, ConfigError, Handled, Heartbeat, HeartbeatMode, Limits, Loopback, Rate, Recovery,
+    UserLimitPolicy,
 };
 pub use hub::event::{Attempt, Command, Event, Ticket};
 pub use hub::limit::Limit;

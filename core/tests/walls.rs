@@ -14,15 +14,17 @@ use source::{blocks, bracketed, is_part_of_a_word, methods_in, parts, places, so
 /// The hub's tables, each with the number of files that change it and the number that look at it or
 /// change it. Keep these numbers small: a rule that needs something from a table often fits into a
 /// file that uses it already.
-const REACHED: [(&str, usize, usize); 17] = [
-    ("config", 0, 19),
+const REACHED: [(&str, usize, usize); 19] = [
+    ("config", 0, 20),
     ("classes", 0, 2),
-    ("now", 1, 16),
+    ("now", 1, 17),
     ("random", 4, 4),
-    ("connections", 14, 20),
+    ("connections", 14, 21),
     ("users", 7, 12),
-    ("rooms", 7, 14),
-    ("deadlines", 11, 14),
+    ("networks", 1, 3),
+    ("absent", 1, 3),
+    ("rooms", 8, 14),
+    ("deadlines", 12, 15),
     ("probes", 1, 3),
     ("requests", 1, 3),
     ("next_question", 1, 2),

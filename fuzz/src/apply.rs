@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use switchboard_core::{Attempt, Command, Event, Handled, Inbound, MessageId, Request, Timestamp};
+use switchboard_core::{Command, Event, Handled, Inbound, MessageId, Rate, Request, Timestamp};
 
 use crate::model::Model;
 use crate::seats::{Phase, Probe, Said};
@@ -18,10 +18,11 @@ fn named(id: Option<&MessageId>) -> String {
 pub fn apply(model: &mut Model, event: &Event, c: Target) {
     let c = c.unwrap_or(usize::MAX);
     match event {
-        Event::Connect { attempt: Attempt { user, rooms, wished, is_operator, .. }, .. } => {
-            let rooms: Vec<String> = rooms.iter().map(|(room, _)| room.to_string()).collect();
-            let wished: Vec<String> = wished.iter().map(ToString::to_string).collect();
-            model.connect(user, *is_operator, &rooms, &wished);
+        Event::Connect { attempt, .. } => {
+            let rooms = attempt.rooms.iter().map(|(room, _)| room.to_string()).collect();
+            let wished: Vec<String> = attempt.wished.iter().map(ToString::to_string).collect();
+            let payer = model.setup.payer(attempt);
+            model.connect(&attempt.user, payer, attempt.is_operator, rooms, &wished);
         }
         Event::Opened { .. } => model.opened(c),
         Event::Received { inbound, .. } => received(model, c, inbound),
@@ -29,7 +30,7 @@ pub fn apply(model: &mut Model, event: &Event, c: Target) {
         Event::Alive { .. } if model.is_open(c) => {
             let now = model.now;
             model.seats.entry(c).and_modify(|seat| seat.last_seen = now);
-            within_rate(model, c, None);
+            within_rate(model, c, 1, None);
         }
         Event::Alive { .. } => {}
         Event::Pong { nonce, .. } => nonce.iter().for_each(|nonce| model.answered(c, *nonce)),
@@ -155,21 +156,34 @@ pub fn publication_text(
     format!("{room} from {from:?} {} {kind} {key:?} {payload:?}", named(id))
 }
 
-/// Returns whether a message is within its connection's rate; if not, answers it where possible.
-fn within_rate(model: &mut Model, c: usize, answer: Option<Option<&MessageId>>) -> bool {
-    let (now, limits) = (model.now, model.setup.0.limits.clone());
-    let rate = limits.messages;
-    let Some(seat) = model.seats.get_mut(&c) else { return false };
+/// Returns when a bucket is full again after it gave these messages; `None` if it has too few.
+fn taken(full_at: Timestamp, now: Timestamp, messages: u32, rate: Rate) -> Option<Timestamp> {
     if rate.per_second == 0 {
-        return true;
+        return Some(full_at);
     }
+    let one = Duration::from_micros(1_000_000 / u64::from(rate.per_second));
+    let after = full_at.max(now) + one * messages.min(rate.burst);
+    (after - now <= one * rate.burst).then_some(after)
+}
+
+/// Returns whether messages are within the rates of their connection and its payer; if not, answers
+/// where possible.
+fn within_rate(
+    model: &mut Model,
+    c: usize,
+    messages: u32,
+    answer: Option<Option<&MessageId>>,
+) -> bool {
+    let (now, limits) = (model.now, model.setup.0.limits.clone());
+    let Some(seat) = model.seats.get_mut(&c) else { return false };
     if seat.bucket_full_at <= now {
         seat.strikes = 0;
     }
-    let one = Duration::from_micros(1_000_000 / u64::from(rate.per_second));
-    let full_at: Timestamp = seat.bucket_full_at.max(now) + one;
-    if full_at - now <= one * rate.burst {
-        seat.bucket_full_at = full_at;
+    let payer = model.payers.entry(seat.payer.clone()).or_default();
+    let rate = model.setup.rate_of(&seat.payer);
+    let own = taken(seat.bucket_full_at, now, messages, limits.messages);
+    if let Some((own, payers)) = own.zip(taken(*payer, now, messages, rate)) {
+        (seat.bucket_full_at, *payer) = (own, payers);
         return true;
     }
     seat.strikes += 1;
@@ -214,7 +228,9 @@ fn received(model: &mut Model, c: usize, inbound: &Inbound) {
             | Inbound::Malformed { .. } => (seat.last_seen, seat.last_message) = (now, now),
         }
     }
-    if !within_rate(model, c, Some(id)) {
+    let messages =
+        if let Inbound::Resume { rooms, .. } = inbound { rooms.len().max(1) as u32 } else { 1 };
+    if !within_rate(model, c, messages, Some(id)) {
         return;
     }
     let answer = match inbound {

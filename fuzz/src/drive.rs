@@ -1,5 +1,6 @@
 //! Feeds one operation to the hub and to the model.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -54,6 +55,8 @@ pub fn event(op: Op, facts: &Facts, serial: u64) -> Result<Option<Event>, NameEr
                     rooms: rooms?,
                     wished: wished?,
                     is_operator: name == 0,
+                    is_guest: matches!(name, 1 | 2),
+                    address: Some(address_of(name)),
                     session,
                     ..Attempt::new(user)
                 },
@@ -321,4 +324,9 @@ pub fn except(event: &Event) -> Option<ConnectionId> {
         return *except;
     }
     None
+}
+
+/// Returns the address of a user: one of them is on this machine.
+fn address_of(user: u8) -> IpAddr {
+    if user == 2 { Ipv4Addr::LOCALHOST.into() } else { Ipv4Addr::new(192, 0, 2, user).into() }
 }

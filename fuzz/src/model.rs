@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use switchboard_core::{Publishers, Timestamp, UserLimitPolicy};
 
-use crate::seats::{Item, Phase, Probe, Room, Said, Seat};
+use crate::seats::{Item, Payer, Phase, Probe, Room, Said, Seat};
 use crate::setup::Setup;
 
 /// The whole hub.
@@ -17,6 +17,8 @@ pub struct Model {
     pub now: Timestamp,
     pub seats: BTreeMap<usize, Seat>,
     pub rooms: BTreeMap<String, Room>,
+    /// When the token bucket of each payer will be full again.
+    pub payers: BTreeMap<Payer, Timestamp>,
     pub drained_by: Option<Timestamp>,
     pub probes: Vec<Probe>,
     pub said: Vec<Said>,
@@ -28,10 +30,22 @@ pub struct Model {
 impl Model {
     /// Makes a model without connections.
     pub fn new(setup: Setup) -> Self {
-        let (seats, rooms) = (BTreeMap::new(), BTreeMap::new());
+        let (seats, rooms, payers) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (now, said, drained_by) = (Timestamp::ZERO, Vec::new(), None);
         let (probes, admitted, lives, drained) = (Vec::new(), 0, 0, false);
-        Self { setup, now, seats, rooms, drained_by, probes, said, admitted, lives, drained }
+        Self {
+            setup,
+            now,
+            seats,
+            rooms,
+            payers,
+            drained_by,
+            probes,
+            said,
+            admitted,
+            lives,
+            drained,
+        }
     }
 
     /// Returns the user's reserved and open connections, oldest first.
@@ -72,7 +86,14 @@ impl Model {
     }
 
     /// Handles a request for a connection.
-    pub fn connect(&mut self, user: &str, is_operator: bool, rooms: &[String], wished: &[String]) {
+    pub fn connect(
+        &mut self,
+        user: &str,
+        payer: Payer,
+        is_operator: bool,
+        mut rooms: BTreeSet<String>,
+        wished: &[String],
+    ) {
         let limits = &self.setup.0.limits;
         let mine = self.of_user(user);
         let at_cap = limits.max_per_user.is_exceeded_by(mine.len() + 1);
@@ -83,7 +104,6 @@ impl Model {
             self.setup.class(room).max_members.is_exceeded_by(stay(self.seats_in(room)) + 1)
         };
         let is_closed = |room: &&String| !self.is_open_to(is_operator, room);
-        let mut rooms: BTreeSet<String> = rooms.iter().cloned().collect();
         let wished: BTreeSet<String> =
             wished.iter().filter(|room| !rooms.contains(*room)).cloned().collect();
         let seats = stay(self.seats.keys().copied().collect());
@@ -120,6 +140,7 @@ impl Model {
         }
         let seat = Seat {
             user: user.to_owned(),
+            payer,
             phase: Phase::Reserved,
             rooms,
             is_operator,

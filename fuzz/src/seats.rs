@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use switchboard_core::Timestamp;
+use switchboard_core::{Network, Timestamp};
 
 /// An expected output.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -28,6 +28,7 @@ pub enum Item {
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Seat {
     pub user: String,
+    pub payer: Payer,
     pub phase: Phase,
     pub rooms: BTreeSet<String>,
     /// Whether it may enter rooms that are for operators.
@@ -45,6 +46,15 @@ pub struct Seat {
     pub ping: Option<u64>,
     /// When it was first pinged since its last sign of life.
     pub asked: Option<Timestamp>,
+}
+
+/// What a connection's messages count against, besides itself.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Payer {
+    User(String),
+    Guests(Network),
+    Nobody,
 }
 
 /// Reserved, open, closing; an ended connection has no seat.

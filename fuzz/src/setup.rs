@@ -5,9 +5,11 @@ use std::fmt;
 use std::time::Duration;
 
 use switchboard_core::{
-    Config, Handled, Heartbeat, HeartbeatMode, History, Kind, Limit, Limits, Overflow, Publishers,
-    Rate, Recovery, RoomClass, UserLimitPolicy,
+    Attempt, Config, Handled, Heartbeat, HeartbeatMode, History, Kind, Limit, Limits, Loopback,
+    Network, Overflow, Publishers, Rate, Recovery, RoomClass, UserLimitPolicy,
 };
+
+use crate::seats::Payer;
 
 /// The number of bytes that encode one configuration.
 pub const SETUP_BYTES: usize = 20;
@@ -43,6 +45,7 @@ impl Setup {
                 _ => Overflow::Conflate,
             },
             history: history(bytes[at + 7]),
+            messages_per_second: 0,
             operators_only: at == 6 && bytes[14] & 12 == 12,
             provides_state: bytes[14] >> (at - 5) & 1 == 1,
         };
@@ -62,6 +65,10 @@ impl Setup {
                     Rate { per_second: 2, burst: 3 },
                     Rate { per_second: 50, burst: 8 },
                 ][usize::from(bytes[3]) % 3],
+                user_messages_per_second: [None, Some(0), None, Some(4), None]
+                    [usize::from(bytes[3] / 3) % 5],
+                address_messages_per_second: [1_000, 0, 1_000, 2][usize::from(bytes[3] / 16) % 4],
+                loopback: if bytes[3] & 64 == 0 { Loopback::Exempt } else { Loopback::Count },
                 rate_limit_strikes: pick(4, &[2, 0, 5]),
                 outbox_messages: [256, 4, 1, 3, 8][usize::from(bytes[8] % 5)],
                 outbox_bytes: [1024 * 1024, 600, 1024 * 1024, 250][usize::from(bytes[8] >> 6)],
@@ -120,6 +127,8 @@ impl Setup {
         (limits.max_connections, limits.max_per_user) = (Limit::NONE, Limit::NONE);
         limits.max_rooms_per_connection = Limit::at_most(50);
         limits.messages = Rate::NONE;
+        limits.user_messages_per_second = None;
+        limits.address_messages_per_second = 0;
         for (_, class) in &mut self.0.rooms {
             class.max_members = Limit::NONE;
             if class.overflow == Overflow::Close && class.echo {
@@ -130,6 +139,37 @@ impl Setup {
             }
         }
         self
+    }
+
+    /// Returns what a connection's messages count against.
+    pub fn payer(&self, attempt: &Attempt) -> Payer {
+        let network = attempt.address.map(Network::from);
+        match network {
+            _ if !attempt.is_guest => Payer::User(attempt.user.to_string()),
+            Some(network)
+                if self.0.limits.loopback == Loopback::Count || !network.is_loopback() =>
+            {
+                Payer::Guests(network)
+            }
+            Some(_) | None => Payer::Nobody,
+        }
+    }
+
+    /// Returns the rate of all that one payer pays for.
+    pub fn rate_of(&self, payer: &Payer) -> Rate {
+        let limits = &self.0.limits;
+        let twice = |per_second| Rate { per_second, burst: per_second * 2 };
+        match payer {
+            Payer::User(_) => limits.user_messages_per_second.map_or(
+                Rate {
+                    per_second: 5 * limits.messages.per_second,
+                    burst: 5 * limits.messages.burst,
+                },
+                twice,
+            ),
+            Payer::Guests(_) => twice(limits.address_messages_per_second),
+            Payer::Nobody => Rate::NONE,
+        }
     }
 
     /// Returns the class of a room, computed from its name.

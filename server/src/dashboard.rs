@@ -17,6 +17,7 @@ pub(crate) fn room_class() -> RoomClass {
         presence: false,
         presence_grace: Duration::ZERO,
         publish: Publishers::Server,
+        messages_per_second: 0,
         echo: false,
         overflow: Overflow::DropOldest,
         history: History::NONE,

@@ -227,6 +227,7 @@ fn class(chance: &mut Chance, crowd: usize) -> RoomClass {
         presence: !chance.once_in(4),
         presence_grace: chance.pick(&[Duration::ZERO, Duration::from_secs(3)]),
         publish: chance.pick(&[Publishers::Members, Publishers::Members, Publishers::Anyone]),
+        messages_per_second: 0,
         echo: !chance.once_in(3),
         overflow: chance.pick(&[
             Overflow::Close,

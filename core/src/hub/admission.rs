@@ -15,7 +15,7 @@ use crate::hub::event::{Attempt, Ticket};
 use crate::protocol::close::{CloseReason, Ending, Rejection};
 use crate::protocol::id::ConnectionId;
 use crate::protocol::name::RoomName;
-use crate::protocol::position::{Position, Session};
+use crate::protocol::position::Session;
 use crate::protocol::refusal::{ErrorCode, Refusal};
 use crate::protocol::to_client::{Message, Welcome};
 
@@ -28,14 +28,26 @@ use super::tables::connection::{AtOpening, Connection, Membership, Memberships, 
 /// Rooms of a handshake, without an allocation for the usual number of rooms.
 type Few<T> = SmallVec<[T; 2]>;
 
+/// What a connection that is about to be admitted finds at a room.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Entry {
+    Open,
+    Full,
+    Forbidden,
+}
+
 impl Hub {
     pub(super) fn connect(&mut self, ticket: Ticket, mut attempt: Attempt) {
-        attempt.rooms.sort_by(|(a, _), (b, _)| a.cmp(b));
-        attempt.rooms.dedup_by(|(later, _), (first, _)| later == first);
-        attempt.wished.retain(|wished| attempt.rooms.iter().all(|(room, _)| room != wished));
-        attempt.wished.sort();
-        attempt.wished.dedup();
-        match self.admit(&attempt) {
+        if attempt.rooms.len() > 1 {
+            attempt.rooms.sort_by(|(a, _), (b, _)| a.cmp(b));
+            attempt.rooms.dedup_by(|(later, _), (first, _)| later == first);
+        }
+        if !attempt.wished.is_empty() {
+            attempt.wished.retain(|wished| attempt.rooms.iter().all(|(room, _)| room != wished));
+            attempt.wished.sort();
+            attempt.wished.dedup();
+        }
+        match self.admit(attempt) {
             Ok(connection) => {
                 self.stats.accepted += 1;
                 self.queue.push(Operation::Accept { ticket, connection });
@@ -50,8 +62,8 @@ impl Hub {
     /// Takes a seat on the server, in each room and for the user: all of them or none, except for
     /// the rooms that are only wished. The seats of a connection that this one ends, because it has
     /// the same session or is replaced, count as free.
-    fn admit(&mut self, attempt: &Attempt) -> Result<ConnectionId, Rejection> {
-        let Attempt { user, rooms, wished, session, is_operator, .. } = attempt;
+    fn admit(&mut self, mut attempt: Attempt) -> Result<ConnectionId, Rejection> {
+        let Attempt { user, rooms, wished, session, .. } = &attempt;
         if let Some(drain) = &self.drain {
             let spread = drain.spread;
             return Err(Rejection::Draining { retry_after: self.random.up_to(spread) });
@@ -74,20 +86,22 @@ impl Hub {
         if limits.max_connections.is_exceeded_by(seats - usize::from(ends.is_some())) {
             return Err(Rejection::ServerFull);
         }
-        if let Some((room, _)) = rooms.iter().find(|(room, _)| !self.is_open_to(*is_operator, room))
-        {
-            return Err(Rejection::Forbidden(room.clone()));
+        let mut full = None;
+        for (room, _) in rooms {
+            match self.entry(room, attempt.is_operator, ends) {
+                Entry::Open => {}
+                Entry::Full => full = full.or(Some(room)),
+                Entry::Forbidden => return Err(Rejection::Forbidden(room.clone())),
+            }
         }
-        if let Some((room, _)) = rooms.iter().find(|(room, _)| self.is_room_full(room, ends)) {
+        if let Some(room) = full {
             return Err(Rejection::LobbyFull(room.clone()));
         }
         if user_is_full && evictee.is_none() {
             return Err(Rejection::UserLimit);
         }
         let is_full = limits.max_connections.is_exceeded_by(seats);
-        let (granted, refused): (Few<_>, Few<_>) = wished.iter().partition(|room| {
-            self.is_open_to(*is_operator, room) && !self.is_room_full(room, ends)
-        });
+        let refused = self.grant_wishes(&mut attempt, ends);
         let mut present = Vec::new();
         if let Some(predecessor) = predecessor {
             present = self.hand_over(predecessor);
@@ -99,18 +113,40 @@ impl Hub {
         if let Some(ends) = ends.filter(|id| is_full && self.connections.get(*id).is_some()) {
             self.end(ends, Ending::Closed(CloseReason::Replaced));
         }
-        Ok(self.reserve(attempt, &granted, &refused, present))
+        Ok(self.reserve(attempt, refused, present))
     }
 
-    /// Returns whether a room has no seat for one more connection, which ends this one.
-    fn is_room_full(&self, room: &RoomName, ends: Option<ConnectionId>) -> bool {
+    /// Moves the wished rooms that have a seat to the others, and returns the rest.
+    fn grant_wishes(&self, attempt: &mut Attempt, ends: Option<ConnectionId>) -> Vec<RoomName> {
+        if attempt.wished.is_empty() {
+            return Vec::new();
+        }
+        let wished = core::mem::take(&mut attempt.wished).into_iter();
+        let (granted, refused): (Vec<_>, Vec<_>) =
+            wished.partition(|room| self.entry(room, attempt.is_operator, ends) == Entry::Open);
+        attempt.rooms.extend(granted.into_iter().map(|room| (room, None)));
+        attempt.rooms.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        refused
+    }
+
+    /// Returns whether a connection may enter a room, and whether that has a seat for it. It ends
+    /// another one.
+    fn entry(&self, room: &RoomName, is_operator: bool, ends: Option<ConnectionId>) -> Entry {
         let key = self.rooms.find(room);
+        let rules = self.rules_of(room, key);
+        if rules.operators_only && !is_operator {
+            return Entry::Forbidden;
+        }
         let taken = key.map_or(0, |key| self.rooms.get(key).seats());
         let leaves = ends
             .and_then(|id| self.connections.get(id))
             .zip(key)
             .is_some_and(|(connection, key)| connection.slot_of(key).is_some());
-        self.rules_of(room, key).max_members.is_exceeded_by(taken + 1 - usize::from(leaves))
+        if rules.max_members.is_exceeded_by(taken + 1 - usize::from(leaves)) {
+            Entry::Full
+        } else {
+            Entry::Open
+        }
     }
 
     /// Returns the connection to replace when a user has too many: the oldest, but closing and held
@@ -143,21 +179,16 @@ impl Hub {
 
     fn reserve(
         &mut self,
-        attempt: &Attempt,
-        granted: &[&RoomName],
-        refused: &[&RoomName],
+        attempt: Attempt,
+        refused: Vec<RoomName>,
         mut present: Vec<RoomKey>,
     ) -> ConnectionId {
-        let Attempt { rooms, session, address, .. } = attempt;
-        let user = self.users.refer(&attempt.user);
-        let seats = rooms.len() + granted.len() + present.len();
-        let mut memberships = Memberships::with_capacity(seats);
+        let (user, payer) = self.refer(&attempt);
+        let Attempt { rooms, session, address, is_operator, .. } = attempt;
+        let mut memberships = Memberships::with_capacity(rooms.len() + present.len());
         let mut since = Vec::new();
-        let rooms = rooms.iter().map(|(name, position)| (name, *position));
-        let granted = granted.iter().map(|name| (*name, None));
-        let mut rooms: Few<(&RoomName, Option<Position>)> = rooms.chain(granted).collect();
-        rooms.sort_unstable_by_key(|(name, _)| *name);
-        for (name, position) in rooms {
+        for (name, position) in &rooms {
+            let position = *position;
             let room = self.find_or_make_room(name);
             self.rooms.take_seat(room);
             let at = present.iter().position(|&key| key == room);
@@ -177,7 +208,6 @@ impl Hub {
         }
         let session =
             session.unwrap_or_else(|| Session::new(self.random.disguise(self.stats.accepted)));
-        let refused: Vec<_> = refused.iter().map(|room| (*room).clone()).collect();
         let is_plain = since.is_empty() && refused.is_empty();
         let at_opening = (!is_plain).then(|| Box::new(AtOpening { since, refused }));
         let id = self.connections.insert(user, session, Phase::Reserved(at_opening), self.now);
@@ -186,8 +216,9 @@ impl Hub {
         connections.push(id);
         if let Some(connection) = self.connections.get_mut(id) {
             connection.user_at = user_at;
-            connection.address = *address;
-            connection.is_operator = attempt.is_operator;
+            connection.address = address;
+            connection.is_operator = is_operator;
+            connection.payer = payer;
             connection.memberships = memberships;
         }
         self.stats.reserved += 1;

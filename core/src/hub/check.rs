@@ -13,7 +13,8 @@ use crate::hub::stats::{MOST, Stats};
 use crate::protocol::id::ConnectionId;
 use crate::time::Timestamp;
 
-use super::keys::{RoomKey, UserKey};
+use super::keys::{NetworkKey, RoomKey, UserKey};
+use super::tables::account::Payer;
 use super::tables::connection::{Connection, Phase};
 use super::tables::deadlines::Timer;
 use super::tables::room::Room;
@@ -40,6 +41,7 @@ struct References {
 struct Sums {
     rooms: BTreeMap<RoomKey, Seats>,
     users: BTreeMap<UserKey, References>,
+    networks: BTreeMap<NetworkKey, u32>,
     asked: BTreeMap<ConnectionId, u32>,
     stats: Stats,
     deadlines: usize,
@@ -58,7 +60,9 @@ impl Hub {
         let are_whole = self.connections.table.is_whole()
             && self.users.table.is_whole()
             && self.rooms.table.is_whole()
-            && self.probes.is_whole();
+            && self.probes.is_whole()
+            && self.networks.is_whole()
+            && self.absent.is_whole();
         agrees(are_whole, "the free places of a table")?;
         let mut sums = Sums::default();
         let requested = self.requests.iter().map(|(_, asked)| asked.connection);
@@ -66,6 +70,8 @@ impl Hub {
             *sums.asked.entry(connection).or_default() += 1;
         }
         sums.deadlines += self.probes.len() + self.requests.len();
+        sums.deadlines += usize::from(self.absent.armed.is_some());
+        agrees(self.absent.armed == self.absent.first_end(), "the accounts of absent users")?;
         sums.deadlines +=
             usize::from(self.drain.as_ref().is_some_and(|drain| drain.armed.is_some()));
         for id in self.connections.ids_from(0) {
@@ -80,6 +86,9 @@ impl Hub {
         agrees(sums.rooms.is_empty(), "a seat in a room that does not exist")?;
         agrees(sums.idle == self.rooms.idle.len(), "the empty rooms")?;
         self.check_users(&mut sums)?;
+        let guests = self.networks.table.iter_from(0);
+        let counts = guests.map(|(at, guests)| (NetworkKey(at), guests.connections));
+        agrees(counts.eq(sums.networks), "the guests of a network")?;
         self.check_deadlines(sums.deadlines)?;
         self.check_numbers(&sums.stats)
     }
@@ -90,7 +99,7 @@ impl Hub {
         connection: &Connection,
         sums: &mut Sums,
     ) -> Result<(), String> {
-        let Connection { user, outbox, memberships, .. } = connection;
+        let Connection { user, payer, outbox, memberships, .. } = connection;
         let stats = &mut sums.stats;
         let is_retired = match &connection.phase {
             Phase::Reserved(_) => {
@@ -112,6 +121,9 @@ impl Hub {
         };
         let references = sums.users.entry(*user).or_default();
         references.all += 1;
+        if let Payer::Network(key) = payer {
+            *sums.networks.entry(*key).or_default() += 1;
+        }
         if is_retired {
             agrees(memberships.is_empty(), "a connection that is closing and has seats")?;
         } else {
@@ -225,6 +237,7 @@ impl Hub {
                     let user_there = self.users.table.get(user.0);
                     user_there.is_some_and(|it| it.remembered.is_some()) && remembered.insert(user)
                 }
+                Timer::Absent => self.absent.armed == Some(at),
                 Timer::Request(key) => self.requests.get(key).is_some_and(|it| it.deadline == at),
                 Timer::Probe(key) => self.probes.deadline(key) == Some(at),
                 Timer::Drain => self.drain.as_ref().and_then(|drain| drain.armed) == Some(at),

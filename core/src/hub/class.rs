@@ -72,6 +72,9 @@ settings! {
         pub presence_grace: Duration = Duration::from_secs(3);
         /// Which clients may publish: anyone connected, members of the room, or only the server.
         pub publish: Publishers = Publishers::Members => Choice;
+        /// Messages that all clients together may publish into one room in a second; after a pause,
+        /// twice as many at once. 0 is no limit.
+        pub messages_per_second: u32 = 0;
         /// Whether the sender gets its own publication.
         pub echo: bool = true;
         /// What happens when a member reads too slowly: close it, drop the oldest publication that

@@ -23,6 +23,17 @@ choice! {
     }
 }
 
+choice! {
+    /// Whether the limits per address hold for clients on this machine.
+    pub enum Loopback {
+        /// They do not.
+        #[default]
+        Exempt = "exempt",
+        /// They do.
+        Count = "count",
+    }
+}
+
 settings! {
     /// What one client, one user and the whole server may use.
     #[derive(Clone, PartialEq, Eq, Debug)]
@@ -47,6 +58,17 @@ settings! {
             => Nested("messages_per_second", "message_burst");
         /// Bytes that one connection may send.
         pub bytes: Rate = Rate::NONE => Nested("bytes_per_second");
+        /// Messages that one authenticated user may send in a second, over all connections together
+        /// and one after another; after a pause, twice as many at once. Left out, it is five times
+        /// the rate of a connection. 0 switches the limit off.
+        pub user_messages_per_second: Option<u32> = None => Automatic;
+        /// Messages that all guests at one address may send in a second; after a pause, twice as
+        /// many at once. An address is an IPv4 address, or the first 64 bits of an IPv6 address. 0
+        /// switches the limit off.
+        pub address_messages_per_second: u32 = 1_000;
+        /// Whether the limits per address hold for clients on this machine, such as a proxy or a
+        /// load test: they are exempt, or they count.
+        pub loopback: Loopback = Loopback::Exempt => Choice;
         /// Messages over the rate that are answered with an error; the next one closes the
         /// connection with 4029. The count starts anew once the connection has been quiet long
         /// enough to have its whole burst back.
@@ -107,6 +129,30 @@ settings! {
 impl Rate {
     /// No limit.
     pub const NONE: Self = Self { per_second: 0, burst: 0 };
+
+    /// As many in a second, and after a pause twice as many at once.
+    pub const fn per_second(per_second: u32) -> Self {
+        Self { per_second, burst: per_second.saturating_mul(2) }
+    }
+
+    /// Returns what a request takes that counts as `n`: no more than the burst, because it could
+    /// never be met otherwise.
+    pub(crate) fn within_burst(self, n: usize) -> usize {
+        n.min(self.burst as usize)
+    }
+}
+
+impl Limits {
+    /// Returns the rate of one authenticated user.
+    pub(crate) fn user_messages(&self) -> Rate {
+        let Rate { per_second, burst } = self.messages;
+        match self.user_messages_per_second {
+            Some(per_second) => Rate::per_second(per_second),
+            None => {
+                Rate { per_second: per_second.saturating_mul(5), burst: burst.saturating_mul(5) }
+            }
+        }
+    }
 }
 
 settings! {

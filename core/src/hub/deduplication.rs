@@ -129,7 +129,7 @@ impl Hub {
             Some(at) => self.deadlines.arm(at + window, Timer::Remembered(user)),
             None => {
                 self.users.get_mut(user).remembered = None;
-                self.users.release(user);
+                self.release_user(user);
             }
         }
     }

@@ -113,6 +113,7 @@ impl Hub {
                 Some(Timer::State(key)) => self.state_overdue(key),
                 Some(Timer::Claim(id)) => self.claims_over(id),
                 Some(Timer::Remembered(user)) => self.remembered_due(user),
+                Some(Timer::Absent) => self.absent_due(),
                 Some(Timer::Request(key)) => self.request_overdue(key),
                 Some(Timer::Probe(key)) => self.finish_probe(key),
                 // One batch of the drain is enough work for a tick.

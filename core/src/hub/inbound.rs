@@ -1,11 +1,12 @@
 //! Messages from clients, and the rate limits on them.
 //!
-//! Changes: connections, queue, stats.
+//! Changes: connections, queue, rooms, stats.
 
 use alloc::vec::Vec;
 
 use crate::hub::action::{Outcome, Output};
 use crate::hub::class::Publishers;
+use crate::hub::config::Rate;
 use crate::protocol::close::CloseReason;
 use crate::protocol::from_client::{Inbound, Request};
 use crate::protocol::id::ConnectionId;
@@ -40,7 +41,7 @@ impl Hub {
             self.close(id, CloseReason::TooBig(limit));
             return;
         }
-        if !self.within_rate(id, bytes) {
+        if !self.within_rate(id, bytes, messages_in(&inbound)) {
             if self.strike(id) {
                 let refusal = Refusal::new(ErrorCode::RateLimited, "too many messages, slow down");
                 self.refuse(id, message_id(&inbound), refusal);
@@ -58,19 +59,27 @@ impl Hub {
             return self.stale(id);
         };
         connection.last_seen = now;
-        if !self.within_rate(id, 0) {
+        if !self.within_rate(id, 0, 1) {
             self.strike(id);
         }
     }
 
-    fn within_rate(&mut self, id: ConnectionId, bytes: usize) -> bool {
+    /// Takes messages and bytes from the rates of the connection and its payer: all or nothing.
+    fn within_rate(&mut self, id: ConnectionId, bytes: usize, messages: usize) -> bool {
         let (now, limits) = (self.now, &self.config.limits);
         let Some(connection) = self.connections.get_mut(id) else { return false };
-        if connection.messages.is_full(now) && connection.bytes.is_full(now) {
+        let before = (connection.messages, connection.bytes);
+        if before.0.is_full(now) && before.1.is_full(now) {
             connection.strikes = 0;
         }
-        connection.messages.take(now, 1, limits.messages)
+        let rate = limits.messages;
+        let fits = connection.messages.take(now, rate.within_burst(messages), rate)
             && connection.bytes.take(now, bytes, limits.bytes)
+            && self.account_takes(id, messages);
+        if !fits && let Some(connection) = self.connections.get_mut(id) {
+            (connection.messages, connection.bytes) = before;
+        }
+        fits
     }
 
     /// Counts a message over the rate, and closes the connection after too many. Returns whether
@@ -248,6 +257,13 @@ impl Hub {
             Publishers::Members | Publishers::Anyone => {}
         }
         let except = (!class.echo).then_some(from);
+        let rate = Rate::per_second(class.messages_per_second);
+        if let Some(key) = key.filter(|_| rate != Rate::NONE)
+            && !self.rooms.get_mut(key).messages.take(self.now, 1, rate)
+        {
+            let message = alloc::format!("too many messages in {room:?}, slow down");
+            return Err(Refusal::new(ErrorCode::RateLimited, message));
+        }
         let draft = Draft {
             kind: request.kind,
             from: self.user_of(from),
@@ -295,4 +311,9 @@ fn message_id(inbound: &Inbound) -> Option<MessageId> {
         Inbound::Reply { id, .. } => Some(id.clone()),
         Inbound::HealthPing { .. } | Inbound::HealthPong { .. } | Inbound::Raw(_) => None,
     }
+}
+
+/// Returns how many messages it counts as: a request for several rooms is one for each.
+fn messages_in(inbound: &Inbound) -> usize {
+    if let Inbound::Resume { rooms, .. } = inbound { rooms.len().max(1) } else { 1 }
 }

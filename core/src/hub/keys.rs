@@ -1,4 +1,4 @@
-//! Keys into the tables: small numbers that stand for a room, a user, a probe or a request.
+//! Keys into the tables: small numbers that stand for a room, a user, a network, a probe or a request.
 
 /// The index of a room in its table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -9,6 +9,11 @@ pub(crate) struct RoomKey(pub(super) u32);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct UserKey(pub(super) u32);
+
+/// The index of a network in its table.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct NetworkKey(pub(super) u32);
 
 /// The index of a probe in its table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

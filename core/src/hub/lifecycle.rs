@@ -141,7 +141,7 @@ impl Hub {
             // Its end was announced when the connection was lost.
             Phase::Held(_) => {
                 self.stats.held -= 1;
-                self.users.release(connection.user);
+                self.release_connection(&connection);
                 return self.end_drain_if_empty();
             }
         };
@@ -153,7 +153,7 @@ impl Hub {
         if held {
             self.hold(connection);
         } else {
-            self.users.release(connection.user);
+            self.release_connection(&connection);
         }
         self.end_drain_if_empty();
     }

@@ -6,6 +6,7 @@
 //!
 //! Changes: payloads, rooms, users.
 
+mod accounts;
 pub(crate) mod action;
 mod admission;
 mod backpressure;
@@ -51,6 +52,7 @@ use crate::protocol::id::ConnectionId;
 use crate::random::{Keyed, Random};
 use crate::time::Timestamp;
 
+use tables::account::{Absent, Networks};
 use tables::connection::Connections;
 use tables::deadlines::Deadlines;
 use tables::drain::Drain;
@@ -110,6 +112,9 @@ pub struct Hub {
     random: Random,
     connections: Connections,
     users: Users,
+    networks: Networks,
+    /// Accounts of users and networks that have no connection.
+    absent: Absent,
     rooms: Rooms,
     deadlines: Deadlines,
     probes: Probes,
@@ -145,6 +150,8 @@ impl Hub {
             now,
             connections: Connections::new(),
             users: Users::new(Keyed::new(&mut random)),
+            networks: Networks::new(),
+            absent: Absent::default(),
             rooms: Rooms::new(Keyed::new(&mut random)),
             deadlines: Deadlines::default(),
             probes: Probes::new(),

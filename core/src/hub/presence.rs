@@ -45,7 +45,7 @@ impl Hub {
         let presence = &mut self.rooms.get_mut(key).presence;
         if let Some(until) = presence.absent.remove(&user) {
             self.deadlines.disarm(until, Timer::Absence(key, user));
-            self.users.release(user);
+            self.release_user(user);
         } else {
             self.fan_out(key, Some(id), Message::MemberJoined { room: name, user: user_name });
         }
@@ -127,7 +127,7 @@ impl Hub {
     pub(super) fn absence_over(&mut self, key: RoomKey, user: UserKey) {
         self.rooms.get_mut(key).presence.absent.remove(&user);
         self.say_left(key, user);
-        self.users.release(user);
+        self.release_user(user);
     }
 
     fn say_left(&mut self, key: RoomKey, user: UserKey) {

@@ -1,7 +1,7 @@
 //! The lifetime of a room: it is created, seats are taken, it is idle while it is empty, and in the
 //! end it is dropped.
 //!
-//! Changes: connections, deadlines, random, rooms, stats, users.
+//! Changes: connections, deadlines, random, rooms, stats.
 
 use alloc::vec::Vec;
 
@@ -72,7 +72,7 @@ impl Hub {
             core::mem::take(&mut room.presence.absent).into_iter().collect();
         for (user, until) in absent {
             self.deadlines.disarm(until, Timer::Absence(key, user));
-            self.users.release(user);
+            self.release_user(user);
         }
         self.forget_question(key);
         let room = self.rooms.get(key);

@@ -51,6 +51,8 @@ impl Hub {
         self.users.get_mut(lost.user).connections[lost.user_at as usize] = id;
         if let Some(held) = self.connections.get_mut(id) {
             held.user_at = lost.user_at;
+            held.address = lost.address;
+            held.payer = lost.payer;
             held.memberships = lost.memberships;
         }
         self.stats.held += 1;

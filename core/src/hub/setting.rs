@@ -53,6 +53,8 @@ pub enum Value<'a> {
     Count(&'a mut usize),
     /// A number; if 0 is special, the text says so.
     Number(&'a mut u32),
+    /// A number that follows from others if it is left out.
+    Automatic(&'a mut Option<u32>),
     /// A time span.
     Duration(&'a mut Duration),
     /// One of several names.

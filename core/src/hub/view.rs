@@ -63,6 +63,8 @@ impl Hub {
     pub fn is_empty(&self) -> bool {
         self.connections.len() == 0
             && self.users.len() == 0
+            && self.networks.is_empty()
+            && self.absent.is_empty()
             && self.rooms.len() == 0
             && self.probes.is_empty()
             && self.requests.is_empty()

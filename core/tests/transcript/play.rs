@@ -124,6 +124,9 @@ impl Play {
         let rooms = words.plain.iter().map(|room| self.seek(room)).collect();
         let wished = words.option("wish").map(|rooms| rooms.split(',').map(named).collect());
         let session = words.option("session").map(|name| self.sessions[name]);
+        let guest = words.option("guest");
+        let address =
+            guest.or_else(|| words.option("from")).map(|text| text.parse().expect("an address"));
         self.feed(Event::Connect {
             ticket,
             attempt: Attempt {
@@ -131,6 +134,8 @@ impl Play {
                 wished: wished.unwrap_or_default(),
                 session,
                 is_operator: words.option("operator").is_some(),
+                is_guest: guest.is_some(),
+                address,
                 ..Attempt::new(named(user))
             },
         });

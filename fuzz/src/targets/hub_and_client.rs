@@ -134,6 +134,7 @@ fn class(bits: u8, past: u8) -> RoomClass {
             }
             _ => History::NONE,
         },
+        messages_per_second: 0,
         operators_only: false,
         provides_state: bits & 128 != 0,
     }

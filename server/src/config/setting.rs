@@ -167,6 +167,9 @@ impl Setting for Value<'_> {
             Self::Limit(limit) => return limit.set(raw),
             Self::Count(count) => return count.set(raw),
             Self::Number(count) => **count = clamp(number(raw)?),
+            Self::Automatic(count) => {
+                **count = if raw.text() == Some("") { None } else { Some(clamp(number(raw)?)) };
+            }
             Self::Bound(bound) => {
                 **bound = Some(number(raw)?).filter(|n| *n > 0).unwrap_or(usize::MAX)
             }
@@ -190,6 +193,8 @@ impl Setting for Value<'_> {
             Self::Limit(limit) => limit.show(),
             Self::Count(count) => count.show(),
             Self::Number(count) => integer(**count as usize),
+            Self::Automatic(None) => "".into(),
+            Self::Automatic(Some(count)) => integer(*count as usize),
             Self::Bound(bound) => integer(if **bound == usize::MAX { 0 } else { **bound }),
             Self::Strikes(bound) => integer(if **bound == u32::MAX { 0 } else { **bound as usize }),
             Self::Choice(choice) => choice.name().into(),

@@ -14,6 +14,7 @@ use crate::protocol::name::RoomName;
 use crate::protocol::position::{Position, Session};
 use crate::time::Timestamp;
 
+use super::account::Payer;
 use super::outbox::{Outbox, Until};
 use super::rate::Bucket;
 
@@ -130,6 +131,8 @@ pub(crate) struct Connection {
     pub(crate) is_operator: bool,
     /// Where its client is, if that is known.
     pub(crate) address: Option<IpAddr>,
+    /// What its use counts against.
+    pub(crate) payer: Payer,
     pub(crate) phase: Phase,
     pub(crate) memberships: Memberships,
     /// When it was admitted; from [`Phase::Open`] on, when it was opened.
@@ -211,6 +214,7 @@ impl Connections {
             session,
             is_operator: false,
             address: None,
+            payer: Payer::Nobody,
             phase,
             memberships: Memberships::new(),
             since: now,

@@ -27,6 +27,8 @@ pub(crate) enum Timer {
     Request(RequestKey),
     /// The probe times out.
     Probe(ProbeKey),
+    /// The first account of an absent user or network is settled.
+    Absent,
     /// The next batch of the drain, or its end.
     Drain,
 }

@@ -1,6 +1,7 @@
 //! The hub's data, below its rules: a file here imports nothing from a file of rules, and makes no
 //! decision about delivery.
 
+pub(super) mod account;
 pub(super) mod connection;
 pub(super) mod deadlines;
 pub(super) mod drain;

@@ -17,6 +17,7 @@ use crate::time::Timestamp;
 use super::history::Kept;
 use super::names::Names;
 use super::outbox::{Found, Replay};
+use super::rate::Bucket;
 use super::table::Table;
 use super::user_counts::UserCounts;
 
@@ -43,6 +44,8 @@ pub(crate) struct Room {
     pub(crate) offset: u64,
     /// The publications that it keeps.
     pub(crate) kept: Kept,
+    /// What clients may publish into it.
+    pub(crate) messages: Bucket,
     /// When it became empty.
     pub(crate) idle_since: Option<Timestamp>,
     /// The request for its state that the application has not answered yet.
@@ -161,6 +164,7 @@ impl Rooms {
             epoch,
             offset: 0,
             kept: Kept::default(),
+            messages: Bucket::default(),
             idle_since: None,
             question: None,
             armed: Timestamp::MAX,

@@ -8,7 +8,9 @@ use crate::hub::keys::UserKey;
 use crate::protocol::id::ConnectionId;
 use crate::protocol::name::UserName;
 use crate::random::Keyed;
+use crate::time::Timestamp;
 
+use super::account::{Absent, Account, Owner};
 use super::names::Names;
 use super::remembered::Remembered;
 use super::table::Table;
@@ -21,6 +23,8 @@ pub(crate) struct User {
     /// Connections that count against the user's limit: reserved, open and held ones, in no
     /// particular order.
     pub(crate) connections: SmallVec<[ConnectionId; 2]>,
+    /// What it uses, unless it is a guest.
+    pub(crate) account: Account,
     /// The ids of its last messages.
     pub(crate) remembered: Option<Box<Remembered>>,
     /// The number of references: connections in any phase, absences in rooms, and `remembered`.
@@ -68,16 +72,18 @@ impl Users {
         self.table.len()
     }
 
-    /// Finds or adds the user, and counts one reference.
-    pub(crate) fn refer(&mut self, name: &UserName) -> UserKey {
+    /// Finds or adds the user, and counts one reference. A user that is added has the account that
+    /// `absent` kept for it.
+    pub(crate) fn refer(&mut self, name: &UserName, absent: &mut Absent) -> UserKey {
         let key = match self.find(name) {
             Some(key) => key,
             None => {
                 let connections = SmallVec::new();
-                let user =
-                    User { name: name.clone(), connections, remembered: None, references: 0 };
+                let account = absent.take(|| Owner::User(name.clone())).unwrap_or_default();
+                let name = name.clone();
+                let user = User { name, connections, account, remembered: None, references: 0 };
                 let at = self.table.insert(user);
-                self.names.insert(name, at);
+                self.names.insert(&self.table[at].name, at);
                 UserKey(at)
             }
         };
@@ -89,13 +95,18 @@ impl Users {
         self.get_mut(key).references += 1;
     }
 
-    /// Releases one reference. The user is removed with its last one.
-    pub(crate) fn release(&mut self, key: UserKey) {
+    /// Releases one reference. The user is removed with its last one, and its account kept until it
+    /// is settled.
+    pub(crate) fn release(&mut self, now: Timestamp, key: UserKey, absent: &mut Absent) {
         let user = self.get_mut(key);
         user.references -= 1;
-        if user.references == 0
-            && let Some(user) = self.table.remove(key.0)
-        {
+        if user.references > 0 {
+            return;
+        }
+        if !user.account.is_settled(now) {
+            absent.keep(Owner::User(user.name.clone()), user.account);
+        }
+        if let Some(user) = self.table.remove(key.0) {
             self.names.remove(&user.name, key.0);
         }
     }
