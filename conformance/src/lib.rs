@@ -20,6 +20,7 @@ pub mod certificates;
 pub mod client;
 mod harness;
 mod scenarios;
+mod unreachable;
 
 use std::fmt;
 use std::io;
@@ -32,6 +33,7 @@ use libtest_mimic::{Arguments, Trial};
 use switchboard_engine::server::ServerSettings;
 
 pub use harness::{DEADLINE, eventually};
+pub use unreachable::{BlackHole, closed_port};
 
 /// The server that a scenario requires.
 #[derive(Debug)]

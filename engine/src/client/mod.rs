@@ -7,6 +7,7 @@
 
 mod address;
 mod asynchronous;
+mod attempts;
 mod blocking;
 mod call;
 mod events;
@@ -21,6 +22,7 @@ mod tls;
 mod upgrade;
 
 pub use address::{Address, AddressError};
+pub use attempts::{Attempt, Attempts};
 pub use call::{Call, CallError};
 pub use events::{ClientEvent, Events, NoEvent, ServerRequest};
 pub use handle::{Client, Stopping};

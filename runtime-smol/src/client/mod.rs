@@ -1,6 +1,7 @@
 //! A client: one task that keeps a connection, and handles that any number of others use.
 
 mod builder;
+mod dial;
 mod task;
 
 use switchboard_engine::{Async, client};

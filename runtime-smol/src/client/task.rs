@@ -17,6 +17,8 @@ use switchboard_engine::client::{DialOrder, Link, Outside, Over, Shell};
 use crate::auth::BoxFuture;
 use crate::waiting::Bell;
 
+use super::dial::dial;
+
 pub(super) type TokenProvider = Box<dyn Fn() -> BoxFuture<Result<String, String>> + Send + Sync>;
 
 /// How long a server may take to answer a close frame.
@@ -92,7 +94,7 @@ pub(super) async fn run(source: Source) {
             task.token = source.tokens.as_ref().map(|ask| ask());
         }
         if let Some(order) = orders.dial {
-            task.dial = Some(Box::pin(dial(source.shell.clone(), order)));
+            task.dial = Some(Box::pin(open(source.shell.clone(), order)));
         }
         if orders.last && task.connection.is_none() && task.dial.is_none() {
             return;
@@ -207,31 +209,8 @@ async fn say_goodbye(mut connection: Connection, code: u16) {
     .await;
 }
 
-/// Resolves the host and tries its addresses one after the other, within the connect time-out.
-async fn dial(shell: Arc<Shell>, order: DialOrder) -> Result<Connection, Over> {
+async fn open(shell: Arc<Shell>, order: DialOrder) -> Result<Connection, Over> {
     let setup = shell.setup();
-    let address = &setup.address;
-    let failed = |what: String, error: io::Error| Over::Failed(format!("{what}: {error}"));
-    let resolved = smol::net::resolve((address.host().to_owned(), address.port())).await;
-    let resolved = resolved.map_err(|error| failed(format!("cannot find {address}"), error))?;
-    let count = u32::try_from(resolved.len().max(1)).unwrap_or(u32::MAX);
-    let share = setup.settings.config.connect_timeout / count;
-    let mut last = Over::Failed(format!("{address} has no address"));
-    for resolved in resolved {
-        let too_long = async {
-            Timer::after(share).await;
-            Err(io::ErrorKind::TimedOut.into())
-        };
-        match Async::<TcpStream>::connect(resolved).or(too_long).await {
-            Ok(socket) => {
-                socket
-                    .get_ref()
-                    .set_nodelay(true)
-                    .map_err(|error| failed(format!("cannot use {resolved}"), error))?;
-                return Ok(Connection { socket, link: Link::new(setup, &order)? });
-            }
-            Err(error) => last = failed(format!("cannot connect to {resolved}"), error),
-        }
-    }
-    Err(last)
+    let socket = dial(&setup.address).await?;
+    Ok(Connection { socket, link: Link::new(setup, &order)? })
 }

@@ -1,6 +1,7 @@
 //! A client: one thread that keeps a connection, and handles that any number of others use.
 
 mod builder;
+mod dial;
 mod thread;
 
 use switchboard_engine::{Blocking, client};
@@ -43,8 +44,8 @@ pub use switchboard_engine::client::Address;
 /// # Threads
 ///
 /// `switchboard-client` reads, writes and keeps time; it never waits for the application.
-/// `switchboard-dial` is there while an address is looked up and connected to, `switchboard-token`
-/// while the provider of tokens works.
+/// `switchboard-dial` is there while a name is looked up, and once more for each of its addresses
+/// that is being tried; `switchboard-token` while the provider of tokens works.
 pub type Client = client::Client<Blocking, ClientBuilder>;
 
 /// The events of a client, in order: an iterator that waits.

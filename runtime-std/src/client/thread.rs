@@ -1,7 +1,7 @@
 //! The thread of a client: it dials, reads, writes and keeps time.
 
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use polling::{Event, Events, Poller};
 use switchboard_core::Timestamp;
 use switchboard_engine::Clock;
-use switchboard_engine::client::{Address, DialOrder, Link, Outside, Over, Shell};
+use switchboard_engine::client::{DialOrder, Link, Outside, Over, Shell};
+
+use super::dial::dial;
 
 pub(super) type TokenProvider = Arc<dyn Fn() -> Result<String, String> + Send + Sync>;
 
@@ -268,23 +270,4 @@ impl<'a> Connection<'a> {
     fn watch(&self) -> io::Result<()> {
         self.poller.modify(&self.socket, Event::new(0, true, self.link.wants_write()))
     }
-}
-
-/// Resolves the host and tries its addresses one after the other, within the connect time-out.
-fn dial(address: &Address, timeout: Duration) -> Result<TcpStream, Over> {
-    let failed = |what: String, error: io::Error| Over::Failed(format!("{what}: {error}"));
-    let resolved = (address.host(), address.port()).to_socket_addrs();
-    let resolved: Vec<_> =
-        resolved.map_err(|error| failed(format!("cannot find {address}"), error))?.collect();
-    let count = u32::try_from(resolved.len().max(1)).unwrap_or(u32::MAX);
-    // The system takes no time-out of zero.
-    let share = (timeout / count).max(Duration::from_millis(1));
-    let mut last = Over::Failed(format!("{address} has no address"));
-    for resolved in resolved {
-        match TcpStream::connect_timeout(&resolved, share) {
-            Ok(socket) => return Ok(socket),
-            Err(error) => last = failed(format!("cannot connect to {resolved}"), error),
-        }
-    }
-    Err(last)
 }
