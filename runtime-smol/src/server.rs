@@ -140,7 +140,10 @@ impl Server {
     /// # }
     /// ```
     pub async fn admit(&self, request: HttpRequest) -> Result<Reservation, Response> {
-        self.seat(request).await.map_err(|refused| refused.into_response())
+        self.seat(request).await.map_err(|refused| {
+            self.shared.engage(|state, now| state.engine.entrance().refused(now, &refused));
+            refused.into_response()
+        })
     }
 
     async fn seat(&self, request: HttpRequest) -> Result<Reservation, Box<RefusedUpgrade>> {

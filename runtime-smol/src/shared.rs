@@ -214,6 +214,10 @@ impl Host for Shared {
         look(self.lock().engine.as_driver())
     }
 
+    fn entrance(&self) -> &Entrance {
+        &self.entrance
+    }
+
     fn pending(&self) -> &Pending {
         &self.pending
     }

@@ -109,7 +109,9 @@ pub(crate) fn writer(shared: &Shared) {
 pub(crate) fn time_keeper(shared: &Shared) {
     while !shared.alarm.is_stopped() {
         let deadline = shared.drive(|driver, now| {
-            let deadline = driver.tick_if_due(now);
+            shared.entrance.log_sums(now);
+            let deadlines = driver.tick_if_due(now).into_iter();
+            let deadline = deadlines.chain(shared.entrance.next_deadline()).min();
             shared.alarm.looks_at(deadline);
             deadline
         });

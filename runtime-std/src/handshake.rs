@@ -68,8 +68,9 @@ pub(crate) fn open(
         }
         Ok(Negotiated::Say(answer)) => answer,
         Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-            tracing::debug!(%peer, "the handshake took too long");
-            HttpError::request_timeout().to_bytes()
+            let error = HttpError::request_timeout();
+            shared.refused(|entrance, now| entrance.unreadable(now, &error));
+            error.to_bytes()
         }
         Err(error) => return Err(error),
     };
@@ -91,13 +92,17 @@ fn negotiate(
 ) -> io::Result<Negotiated> {
     let (request, read_ahead) = match read_request(shared, socket, peer.ip())? {
         Ok(read) => read,
-        Err(refusal) => return Ok(Negotiated::Say(refusal.to_bytes())),
+        Err(refusal) => {
+            shared.refused(|entrance, now| entrance.unreadable(now, &refusal));
+            return Ok(Negotiated::Say(refusal.to_bytes()));
+        }
     };
     let head_only = request.method() == "HEAD";
     let entrance = &shared.entrance;
     if !entrance.concerns(&request) {
         let response = guarded(|| (shared.services.http)(request));
         let response = response.unwrap_or_else(|refusal| refusal.to_response());
+        entrance.answered(&response);
         return Ok(Negotiated::Say(response.bytes_for(head_only)));
     }
     let admitted = admit(shared, request);
@@ -142,6 +147,14 @@ pub(crate) fn admit(
     shared: &Arc<Shared>,
     request: HttpRequest,
 ) -> Result<Reservation, Box<RefusedUpgrade>> {
+    let admitted = decide(shared, request);
+    if let Err(refused) = &admitted {
+        shared.refused(|entrance, now| entrance.refused(now, refused));
+    }
+    admitted
+}
+
+fn decide(shared: &Arc<Shared>, request: HttpRequest) -> Result<Reservation, Box<RefusedUpgrade>> {
     let entrance = &shared.entrance;
     let (upgrade, credentials) = entrance.check(request)?;
     let verdict = guarded(|| (shared.services.authenticate)(credentials));

@@ -46,6 +46,17 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Counts and logs a refusal, and sees to it that the sum of the next minute is logged.
+    pub(crate) fn refused(&self, count: impl FnOnce(&Entrance, Timestamp)) {
+        let deadline = self.drive(|_, now| {
+            count(&self.entrance, now);
+            self.entrance.next_deadline()
+        });
+        if let Some(deadline) = deadline {
+            self.alarm.set(deadline);
+        }
+    }
+
     pub(crate) fn new(
         me: &Weak<Self>,
         driver: Driver<SocketOutlet>,
@@ -206,6 +217,10 @@ impl Host for Shared {
 
     fn look<T>(&self, look: impl FnOnce(&Driver<SocketOutlet>) -> T) -> T {
         look(&self.lock())
+    }
+
+    fn entrance(&self) -> &Entrance {
+        &self.entrance
     }
 
     fn pending(&self) -> &Pending {

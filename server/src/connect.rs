@@ -20,6 +20,7 @@ use switchboard_core::client::State;
 use switchboard_smol::{Client, ClientEvent, ClientSettings, Events, ServerRequest, Tls};
 
 use crate::cli::Connect;
+use crate::printable::Printable;
 use command::{Answered, Command, Line};
 use patience::Patience;
 use show::Show;
@@ -226,7 +227,7 @@ fn refusal(event: &ClientEvent) -> Option<String> {
     let ClientEvent::State { state: State::Closed, cause, detail } = event else { return None };
     let cause = cause.as_ref().map(ToString::to_string).unwrap_or_default();
     Some(match detail {
-        Some(detail) => format!("the server refuses this client: {detail}"),
+        Some(detail) => format!("the server refuses this client: {}", Printable(detail)),
         None => cause,
     })
 }

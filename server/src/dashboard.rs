@@ -66,7 +66,12 @@ fn point(before: &Stats, now: &Stats, elapsed: Duration, uptime: Duration) -> Va
 }
 
 /// The body of `GET /api/stats`. The first four fields are the specification's `get_stats`.
-pub(crate) fn stats(stats: &Stats, uptime: Duration, draining: bool) -> Value {
+pub(crate) fn stats(
+    stats: &Stats,
+    refused_requests: Vec<(&'static str, u64)>,
+    uptime: Duration,
+    draining: bool,
+) -> Value {
     let counts = |pairs: &mut dyn Iterator<Item = (&'static str, u64)>| {
         pairs.map(|(name, count)| (name.to_owned(), count.into())).collect::<Map<_, Value>>()
     };
@@ -83,6 +88,7 @@ pub(crate) fn stats(stats: &Stats, uptime: Duration, draining: bool) -> Value {
         "blocked": stats.blocked,
         "accepted": stats.accepted,
         "rejected": counts(&mut stats.rejections()),
+        "refused_requests": counts(&mut refused_requests.into_iter()),
         "ended": counts(&mut stats.endings()),
         "messages_in": stats.messages_in,
         "messages_out": stats.messages_out,

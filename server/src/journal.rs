@@ -1,4 +1,5 @@
-//! Log lines about connections.
+//! Log lines about connections. Texts that users choose are string fields, which the log quotes and
+//! escapes.
 
 use switchboard_core::{Notice, Output};
 
@@ -7,27 +8,30 @@ use switchboard_core::{Notice, Output};
 pub(crate) fn record(output: &Output) {
     match output {
         Output::Notice(Notice::Opened { connection, user, address }) => {
-            tracing::info!(%connection, %user, address = address.map(display), "connected");
+            tracing::info!(%connection, user = user.as_str(), address = address.map(display), "connected");
         }
         Output::Notice(Notice::Joined { connection, user, room }) => {
-            tracing::info!(%connection, %user, %room, "joined");
+            tracing::debug!(%connection, user = user.as_str(), room = room.as_str(), "joined");
         }
         Output::Notice(Notice::Left { connection, user, room }) => {
-            tracing::info!(%connection, %user, %room, "left");
+            tracing::debug!(%connection, user = user.as_str(), room = room.as_str(), "left");
         }
         Output::Notice(Notice::Refused { connection, user, refusal }) => {
-            tracing::debug!(%connection, %user, code = refusal.code.as_str(), "refused: {}", refusal.message);
+            let (code, why) = (refusal.code.as_str(), &*refusal.message);
+            tracing::debug!(%connection, user = user.as_str(), code, why, "refused");
         }
         Output::Notice(Notice::Blocked { connection }) => {
             tracing::debug!(%connection, "reads too slowly, messages are queued");
         }
         Output::Closed { connection, user, ending, open_for, address } => {
             let (reason, seconds) = (ending.as_str(), open_for.as_secs_f64());
-            tracing::info!(%connection, %user, address = address.map(display), reason, open_for_seconds = seconds, "disconnected: {ending}");
+            let (user, address, detail) =
+                (user.as_str(), address.map(tracing::field::display), ending.to_string());
+            tracing::info!(%connection, user, address, reason, detail = detail.as_str(), open_for_seconds = seconds, "disconnected");
         }
         Output::Drained => tracing::info!("every connection is closed"),
         Output::Notice(Notice::Expired { user }) => {
-            tracing::debug!(%user, "did not reconnect");
+            tracing::debug!(user = user.as_str(), "did not reconnect");
         }
         Output::Request { .. }
         | Output::Raw { .. }

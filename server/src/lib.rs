@@ -30,6 +30,8 @@ mod os;
 #[cfg(feature = "program")]
 mod page;
 #[cfg(feature = "program")]
+mod printable;
+#[cfg(feature = "program")]
 mod program;
 #[cfg(feature = "program")]
 mod record;

@@ -71,7 +71,12 @@ impl Site {
             ("/api/stats", Some(handle)) => {
                 self.numbers.check(request)?;
                 let uptime = self.started.elapsed();
-                page::json(&dashboard::stats(&handle.stats(), uptime, is_draining))
+                page::json(&dashboard::stats(
+                    &handle.stats(),
+                    handle.refused_requests(),
+                    uptime,
+                    is_draining,
+                ))
             }
             _ => page::file(request),
         })

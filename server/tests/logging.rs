@@ -75,3 +75,51 @@ fn the_last_line_is_written_before_the_end() {
     let text = stop(server, log);
     assert!(text.lines().last().is_some_and(|line| line.contains("stopped")), "{text}");
 }
+
+#[test]
+fn a_refused_upgrade_is_a_line_and_further_ones_are_not() {
+    let (server, log) = start_logging(&[]);
+    for _ in 0..3 {
+        let headers = format!("Host: localhost:80\r\nOrigin: http://evil.test\r\n{UPGRADE}");
+        assert_eq!(server.ask("/ws", &headers).0, 403);
+    }
+    assert_eq!(server.ask("/nothing", HOST).0, 404);
+    let (_, stats) = server.ask("/api/stats", HOST);
+    let stats: String = stats.split_whitespace().collect();
+    let expected = r#""refused_requests":{"not_found":1,"origin_not_allowed":3}"#;
+    assert!(stats.contains(expected), "{stats}");
+    let text = stop(server, log);
+    let lines: Vec<_> = text.lines().filter(|line| line.contains("refused")).collect();
+    let [line] = lines[..] else { panic!("{text}") };
+    for part in [
+        "INFO",
+        r#"reason="origin_not_allowed""#,
+        "http://evil.test",
+        r#"compared_with="host localhost:80""#,
+        r#"setting="origins.allowed""#,
+    ] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+}
+
+#[test]
+fn a_bad_head_is_a_line_whose_texts_are_escaped() {
+    let (server, log) = start_logging(&[]);
+    let headers = format!("{HOST}Origin: http://\u{202e}\u{9b}.test\r\n{UPGRADE}");
+    assert_eq!(server.ask("/ws", &headers).0, 403);
+    assert_eq!(server.ask("/ws", "no header\r\n").0, 400);
+    let text = stop(server, log);
+    assert!(text.contains(r"http://\u{202e}\u{9b}.test"), "{text}");
+    assert!(text.contains(r#"reason="bad_request""#), "{text}");
+}
+
+#[test]
+fn members_of_rooms_are_logged_at_debug() {
+    for (level, is_logged) in [("info", false), ("debug", true)] {
+        let (server, log) = start_logging(&[("SWITCHBOARD_LOG_LEVEL", level)]);
+        assert_eq!(server.ask("/ws/lobby?user=alice", &format!("{HOST}{UPGRADE}")).0, 101);
+        let text = stop(server, log);
+        assert!(text.contains(r#"user="alice""#), "{text}");
+        assert_eq!(text.contains(r#"room="lobby""#), is_logged, "{level}: {text}");
+    }
+}

@@ -32,6 +32,8 @@ pub struct HttpError {
     pub retry_after_secs: Option<u32>,
     /// The methods that are allowed, for a 405.
     allow: Option<&'static str>,
+    /// For the log only.
+    compared_with: Option<String>,
 }
 
 impl HttpError {
@@ -41,7 +43,25 @@ impl HttpError {
         code: &'static str,
         message: impl Into<Cow<'static, str>>,
     ) -> HttpError {
-        HttpError { status, code, message: message.into(), retry_after_secs: None, allow: None }
+        HttpError {
+            status,
+            code,
+            message: message.into(),
+            retry_after_secs: None,
+            allow: None,
+            compared_with: None,
+        }
+    }
+
+    /// Keeps what the request's value was compared with, for the server's log. The client is not
+    /// told.
+    pub fn comparing_with(self, other: impl Into<String>) -> HttpError {
+        HttpError { compared_with: Some(other.into()), ..self }
+    }
+
+    /// What the request's value was compared with, if that is known: text of the client, perhaps.
+    pub fn compared_with(&self) -> Option<&str> {
+        self.compared_with.as_deref()
     }
 
     /// 400: the request breaks a rule of HTTP or of the WebSocket handshake.
@@ -113,7 +133,8 @@ impl HttpError {
         let error = serde_json::json!({"error": {"code": self.code, "message": self.message}});
         let mut response = Response::new(self.status, "application/json", error.to_string())
             // RFC 9111 section 4.2.2 lets caches keep a 404 or a 405 at their own discretion.
-            .no_store();
+            .no_store()
+            .refusing(self.code);
         if let Some(allow) = self.allow {
             response = response.header("Allow", allow);
         }

@@ -88,7 +88,8 @@ impl Origins {
             return Ok(());
         }
         let message = format!("the origin {} is not allowed to connect", excerpt(sent));
-        Err(HttpError::forbidden("origin_not_allowed", message))
+        let host = format!("host {}", excerpt(request.header("host").unwrap_or_default()));
+        Err(HttpError::forbidden("origin_not_allowed", message).comparing_with(host))
     }
 }
 
@@ -331,5 +332,6 @@ mod tests {
         let refusal = Origins::SameHost.check(&request).unwrap_err();
         assert_eq!((refusal.status.code(), refusal.code), (403, "origin_not_allowed"));
         assert!(refusal.message.contains("https://evil.org"));
+        assert_eq!(refusal.compared_with(), Some("host h"));
     }
 }

@@ -90,6 +90,8 @@ pub struct Response {
     status: Status,
     headers: Vec<(&'static str, Cow<'static, str>)>,
     body: Vec<u8>,
+    /// The code of the error that this is the answer of. It is not sent but in the body.
+    refusal: Option<&'static str>,
 }
 
 impl Response {
@@ -97,8 +99,18 @@ impl Response {
     pub fn new(status: Status, content_type: &'static str, body: impl Into<Vec<u8>>) -> Response {
         let body = body.into();
         let length = format!("{}", body.len());
-        let response = Response { status, headers: Vec::new(), body };
+        let response = Response { status, headers: Vec::new(), body, refusal: None };
         response.header("Content-Type", content_type).header("Content-Length", length)
+    }
+
+    /// Marks the response as that of an error with this code.
+    pub(super) fn refusing(self, code: &'static str) -> Response {
+        Response { refusal: Some(code), ..self }
+    }
+
+    /// Returns the code of the [`HttpError`](super::HttpError) that this is the response of.
+    pub fn refusal(&self) -> Option<&'static str> {
+        self.refusal
     }
 
     /// Forbids caches to store the response.

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use switchboard_core::http::{
     self, BearerToken, Hosts, HttpError, HttpRequest, Origins, Response, Status, Upgrade,
 };
-use switchboard_core::{Attempt, CloseReason, Codec, Frame, Rejection, RoomName};
+use switchboard_core::{Attempt, CloseReason, Codec, Frame, Rejection, RoomName, Timestamp};
 
 use super::auth::{Claims, Credentials, Identity, Verdict};
+use super::refusals::Refusals;
 use super::settings::ServerSettings;
 
 /// How a refused upgrade is answered.
@@ -43,6 +44,7 @@ pub struct Entrance {
     capacity_answer: RefuseBy,
     auth_answer: RefuseBy,
     serial: AtomicU64,
+    refusals: Refusals,
 }
 
 /// An upgrade request that is well-formed, and has still to be authenticated.
@@ -88,6 +90,7 @@ impl Entrance {
             capacity_answer: settings.capacity_answer,
             auth_answer: settings.auth_answer,
             serial: AtomicU64::new(1),
+            refusals: Refusals::default(),
         }
     }
 
@@ -159,7 +162,6 @@ impl Entrance {
             }
             (Ok(_), Err(refusal)) | (Err(refusal), Err(_)) => RefusedUpgrade::Http(refusal),
             (Err(refusal), Ok(upgrade)) => {
-                tracing::info!(status = refusal.status.code(), "refused: {}", refusal.message);
                 let reason = match refusal.status.code() {
                     401 => Some(CloseReason::Unauthorized),
                     403 => Some(CloseReason::Forbidden),
@@ -172,6 +174,37 @@ impl Entrance {
             }
         };
         Err(Box::new(refused))
+    }
+
+    /// Counts and logs a refused upgrade. A loop that calls this also calls
+    /// [`log_sums`](Self::log_sums) at [`next_deadline`](Self::next_deadline).
+    pub fn refused(&self, now: Timestamp, refused: &RefusedUpgrade) {
+        self.refusals.upgrade(now, &refused.error());
+    }
+
+    /// Counts and logs a request that could not be read or did not arrive in time.
+    pub fn unreadable(&self, now: Timestamp, error: &HttpError) {
+        self.refusals.upgrade(now, error);
+    }
+
+    /// Counts the answer to a request that is not an upgrade, if it is an error.
+    pub fn answered(&self, response: &Response) {
+        self.refusals.response(response);
+    }
+
+    /// Logs how many upgrades were refused, for the reasons whose minute is over.
+    pub fn log_sums(&self, now: Timestamp) {
+        self.refusals.log_sums(now);
+    }
+
+    /// When the next sum is to be logged.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.refusals.next_deadline()
+    }
+
+    /// The number of refused requests by the code of the reason, in the order of the codes.
+    pub fn refused_requests(&self) -> Vec<(&'static str, u64)> {
+        self.refusals.totals()
     }
 
     /// The bytes that tell the peer, after which its socket is closed.
@@ -191,15 +224,19 @@ impl Entrance {
 impl RefusedUpgrade {
     /// There is no free seat.
     pub fn full(upgrade: Upgrade, rejection: Rejection) -> Box<Self> {
-        tracing::info!(reason = rejection.as_str(), "rejected: {rejection}");
         Box::new(Self::Full(upgrade, rejection))
     }
 
     /// The response, for a server that accepts upgrades itself.
     pub fn into_response(self) -> Response {
+        self.error().to_response()
+    }
+
+    /// The reason, as HTTP would say it.
+    fn error(&self) -> Cow<'_, HttpError> {
         match self {
-            Self::Http(refusal) | Self::Close(_, _, refusal) => refusal.to_response(),
-            Self::Full(_, rejection) => unavailable(&rejection).to_response(),
+            Self::Http(refusal) | Self::Close(_, _, refusal) => Cow::Borrowed(refusal),
+            Self::Full(_, rejection) => Cow::Owned(unavailable(rejection)),
         }
     }
 }

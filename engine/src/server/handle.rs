@@ -243,6 +243,20 @@ impl<K> Handle<K> {
         self.server.stats()
     }
 
+    /// The number of refused HTTP requests, upgrades among them, by the code of the reason.
+    ///
+    /// ```
+    /// # use switchboard_engine::{Async, server::Handle};
+    /// # fn example(handle: Handle<Async>) {
+    /// for (code, count) in handle.refused_requests() {
+    ///     println!("{code}: {count}");
+    /// }
+    /// # }
+    /// ```
+    pub fn refused_requests(&self) -> Vec<(&'static str, u64)> {
+        self.server.refused_requests()
+    }
+
     /// Whether the server is shutting down.
     ///
     /// ```

@@ -11,6 +11,7 @@ use switchboard_core::{
     Rejection, Stats, Ticket, Timestamp, UserName,
 };
 
+use super::entrance::Entrance;
 use crate::slots::Slots;
 
 /// What a probe has found: each connection that was asked, with the time that its answer took, or
@@ -35,6 +36,9 @@ pub trait Host: Send + Sync + 'static {
     fn command(&self, command: Command) -> Result<Outcome, Refusal> {
         self.drive(|driver, now| driver.command(now, command))
     }
+
+    /// What decides about upgrades.
+    fn entrance(&self) -> &Entrance;
 
     /// The calls that wait for clients.
     fn pending(&self) -> &Pending;
@@ -135,6 +139,8 @@ pub(super) trait AnyHost: Send + Sync {
     fn see(&self, see: &mut dyn FnMut(&Hub));
 
     fn stats(&self) -> Stats;
+
+    fn refused_requests(&self) -> Vec<(&'static str, u64)>;
 }
 
 impl<H: Host> AnyHost for H {
@@ -193,5 +199,9 @@ impl<H: Host> AnyHost for H {
 
     fn stats(&self) -> Stats {
         self.look(|driver| driver.stats())
+    }
+
+    fn refused_requests(&self) -> Vec<(&'static str, u64)> {
+        self.entrance().refused_requests()
     }
 }

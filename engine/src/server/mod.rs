@@ -18,6 +18,7 @@ mod header;
 mod host;
 mod outlet;
 mod payload;
+mod refusals;
 mod reservation;
 mod settings;
 

@@ -10,6 +10,7 @@ use switchboard_smol::{ClientEvent, Delivery, RoomChange};
 
 use super::command::Answered;
 use super::json;
+use crate::printable::Printable;
 
 /// Bytes shown of a binary payload.
 const SHOWN_BYTES: usize = 16;
@@ -28,20 +29,21 @@ impl Show {
         if self.as_json {
             return stamped(json::event(event));
         }
-        format!("{} {}", clock(), words(event))
+        format!("{} {}", clock(), Printable(&words(event)))
     }
 
     pub(super) fn answer(&self, tag: Option<&Value>, answer: &Answered) -> String {
         if self.as_json {
             return stamped(json::answer(tag, answer));
         }
-        match answer {
+        let words = match answer {
             Ok((name, more)) if more.as_object().is_none_or(|fields| fields.is_empty()) => {
-                format!("{} = {name}", clock())
+                format!("= {name}")
             }
-            Ok((name, more)) => format!("{} = {name} {more}", clock()),
-            Err((code, message)) => format!("{} ! {code}: {message}", clock()),
-        }
+            Ok((name, more)) => format!("= {name} {more}"),
+            Err((code, message)) => format!("! {code}: {message}"),
+        };
+        format!("{} {}", clock(), Printable(&words))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use switchboard_core::http::HttpError;
 use switchboard_core::{Outlet, Stall, Timestamp};
 
 use super::Engine;
@@ -23,6 +24,12 @@ impl<O: Outlet + Clone> Engine<O> {
         let deadline = now + self.settings.handshake_timeout;
         self.peers.set(key, Stage::Answering(answer, 0, deadline));
         self.write_answer(now, key);
+    }
+
+    /// The same for a peer whose request is not complete.
+    pub(super) fn refuse(&mut self, now: Timestamp, key: usize, error: &HttpError) {
+        self.entrance.unreadable(now, error);
+        self.answer(now, key, error.to_bytes());
     }
 
     pub(super) fn write_answer(&mut self, now: Timestamp, key: usize) {
@@ -59,7 +66,7 @@ impl<O: Outlet + Clone> Engine<O> {
     fn send_handshakes_away(&mut self, now: Timestamp) {
         self.end_peers(|stage| matches!(stage, Stage::Head(head, _) if head.is_empty()));
         for key in self.peers.keys(|it| matches!(it, Stage::Head(..) | Stage::Deciding(..))) {
-            self.answer(now, key, ended().to_bytes());
+            self.refuse(now, key, &ended());
         }
     }
 

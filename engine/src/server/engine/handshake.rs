@@ -44,6 +44,7 @@ impl<O: Outlet + Clone> Engine<O> {
                 Some((id, claims))
             }
             Err(refused) => {
+                self.entrance.refused(now, &refused);
                 let answer = self.entrance.closing_bytes(*refused, head_only);
                 self.answer(now, handshake.key, answer);
                 None
@@ -54,6 +55,7 @@ impl<O: Outlet + Clone> Engine<O> {
     /// The application's answer to [`Task::Respond`].
     pub fn respond(&mut self, now: Timestamp, handshake: HandshakeId, response: Response) {
         if let Some(deciding) = self.take_deciding(now, handshake) {
+            self.entrance.answered(&response);
             self.answer(now, handshake.key, response.bytes_for(deciding.head_only));
         }
     }
@@ -70,6 +72,7 @@ impl<O: Outlet + Clone> Engine<O> {
                     (Some(upgrade), Task::Authenticate(handshake, credentials))
                 }
                 Err(refused) => {
+                    entrance.refused(now, &refused);
                     let answer = entrance.closing_bytes(*refused, head_only);
                     return self.answer(now, key, answer);
                 }
@@ -96,7 +99,7 @@ impl<O: Outlet + Clone> Engine<O> {
         if deciding.read_ahead.len() + bytes.len() > READ_AHEAD_MAX {
             let message = "the answer to the upgrade was not waited for";
             let error = HttpError::bad_request("too_early", message);
-            return self.answer(now, key, error.to_bytes());
+            return self.refuse(now, key, &error);
         }
         deciding.read_ahead.extend_from_slice(bytes);
     }

@@ -141,7 +141,7 @@ impl<O: Outlet + Clone> Engine<O> {
     fn next_deadline(&self) -> Option<Timestamp> {
         let deadlines = self.driver.next_deadline().into_iter().chain(self.peers.first_deadline());
         let others = self.shortage_until.into_iter().chain(self.last_call);
-        deadlines.chain(others).min()
+        deadlines.chain(others).chain(self.entrance.next_deadline()).min()
     }
 
     /// Does what is due, once what had arrived by then has been read: a process that was stopped, or
@@ -172,14 +172,14 @@ impl<O: Outlet + Clone> Engine<O> {
     /// Does what is due, at once: for a loop that has read everything, or has no sockets.
     pub fn tick(&mut self, now: Timestamp) {
         self.shortage_until = self.shortage_until.filter(|at| *at > now);
+        self.entrance.log_sums(now);
         self.driver.tick_if_due(now);
         if self.last_call.take_if(|at| *at <= now).is_some() {
             self.end_peers(|_| true);
         }
         while let Some(key) = self.peers.due(now) {
             if let Some(Stage::Head(..) | Stage::Deciding(..)) = self.peers.stage(key) {
-                tracing::debug!("a handshake took too long");
-                self.answer(now, key, HttpError::request_timeout().to_bytes());
+                self.refuse(now, key, &HttpError::request_timeout());
             } else {
                 self.peers.end(key);
             }

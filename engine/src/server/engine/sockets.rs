@@ -24,7 +24,7 @@ impl<O: Outlet + Clone> Engine<O> {
             Some(Stage::Head(head, _)) => match head.read(bytes) {
                 Ok(None) => {}
                 Ok(Some((request, rest))) => self.ask(now, key, request, rest),
-                Err(error) => self.answer(now, key, error.to_bytes()),
+                Err(error) => self.refuse(now, key, &error),
             },
             Some(Stage::Deciding(..)) => self.read_ahead(now, key, bytes),
             Some(Stage::Open(id, framing)) => {
