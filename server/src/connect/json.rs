@@ -152,6 +152,34 @@ pub(super) fn event(event: &ClientEvent) -> Value {
     }
 }
 
+/// Writes a line for an event, with its payload as it was received: a number or a depth that our
+/// own JSON values cannot hold is not lost. Only line breaks between its tokens become spaces.
+pub(super) fn line(mut value: Value, payload: Option<&Payload>) -> String {
+    let (Some(Payload::Json(json)), Some(fields)) = (payload, value.as_object_mut()) else {
+        return value.to_string();
+    };
+    fields.remove("payload");
+    let mut line = value.to_string();
+    line.pop();
+    let json = String::from_utf8_lossy(json.as_bytes()).replace(['\n', '\r'], " ");
+    line + ",\"payload\":" + &json + "}"
+}
+
+/// Returns the payload that an event has.
+pub(super) fn payload_of(event: &ClientEvent) -> Option<&Payload> {
+    match event {
+        ClientEvent::Delivery(Delivery::Publication(message)) => Some(&message.payload),
+        ClientEvent::Delivery(Delivery::Direct(direct)) => Some(&direct.payload),
+        ClientEvent::Delivery(Delivery::Refresh { payload, .. }) => payload.as_ref(),
+        ClientEvent::Request(request) => Some(&request.payload),
+        ClientEvent::State { .. }
+        | ClientEvent::Delivery(_)
+        | ClientEvent::Room { .. }
+        | ClientEvent::Lagged(_)
+        | _ => None,
+    }
+}
+
 fn room_value(room: &RoomName, change: &RoomChange) -> Value {
     match change {
         RoomChange::Joined(joined) => {
@@ -219,5 +247,36 @@ pub(super) fn state_name(state: State) -> &'static str {
         State::Open => "open",
         State::Waiting { .. } => "waiting",
         State::Closed => "closed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use switchboard_core::Json;
+
+    use super::*;
+
+    #[test]
+    fn payloads_pass_unchanged_in_one_line() {
+        let deep = format!("{}{}", "[".repeat(300), "]".repeat(300));
+        for (sent, shown) in [
+            ("[1,\r\n{\"event\":\"message\"}\n]", "[1,  {\"event\":\"message\"} ]"),
+            ("{\"amount\":1e400}", "{\"amount\":1e400}"),
+            ("\"\\ud800\\n\"", "\"\\ud800\\n\""),
+            (&deep, &deep),
+        ] {
+            let payload = Payload::Json(Json::parse(sent).unwrap());
+            let value = json!({ "event": "message", "payload": null });
+            let expected = format!(r#"{{"event":"message","payload":{shown}}}"#);
+            assert_eq!(line(value, Some(&payload)), expected);
+        }
+    }
+
+    #[test]
+    fn other_lines_have_no_payload() {
+        assert_eq!(line(json!({ "event": "x" }), None), r#"{"event":"x"}"#);
+        let binary = Payload::Binary(vec![1].into());
+        let value = json!({ "binary": "AQ==" });
+        assert_eq!(line(value, Some(&binary)), r#"{"binary":"AQ=="}"#);
     }
 }

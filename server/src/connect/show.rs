@@ -27,14 +27,14 @@ impl Show {
 
     pub(super) fn event(&self, event: &ClientEvent) -> String {
         if self.as_json {
-            return stamped(json::event(event));
+            return stamped(json::event(event), json::payload_of(event));
         }
         format!("{} {}", clock(), Printable(&words(event)))
     }
 
     pub(super) fn answer(&self, tag: Option<&Value>, answer: &Answered) -> String {
         if self.as_json {
-            return stamped(json::answer(tag, answer));
+            return stamped(json::answer(tag, answer), None);
         }
         let words = match answer {
             Ok((name, more)) if more.as_object().is_none_or(|fields| fields.is_empty()) => {
@@ -47,9 +47,9 @@ impl Show {
     }
 }
 
-fn stamped(mut value: Value) -> String {
+fn stamped(mut value: Value, payload: Option<&Payload>) -> String {
     value["at"] = Timestamp::now().as_millisecond().into();
-    value.to_string()
+    json::line(value, payload)
 }
 
 /// Returns the time of day in UTC.
