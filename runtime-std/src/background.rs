@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use polling::{Event, Events, Poller};
 
@@ -105,10 +106,22 @@ pub(crate) fn writer(shared: &Shared) {
     }
 }
 
-/// Does what is due, until the server has been drained.
+/// Something that is due and has waited this long shows that the process was stopped, or the
+/// machine suspended.
+const STOPPED: Duration = Duration::from_millis(100);
+
+/// Does what is due, until the server has been drained. After the process was stopped, the threads
+/// of connections first read what has arrived meanwhile: clients whose pongs wait in their sockets
+/// are not dead.
 pub(crate) fn time_keeper(shared: &Shared) {
     while !shared.alarm.is_stopped() {
-        let deadline = shared.drive(|driver, now| {
+        // What has arrived by now is read before it is judged as of now.
+        let now = shared.clock.now();
+        let due = shared.look(|driver| driver.next_deadline());
+        if due.is_some_and(|due| due + STOPPED <= now) {
+            shared.readers.go_first();
+        }
+        let deadline = shared.drive(|driver, _| {
             shared.entrance.log_sums(now);
             let deadlines = driver.tick_if_due(now).into_iter();
             let deadline = deadlines.chain(shared.entrance.next_deadline()).min();

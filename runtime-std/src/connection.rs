@@ -26,12 +26,19 @@ pub(crate) struct Connection {
     discarding: bool,
 }
 
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.shared.readers.remove(self.link.id);
+    }
+}
+
 /// The connection is over.
 struct Over;
 
 impl Connection {
     pub(crate) fn new(shared: Arc<Shared>, link: Arc<Link>, claims: Claims) -> Self {
         let framing = Framing::new(&shared.settings.config.limits);
+        shared.readers.add(&link);
         Self { shared, link, claims, framing, discarding: false }
     }
 
@@ -60,6 +67,7 @@ impl Connection {
             match (&*self.link.socket).read(&mut buffer) {
                 Ok(0) => return,
                 Ok(taken) => {
+                    self.link.took(taken);
                     if self.parse(&mut buffer[..taken]).is_err() {
                         return;
                     }
@@ -73,12 +81,14 @@ impl Connection {
     /// Gives everything that is complete to the driver, and runs the handlers for it.
     fn parse(&mut self, bytes: &mut [u8]) -> Result<(), Over> {
         if self.discarding {
+            self.link.gave();
             return Ok(());
         }
         let id = self.id();
         let framing = &mut self.framing;
         let (stop, requests) =
             self.shared.drive_for(Some(id), |driver, now| framing.feed(driver, now, id, bytes));
+        self.link.gave();
         for request in requests {
             if self.link.is_ended() {
                 return Err(Over);

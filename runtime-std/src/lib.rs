@@ -69,6 +69,7 @@ pub mod client;
 mod connection;
 mod handshake;
 mod outlet;
+mod readers;
 mod server;
 mod shared;
 mod sync;

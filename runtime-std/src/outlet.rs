@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use socket2::SockRef;
 use switchboard_core::{ConnectionId, Outlet, Stall};
@@ -18,11 +18,33 @@ pub(crate) struct Link {
     pub(crate) socket: Arc<TcpStream>,
     pub(crate) id: ConnectionId,
     ended: AtomicBool,
+    /// Bytes that the connection's thread has read, and those of them that the driver has.
+    taken: AtomicU64,
+    given: AtomicU64,
 }
 
 impl Link {
     pub(crate) fn new(socket: Arc<TcpStream>, id: ConnectionId) -> Self {
-        Self { socket, id, ended: AtomicBool::new(false) }
+        let (taken, given) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { socket, id, ended: AtomicBool::new(false), taken, given }
+    }
+
+    /// The connection's thread has read this many bytes.
+    pub(crate) fn took(&self, bytes: usize) {
+        self.taken.fetch_add(bytes as u64, Ordering::AcqRel);
+    }
+
+    /// The driver has all bytes that were read.
+    pub(crate) fn gave(&self) {
+        self.given.store(self.taken(), Ordering::Release);
+    }
+
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn given(&self) -> u64 {
+        self.given.load(Ordering::Acquire)
     }
 
     /// Whether the driver has dropped the socket.

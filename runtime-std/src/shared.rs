@@ -14,6 +14,7 @@ use crate::auth::guarded;
 use crate::background::{self, Writer};
 use crate::builder::Services;
 use crate::outlet::SocketOutlet;
+use crate::readers::Readers;
 use crate::sync::lock;
 use crate::threads::Threads;
 use crate::waiting::{Alarm, Gate, Handshakes, InTurn};
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) alarm: Alarm,
     pub(crate) writer: Arc<Writer>,
     pub(crate) threads: Arc<Threads>,
+    pub(crate) readers: Readers,
     pending: Pending,
     /// For tasks that need to own this.
     me: Weak<Self>,
@@ -73,6 +75,7 @@ impl Shared {
             alarm: Alarm::default(),
             writer: Arc::default(),
             threads: Arc::default(),
+            readers: Readers::default(),
             pending: Pending::default(),
             me: me.clone(),
             drained: Gate::default(),
