@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 use std::io::{self, ErrorKind};
+use std::time::Duration;
 
 use switchboard_core::{
     Codec, Config, ErrorCode, Heartbeat, Kind, Outlet, Rate, Stall, Timestamp, UserName,
@@ -38,6 +39,29 @@ fn what_fails_one_socket_fails_no_other() {
         engine.not_accepted(Timestamp::ZERO, kind.into()).expect("it concerns one socket");
         assert!(engine.has_room());
     }
+}
+
+#[test]
+fn what_is_due_is_done_once_everything_has_been_read() {
+    const SECOND: Duration = Duration::from_secs(1);
+    let due = Timestamp::ZERO + SHORTAGE;
+    let noticed = || {
+        let mut engine = engine(ServerSettings::default(), Vec::new()).expect("good settings");
+        let shortage = io::Error::from_raw_os_error(24);
+        engine.not_accepted(Timestamp::ZERO, shortage).expect("it passes");
+        engine.tick_when_read(due, true);
+        assert!(!engine.has_room(), "the turn that notices it does nothing");
+        assert_eq!(engine.idle_for(due), Some(Duration::ZERO));
+        engine
+    };
+    let mut engine = noticed();
+    engine.tick_when_read(due, true);
+    assert!(engine.has_room(), "everything was read");
+    let mut engine = noticed();
+    engine.tick_when_read(due + (SECOND - Duration::from_micros(1)), false);
+    assert!(!engine.has_room(), "there is more to read");
+    engine.tick_when_read(due + SECOND, false);
+    assert!(engine.has_room(), "it has waited for a second");
 }
 
 #[test]
