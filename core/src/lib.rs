@@ -108,4 +108,4 @@ pub use protocol::position::{Beginning, Broken, Epoch, NoPosition, NoSession, Po
 pub use protocol::refusal::{ErrorCode, Refusal};
 pub use protocol::to_client::{Direct, Message, Publication, Terms, Welcome};
 pub use protocol::version::{PROTOCOL_FEATURES, PROTOCOL_VERSION};
-pub use time::Timestamp;
+pub use time::{Timestamp, WallClock};

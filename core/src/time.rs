@@ -58,6 +58,32 @@ impl Timestamp {
     }
 }
 
+/// What the wall clock said, and when. From then on it is taken to run as the driver's clock does.
+///
+/// ```
+/// use switchboard_core::{Timestamp, WallClock};
+///
+/// let clock = WallClock { at: Timestamp::from_millis(5_000), unix_ms: 1_790_000_000_000 };
+/// assert_eq!(clock.unix_ms_at(Timestamp::from_millis(6_500)), 1_790_000_001_500);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+pub struct WallClock {
+    /// When it was read.
+    pub at: Timestamp,
+    /// What it said, in milliseconds since the Unix epoch.
+    pub unix_ms: u64,
+}
+
+impl WallClock {
+    /// Returns what it says at a moment from `at` on, in milliseconds since the Unix epoch; earlier
+    /// moments count as `at`.
+    pub fn unix_ms_at(self, now: Timestamp) -> u64 {
+        let since = Timestamp::ZERO + (now - self.at);
+        self.unix_ms.saturating_add(since.as_millis())
+    }
+}
+
 impl core::ops::Add<Duration> for Timestamp {
     type Output = Self;
 
@@ -92,6 +118,15 @@ mod tests {
         assert_eq!(Timestamp::ZERO + Duration::MAX, Timestamp::MAX);
         assert_eq!(Timestamp::ZERO - Timestamp::MAX, Duration::ZERO);
         assert_eq!(Timestamp::from_millis(u64::MAX), Timestamp::MAX);
+    }
+
+    #[test]
+    fn a_wall_clock_runs_from_when_it_was_read() {
+        let clock = WallClock { at: Timestamp(1_500), unix_ms: 10 };
+        let at = |micros| clock.unix_ms_at(Timestamp(micros));
+        assert_eq!([0, 1_500, 2_499, 2_500].map(at), [10, 10, 10, 11]);
+        let last = WallClock { unix_ms: u64::MAX, ..clock };
+        assert_eq!(last.unix_ms_at(Timestamp::MAX), u64::MAX);
     }
 
     #[test]

@@ -14,10 +14,11 @@ use source::{blocks, bracketed, is_part_of_a_word, methods_in, parts, places, so
 /// The hub's tables, each with the number of files that change it and the number that look at it or
 /// change it. Keep these numbers small: a rule that needs something from a table often fits into a
 /// file that uses it already.
-const REACHED: [(&str, usize, usize); 19] = [
-    ("config", 0, 20),
+const REACHED: [(&str, usize, usize); 20] = [
+    ("config", 0, 19),
     ("classes", 0, 2),
     ("now", 1, 17),
+    ("wall_clock", 1, 3),
     ("random", 4, 4),
     ("connections", 14, 21),
     ("users", 7, 12),

@@ -16,7 +16,7 @@ use polling::{AsRawSource, Event, Events, PollMode, Poller};
 use switchboard_core::http::HttpError;
 use switchboard_core::{Outlet, Output, Stall, Timestamp};
 use switchboard_engine::server::{self, Engine, ServerSettings, Task};
-use switchboard_engine::{Clock, bind, seed, unix_ms};
+use switchboard_engine::{Clock, bind, seed};
 
 /// Keys of the poller. Those of sockets are the engine's, behind these.
 const LISTENER: usize = 0;
@@ -93,7 +93,7 @@ impl EventLoop {
             listener,
             signals,
             poller,
-            engine: Engine::new(settings, Vec::new(), seed(), unix_ms())?,
+            engine: Engine::new(settings, Vec::new(), seed())?,
             clock: Clock::start(),
             now: Timestamp::ZERO,
             may_accept: true,
@@ -114,6 +114,7 @@ impl EventLoop {
             if idle_for != Some(Duration::ZERO) {
                 self.now = self.clock.now();
             }
+            self.engine.sync_wall_clock(self.now);
             for key in std::mem::take(&mut self.unread) {
                 self.read(key);
             }

@@ -24,7 +24,7 @@ impl Outlet for Nobody {
 }
 
 fn engine(settings: ServerSettings, handled: Vec<Kind>) -> Result<Engine<Nobody>, BuildError> {
-    Engine::new(settings, handled, 1, 0)
+    Engine::new(settings, handled, 1)
 }
 
 #[test]

@@ -34,7 +34,8 @@ pub fn apply(model: &mut Model, event: &Event, c: Target) {
         }
         Event::Alive { .. } => {}
         Event::Pong { nonce, .. } => nonce.iter().for_each(|nonce| model.answered(c, *nonce)),
-        Event::Blocked { .. } | Event::Writable { .. } | Event::Tick => {}
+        // The time of day concerns only what messages are stamped with, which the log knows.
+        Event::Blocked { .. } | Event::Writable { .. } | Event::WallClock { .. } | Event::Tick => {}
         Event::Disconnected { how, .. } => {
             let how = match how {
                 switchboard_core::Disconnect::ByPeer(_) => "closed_by_peer",

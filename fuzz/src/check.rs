@@ -168,7 +168,7 @@ impl<'a> Run<'a> {
         let is_stale = target.is_some_and(|c| self.facts.ended[c] > 0);
         let heard_before = self.facts.step.heard.len();
         let fed = Fed { now, event: &event, target, is_stale, heard_before };
-        self.facts.before(&self.hub, &event, target);
+        self.facts.before(&self.hub, now, &event, target);
         self.each(|observer, scene| {
             observer.before(scene, &fed);
             Ok(())

@@ -180,6 +180,13 @@ impl Clients {
                 self.keep(c, room, None);
             }
             Message::Publication(it) => self.publication(c, it, log)?,
+            Message::History { events, .. } => {
+                for it in events {
+                    if !log.get(it.position).is_some_and(|entry| entry.is(it)) {
+                        return Err(format!("is shown {it:?}, which was not published"));
+                    }
+                }
+            }
             Message::Gap { room, since, position, dropped } => {
                 let who = self.link(c)?.who.clone();
                 let left_out = log.between(*since, *position, &who).len() as u64;
@@ -244,7 +251,7 @@ impl Clients {
     fn publication(&mut self, c: usize, it: &Publication, log: &Log) -> Result<(), String> {
         let who = self.link(c)?.who.clone();
         let entry = log.get(it.position).ok_or_else(|| format!("is sent {it:?} out of nothing"))?;
-        if entry.payload != it.payload || entry.except.as_ref() == Some(&who) {
+        if !entry.is(it) || entry.except.as_ref() == Some(&who) {
             return Err(format!("is sent {it:?}, which is {entry:?}"));
         }
         let stream = *self.stream(c, &it.room)?;

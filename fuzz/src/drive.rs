@@ -12,6 +12,7 @@ use switchboard_core::{
 use crate::desk::from_end;
 use crate::facts::Facts;
 use crate::ops::{Op, room_name, rooms_of, user_name, wished_of};
+use crate::setup::UNIX_MS;
 
 /// Types that clients publish: one in four is handled by the application where there is one, one is
 /// reserved.
@@ -90,6 +91,10 @@ pub fn event(op: Op, facts: &Facts, serial: u64) -> Result<Option<Event>, NameEr
                 timeout,
                 spread: Duration::from_millis(spread_ms.into()),
             }));
+        }
+        Op::WallClock { hours } => {
+            let unix_ms = UNIX_MS + u64::from(hours) * 3_600_000;
+            return Ok(Some(Event::WallClock { unix_ms }));
         }
         Op::Wait { .. } | Op::Late { .. } | Op::ClockBack { .. } => return Ok(None),
         Op::CommandPublish { room: name, except, key: conflate } => {
@@ -270,6 +275,7 @@ pub fn event_for(
         Op::Close { .. } => commanded(Command::Close { connection, reason: CloseReason::Normal }),
         Op::Connect { .. }
         | Op::Drain { .. }
+        | Op::WallClock { .. }
         | Op::Wait { .. }
         | Op::Late { .. }
         | Op::ClockBack { .. }
@@ -305,7 +311,7 @@ pub fn target(event: &Event) -> Option<ConnectionId> {
             | Command::CloseUser { .. }
             | Command::Probe { .. } => None,
         },
-        Event::Connect { .. } | Event::Drain { .. } | Event::Tick => None,
+        Event::Connect { .. } | Event::Drain { .. } | Event::WallClock { .. } | Event::Tick => None,
     }
 }
 

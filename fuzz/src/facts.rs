@@ -13,7 +13,7 @@ use crate::desk::Desk;
 use crate::hear::Heard;
 use crate::log::{Draft, Log};
 use crate::observers::{Fed, Verdict};
-use crate::setup::Setup;
+use crate::setup::{Setup, UNIX_MS};
 use crate::words;
 
 /// A count for each kind of occurrence.
@@ -38,6 +38,10 @@ pub struct Facts {
     pub setup: Setup,
     /// The driver's clock.
     pub now: Timestamp,
+    /// The latest time that the hub was told.
+    told: Timestamp,
+    /// When the wall clock was set, and to what.
+    set: (Timestamp, u64),
     /// The ids of the connections, by number.
     pub made: Vec<ConnectionId>,
     /// The user of each connection.
@@ -77,6 +81,8 @@ impl Facts {
         Self {
             setup,
             now: Timestamp::ZERO,
+            told: Timestamp::ZERO,
+            set: (Timestamp::ZERO, UNIX_MS),
             made: Vec::new(),
             users: Vec::new(),
             came: Vec::new(),
@@ -116,8 +122,20 @@ impl Facts {
     }
 
     /// Prepares for an event, before the hub handles it.
-    pub(crate) fn before(&mut self, hub: &Hub, event: &Event, target: Option<usize>) {
-        self.draft = Draft::of(event, hub);
+    pub(crate) fn before(
+        &mut self,
+        hub: &Hub,
+        now: Timestamp,
+        event: &Event,
+        target: Option<usize>,
+    ) {
+        self.told = self.told.max(now);
+        if let Event::WallClock { unix_ms } = event {
+            self.set = (self.told, *unix_ms);
+        }
+        let (at, unix_ms) = self.set;
+        let unix_ms = unix_ms + (self.told - at).as_millis() as u64;
+        self.draft = Draft::of(event, hub, unix_ms);
         self.gone.clear();
         self.connecting = if let Event::Connect { attempt: Attempt { user, rooms, .. }, .. } = event
         {

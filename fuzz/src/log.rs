@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use switchboard_core::{Command, ConnectionId, Event, Hub, Inbound, Payload, Position, RoomName};
+use switchboard_core::{
+    Command, ConnectionId, Event, Hub, Inbound, Payload, Position, Publication, RoomName,
+};
 
 use crate::clients::Who;
 use crate::ops::room_name;
@@ -13,8 +15,17 @@ use crate::setup::Setup;
 pub struct Entry {
     /// The publication's payload.
     pub payload: Payload,
+    /// The time of day at which it was published.
+    pub unix_ms: u64,
     /// The client that must not receive it, on any connection.
     pub except: Option<Who>,
+}
+
+impl Entry {
+    /// Returns whether a client was sent what was published.
+    pub fn is(&self, sent: &Publication) -> bool {
+        self.payload == sent.payload && self.unix_ms == sent.unix_ms
+    }
 }
 
 /// All publications of all rooms.
@@ -28,14 +39,15 @@ pub struct Log {
 #[derive(Default, Debug)]
 pub struct Draft {
     payload: Option<Payload>,
+    unix_ms: u64,
     /// The sender, excluded only by rooms without echo or by the application.
     sender: Option<Who>,
     except: Option<Who>,
 }
 
 impl Draft {
-    /// Inspects an event before the hub receives it.
-    pub fn of(event: &Event, hub: &Hub) -> Self {
+    /// Inspects an event before the hub receives it, at this time of day.
+    pub fn of(event: &Event, hub: &Hub, unix_ms: u64) -> Self {
         let session = |id: &ConnectionId| {
             hub.connection(*id).map(|view| (view.user().clone(), view.session()))
         };
@@ -49,7 +61,7 @@ impl Draft {
         {
             (payload, except) = (Some(it.clone()), who.as_ref().and_then(session));
         }
-        Self { payload, sender, except }
+        Self { payload, unix_ms, sender, except }
     }
 }
 
@@ -70,7 +82,8 @@ impl Log {
                 (Some(1), Some(payload)) => {
                     let silent = draft.sender.clone().filter(|_| !setup.class(&name).echo);
                     let except = draft.except.clone().or(silent);
-                    let entry = Entry { payload: payload.clone(), except };
+                    let (payload, unix_ms) = (payload.clone(), draft.unix_ms);
+                    let entry = Entry { payload, unix_ms, except };
                     self.entries.insert(now, entry);
                     given += 1;
                 }

@@ -157,6 +157,10 @@ pub enum Op {
     Late {
         ms: u32,
     },
+    /// The wall clock is set to this many hours after the usual time.
+    WallClock {
+        hours: u8,
+    },
     /// The clock of the next event runs behind.
     ClockBack {
         ms: u32,
@@ -249,6 +253,7 @@ impl Op {
             | Self::CloseUser { .. }
             | Self::Probe { .. }
             | Self::Drain { .. }
+            | Self::WallClock { .. }
             | Self::Wait { .. }
             | Self::Late { .. }
             | Self::ClockBack { .. } => {}
@@ -324,6 +329,7 @@ impl Op {
             61 => Self::Probe { user, timeout_ms: u16::from(b) * 16 },
             62 => match a % 16 {
                 0 => Self::Drain { timeout_ms: u16::from(b) * 32, spread_ms: u16::from(c) * 8 },
+                1..=4 => Self::WallClock { hours: b },
                 _ => Self::ClockBack { ms: u32::from(b) * 16 },
             },
             63..=66 => Self::Wait { ms: PAUSES_MS[usize::from(a % 16 % 11)] },

@@ -14,6 +14,9 @@ use crate::seats::Payer;
 /// The number of bytes that encode one configuration.
 pub const SETUP_BYTES: usize = 20;
 
+/// What the wall clock says at the start, in milliseconds since the Unix epoch.
+pub const UNIX_MS: u64 = 1_790_000_000_000;
+
 /// A configuration whose bounds are close.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Setup(pub Config);
@@ -105,7 +108,7 @@ impl Setup {
                 Ok(ask) if bytes[11] & 64 != 0 => Handled::Kinds(BTreeSet::from([ask])),
                 Ok(_) | Err(_) => Handled::None,
             },
-            unix_ms_at_start: 1_790_000_000_000,
+            unix_ms_at_start: UNIX_MS,
         })
     }
 

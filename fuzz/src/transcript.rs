@@ -78,6 +78,7 @@ impl fmt::Debug for Op {
             }
             Self::Wait { ms } => write!(f, "+{ms}ms"),
             Self::Late { ms } => write!(f, "+{ms}ms    without a look at deadlines"),
+            Self::WallClock { hours } => write!(f, "wall clock is {hours} h ahead"),
             Self::ClockBack { ms } => write!(f, "-{ms}ms    by the clock"),
         }
     }

@@ -13,7 +13,7 @@ use switchboard_engine::server::{
     BuildError, Credentials, Engine, Handlers, Identity, Observer, Reply, ServerSettings, Verdict,
     anonymous, read, state, write,
 };
-use switchboard_engine::{Async, Clock, seed, unix_ms};
+use switchboard_engine::{Async, Clock, seed};
 
 use crate::Context;
 use crate::auth::BoxFuture;
@@ -248,7 +248,7 @@ impl Builder {
     pub fn build(self) -> Result<Server, BuildError> {
         let clock = Clock::start();
         let kinds = self.services.handlers.kinds()?;
-        let engine = Engine::new(self.settings, kinds, seed(), unix_ms())?;
+        let engine = Engine::new(self.settings, kinds, seed())?;
         let poller = Poller::new().map_err(|error| BuildError::System(error.to_string()))?;
         let executor = Arc::new(smol::Executor::new());
         let shared =

@@ -66,6 +66,7 @@ pub(crate) fn run(shared: &Arc<Shared>, stop: &AtomicBool) -> io::Result<()> {
     while !stop.load(Ordering::Acquire) {
         let mut state = shared.lock();
         let now = look.at.unwrap_or_else(|| shared.clock.now());
+        state.engine.sync_wall_clock(now);
         state.turn(shared, now, &events, &mut buffer);
         let has_read_all = look.is_all && state.unread.is_empty();
         state.engine.tick_when_read(now, has_read_all);
@@ -92,6 +93,7 @@ pub(crate) fn run(shared: &Arc<Shared>, stop: &AtomicBool) -> io::Result<()> {
     }
     let mut state = shared.lock();
     let now = shared.clock.now();
+    state.engine.sync_wall_clock(now);
     // The poller tells everything once: the next thread that serves would not be told.
     state.turn(shared, now, &events, &mut buffer);
     writers.finish(&mut state.engine, now);

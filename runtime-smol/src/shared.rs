@@ -110,6 +110,7 @@ impl Shared {
     pub(crate) fn engage<T>(&self, work: impl FnOnce(&mut ServerState, Timestamp) -> T) -> T {
         let mut state = self.lock();
         let now = self.clock.now();
+        state.engine.sync_wall_clock(now);
         let result = work(&mut state, now);
         let idle_for = state.engine.idle_for(now);
         let is_early = idle_for.is_some_and(|idle| now + idle < state.wakes_at);

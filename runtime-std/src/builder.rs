@@ -11,7 +11,7 @@ use switchboard_engine::server::{
     BuildError, Credentials, Handlers, Observer, Reply, ServerSettings, Verdict, anonymous, read,
     state, write,
 };
-use switchboard_engine::{Blocking, Clock, seed, unix_ms};
+use switchboard_engine::{Blocking, Clock, seed};
 
 use crate::Context;
 use crate::server::Server;
@@ -215,7 +215,7 @@ impl Builder {
     /// ```
     pub fn build(mut self) -> Result<Server, BuildError> {
         let clock = Clock::start();
-        let driver = self.settings.driver(self.services.handlers.kinds()?, seed(), unix_ms())?;
+        let driver = self.settings.driver(self.services.handlers.kinds()?, seed())?;
         let Self { settings, services } = self;
         Ok(Server::new(Arc::new_cyclic(|me| Shared::new(me, driver, clock, settings, services))))
     }

@@ -134,7 +134,9 @@ impl Shared {
     ) -> (T, Vec<Output>) {
         let mut own = Vec::new();
         let mut driver = self.lock();
-        let result = work(&mut driver, self.clock.now());
+        let now = self.clock.now();
+        driver.sync_wall_clock(now, (self.settings.wall_clock)());
+        let result = work(&mut driver, now);
         while driver.unflushed() > SLICE {
             driver.flush(self.clock.now(), SLICE);
             self.gather(&mut driver, connection, &mut own);

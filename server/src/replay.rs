@@ -9,9 +9,9 @@ use std::fs;
 use std::io::{self, BufWriter, ErrorKind, StdoutLock, Write};
 use std::time::Instant;
 
-use switchboard_core::Timestamp;
 use switchboard_core::recording::file::{Flaw, Segment, segments};
 use switchboard_core::recording::{Replay, Trouble};
+use switchboard_core::{Event, Hub, Timestamp};
 
 use crate::cli;
 
@@ -109,9 +109,9 @@ impl Play<'_> {
             }
         };
         self.enter(&replay)?;
-        let moment = Moment::of(replay.hub());
-        let until = self.options.until.map(|until| moment.find(until, replay.now()));
-        self.until = self.until.or(until);
+        if self.until.is_none() {
+            self.find_end(replay.hub(), replay.now());
+        }
         let trouble = loop {
             let entry = match replay.next_entry() {
                 Ok(Some(entry)) => entry,
@@ -126,13 +126,18 @@ impl Play<'_> {
             self.events += 1;
             self.next = Some(entry.number.saturating_add(1));
             let now = entry.now;
+            let is_clock = matches!(entry.event, Event::WallClock { .. });
             if self.options.quiet {
                 replay.apply(entry, |_| {});
-                continue;
+            } else {
+                self.timeline.event(replay.hub(), &entry);
+                let timeline = &mut self.timeline;
+                replay.apply(entry, |action| timeline.action(action));
             }
-            self.timeline.event(replay.hub(), &entry);
-            let timeline = &mut self.timeline;
-            replay.apply(entry, |action| timeline.action(action));
+            if is_clock {
+                self.find_end(replay.hub(), now);
+            }
+            let moment = Moment::of(replay.hub());
             for line in self.timeline.take() {
                 writeln!(self.out, "{} {line}", moment.show(now))?;
             }
@@ -156,6 +161,11 @@ impl Play<'_> {
             self.state(&replay)?;
         }
         Ok(false)
+    }
+
+    /// Finds out when to stop. A time of day is the next one by the clock as it is now.
+    fn find_end(&mut self, hub: &Hub, now: Timestamp) {
+        self.until = self.options.until.map(|until| Moment::of(hub).find(until, now));
     }
 
     /// Reports how a segment starts.

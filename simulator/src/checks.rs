@@ -39,6 +39,8 @@ pub(crate) struct Entry {
     pub(crate) excluded: Option<Who>,
     /// When it was accepted, on the clock of the server's node.
     pub(crate) at: Timestamp,
+    /// And by its wall clock, in milliseconds since the Unix epoch.
+    pub(crate) wall_ms: u64,
 }
 
 /// All that servers accepted, by room and epoch.
@@ -225,6 +227,11 @@ impl Stream {
         let payload = payload.map(|raw| raw.get().to_owned()).unwrap_or_default();
         let id = got.id.as_ref().map(|id| id.as_str());
         let same = entry.is_some_and(|e| e.payload == payload && e.id.as_deref() == id);
+        // A wall clock is followed that closely.
+        let is_in_time = entry.is_some_and(|entry| entry.wall_ms.abs_diff(got.unix_ms) <= 50);
+        rule("a message has the time of day", is_in_time, || {
+            format!("{room} {position} says {}, and was {entry:?}", got.unix_ms)
+        })?;
         rule("what arrives is what was accepted", same, || {
             format!("{room} {position} is {id:?} {payload:.40}, and was {entry:?}")
         })?;

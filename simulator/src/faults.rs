@@ -31,6 +31,8 @@ pub enum Fault {
     Deploy { node: usize, timeout: Duration, spread: Duration, down: Duration },
     /// The clock of a server's machine is set forward or back by this many milliseconds.
     ServerClockJump { node: usize, by_ms: i64 },
+    /// The wall clock of a server's machine is set forward or back by this many milliseconds.
+    WallClockSet { node: usize, by_ms: i64 },
     /// The server's application closes a person's connections.
     Kick { person: usize },
     /// The server's application removes a person from a room.
@@ -94,6 +96,7 @@ impl Fault {
             Self::Crash { .. }
             | Self::Deploy { .. }
             | Self::ServerClockJump { .. }
+            | Self::WallClockSet { .. }
             | Self::Announce { .. } => None,
         }
     }
@@ -103,7 +106,8 @@ impl Fault {
         match self {
             Self::Crash { node, .. }
             | Self::Deploy { node, .. }
-            | Self::ServerClockJump { node, .. } => Some(*node),
+            | Self::ServerClockJump { node, .. }
+            | Self::WallClockSet { node, .. } => Some(*node),
             Self::Reset { .. }
             | Self::ServerLeftHanging { .. }
             | Self::ClientLeftHanging { .. }
@@ -139,6 +143,7 @@ impl fmt::Display for Fault {
             Self::ClockJump { by_ms, .. } | Self::ServerClockJump { by_ms, .. } => {
                 write!(f, "the clock jumps by {by_ms} ms")
             }
+            Self::WallClockSet { by_ms, .. } => write!(f, "the wall clock is set by {by_ms} ms"),
             Self::Crash { down, noticed: true, .. } => write!(f, "dies, back in {down:.1?}"),
             Self::Crash { down, noticed: false, .. } => {
                 write!(f, "loses its power, so that nobody hears of it; back in {down:.1?}")

@@ -35,6 +35,7 @@ impl World {
             (Fault::ServerClockJump { node, by_ms }, _) => {
                 self.nodes[*node].jump(self.now, *by_ms);
             }
+            (Fault::WallClockSet { node, by_ms }, _) => self.nodes[*node].set_wall_clock(*by_ms),
             (Fault::Announce { room, size }, _) => return self.announce(*room, *size),
             (Fault::ClockJump { by_ms, .. }, Some(index)) => {
                 let now = self.now;

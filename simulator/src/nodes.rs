@@ -7,7 +7,7 @@ use crate::chance::Chance;
 use crate::checks::{Verdict, rule};
 use crate::link::ServerEnd;
 use crate::person::Clock;
-use crate::plan::NodePlan;
+use crate::plan::{NodePlan, UNIX_MS};
 use crate::server::Server;
 use crate::world::World;
 
@@ -15,6 +15,8 @@ use crate::world::World;
 #[derive(Debug)]
 pub(crate) struct Node {
     clock: Clock,
+    /// How far its wall clock is ahead of the world's, in milliseconds.
+    ahead_ms: i64,
     /// The latest time that its server has read on the clock.
     pub(crate) read: Timestamp,
     /// Whether the clock was set back.
@@ -29,7 +31,14 @@ impl Node {
     /// Makes a machine that is not running yet.
     pub(crate) fn new(plan: &NodePlan) -> Self {
         let clock = Clock { shows: plan.clock, at: Timestamp::ZERO, ppm: plan.drift_ppm };
-        Self { clock, read: Timestamp::ZERO, set_back: false, server: None, touched: false }
+        Self {
+            clock,
+            ahead_ms: 0,
+            read: Timestamp::ZERO,
+            set_back: false,
+            server: None,
+            touched: false,
+        }
     }
 
     /// Returns what its clock shows.
@@ -39,13 +48,25 @@ impl Node {
 
     /// Returns the server, and the time on its own clock.
     pub(crate) fn server(&mut self, now: Timestamp) -> Option<(&mut Server, Timestamp)> {
-        let shown = self.clock.read(now);
+        let (shown, wall_ms) = (self.clock.read(now), self.wall_ms(now));
         let server = self.server.as_mut()?;
         self.read = self.read.max(shown);
         server.read = self.read;
         self.touched = true;
         let clock = Timestamp::ZERO + (shown - server.born);
+        server.wall_ms = wall_ms;
+        server.driver.sync_wall_clock(clock, wall_ms);
         Some((server, clock))
+    }
+
+    /// Returns what its wall clock says, in milliseconds since the Unix epoch.
+    pub(crate) fn wall_ms(&self, now: Timestamp) -> u64 {
+        (UNIX_MS + now.as_millis()).saturating_add_signed(self.ahead_ms)
+    }
+
+    /// Sets its wall clock.
+    pub(crate) fn set_wall_clock(&mut self, by_ms: i64) {
+        self.ahead_ms += by_ms;
     }
 
     /// Sets its clock.
@@ -136,7 +157,8 @@ impl World {
         self.figures.servers += 1;
         let life = self.figures.servers;
         let born = self.nodes[node].shows(self.now);
-        self.nodes[node].server = Some(Server::new(&self.plan, life, born));
+        let wall_ms = self.nodes[node].wall_ms(self.now);
+        self.nodes[node].server = Some(Server::new(&self.plan, life, born, wall_ms));
         self.tell_of_node(node, || format!("starts; it is number {life}"));
     }
 

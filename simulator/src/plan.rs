@@ -14,6 +14,9 @@ use switchboard_core::{
 use crate::chance::Chance;
 use crate::faults::Fault;
 
+/// What every wall clock says at the beginning, in milliseconds since the Unix epoch.
+pub(crate) const UNIX_MS: u64 = 1_790_000_000_000;
+
 /// The type of the messages that the server's application handles.
 pub(crate) const HANDLED: &str = "work";
 
@@ -207,7 +210,7 @@ fn config(chance: &mut Chance, rooms: &[RoomName], crowd: usize) -> Config {
         recovery,
         rooms: classes,
         handled: handled.unwrap_or_default(),
-        unix_ms_at_start: 1_790_000_000_000,
+        unix_ms_at_start: UNIX_MS,
     }
 }
 
@@ -351,6 +354,15 @@ fn faults(
                 faults.push((at, one));
                 at = at + chance.millis(15_000, server_often_ms * 2);
             }
+        }
+    }
+    for node in 0..nodes {
+        let chance = &mut Chance::of(seed, &[12, node as u64]);
+        let mut at = Timestamp::ZERO + chance.millis(0, 120_000);
+        while at < calm_at {
+            let by_ms = chance.between(0, 8_000_000) as i64 - 4_000_000;
+            faults.push((at, Fault::WallClockSet { node, by_ms }));
+            at = at + chance.millis(0, 240_000);
         }
     }
     let mut at = Timestamp::ZERO;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use switchboard_core::{ConnectionId, Driver, Position, RoomName, Ticket, Timestamp};
+use switchboard_core::{Config, ConnectionId, Driver, Position, RoomName, Ticket, Timestamp};
 
 use crate::checks::{Entry, Ledger, Verdict, Who, rule};
 use crate::link::{LinkId, Socket};
@@ -17,6 +17,8 @@ pub(crate) struct Server {
     pub(crate) born: Timestamp,
     /// The latest time that it has read on that clock.
     pub(crate) read: Timestamp,
+    /// What its node's wall clock says, in milliseconds since the Unix epoch.
+    pub(crate) wall_ms: u64,
     pub(crate) driver: Driver<Socket>,
     /// The links of all connections that it has accepted and not closed.
     pub(crate) connections: BTreeMap<ConnectionId, LinkId>,
@@ -46,14 +48,16 @@ impl Heading {
 
 impl Server {
     /// Starts a new process, without memory of earlier ones.
-    pub(crate) fn new(plan: &Plan, life: u64, born: Timestamp) -> Self {
+    pub(crate) fn new(plan: &Plan, life: u64, born: Timestamp, wall_ms: u64) -> Self {
         let seed = crate::chance::Chance::of(plan.seed, &[5, life]).draw();
-        let driver = Driver::new(plan.config.clone(), seed, Timestamp::ZERO)
+        let config = Config { unix_ms_at_start: wall_ms, ..plan.config.clone() };
+        let driver = Driver::new(config, seed, Timestamp::ZERO)
             .unwrap_or_else(|error| unreachable!("plans have sound rules: {error}"));
         Self {
             life,
             born,
             read: born,
+            wall_ms,
             driver,
             connections: BTreeMap::new(),
             asked: BTreeMap::new(),
@@ -95,8 +99,9 @@ impl Server {
         };
         let index = plan.rooms.iter().position(|name| *name == room);
         let echo = index.is_none_or(|index| plan.class(index).echo);
+        let excluded = (!echo).then_some(from);
         let entry =
-            Entry { id: heading.id, payload, excluded: (!echo).then_some(from), at: self.read };
+            Entry { id: heading.id, payload, excluded, at: self.read, wall_ms: self.wall_ms };
         ledger.publish(self.life, &room, position, entry)
     }
 

@@ -319,7 +319,7 @@ impl World {
         let name = self.plan.rooms[room].clone();
         let payload = payload(&format!("the server announces {}", self.ledger.published), size);
         let Some((server, clock)) = self.nodes[node].server(now) else { return Ok(()) };
-        let (life, read) = (server.life, server.read);
+        let (life, read, wall_ms) = (server.life, server.read, server.wall_ms);
         let content = match &payload {
             Payload::Json(json) => String::from_utf8_lossy(json.as_bytes()).into_owned(),
             Payload::Binary(_) => String::new(),
@@ -335,7 +335,7 @@ impl World {
         };
         let outcome = server.driver.command(clock, publish);
         if let Ok(switchboard_core::Outcome::Published { position: Some(at), .. }) = outcome {
-            let entry = Entry { id: None, payload: content, excluded: None, at: read };
+            let entry = Entry { id: None, payload: content, excluded: None, at: read, wall_ms };
             self.ledger.publish(life, &name, at, entry)?;
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 mod admission;
 mod bad_input;
+mod clock;
 mod comeback;
 mod drain;
 mod endings;
@@ -35,6 +36,7 @@ pub(crate) fn all() -> impl Iterator<Item = (&'static str, &'static Scenario)> {
     [
         ("admission", admission::ALL),
         ("bad_input", bad_input::ALL),
+        ("clock", clock::ALL),
         ("comeback", comeback::ALL),
         ("drain", drain::ALL),
         ("endings", endings::ALL),

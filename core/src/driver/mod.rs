@@ -60,6 +60,10 @@ pub enum Stall {
     Broken,
 }
 
+/// How far the wall clock may be from what the hub takes it to be. Below that, the clock is only
+/// being adjusted, or was read a moment after the time.
+const WALL_CLOCK_SLACK_MS: u64 = 50;
+
 /// A [`Hub`] with its sockets: feeds it what comes in, performs its actions, and reports back what the sockets do.
 ///
 /// A runtime
@@ -269,6 +273,17 @@ impl<O: Outlet> Driver<O> {
         self.drain(now, Duration::ZERO, Duration::ZERO);
         while self.next_deadline().is_some_and(|deadline| deadline <= now) {
             self.tick(now);
+        }
+    }
+
+    /// Tells what the wall clock says, in milliseconds since the Unix epoch. What is published from
+    /// then on has its time. Without effect, and cheap, while the hub takes it to say the same
+    /// within 50 ms: call it in every turn of a loop, before the messages of that turn.
+    pub fn sync_wall_clock(&mut self, now: Timestamp, unix_ms: u64) {
+        // The hub's time does not run backwards.
+        let taken = self.hub.wall_clock().unix_ms_at(now.max(self.hub.now));
+        if taken.abs_diff(unix_ms) > WALL_CLOCK_SLACK_MS {
+            self.feed(now, Event::WallClock { unix_ms });
         }
     }
 

@@ -81,7 +81,6 @@ impl Hub {
 
     fn release(&mut self, id: ConnectionId) {
         let quantum = self.config.limits.outlet_high_water;
-        let start = self.config.unix_ms_at_start;
         let mut released = 0;
         while released < quantum {
             let Some(connection) = self.connections.get_mut(id) else { return };
@@ -92,7 +91,7 @@ impl Hub {
             if outbox.given_up {
                 return;
             }
-            let find = |replay: &Replay| rooms.find_past(replay, user, session, start);
+            let find = |replay: &Replay| rooms.find_past(replay, user, session);
             let message = match outbox.pop(is_closing, find) {
                 Popped::Message(message) => message,
                 Popped::Past(publication) => {

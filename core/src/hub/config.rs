@@ -235,7 +235,8 @@ pub struct Config {
     /// Message types that the application handles.
     pub handled: Handled,
     /// The wall clock's time at [`Timestamp::ZERO`](crate::Timestamp::ZERO), in milliseconds since
-    /// the Unix epoch. Publications are stamped with this plus the hub's time.
+    /// the Unix epoch. Publications are stamped with this plus the hub's time, until an
+    /// [`Event::WallClock`](crate::Event::WallClock) tells another one.
     pub unix_ms_at_start: u64,
 }
 

@@ -1,9 +1,9 @@
 //! Dispatches events, commands and timers to their rules.
 //!
-//! Changes: deadlines, now, queue, stats.
+//! Changes: deadlines, now, queue, stats, wall_clock.
 
 use crate::protocol::to_client::Message;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, WallClock};
 
 use super::Hub;
 use super::action::{Actions, Operation, Outcome};
@@ -41,6 +41,7 @@ impl Hub {
             Event::Disconnected { connection, how } => self.disconnected(connection, how),
             Event::Command { ticket, command } => self.command(ticket, command),
             Event::Drain { timeout, spread } => self.begin_drain(timeout, spread),
+            Event::WallClock { unix_ms } => self.wall_clock = WallClock { at: self.now, unix_ms },
             Event::Tick => self.tick(),
         }
         self.close_overflowed();

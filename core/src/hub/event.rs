@@ -124,6 +124,12 @@ pub enum Event {
         /// Clients are told to reconnect at a random moment within this.
         spread: Duration,
     },
+    /// The wall clock is not where the hub takes it to be: it was set, or the machine has slept.
+    /// What is published from here on has its time; nothing else depends on it.
+    WallClock {
+        /// What it says, in milliseconds since the Unix epoch.
+        unix_ms: u64,
+    },
     /// Time has passed. Due whenever [`Hub::next_deadline`](crate::Hub::next_deadline) is.
     Tick,
 }

@@ -36,7 +36,7 @@ impl Hub {
 
     /// Returns the time in milliseconds since the Unix epoch.
     pub(super) fn unix_ms(&self) -> u64 {
-        self.config.unix_ms_at_start.saturating_add(self.now.as_millis())
+        self.wall_clock.unix_ms_at(self.now)
     }
 
     /// Iterates over the user's reserved and open connections.

@@ -50,7 +50,7 @@ use crate::hub::config::{Config, ConfigError};
 use crate::hub::stats::Stats;
 use crate::protocol::id::ConnectionId;
 use crate::random::{Keyed, Random};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, WallClock};
 
 use tables::account::{Absent, Networks};
 use tables::connection::Connections;
@@ -109,6 +109,7 @@ pub struct Hub {
     /// The longest prefix first; the last one is `""`.
     classes: Vec<(String, RoomClass)>,
     pub(crate) now: Timestamp,
+    wall_clock: WallClock,
     random: Random,
     connections: Connections,
     users: Users,
@@ -148,6 +149,7 @@ impl Hub {
         Ok(Self {
             classes: class::by_prefix(&config.rooms),
             now,
+            wall_clock: WallClock { at: Timestamp::ZERO, unix_ms: config.unix_ms_at_start },
             connections: Connections::new(),
             users: Users::new(Keyed::new(&mut random)),
             networks: Networks::new(),

@@ -260,7 +260,6 @@ impl Hub {
             }
         };
         let (mut events, mut bytes) = (Vec::new(), 0);
-        let start = self.config.unix_ms_at_start;
         let past = (from..=there.offset).take(limit).map_while(|offset| there.kept.get(offset));
         for past in past {
             bytes += past.cost_bytes();
@@ -268,7 +267,7 @@ impl Hub {
             if bytes > self.config.limits.outlet_high_water && !events.is_empty() {
                 break;
             }
-            events.push(past.publication(&room, there.position(), start));
+            events.push(past.publication(&room, there.position()));
         }
         let more = from + (events.len() as u64) <= there.offset;
         Ok(Message::History { id, room, events, position: there.position(), more })

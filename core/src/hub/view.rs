@@ -11,7 +11,7 @@ use crate::hub::stats::Stats;
 use crate::protocol::id::ConnectionId;
 use crate::protocol::name::{RoomName, UserName};
 use crate::protocol::position::{Position, Session};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, WallClock};
 
 use super::Hub;
 use super::keys::RoomKey;
@@ -76,6 +76,11 @@ impl Hub {
     /// Returns whether a drain has started.
     pub fn is_draining(&self) -> bool {
         self.drain.is_some()
+    }
+
+    /// Returns what the hub was last told of the wall clock.
+    pub fn wall_clock(&self) -> WallClock {
+        self.wall_clock
     }
 
     /// Returns the configuration that the hub was created with.

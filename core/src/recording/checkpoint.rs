@@ -14,7 +14,7 @@ use super::encode::{Content, Encoder, Garbled};
 use super::names::Names;
 
 /// The version of the format. It changes with every type of the hub.
-pub(super) const FORMAT: u32 = 4;
+pub(super) const FORMAT: u32 = 5;
 
 /// The bytes are not a checkpoint of this version.
 #[derive(Clone, PartialEq, Eq, Debug)]

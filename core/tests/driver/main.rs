@@ -6,4 +6,5 @@ mod outlets;
 mod endings;
 mod lending;
 mod tap;
+mod wall_clock;
 mod writing;

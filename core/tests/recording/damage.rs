@@ -141,7 +141,7 @@ fn another_format_and_what_contradicts_itself_are_named() {
     let mut segment = segment(HASHED);
     segment[0] += 1;
     let (_, trouble) = play(&segment).expect_err("another format");
-    assert_eq!(trouble, Trouble::Format(5));
+    assert_eq!(trouble, Trouble::Format(6));
     assert!(trouble.to_string().contains("replay it with the version that recorded it"));
 
     let (hub, _) = hub();
@@ -149,7 +149,7 @@ fn another_format_and_what_contradicts_itself_are_named() {
     let mut bytes = whole.clone();
     bytes[0] += 1;
     let damaged = Hub::restore(&bytes).expect_err("another format").to_string();
-    assert_eq!(damaged, "the checkpoint is damaged: it has the format 5, this version knows 4");
+    assert_eq!(damaged, "the checkpoint is damaged: it has the format 6, this version knows 5");
     let damaged = Hub::restore(&whole[..whole.len() / 2]).expect_err("a half").to_string();
     assert_eq!(damaged, "the checkpoint is damaged: it ends too early");
 

@@ -2,7 +2,7 @@
 //!
 //! A script has one command per line (or several, between ` / `), and below it, after `=>`, one
 //! line for each resulting action. [`check`] plays the commands and compares the whole text.
-//! Notices are omitted unless the script says `notices`. See `play.rs` for the commands and
+//! Notices are omitted unless the script says `notices`, and times of day unless it says `times`. See `play.rs` for the commands and
 //! `render.rs` for the answers.
 //!
 //! Times precede a command: `45s-1us` since the start, or `+5ms` since the last one. `TIME run`

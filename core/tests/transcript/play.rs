@@ -68,6 +68,11 @@ impl Play {
         self.now = at;
         match words[..] {
             ["notices"] => self.notices = true,
+            ["times"] => self.names.times = true,
+            ["wall-clock", unix_ms] => {
+                let unix_ms = unix_ms.parse().expect("a number");
+                self.feed(Event::WallClock { unix_ms });
+            }
             ["connect", name, user, ref rooms @ ..] => self.connect(name, user, rooms),
             ["enter", name, user, ref rooms @ ..] => {
                 self.quiet = true;

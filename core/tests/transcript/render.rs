@@ -15,6 +15,8 @@ pub(super) struct Names {
     pub(super) connections: Vec<(ConnectionId, String)>,
     /// Nonces of pings, named `n1`, `n2` … as they appear.
     pub(super) nonces: Vec<u64>,
+    /// Whether times of day are written.
+    pub(super) times: bool,
     /// Epochs of rooms in order of appearance; the first one is not written.
     epochs: BTreeMap<String, Vec<Epoch>>,
 }
@@ -23,6 +25,10 @@ impl Names {
     pub(super) fn of(&self, id: ConnectionId) -> String {
         let found = self.connections.iter().rfind(|(other, _)| *other == id);
         found.map_or_else(|| format!("?{id}"), |(_, name)| name.clone())
+    }
+
+    fn time(&self, unix_ms: u64) -> String {
+        if self.times { format!(" at {unix_ms}") } else { String::new() }
     }
 
     fn nonce(&mut self, nonce: u64) -> String {
@@ -178,7 +184,8 @@ impl Names {
                 } else {
                     format!(", held{}", held.concat())
                 };
-                format!("connected {}{}{held}", welcome.user, rooms.concat())
+                let time = self.time(welcome.unix_ms);
+                format!("connected {}{}{held}{time}", welcome.user, rooms.concat())
             }
             Message::Joined { id, room, beginning, members } => {
                 let members = members.map_or(String::new(), |n| format!(", {n} users"));
@@ -192,11 +199,13 @@ impl Names {
                 let from = p.from.as_deref().unwrap_or("server");
                 let position = self.position(&p.room, p.position);
                 let id = re(p.id.as_deref());
-                format!("{}@{position} {} {from} {}{id}", p.room, p.kind, payload(&p.payload))
+                let (said, time) = (payload(&p.payload), self.time(p.unix_ms));
+                format!("{}@{position} {} {from} {said}{id}{time}", p.room, p.kind)
             }
             Message::Direct(direct) => {
                 let from = direct.from.as_deref().unwrap_or("server");
-                format!("direct {from} {}{}", payload(&direct.payload), re(direct.id.as_deref()))
+                let (id, time) = (re(direct.id.as_deref()), self.time(direct.unix_ms));
+                format!("direct {from} {}{id}{time}", payload(&direct.payload))
             }
             Message::Members { id, room, members, total } => {
                 let names: Vec<&str> = members.iter().map(|name| name.as_str()).collect();
@@ -217,7 +226,8 @@ impl Names {
                 let events: Vec<_> = events
                     .iter()
                     .map(|p| {
-                        format!(" {} {}", self.position(room, p.position), payload(&p.payload))
+                        let (at, time) = (self.position(room, p.position), self.time(p.unix_ms));
+                        format!(" {at} {}{time}", payload(&p.payload))
                     })
                     .collect();
                 let at = self.position(room, *position);

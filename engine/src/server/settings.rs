@@ -13,6 +13,7 @@ use switchboard_core::{
 };
 
 use super::entrance::RefuseBy;
+use crate::system::unix_ms;
 
 /// What answers the frames of connections without a protocol.
 pub type RawService = Box<dyn Fn(ConnectionId, RawFrame) -> Option<RawFrame> + Send + Sync>;
@@ -62,6 +63,10 @@ pub struct ServerSettings {
     /// No rooms and no protocol: every frame goes to this function, and what it returns is sent
     /// back.
     pub raw: Option<RawService>,
+    /// Reads the wall clock, in milliseconds since the Unix epoch; it must be quick. A server asks
+    /// in every turn, so that messages have the right time even after the clock was set or the
+    /// machine has slept. Default: the system's clock, [`unix_ms`].
+    pub wall_clock: fn() -> u64,
     /// Sees all that goes into the hub and comes out of it, to record it for instance.
     pub tap: Option<Box<dyn Tap>>,
 }
@@ -79,6 +84,7 @@ impl Default for ServerSettings {
             max_handshakes: 1_024,
             send_buffer: 64 * 1024,
             raw: None,
+            wall_clock: unix_ms,
             tap: None,
         }
     }
@@ -123,7 +129,6 @@ impl ServerSettings {
         &mut self,
         handled: Vec<Kind>,
         seed: u64,
-        unix_ms: u64,
     ) -> Result<Driver<O>, BuildError> {
         if let Some(kind) = handled.iter().find(|kind| kind.is_reserved()) {
             return Err(BuildError::ReservedKind(kind.clone()));
@@ -131,7 +136,7 @@ impl ServerSettings {
         let mut config = self.config.clone();
         config.handled = Handled::Kinds(handled.into_iter().collect());
         config.limits.handshake_timeout = self.handshake_timeout;
-        config.unix_ms_at_start = unix_ms;
+        config.unix_ms_at_start = (self.wall_clock)();
         let driver = Driver::new(config, seed, Timestamp::ZERO).map_err(BuildError::Config)?;
         Ok(match self.tap.take() {
             Some(tap) => driver.with_tap(tap),

@@ -125,6 +125,11 @@ impl Timeline {
                     self.of(*connection, waiting);
                 }
             }
+            Event::WallClock { unix_ms } => {
+                let taken = hub.wall_clock().unix_ms_at(entry.now);
+                let seconds = (i128::from(*unix_ms) - i128::from(taken)) as f64 / 1e3;
+                self.all(format!("the wall clock was set by {seconds:+} s, to the time shown"));
+            }
             // Only the first drain counts.
             Event::Drain { timeout, spread } if !hub.is_draining() => {
                 let (timeout, spread) = (timeout.as_secs_f64(), spread.as_secs_f64());

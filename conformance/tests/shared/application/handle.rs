@@ -1,5 +1,6 @@
 //! Using the server's handle from elsewhere in the application.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,21 @@ fn a_publication_counts_its_recipients() {
     }
     for (room, kind) in [("", "news"), ("lobby", "ack"), ("lobby", "")] {
         assert!(server.handle.publish(room, kind, &1).is_err(), "{room:?} {kind:?}");
+    }
+}
+
+/// Nothing wakes the server between the two publications.
+#[test]
+fn a_publication_has_the_time_of_day_even_if_the_server_slept() {
+    static WALL_CLOCK: AtomicU64 = AtomicU64::new(1_790_000_000_000);
+    let wall_clock = || WALL_CLOCK.load(Ordering::SeqCst);
+    let server = Running::start(with(|settings| settings.wall_clock = wall_clock));
+    let mut alice = server.connect("/ws/lobby?user=alice");
+    for unix_ms in [1_790_000_000_000, 1_790_003_600_000, 1_789_990_000_000_u64] {
+        WALL_CLOCK.store(unix_ms, Ordering::SeqCst);
+        server.handle.publish("lobby", "news", &1).unwrap();
+        let said = alice.expect("news")["timestamp"].as_u64().unwrap();
+        assert!(said.abs_diff(unix_ms) <= 50, "{said} at {unix_ms}");
     }
 }
 

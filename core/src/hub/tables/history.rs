@@ -29,6 +29,8 @@ const SHARE_FROM: usize = 1_024;
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct Record {
     at: Timestamp,
+    /// The time of day at which it was published. The wall clock may have been set since.
+    unix_ms: u64,
     /// Where its text starts, as an offset from the start of all texts ever kept.
     start: u64,
     payload: usize,
@@ -108,6 +110,7 @@ impl Kept {
         let [kind, from, id, key, except_len] = names.map(|name| name.len() as u8);
         let record = Record {
             at,
+            unix_ms: publication.unix_ms,
             start: self.begin + self.texts.len() as u64,
             payload: payload.len(),
             room: publication.room.len() as u8,
@@ -251,14 +254,8 @@ impl Past<'_> {
         self.record.cost()
     }
 
-    /// Restores the publication. `epoch` and `room` are those of the room, `unix_ms` is the time at
-    /// the start of the hub.
-    pub(crate) fn publication(
-        &self,
-        room: &RoomName,
-        position: Position,
-        unix_ms: u64,
-    ) -> Arc<Publication> {
+    /// Restores the publication. `epoch` and `room` are those of the room.
+    pub(crate) fn publication(&self, room: &RoomName, position: Position) -> Arc<Publication> {
         let ([kind, from, id, key, _], _, payload) = self.parts();
         let payload = self.shared.map_or_else(|| Bytes::copy_from_slice(payload), Bytes::clone);
         Arc::new(Publication {
@@ -268,7 +265,7 @@ impl Past<'_> {
             from: (!from.is_empty()).then(|| UserName::again(from)),
             id: (!id.is_empty()).then(|| MessageId::again(id)),
             key: (!key.is_empty()).then(|| ConflationKey::again(key)),
-            unix_ms: unix_ms.saturating_add(self.record.at.as_millis()),
+            unix_ms: self.record.unix_ms,
             payload: if self.record.is_json {
                 Payload::Json(Json::again(payload))
             } else {
@@ -292,7 +289,7 @@ mod tests {
     /// What is kept, who is not to get it, and since when.
     type Whole = (Publication, Option<(UserName, Session)>, Timestamp);
 
-    fn publication(random: &mut Random, offset: u64, at: Timestamp) -> Publication {
+    fn publication(random: &mut Random, offset: u64) -> Publication {
         let mut name = |most: u64| "é".repeat(1 + (random.next() % most) as usize);
         let (kind, from, id, key) = (name(32), name(64), name(32), name(32));
         let mut some = |name: String| Some(name).filter(|_| random.next().is_multiple_of(2));
@@ -308,7 +305,7 @@ mod tests {
             from: from.map(|name| UserName::new(&name).unwrap()),
             id: id.map(|name| MessageId::new(&name).unwrap()),
             key: key.map(|name| ConflationKey::new(&name).unwrap()),
-            unix_ms: 1_000 + at.as_millis(),
+            unix_ms: random.next(),
             payload: if is_json {
                 Payload::Json(Json::again(payload))
             } else {
@@ -330,7 +327,7 @@ mod tests {
         for step in 0..3_000 {
             let at = Timestamp::from_millis(step);
             // Now and then everything is forgotten, and the numbers go on.
-            let new = publication(&mut random, step + 1, at);
+            let new = publication(&mut random, step + 1);
             let except = random.next().is_multiple_of(3).then(|| whose(random.next() % 3));
             kept.push(&new, except.clone(), at);
             model.push_back((new, except, at));
@@ -363,7 +360,7 @@ mod tests {
             for (it, except, _) in model.iter().take(3).chain(model.iter().rev().take(3)) {
                 let past = kept.get(it.position.offset).expect("it is kept");
                 let position = Position { epoch: EPOCH, offset: step };
-                assert_eq!(*past.publication(&room, position, 1_000), *it);
+                assert_eq!(*past.publication(&room, position), *it);
                 assert_eq!(past.cost_bytes(), it.cost_bytes());
                 for (user, session) in (0..3).map(whose) {
                     assert_eq!(
@@ -385,7 +382,7 @@ mod tests {
         let mut kept = Kept::default();
         let bounds = History { events: 100, ..History::default() };
         let at = Timestamp::ZERO;
-        let mut one = publication(&mut random, 1, at);
+        let mut one = publication(&mut random, 1);
         one.payload = Payload::Binary(Bytes::from_static(&[0; 100]));
         kept.push(&one, None, at);
         assert!(kept.texts.capacity() < 100 + 5 * 128 + 8, "{}", kept.texts.capacity());

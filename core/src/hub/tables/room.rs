@@ -175,13 +175,7 @@ impl Rooms {
     }
 
     /// Looks up the next publication of a replay.
-    pub(crate) fn find_past(
-        &self,
-        replay: &Replay,
-        user: &UserName,
-        session: Session,
-        unix_ms: u64,
-    ) -> Found {
+    pub(crate) fn find_past(&self, replay: &Replay, user: &UserName, session: Session) -> Found {
         let Replay { next, last, .. } = *replay;
         let room = self.find(&replay.room).map(|key| self.get(key));
         let Some(room) = room.filter(|room| room.epoch == last.epoch) else {
@@ -189,7 +183,7 @@ impl Rooms {
         };
         match room.kept.get(next) {
             Some(past) if past.is_not_for(user, session) => Found::Excluded,
-            Some(past) => Found::Publication(past.publication(&room.name, last, unix_ms)),
+            Some(past) => Found::Publication(past.publication(&room.name, last)),
             None => {
                 let before = room.kept.first().map_or(last.offset, |first| first.max(next + 1) - 1);
                 Found::Lost(before.min(last.offset))

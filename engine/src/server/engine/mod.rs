@@ -36,10 +36,11 @@ pub use held::Held;
 ///
 /// A loop calls [`accepted`](Self::accepted), [`received`](Self::received),
 /// [`writable`](Self::writable) and [`ended`](Self::ended) for what its sockets do, and
-/// [`tick_when_read`](Self::tick_when_read) in each turn. After each round of these it
-/// takes what the application has to do ([`next_task`](Self::next_task)), writes
-/// ([`flush`](Self::flush)), and takes what has come of that. The engine waits for no answer, so an
-/// application may take its time, and may be called without the lock that the engine is under.
+/// [`tick_when_read`](Self::tick_when_read) in each turn. Before each round of these it has the
+/// wall clock read ([`sync_wall_clock`](Self::sync_wall_clock)); after it, it takes what the
+/// application has to do ([`next_task`](Self::next_task)), writes ([`flush`](Self::flush)), and
+/// takes what has come of that. The engine waits for no answer, so an application may take its
+/// time, and may be called without the lock that the engine is under.
 pub struct Engine<O> {
     driver: Driver<Held<O>>,
     settings: Arc<ServerSettings>,
@@ -80,7 +81,7 @@ pub enum Task {
 
 impl<O: Outlet + Clone> Engine<O> {
     /// A server without connections, at the time [`Timestamp::ZERO`], whose application handles
-    /// these types of messages. The seed must be kept secret; `unix_ms` is the wall clock.
+    /// these types of messages. The seed must be kept secret.
     ///
     /// # Errors
     /// If the settings contradict each other.
@@ -88,10 +89,9 @@ impl<O: Outlet + Clone> Engine<O> {
         mut settings: ServerSettings,
         handled: Vec<Kind>,
         seed: u64,
-        unix_ms: u64,
     ) -> Result<Self, BuildError> {
         Ok(Self {
-            driver: settings.driver(handled, seed, unix_ms)?,
+            driver: settings.driver(handled, seed)?,
             entrance: Arc::new(Entrance::new(&settings)),
             settings: Arc::new(settings),
             peers: Peers::new(),
@@ -167,6 +167,13 @@ impl<O: Outlet + Clone> Engine<O> {
         } else {
             self.due_since = None;
         }
+    }
+
+    /// Reads the wall clock, as [`ServerSettings::wall_clock`] says, so that what follows has the
+    /// right time of day. Call it at the beginning of a turn, and before the application does
+    /// something between two turns.
+    pub fn sync_wall_clock(&mut self, now: Timestamp) {
+        self.driver.sync_wall_clock(now, (self.settings.wall_clock)());
     }
 
     /// Does what is due, at once: for a loop that has read everything, or has no sockets.
