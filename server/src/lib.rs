@@ -29,7 +29,6 @@ mod numbers;
 mod os;
 #[cfg(feature = "program")]
 mod page;
-#[cfg(feature = "program")]
 mod printable;
 #[cfg(feature = "program")]
 mod program;

@@ -3,6 +3,7 @@
 //! The `log` crate is capped at debug level at compile time (see the workspace's manifest), since
 //! tungstenite logs whole payloads at trace level. No filter can enable those.
 
+mod lines;
 mod queue;
 
 use std::ffi::OsStr;
@@ -13,6 +14,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{self, LogFormat, nearest};
+use lines::{Escape, Lines};
 use queue::{Flush, Queue};
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
@@ -28,9 +30,15 @@ pub(crate) fn init(log: &config::Log) -> Result<Flush, String> {
     let (queue, flush) = Queue::start(io::stderr(), report).map_err(|error| cannot(&error))?;
     // Otherwise the layer reports its own errors by `eprintln`, which waits and panics.
     let builder = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
-    let builder = builder.with_writer(queue);
+    let has_color = wants_color();
+    let escape = match log.format {
+        LogFormat::Text if has_color => Escape::Colored,
+        LogFormat::Text => Escape::Text,
+        LogFormat::Json => Escape::Json,
+    };
+    let builder = builder.with_writer(Lines { queue, escape });
     let started = match log.format {
-        LogFormat::Text => builder.with_ansi(wants_color()).finish().try_init(),
+        LogFormat::Text => builder.with_ansi(has_color).finish().try_init(),
         LogFormat::Json => builder.json().flatten_event(true).finish().try_init(),
     };
     started.map_err(|error| cannot(&error))?;

@@ -16,7 +16,7 @@ impl Display for Printable<'_> {
 
 /// Returns whether a character is a control character (C0, DEL or C1), a line or paragraph
 /// separator, or one that sets the direction of writing.
-fn is_hidden(c: char) -> bool {
+pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(
             c,

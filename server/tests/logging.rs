@@ -104,13 +104,18 @@ fn a_refused_upgrade_is_a_line_and_further_ones_are_not() {
 
 #[test]
 fn a_bad_head_is_a_line_whose_texts_are_escaped() {
-    let (server, log) = start_logging(&[]);
-    let headers = format!("{HOST}Origin: http://\u{202e}\u{9b}.test\r\n{UPGRADE}");
-    assert_eq!(server.ask("/ws", &headers).0, 403);
-    assert_eq!(server.ask("/ws", "no header\r\n").0, 400);
-    let text = stop(server, log);
-    assert!(text.contains(r"http://\u{202e}\u{9b}.test"), "{text}");
-    assert!(text.contains(r#"reason="bad_request""#), "{text}");
+    for (format, origin, reason) in [
+        ("text", r"http://\u{202e}\u{9b}.test", r#"reason="bad_request""#),
+        ("json", r"http://\u202e\u009b.test", r#""reason":"bad_request""#),
+    ] {
+        let (server, log) = start_logging(&[("SWITCHBOARD_LOG_FORMAT", format)]);
+        let headers = format!("{HOST}Origin: http://\u{202e}\u{9b}.test\r\n{UPGRADE}");
+        assert_eq!(server.ask("/ws", &headers).0, 403);
+        assert_eq!(server.ask("/ws", "no header\r\n").0, 400);
+        let text = stop(server, log);
+        assert!(text.contains(origin), "{text}");
+        assert!(text.contains(reason), "{text}");
+    }
 }
 
 #[test]

@@ -5,8 +5,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{mem, thread};
 
-use tracing_subscriber::fmt::MakeWriter;
-
 /// Bytes that may wait to be written, in addition to those that are being written.
 const MAX_BYTES: usize = 1024 * 1024;
 
@@ -171,29 +169,6 @@ impl Drop for Flush {
         self.0.0.bell.notify_all();
         // If the time is over, the thread is left behind: it hangs in a write.
         let _ = self.0.0.bell.wait_timeout_while(waiting, PATIENCE, |waiting| !waiting.is_over);
-    }
-}
-
-impl<'a> MakeWriter<'a> for Queue {
-    type Writer = Line<'a>;
-
-    fn make_writer(&'a self) -> Line<'a> {
-        Line(self)
-    }
-}
-
-/// Takes a line, which is written at once.
-#[derive(Debug)]
-pub(crate) struct Line<'a>(&'a Queue);
-
-impl Write for Line<'_> {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.push(line);
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

@@ -349,3 +349,26 @@ fn shown(payload: &Payload) -> String {
     }
     format!(", {bytes} bytes")
 }
+
+#[cfg(test)]
+mod tests {
+    use switchboard_core::{Config, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn a_wall_clock_that_was_set_is_a_line() {
+        let config = Config { unix_ms_at_start: 10_000_000, ..Config::default() };
+        let mut hub = Hub::new(config, 1, Timestamp::ZERO).unwrap();
+        let mut timeline = Timeline::new(Filter::default(), false);
+        // One second after the start, an hour ahead; at the next second, back where it was.
+        for (second, unix_ms, by) in [(1, 13_601_500, "+3600.5"), (2, 10_002_000, "-3600.5")] {
+            let (now, event) =
+                (Timestamp::from_millis(second * 1_000), Event::WallClock { unix_ms });
+            timeline.event(&hub, &Entry { number: second, now, event: event.clone() });
+            hub.handle(now, event).for_each(|action| timeline.action(&action));
+            let line = format!("the wall clock was set by {by} s, to the time shown");
+            assert_eq!(timeline.take().collect::<Vec<_>>(), [line]);
+        }
+    }
+}
