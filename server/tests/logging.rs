@@ -95,7 +95,7 @@ fn a_refused_upgrade_is_a_line_and_further_ones_are_not() {
         "INFO",
         r#"reason="origin_not_allowed""#,
         "http://evil.test",
-        r#"compared_with="host localhost:80""#,
+        r#"compared_with="host localhost:80 and loopback""#,
         r#"setting="origins.allowed""#,
     ] {
         assert!(line.contains(part), "{part} in {line}");

@@ -178,6 +178,12 @@ pub(super) fn excerpt(text: &str) -> String {
     alloc::format!("{}...", &text[..end])
 }
 
+/// Returns the entries of a setting, for a log line.
+pub(super) fn listed(entries: &[impl fmt::Display]) -> String {
+    let texts: Vec<String> = entries.iter().map(ToString::to_string).collect();
+    if texts.is_empty() { "an empty list".to_string() } else { texts.join(", ") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@ use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
 
-use super::error::{HttpError, excerpt};
+use super::error::{HttpError, excerpt, listed};
 use super::origin::split_port;
 use super::request::HttpRequest;
 use super::upgrade::wants_upgrade;
@@ -54,7 +54,17 @@ impl Hosts {
             return Ok(());
         }
         let message = format!("the host {} is not one that this server is known by", excerpt(host));
-        Err(HttpError::forbidden("host_not_allowed", message))
+        Err(HttpError::forbidden("host_not_allowed", message).comparing_with(self.compared()))
+    }
+
+    /// Describes what the host of a request is compared with.
+    fn compared(&self) -> String {
+        match self {
+            Hosts::Any => "*".to_owned(),
+            Hosts::Only(patterns) => excerpt(&listed(patterns)),
+            Hosts::LoopbackOr(patterns) if patterns.is_empty() => "loopback".to_owned(),
+            Hosts::LoopbackOr(patterns) => excerpt(&format!("loopback, {}", listed(patterns))),
+        }
     }
 
     fn allows(&self, authority: &str) -> bool {
@@ -94,6 +104,13 @@ impl HostPattern {
         split_port(authority).is_some_and(|(host, port)| {
             host.eq_ignore_ascii_case(expected) && (self.port.is_none() || self.port == port)
         })
+    }
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.host.as_deref().unwrap_or("*"))?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
     }
 }
 
@@ -207,6 +224,19 @@ mod tests {
             assert_eq!(refusal.code, "host_not_allowed", "{origin}");
         }
         assert_eq!(hosts.check(&upgrade("localhost", Some("http://evil.test"))), Ok(()));
+    }
+
+    #[test]
+    fn the_log_is_told_what_the_host_was_compared_with() {
+        let compared = |hosts: Hosts| {
+            let refusal = hosts.check(&get("evil.test")).unwrap_err();
+            refusal.compared_with().unwrap_or_default().to_string()
+        };
+        let listed = || patterns(&["chat.test", "dev.test:8443"]);
+        assert_eq!(compared(Hosts::LoopbackOr(Vec::new())), "loopback");
+        assert_eq!(compared(Hosts::LoopbackOr(listed())), "loopback, chat.test, dev.test:8443");
+        assert_eq!(compared(Hosts::Only(listed())), "chat.test, dev.test:8443");
+        assert_eq!(compared(Hosts::Only(Vec::new())), "an empty list");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
-use super::error::{HttpError, excerpt};
+use super::error::{HttpError, excerpt, listed};
 use super::host::is_loopback;
 use super::request::HttpRequest;
 
@@ -88,8 +88,19 @@ impl Origins {
             return Ok(());
         }
         let message = format!("the origin {} is not allowed to connect", excerpt(sent));
-        let host = format!("host {}", excerpt(request.header("host").unwrap_or_default()));
-        Err(HttpError::forbidden("origin_not_allowed", message).comparing_with(host))
+        let refusal = HttpError::forbidden("origin_not_allowed", message);
+        Err(refusal.comparing_with(self.compared(request)))
+    }
+
+    /// Describes what the origin of a request is compared with.
+    fn compared(&self, request: &HttpRequest) -> String {
+        let host = || excerpt(request.header("host").unwrap_or_default());
+        match self {
+            Origins::Any => "*".to_owned(),
+            Origins::SameHost => format!("host {}", host()),
+            Origins::SameHostOrLoopback => format!("host {} and loopback", host()),
+            Origins::List(patterns) => excerpt(&listed(patterns)),
+        }
     }
 }
 
@@ -118,6 +129,17 @@ impl OriginPattern {
         self.scheme.eq_ignore_ascii_case(origin.scheme)
             && self.host.eq_ignore_ascii_case(host)
             && self.port == origin.port
+    }
+}
+
+impl fmt::Display for OriginPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { scheme, host, port, subdomains } = self;
+        write!(f, "{scheme}://{}{host}", if *subdomains { "*" } else { "" })?;
+        match port.filter(|_| *port != default_port(scheme)) {
+            Some(port) => write!(f, ":{port}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -333,5 +355,12 @@ mod tests {
         assert_eq!((refusal.status.code(), refusal.code), (403, "origin_not_allowed"));
         assert!(refusal.message.contains("https://evil.org"));
         assert_eq!(refusal.compared_with(), Some("host h"));
+        let compared = |origins: Origins| {
+            origins.check(&request).unwrap_err().compared_with().unwrap_or_default().to_owned()
+        };
+        assert_eq!(compared(Origins::SameHostOrLoopback), "host h and loopback");
+        let list = ["https://a.org:443", "http://*.b.org:8080"];
+        assert_eq!(compared(Origins::list(list).unwrap()), "https://a.org, http://*.b.org:8080");
+        assert_eq!(compared(Origins::List(Vec::new())), "an empty list");
     }
 }
