@@ -87,6 +87,20 @@ impl Client {
         Self { socket, ahead: Vec::new() }
     }
 
+    /// As [`dial`](Self::dial), from the address 127.0.0.`host`, which is this machine as well.
+    #[cfg(target_os = "linux")]
+    pub fn dial_from(host: u8, address: SocketAddr) -> Self {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+        let socket = socket.unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, host], 0)).into()).unwrap();
+        socket.connect(&address.into()).unwrap();
+        let socket = TcpStream::from(socket);
+        socket.set_nodelay(true).unwrap();
+        socket.set_read_timeout(Some(DEADLINE)).unwrap();
+        socket.set_write_timeout(Some(DEADLINE)).unwrap();
+        Self { socket, ahead: Vec::new() }
+    }
+
     /// As [`dial`](Self::dial), with a kernel receive buffer so small that it soon fills up.
     pub fn dial_narrow(address: SocketAddr) -> Self {
         let domain = socket2::Domain::for_address(address);

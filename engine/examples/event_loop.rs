@@ -136,13 +136,14 @@ impl EventLoop {
     }
 
     fn idle_for(&self) -> Option<Duration> {
-        let has_work = !self.unread.is_empty() || (self.may_accept && self.engine.has_room());
+        let has_work =
+            !self.unread.is_empty() || (self.may_accept && self.engine.has_room(self.now));
         if has_work { Some(Duration::ZERO) } else { self.engine.idle_for(self.now) }
     }
 
     fn accept(&mut self) -> io::Result<()> {
         for _ in 0..TURN_ACCEPTS {
-            if !self.may_accept || !self.engine.has_room() {
+            if !self.may_accept || !self.engine.has_room(self.now) {
                 break;
             }
             match self.listener.accept() {

@@ -179,7 +179,7 @@ impl ServerState {
             let Some(listener) = self.listeners.get_mut(key).filter(|one| one.is_ready) else {
                 return Ok(());
             };
-            if !self.engine.has_room() {
+            if !self.engine.has_room(now) {
                 return Ok(());
             }
             let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
@@ -208,8 +208,8 @@ impl ServerState {
     }
 
     fn idle_for(&self, now: Timestamp) -> Option<Duration> {
-        let may_accept =
-            self.engine.has_room() && self.listeners.iter().any(|(_, listener)| listener.is_ready);
+        let may_accept = self.engine.has_room(now)
+            && self.listeners.iter().any(|(_, listener)| listener.is_ready);
         if may_accept || !self.unread.is_empty() {
             return Some(Duration::ZERO);
         }

@@ -12,7 +12,7 @@ use smol::channel::{Receiver, bounded};
 use smol::future::FutureExt;
 use smol::{Async, Executor};
 use switchboard_core::http::{HttpRequest, Response};
-use switchboard_engine::server::{Host, RefusedUpgrade, Reservation};
+use switchboard_engine::server::{Entry, Host, RefusedUpgrade, Reservation};
 
 use crate::Handle;
 use crate::auth::guarded;
@@ -149,10 +149,11 @@ impl Server {
     async fn seat(&self, request: HttpRequest) -> Result<Reservation, Box<RefusedUpgrade>> {
         let shared = &self.shared;
         let entrance = &shared.entrance;
+        let entry = Entry::new(shared.clone(), request.address())?;
         let (upgrade, credentials) = entrance.check(request)?;
         let verdict = guarded(|| (shared.services.authenticate)(credentials)).await;
         let peer = entrance.judge(upgrade, verdict.and_then(|verdict| verdict))?;
-        Reservation::new(shared.clone(), peer)
+        Reservation::new(shared.clone(), peer, Some(entry))
     }
 
     /// Takes over a socket whose upgrade has been answered, and what was already read of it after
@@ -179,11 +180,13 @@ impl Server {
     ) -> io::Result<()> {
         let socket = socket.into_inner()?;
         self.shared.settings.tune(&socket)?;
-        let (id, claims) = admission.take(&self.shared).ok_or(io::ErrorKind::InvalidInput)?;
+        let (id, claims, entry) =
+            admission.take(&self.shared).ok_or(io::ErrorKind::InvalidInput)?;
+        let place = entry.and_then(Entry::into_place).ok_or(io::ErrorKind::InvalidInput)?;
         let socket = Socket::from(socket);
         self.shared.engage(|state, now| {
             self.shared.keep_claims(id, claims);
-            let Some(key) = state.engine.adopted(now, id, socket.clone()) else {
+            let Some(key) = state.engine.adopted(now, id, place, socket.clone()) else {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, "the seat's time was over"));
             };
             state.watch(&self.shared, now, key, socket);

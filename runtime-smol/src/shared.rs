@@ -10,7 +10,7 @@ use smol::Executor;
 use switchboard_core::{Command, ConnectionId, Driver, Output, RoomName, Ticket, Timestamp};
 use switchboard_engine::Clock;
 use switchboard_engine::server::{
-    Claims, Engine, Entrance, Held, Host, Pending, ServerSettings, observe,
+    Claims, Door, Engine, Entrance, Held, Host, Pending, ServerSettings, observe,
 };
 
 use crate::alarm::Alarm;
@@ -217,6 +217,12 @@ impl Host for Shared {
 
     fn entrance(&self) -> &Entrance {
         &self.entrance
+    }
+
+    type Peer = usize;
+
+    fn door<T>(&self, change: impl FnOnce(&mut Door<usize>, Timestamp) -> T) -> T {
+        self.engage(|state, now| change(state.engine.door(), now))
     }
 
     fn pending(&self) -> &Pending {

@@ -5,7 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use switchboard_core::{Command, ConnectionId, Output};
-use switchboard_engine::server::{Claims, Framing, Host, Stop, answer, panicked};
+use switchboard_engine::server::{
+    Claims, Framing, Host, LINGER, LINGER_BYTES, Stop, answer, panicked,
+};
 
 use crate::Context;
 use crate::Handle;
@@ -24,6 +26,8 @@ pub(crate) struct Connection {
     /// The peer broke a rule, and what it sends is ignored. It is still read, because closing a
     /// socket with unread bytes would destroy the close frame on its way.
     discarding: bool,
+    /// Bytes that were read although the connection was being closed.
+    wasted: usize,
 }
 
 impl Drop for Connection {
@@ -39,7 +43,7 @@ impl Connection {
     pub(crate) fn new(shared: Arc<Shared>, link: Arc<Link>, claims: Claims) -> Self {
         let framing = Framing::new(&shared.settings.config.limits);
         shared.readers.add(&link);
-        Self { shared, link, claims, framing, discarding: false }
+        Self { shared, link, claims, framing, discarding: false, wasted: 0 }
     }
 
     fn id(&self) -> ConnectionId {
@@ -64,6 +68,9 @@ impl Connection {
         }
         let mut buffer = [0; READ_BYTES];
         while !self.link.is_ended() {
+            if self.wasted >= LINGER_BYTES {
+                return self.wait_unread();
+            }
             match (&*self.link.socket).read(&mut buffer) {
                 Ok(0) => return,
                 Ok(taken) => {
@@ -78,16 +85,29 @@ impl Connection {
         }
     }
 
+    /// The peer still sends although we have said our last: it has a while to read that.
+    fn wait_unread(&self) {
+        // The time-keeper must not wait for what is not read.
+        self.shared.readers.remove(self.id());
+        self.link.wait_for_end(LINGER);
+    }
+
     /// Gives everything that is complete to the driver, and runs the handlers for it.
     fn parse(&mut self, bytes: &mut [u8]) -> Result<(), Over> {
         if self.discarding {
+            self.wasted += bytes.len();
             self.link.gave();
             return Ok(());
         }
         let id = self.id();
-        let framing = &mut self.framing;
-        let (stop, requests) =
-            self.shared.drive_for(Some(id), |driver, now| framing.feed(driver, now, id, bytes));
+        let (framing, wasted) = (&mut self.framing, &mut self.wasted);
+        let (stop, requests) = self.shared.drive_for(Some(id), |driver, now| {
+            let connection = driver.hub().connection(id);
+            if connection.is_none_or(|connection| connection.is_closing()) {
+                *wasted += bytes.len();
+            }
+            framing.feed(driver, now, id, bytes)
+        });
         self.link.gave();
         for request in requests {
             if self.link.is_ended() {

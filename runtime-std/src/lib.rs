@@ -37,8 +37,9 @@
 //!
 //! So there are never more than
 //! [`Limits::max_connections`](switchboard_core::Limits::max_connections) +
-//! [`max_handshakes`](ServerSettings::max_handshakes) + 18 threads, beside those that serve. All of
-//! them have been joined when a [drain](Handle::drain) is over.
+//! 2 × [`max_handshakes`](ServerSettings::max_handshakes) + 18 threads, beside those that serve, but
+//! for those that are about to end: handshakes have a thread each, and refused sockets until they
+//! are closed. All of them have been joined when a [drain](Handle::drain) is over.
 //!
 //! # How bytes flow
 //!
@@ -67,6 +68,7 @@ mod background;
 mod builder;
 pub mod client;
 mod connection;
+mod guest;
 mod handshake;
 mod outlet;
 mod readers;

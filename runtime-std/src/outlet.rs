@@ -2,14 +2,16 @@
 
 use std::io::{self, IoSlice, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use socket2::SockRef;
 use switchboard_core::{ConnectionId, Outlet, Stall};
 use switchboard_engine::server::write_parts;
 
 use crate::background::Writer;
+use crate::sync::lock;
 
 /// A blocking socket, and what the driver tells the connection's thread about it. The driver writes
 /// without waiting, and the thread reads; they share no lock.
@@ -18,6 +20,7 @@ pub(crate) struct Link {
     pub(crate) socket: Arc<TcpStream>,
     pub(crate) id: ConnectionId,
     ended: AtomicBool,
+    end: (Mutex<()>, Condvar),
     /// Bytes that the connection's thread has read, and those of them that the driver has.
     taken: AtomicU64,
     given: AtomicU64,
@@ -26,7 +29,8 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) fn new(socket: Arc<TcpStream>, id: ConnectionId) -> Self {
         let (taken, given) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { socket, id, ended: AtomicBool::new(false), taken, given }
+        let end = (Mutex::new(()), Condvar::new());
+        Self { socket, id, ended: AtomicBool::new(false), end, taken, given }
     }
 
     /// The connection's thread has read this many bytes.
@@ -50,6 +54,19 @@ impl Link {
     /// Whether the driver has dropped the socket.
     pub(crate) fn is_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
+    }
+
+    /// Waits until the driver has dropped the socket, for this long at most.
+    pub(crate) fn wait_for_end(&self, timeout: Duration) {
+        let (mutex, ended) = &self.end;
+        drop(ended.wait_timeout_while(lock(mutex), timeout, |()| !self.is_ended()));
+    }
+
+    fn set_ended(&self) {
+        self.ended.store(true, Ordering::Release);
+        // A thread that has just looked is waiting by then.
+        drop(lock(&self.end.0));
+        self.end.1.notify_all();
     }
 
     /// Ends both directions, so that no thread waits for the socket any longer.
@@ -106,7 +123,7 @@ impl Outlet for SocketOutlet {
 
 impl Drop for SocketOutlet {
     fn drop(&mut self) {
-        self.link.ended.store(true, Ordering::Release);
+        self.link.set_ended();
         self.writer.forget(&self.link);
         self.link.cut();
     }

@@ -1,16 +1,17 @@
 //! The server: accepting, and bringing sockets in from elsewhere.
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 
 use polling::{Event, Events, Poller};
 use switchboard_core::http::{HttpRequest, Response};
-use switchboard_engine::server::{AcceptFailure, Host, Reservation, SHORTAGE};
+use switchboard_engine::server::{AcceptFailure, Entry, Host, Reservation, SHORTAGE};
 
 use crate::Handle;
 use crate::builder::Builder;
 use crate::connection::Connection;
+use crate::guest::Guest;
 use crate::handshake;
 use crate::outlet::{Link, SocketOutlet};
 use crate::shared::Shared;
@@ -122,7 +123,9 @@ impl Server {
     /// # }
     /// ```
     pub fn admit(&self, request: HttpRequest) -> Result<Reservation, Response> {
-        handshake::admit(&self.shared, request).map_err(|refused| refused.into_response())
+        let admitted = Entry::new(self.shared.clone(), request.address())
+            .and_then(|entry| handshake::decide(&self.shared, request, Some(entry)));
+        handshake::told(&self.shared, admitted).map_err(|refused| refused.into_response())
     }
 
     /// Takes over a socket whose upgrade has been answered, and what was already read of it after
@@ -151,9 +154,12 @@ impl Server {
         socket.set_nonblocking(false)?;
         self.shared.settings.tune(&socket)?;
         let socket = Arc::new(socket);
-        let connection = open(&self.shared, admission, socket.clone())?;
+        let (connection, entry) = open(&self.shared, admission, socket.clone())?;
         let (link, read_ahead) = (connection.link.clone(), read_ahead.to_vec());
-        let started = start(&self.shared, socket, move || connection.run(&read_ahead));
+        let started = start(&self.shared, socket, move || {
+            connection.run(&read_ahead);
+            drop(entry);
+        });
         if started.is_err() {
             self.shared.drive(|driver, now| driver.lost(now, link.id));
         }
@@ -164,13 +170,10 @@ impl Server {
         let shared = &self.shared;
         let mut events = Events::new();
         while !shared.drained.is_open() {
-            if !shared.handshakes.begin(shared.settings.max_handshakes.max(1)) {
-                break;
-            }
-            let counted = Counted(shared.clone());
-            let failure = match accept(counted, listener) {
-                Ok(()) => continue,
-                Err(error) => error,
+            let failure = match accept(shared, listener) {
+                None => break,
+                Some(Ok(())) => continue,
+                Some(Err(error)) => error,
             };
             events.clear();
             if failure.kind() == io::ErrorKind::WouldBlock {
@@ -215,38 +218,47 @@ impl std::fmt::Debug for Server {
     }
 }
 
-/// Opens the connection of a seat whose upgrade has been answered.
+/// Opens the connection of a seat whose upgrade has been answered. Returns its place as well, if
+/// another server answered it.
 pub(crate) fn open(
     shared: &Arc<Shared>,
     admission: Reservation,
     socket: Arc<TcpStream>,
-) -> io::Result<Connection> {
+) -> io::Result<(Connection, Option<Entry>)> {
     // From here on reads wait as long as it takes, and no write waits.
     socket.set_read_timeout(None)?;
-    let (id, claims) = admission.take(shared).ok_or(io::ErrorKind::InvalidInput)?;
+    let (id, claims, entry) = admission.take(shared).ok_or(io::ErrorKind::InvalidInput)?;
     let link = Arc::new(Link::new(socket, id));
     let outlet = SocketOutlet { link: link.clone(), writer: shared.writer.clone() };
     let codec = shared.entrance.codec();
     if !shared.drive(|driver, now| driver.open(now, id, codec, outlet)) {
         return Err(io::Error::new(io::ErrorKind::TimedOut, "the seat's time was over"));
     }
-    Ok(Connection::new(shared.clone(), link, claims))
+    Ok((Connection::new(shared.clone(), link, claims), entry))
 }
 
-/// Accepts one socket; its handshake and its connection have a thread of their own.
-fn accept(counted: Counted, listener: &TcpListener) -> io::Result<()> {
-    let (socket, peer) = listener.accept()?;
-    // On some systems, sockets inherit this from their listener.
-    socket.set_nonblocking(false)?;
-    let socket = Arc::new(socket);
-    let shared = counted.0.clone();
-    start(&shared, socket.clone(), move || {
-        let opened = handshake::open(&counted.0, &socket, peer);
-        // The handshake is over, and from here on only the connection owns the socket.
-        drop(counted);
-        drop(socket);
-        match opened {
-            Ok(Some((connection, read_ahead))) => connection.run(&read_ahead),
+/// Accepts one socket; its handshake and its connection have a thread of their own. Returns `None`
+/// if the server has ended.
+fn accept(shared: &Arc<Shared>, listener: &TcpListener) -> Option<io::Result<()>> {
+    let accept = || {
+        let (socket, peer) = listener.accept()?;
+        // On some systems, sockets inherit this from their listener.
+        socket.set_nonblocking(false)?;
+        Ok((peer.ip(), Arc::new(socket), peer))
+    };
+    let entered = Guest::accept(shared, accept)?;
+    Some(entered.and_then(|(guest, peer)| serve(shared, guest, peer)))
+}
+
+fn serve(shared: &Arc<Shared>, mut guest: Guest, peer: SocketAddr) -> io::Result<()> {
+    start(shared, guest.socket.clone(), move || {
+        match handshake::open(&mut guest, peer) {
+            Ok(Some((connection, read_ahead))) => {
+                // From here on only the connection owns the socket.
+                let place = guest.into_place();
+                connection.run(&read_ahead);
+                drop(place);
+            }
             Ok(None) => {}
             Err(error) => tracing::debug!(%peer, %error, "the handshake ended early"),
         }
@@ -262,13 +274,4 @@ fn start(
 ) -> io::Result<()> {
     let stack = shared.services.thread_stack_bytes;
     shared.threads.start("switchboard-conn", stack, Some(socket), work)
-}
-
-/// One of the handshakes under way.
-struct Counted(Arc<Shared>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.handshakes.end();
-    }
 }

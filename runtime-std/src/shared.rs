@@ -1,6 +1,7 @@
 //! What all threads of a server share.
 
 use std::io;
+use std::net::TcpStream;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
@@ -8,7 +9,7 @@ use std::thread;
 
 use switchboard_core::{Command, ConnectionId, Driver, Output, RoomName, Ticket, Timestamp};
 use switchboard_engine::Clock;
-use switchboard_engine::server::{Entrance, Host, Pending, ServerSettings, observe};
+use switchboard_engine::server::{Door, Entrance, Host, Pending, ServerSettings, observe};
 
 use crate::auth::guarded;
 use crate::background::{self, Writer};
@@ -17,7 +18,7 @@ use crate::outlet::SocketOutlet;
 use crate::readers::Readers;
 use crate::sync::lock;
 use crate::threads::Threads;
-use crate::waiting::{Alarm, Gate, Handshakes, InTurn};
+use crate::waiting::{Alarm, Doorway, Gate, InTurn};
 
 /// Sockets written to before other threads get the driver: about a millisecond's worth.
 const SLICE: usize = 256;
@@ -40,7 +41,7 @@ pub(crate) struct Shared {
     /// For tasks that need to own this.
     me: Weak<Self>,
     pub(crate) drained: Gate,
-    pub(crate) handshakes: Handshakes,
+    pub(crate) doorway: Doorway<Arc<TcpStream>>,
     reports: InTurn<Output>,
     /// The number of rooms whose state is being asked for.
     asking: AtomicUsize,
@@ -70,6 +71,7 @@ impl Shared {
             driver: Mutex::new(driver),
             clock,
             entrance: Entrance::new(&settings),
+            doorway: Doorway::new(Door::new(&settings)),
             settings,
             services,
             alarm: Alarm::default(),
@@ -79,7 +81,6 @@ impl Shared {
             pending: Pending::default(),
             me: me.clone(),
             drained: Gate::default(),
-            handshakes: Handshakes::default(),
             reports: InTurn::default(),
             asking: AtomicUsize::new(0),
             is_started: Mutex::default(),
@@ -119,7 +120,7 @@ impl Shared {
         // First, while all of them are still listed: a thread that waits for the drain removes them
         // to join them.
         self.threads.close();
-        self.handshakes.stop();
+        self.doorway.end();
         self.drained.open();
         self.alarm.stop();
         self.writer.wake();
@@ -226,6 +227,13 @@ impl Host for Shared {
 
     fn entrance(&self) -> &Entrance {
         &self.entrance
+    }
+
+    type Peer = Arc<TcpStream>;
+
+    fn door<T>(&self, change: impl FnOnce(&mut Door<Arc<TcpStream>>, Timestamp) -> T) -> T {
+        let now = self.clock.now();
+        self.doorway.change(|door| change(door, now))
     }
 
     fn pending(&self) -> &Pending {

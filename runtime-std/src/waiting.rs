@@ -1,13 +1,16 @@
 //! What threads wait for, and what they do in turn.
 
 use std::collections::VecDeque;
+use std::io;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use polling::Poller;
 use switchboard_core::Timestamp;
+use switchboard_engine::server::{Door, Place};
 
 use super::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use super::sync::{Arc, Condvar, Mutex, PoisonError, lock};
+use super::sync::{Arc, Condvar, Mutex, PoisonError, lock, thread};
 
 /// An event that happens once, and that any number of threads can wait for.
 #[derive(Default, Debug)]
@@ -124,32 +127,112 @@ impl Alarm {
     }
 }
 
-/// The handshakes under way.
-#[derive(Default)]
-pub(crate) struct Handshakes {
-    state: Mutex<(usize, bool)>,
+/// The door of a server, where threads wait for room.
+pub(crate) struct Doorway<S> {
+    state: Mutex<(Door<S>, Phase)>,
     changed: Condvar,
+    /// Sockets had to make room, or the server has ended.
+    evicted: Condvar,
 }
 
-impl Handshakes {
-    /// Waits until there is room for one more, and takes it. Returns `false` if the server has
-    /// ended.
-    pub(crate) fn begin(&self, max: usize) -> bool {
-        let state = lock(&self.state);
-        let room = self.changed.wait_while(state, |(count, ended)| *count >= max && !*ended);
-        let mut state = room.unwrap_or_else(PoisonError::into_inner);
-        state.0 += 1;
-        !state.1
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    Ended,
+}
+
+/// A socket that was let in.
+pub(crate) struct Entered<S, T> {
+    pub(crate) place: Place,
+    /// Has to be closed for it.
+    pub(crate) evicted: Option<S>,
+    pub(crate) accepted: T,
+}
+
+impl<S: Clone> Doorway<S> {
+    pub(crate) fn new(door: Door<S>) -> Self {
+        let state = Mutex::new((door, Phase::Open));
+        Self { state, changed: Condvar::new(), evicted: Condvar::new() }
     }
 
-    pub(crate) fn end(&self) {
-        lock(&self.state).0 -= 1;
+    /// Waits until there is room for one more, and lets in what `accept` returns: its address, what
+    /// names it, and anything else. Returns `None` if the server has ended.
+    ///
+    /// # Errors
+    /// As `accept`, which must not wait.
+    pub(crate) fn accept<T>(
+        &self,
+        now: impl Fn() -> Timestamp,
+        accept: impl FnOnce() -> io::Result<(IpAddr, S, T)>,
+    ) -> Option<io::Result<Entered<S, T>>> {
+        let entered = self.when_there_is_room(&now, |door| {
+            let (address, name, accepted) = accept()?;
+            // The time at which it was found that there is room, or later.
+            let entered = door.enter(now(), Some(address), name);
+            let (place, evicted) = entered.ok_or(io::ErrorKind::ConnectionAborted)?;
+            Ok(Entered { place, evicted, accepted })
+        })?;
+        if matches!(&entered, Ok(Entered { evicted: Some(_), .. })) {
+            self.evicted.notify_all();
+        }
+        Some(entered)
+    }
+
+    /// Waits until there is room for one more, and uses it under the lock, so that it is still
+    /// there. Returns `None` if the server has ended.
+    pub(crate) fn when_there_is_room<T>(
+        &self,
+        now: impl Fn() -> Timestamp,
+        enter: impl FnOnce(&mut Door<S>) -> T,
+    ) -> Option<T> {
+        let mut state = lock(&self.state);
+        while state.1 == Phase::Open {
+            if state.0.has_room(now()) {
+                return Some(enter(&mut state.0));
+            }
+            state = if state.0.room_at().is_some() {
+                // In the next microsecond.
+                drop(state);
+                thread::yield_now();
+                lock(&self.state)
+            } else {
+                self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+            };
+        }
+        None
+    }
+
+    /// Has the door do something that may make room.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Door<S>) -> T) -> T {
+        let changed = change(&mut lock(&self.state).0);
         self.changed.notify_one();
+        changed
     }
 
-    pub(crate) fn stop(&self) {
-        lock(&self.state).1 = true;
+    /// As [`Door::farewell`].
+    pub(crate) fn farewell(&self, now: Timestamp, place: &mut Place, name: S) -> Option<S> {
+        let evicted = self.change(|door| door.farewell(now, place, name));
+        if evicted.is_some() {
+            self.evicted.notify_all();
+        }
+        evicted
+    }
+
+    /// Waits until the socket has to make room or the server has ended, but no longer than until
+    /// then.
+    pub(crate) fn wait_in(&self, place: &Place, until: Instant) {
+        let state = lock(&self.state);
+        let left = until.saturating_duration_since(Instant::now());
+        let stays =
+            |state: &mut (Door<S>, Phase)| state.1 == Phase::Open && !state.0.is_evicted(place);
+        drop(self.evicted.wait_timeout_while(state, left, stays));
+    }
+
+    /// Nothing more is let in, and no one waits.
+    pub(crate) fn end(&self) {
+        lock(&self.state).1 = Phase::Ended;
         self.changed.notify_all();
+        self.evicted.notify_all();
     }
 }
 

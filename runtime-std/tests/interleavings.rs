@@ -5,12 +5,15 @@
 
 #![allow(dead_code, unreachable_pub, reason = "the files have more than these tests use")]
 
+use std::net::IpAddr;
 use std::sync::PoisonError;
+use std::time::{Duration, Instant};
 
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
 use shuttle::sync::{Arc, Mutex};
 use shuttle::thread;
 use switchboard_core::Timestamp;
+use switchboard_engine::server::{Door, ServerSettings};
 
 mod sync {
     pub(crate) use shuttle::sync::{Arc, Condvar, Mutex, MutexGuard, atomic};
@@ -29,7 +32,7 @@ mod waiting;
 
 use sync::lock;
 use threads::Threads;
-use waiting::{Alarm, Gate, Handshakes, InTurn};
+use waiting::{Alarm, Doorway, Entered, Gate, InTurn};
 
 const STACK: usize = 64 * 1024;
 
@@ -139,18 +142,40 @@ fn everybody_gets_through_an_open_gate() {
     });
 }
 
+fn doorway(max_handshakes: usize) -> Arc<Doorway<usize>> {
+    let settings = ServerSettings { max_handshakes, ..ServerSettings::default() };
+    Arc::new(Doorway::new(Door::new(&settings)))
+}
+
+/// Lets the socket of this name in at this time. Returns `None` if the server has ended.
+fn enter(doorway: &Doorway<usize>, at: u64, name: usize) -> Option<Entered<usize, ()>> {
+    let address = IpAddr::from([127, 0, 0, 1]);
+    let entered = doorway.accept(|| Timestamp::from_micros(at), || Ok((address, name, ())))?;
+    Some(entered.expect("there is room"))
+}
+
 #[test]
 fn handshakes_are_bounded_and_none_waits_for_nothing() {
     in_many_orders(|| {
-        let (handshakes, now) = (Arc::new(Handshakes::default()), Arc::new(AtomicUsize::new(0)));
+        let (doorway, now) = (doorway(2), Arc::new(AtomicUsize::new(0)));
         let listeners: Vec<_> = (0..3)
-            .map(|_| {
-                let (handshakes, now) = (handshakes.clone(), now.clone());
+            .map(|name| {
+                let (doorway, now) = (doorway.clone(), now.clone());
                 thread::spawn(move || {
-                    assert!(handshakes.begin(2), "the server has not ended");
+                    let decide = |door: &mut Door<usize>| {
+                        let address = IpAddr::from([127, 0, 0, 1]);
+                        let (place, evicted) =
+                            door.enter(Timestamp::ZERO, Some(address), name).expect("room");
+                        assert_eq!(evicted, None);
+                        door.decide(Timestamp::ZERO, &place).expect("loopback is exempt");
+                        place
+                    };
+                    // What is being decided does not make room: the third listener has to wait.
+                    let place = doorway.when_there_is_room(|| Timestamp::ZERO, decide);
+                    let place = place.expect("the server has not ended");
                     assert!(now.fetch_add(1, Ordering::SeqCst) < 2, "one too many");
                     now.fetch_sub(1, Ordering::SeqCst);
-                    handshakes.end();
+                    doorway.change(|door| door.left(place));
                 })
             })
             .collect();
@@ -159,14 +184,34 @@ fn handshakes_are_bounded_and_none_waits_for_nothing() {
 }
 
 #[test]
-fn who_waits_for_room_hears_that_the_server_has_ended() {
+fn a_silent_handshake_makes_room_and_the_thread_that_waits_hears_of_it() {
     in_many_orders(|| {
-        let handshakes = Arc::new(Handshakes::default());
-        assert!(handshakes.begin(1));
-        let waits = handshakes.clone();
-        let listener = thread::spawn(move || waits.begin(1));
-        handshakes.stop();
-        assert!(!listener.join().expect("no panic"));
+        let doorway = doorway(1);
+        let silent = enter(&doorway, 0, 1).expect("the server has not ended").place;
+        let waits = doorway.clone();
+        let waiting = thread::spawn(move || {
+            waits.wait_in(&silent, Instant::now() + Duration::from_secs(3_600));
+            assert!(waits.change(|door| door.is_evicted(&silent)));
+            waits.change(|door| door.left(silent));
+        });
+        let entered = enter(&doorway, 1, 2).expect("the server has not ended");
+        assert_eq!(entered.evicted, Some(1));
+        waiting.join().expect("no panic");
+        doorway.change(|door| door.left(entered.place));
+    });
+}
+
+#[test]
+fn what_waits_for_room_hears_that_the_server_has_ended() {
+    in_many_orders(|| {
+        let doorway = doorway(1);
+        let decided = enter(&doorway, 0, 1).expect("the server has not ended").place;
+        doorway.change(|door| door.decide(Timestamp::ZERO, &decided)).expect("it is exempt");
+        let waits = doorway.clone();
+        let listener = thread::spawn(move || enter(&waits, 1, 2).is_none());
+        doorway.end();
+        assert!(listener.join().expect("no panic"));
+        doorway.change(|door| door.left(decided));
     });
 }
 

@@ -160,13 +160,21 @@ fn configured(config: &Config, is_local: bool) -> Result<ServerSettings, String>
             None => rules.rooms.push((dashboard::ROOM.into(), dashboard::room_class())),
         }
     }
+    let more = &config.more_limits;
+    let (first_byte_timeout, handshake_timeout) = settings::handshake_times(more);
     Ok(ServerSettings {
         config: rules,
         origins: settings::origins(config, is_local)
             .map_err(|error| format!("origins.allowed: {error}"))?,
         hosts: settings::hosts(config, is_local)
             .map_err(|error| format!("origins.hosts: {error}"))?,
-        max_handshakes: settings::count(config.more_limits.max_handshakes),
+        max_handshakes: settings::count(more.max_handshakes),
+        handshakes_per_address: more.handshakes_per_address,
+        connections_per_address: more.connections_per_address,
+        connects_per_address: settings::connects(more),
+        first_byte_timeout,
+        handshake_timeout,
+        max_head_bytes: settings::count(more.max_head_bytes),
         capacity_answer: match config.capacity.answer {
             CapacityAnswer::Close => RefuseBy::Close,
             CapacityAnswer::Http => RefuseBy::Http,

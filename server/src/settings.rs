@@ -1,9 +1,11 @@
 //! Translates the configuration file's settings to the core's.
 
+use std::time::Duration;
+
 use switchboard_core::http::{Hosts, InvalidHost, InvalidOrigin, Origins};
 use switchboard_core::{self as hub, Limit, Limits, Rate};
 
-use crate::config::Config;
+use crate::config::{Config, MoreLimits};
 
 /// The largest message when the file sets no bound: no message may exceed the burst of bytes, which
 /// the core counts in 32 bits.
@@ -64,12 +66,47 @@ pub(crate) fn count(limit: Limit) -> usize {
     limit.get().map_or(usize::MAX, |n| n as usize)
 }
 
+/// Returns how often an address may connect; 0 a second is no limit, whatever the burst.
+pub(crate) fn connects(limits: &MoreLimits) -> Rate {
+    let per_second = limits.connects_per_address.get().unwrap_or(0);
+    Rate { per_second, burst: limits.connect_burst.get().unwrap_or(u32::MAX) }
+}
+
+/// Returns the times for the first byte of a request and for the whole handshake.
+pub(crate) fn handshake_times(limits: &MoreLimits) -> (Duration, Duration) {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    let or_longest = |time: Duration| if time.is_zero() { YEAR } else { time.min(YEAR) };
+    (or_longest(limits.first_byte_timeout), or_longest(limits.handshake_timeout))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn config(text: &str) -> Config {
         Config::from_text("c.toml", text, [], &[]).unwrap()
+    }
+
+    #[test]
+    fn zero_switches_the_limits_of_the_door_off() {
+        let default = config("").more_limits;
+        let library = switchboard_smol::ServerSettings::default();
+        assert_eq!(connects(&default), library.connects_per_address);
+        let times = (library.first_byte_timeout, library.handshake_timeout);
+        assert_eq!(handshake_times(&default), times);
+        assert_eq!(count(default.max_head_bytes), library.max_head_bytes);
+        assert_eq!(count(default.max_handshakes), library.max_handshakes);
+        assert_eq!(default.handshakes_per_address, library.handshakes_per_address);
+        assert_eq!(default.connections_per_address, library.connections_per_address);
+
+        let off = "[limits]\nconnects_per_address = 0\nconnections_per_address = 0\n\
+                   first_byte_timeout = 0\nmax_head_bytes = 0";
+        let off = config(off).more_limits;
+        assert_eq!(connects(&off).per_second, 0);
+        assert_eq!(off.connections_per_address, Limit::NONE);
+        assert_eq!(count(off.max_head_bytes), usize::MAX);
+        let (first_byte, whole) = handshake_times(&off);
+        assert!(first_byte > whole);
     }
 
     #[test]

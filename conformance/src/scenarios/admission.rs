@@ -20,7 +20,6 @@ scenarios![
     the_seat_of_a_closed_connection_is_free_at_once,
     a_refused_or_failed_handshake_takes_no_seat,
     clients_that_vanish_in_the_middle_leave_nothing_behind,
-    handshakes_beyond_the_bound_wait_for_their_turn,
     handshakes_have_one_deadline_however_they_drip,
 ];
 
@@ -137,19 +136,6 @@ fn clients_that_vanish_in_the_middle_leave_nothing_behind(start: Start) {
     let members = seats[0].call(&json!({"type": "members", "id": "1"}));
     let of_those_who_vanished = |name: &serde_json::Value| name.as_str().unwrap().starts_with('u');
     assert!(!members["members"].as_array().unwrap().iter().any(of_those_who_vanished), "{members}");
-}
-
-fn handshakes_beyond_the_bound_wait_for_their_turn(start: Start) {
-    let server = Server::start(start, ServerSettings { max_handshakes: 2, ..plain() });
-    let idle = [Client::dial(server.address), Client::dial(server.address)];
-    // Its request waits in the kernel until another connection ends.
-    let mut waiting = Client::dial(server.address);
-    waiting.write(request("/ws?user=patient", ""));
-    waiting.expect_silence();
-    drop(idle);
-    assert!(waiting.head().starts_with("HTTP/1.1 101 "));
-    waiting.expect("connected");
-    waiting.bye();
 }
 
 fn handshakes_have_one_deadline_however_they_drip(start: Start) {

@@ -1,9 +1,12 @@
 //! The scenarios, one file per topic.
 
+#[cfg(target_os = "linux")]
+mod addresses;
 mod admission;
 mod bad_input;
 mod clock;
 mod comeback;
+mod door;
 mod drain;
 mod endings;
 pub(crate) mod files;
@@ -34,10 +37,13 @@ use scenarios;
 /// All scenarios, each with the name of its file.
 pub(crate) fn all() -> impl Iterator<Item = (&'static str, &'static Scenario)> {
     [
+        #[cfg(target_os = "linux")]
+        ("addresses", addresses::ALL),
         ("admission", admission::ALL),
         ("bad_input", bad_input::ALL),
         ("clock", clock::ALL),
         ("comeback", comeback::ALL),
+        ("door", door::ALL),
         ("drain", drain::ALL),
         ("endings", endings::ALL),
         ("files", files::ALL),

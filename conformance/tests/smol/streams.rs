@@ -9,7 +9,7 @@ use crate::runtime::{Builder, Handle, RefuseBy, Server};
 use serde_json::json;
 use smol::Async;
 use switchboard_core::http::{HttpError, HttpRequest, Status};
-use switchboard_core::{Limit, Limits};
+use switchboard_core::{Limit, Limits, Rate};
 
 use crate::runtime::done;
 use crate::shared::harness::{DEADLINE, listen, plain, roomy, with};
@@ -103,6 +103,38 @@ fn an_admission_that_is_dropped_gives_its_seat_back() {
                 handle.stats().rejected[0] == 3
             });
             assert_eq!(handle.stats().reserved, 0);
+        },
+    );
+}
+
+#[test]
+fn an_admission_counts_as_a_connection_of_its_address() {
+    let here = || upgrade("/ws/lobby").with_address(Some("192.0.2.1".parse().unwrap()));
+    let there = || upgrade("/ws/lobby").with_address(Some("192.0.2.2".parse().unwrap()));
+    let builder = with(|settings| {
+        settings.connections_per_address = Limit::at_most(1);
+        settings.connects_per_address = Rate { per_second: 1, burst: 5 };
+    });
+    let (mut client, socket) = pair();
+    run_with(
+        builder,
+        async move |server| {
+            let admission = server.admit(here()).await.unwrap();
+            let refused = server.admit(here()).await.unwrap_err();
+            assert_eq!(refused.status(), Status::TooManyRequests);
+            let other = server.admit(there()).await.unwrap();
+            drop(admission);
+            let admission = server.admit(here()).await.unwrap();
+            server.adopt(admission, socket, b"").unwrap();
+            assert!(server.admit(here()).await.is_err(), "the connection counts, too");
+            drop(other);
+        },
+        |handle| {
+            client.expect("connected");
+            crate::shared::harness::eventually("two were refused", || {
+                handle.refused_requests() == [("address_limit", 2)]
+            });
+            client.bye();
         },
     );
 }

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
+use switchboard_core::Limit;
 
 use crate::runtime::Context;
 use crate::shared::harness::{Running, eventually, listen, plain, with};
@@ -108,6 +109,36 @@ fn a_server_that_is_dropped_lets_go_of_sockets_and_threads() {
 }
 
 #[test]
+fn an_admission_counts_as_a_connection_of_its_address() {
+    let server = with(|settings| settings.connections_per_address = Limit::at_most(1));
+    let server = server.build().unwrap();
+    let upgrade = |host: u8| {
+        let headers = [
+            ("Host", "test"),
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ];
+        let request = switchboard_core::http::HttpRequest::from_parts("GET", "/ws/lobby", headers);
+        server.admit(request.unwrap().with_address(Some([192, 0, 2, host].into())))
+    };
+    let admission = upgrade(1).unwrap();
+    assert_eq!(upgrade(1).unwrap_err().status().code(), 429);
+    let other = upgrade(2).unwrap();
+    drop(admission);
+    let (address, listener) = listen();
+    let mut client = Client::dial(address);
+    let (socket, _) = listener.accept().unwrap();
+    server.adopt(upgrade(1).unwrap(), socket, b"").unwrap();
+    client.expect("connected");
+    assert_eq!(upgrade(1).unwrap_err().status().code(), 429, "the connection counts, too");
+    drop(other);
+    client.bye();
+    eventually("its place is free", || upgrade(1).is_ok());
+}
+
+#[test]
 fn a_drain_may_come_while_the_server_starts() {
     for _ in 0..200 {
         let server = Running::start(plain());
@@ -156,7 +187,7 @@ fn a_handler_that_runs_holds_up_nobody_else() {
 #[test]
 fn handshakes_have_a_deadline_and_are_bounded() {
     let server = Running::start(with(|settings| {
-        settings.max_handshakes = 2;
+        settings.max_handshakes = 3;
         settings.handshake_timeout = Duration::from_millis(300);
     }));
     let mut idle = [Client::dial(server.address), Client::dial(server.address)];

@@ -4,8 +4,9 @@ use super::error::HttpError;
 use super::request::{HttpRequest, Version};
 use super::response::Status;
 
-/// The default bound on a request head, in bytes. It fits every browser with room for a long token.
-pub const DEFAULT_MAX_HEAD_BYTES: usize = 8 * 1024;
+/// The default bound on a request head, in bytes. It fits every browser with its cookies, with room
+/// for a long token.
+pub const DEFAULT_MAX_HEAD_BYTES: usize = 16 * 1024;
 
 /// The bound on the number of header lines.
 pub const MAX_HEADERS: usize = 64;
@@ -38,7 +39,8 @@ pub enum Parsed {
 /// - 400 when the bytes are not an HTTP/1 request: `tls`, `http_version` or `bad_request`.
 ///
 /// # Cost
-/// Linear in the head. Each call starts over, which the bound on the head makes affordable.
+/// Linear in the head. Each call starts over: call it when a line ends or the bytes have doubled
+/// rather than for each byte.
 pub fn parse(bytes: &[u8], max_head_bytes: usize) -> Result<Parsed, HttpError> {
     let within_limit = &bytes[..bytes.len().min(max_head_bytes)];
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];

@@ -10,6 +10,7 @@ use switchboard_core::http::{
 use switchboard_core::{Attempt, CloseReason, Codec, Frame, Rejection, RoomName, Timestamp};
 
 use super::auth::{Claims, Credentials, Identity, Verdict};
+use super::door::TooMany;
 use super::refusals::Refusals;
 use super::settings::ServerSettings;
 
@@ -222,6 +223,11 @@ impl Entrance {
 }
 
 impl RefusedUpgrade {
+    /// Its address has too much already.
+    pub fn too_many(what: TooMany) -> Box<Self> {
+        Box::new(Self::Http(what.to_error()))
+    }
+
     /// There is no free seat.
     pub fn full(upgrade: Upgrade, rejection: Rejection) -> Box<Self> {
         Box::new(Self::Full(upgrade, rejection))

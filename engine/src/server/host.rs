@@ -11,6 +11,7 @@ use switchboard_core::{
     Rejection, Stats, Ticket, Timestamp, UserName,
 };
 
+use super::door::{Door, Place};
 use super::entrance::Entrance;
 use crate::slots::Slots;
 
@@ -39,6 +40,12 @@ pub trait Host: Send + Sync + 'static {
 
     /// What decides about upgrades.
     fn entrance(&self) -> &Entrance;
+
+    /// What names a socket to the runtime.
+    type Peer: Clone;
+
+    /// Has the door do something.
+    fn door<T>(&self, change: impl FnOnce(&mut Door<Self::Peer>, Timestamp) -> T) -> T;
 
     /// The calls that wait for clients.
     fn pending(&self) -> &Pending;
@@ -116,6 +123,8 @@ pub(super) trait AnyHost: Send + Sync {
 
     fn abandon(&self, connection: ConnectionId);
 
+    fn give_back(&self, place: Place);
+
     fn probe(
         &self,
         user: UserName,
@@ -154,6 +163,10 @@ impl<H: Host> AnyHost for H {
 
     fn abandon(&self, connection: ConnectionId) {
         self.drive(|driver, now| driver.abandon(now, connection));
+    }
+
+    fn give_back(&self, place: Place) {
+        self.door(|door, _| door.left(place));
     }
 
     fn probe(

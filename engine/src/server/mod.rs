@@ -8,6 +8,7 @@ mod accept;
 mod asked;
 mod auth;
 mod context;
+mod door;
 mod engine;
 mod entrance;
 mod framing;
@@ -26,6 +27,7 @@ pub use accept::AcceptFailure;
 pub use asked::RequestError;
 pub use auth::{Claims, Credentials, Identity, Verdict, anonymous};
 pub use context::Context;
+pub use door::{Door, Place, TooMany, evicted};
 pub use engine::{Engine, HandshakeId, Held, LINGER, LINGER_BYTES, SHORTAGE, Task};
 pub use entrance::{
     Authenticated, Entrance, RefuseBy, RefusedUpgrade, UpgradeRequest, ended, failed,
@@ -37,5 +39,5 @@ pub use head::HeadReader;
 pub use host::{Host, Pending, Probed};
 pub use outlet::write_parts;
 pub use payload::{Reply, answer, panicked, read, state, write};
-pub use reservation::Reservation;
+pub use reservation::{Entry, Reservation};
 pub use settings::{BuildError, RawService, ServerSettings};

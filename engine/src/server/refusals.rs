@@ -113,6 +113,11 @@ fn setting(code: &str) -> Option<&'static str> {
         "lobby_full" => "limits.max_per_room",
         "user_limit" => "limits.max_per_user",
         "too_many_rooms" => "limits.max_rooms_per_connection",
+        "connect_rate" => "limits.connects_per_address",
+        "address_limit" => "limits.connections_per_address",
+        "handshake_limit" => "limits.handshakes_per_address",
+        "handshake_evicted" => "limits.max_handshakes",
+        "head_too_large" => "limits.max_head_bytes",
         _ => return None,
     })
 }

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use socket2::SockRef;
-use switchboard_core::http::{Hosts, Origins};
+use switchboard_core::http::{DEFAULT_MAX_HEAD_BYTES, Hosts, Origins};
 use switchboard_core::{
     CloseReason, Codec, Command, Config, ConfigError, ConnectionId, Driver, Handled, Heartbeat,
     Kind, Limit, Limits, Message, NameError, Outlet, Rate, RawFrame, Tap, Timestamp,
@@ -54,8 +54,31 @@ pub struct ServerSettings {
     /// Time from the accepted socket to the answered upgrade, the authenticator's included.
     /// Default 10 s.
     pub handshake_timeout: Duration,
-    /// Handshakes at the same time, at least 1; further sockets wait to be accepted. Default 1,024.
+    /// Time from the accepted socket to the first byte of its request. Default 3 s.
+    pub first_byte_timeout: Duration,
+    /// Bytes of a request's head; a longer one is answered with 431. Default 16 KiB.
+    pub max_head_bytes: usize,
+    /// Handshakes at the same time, at least 1. One more closes the handshake that has been silent
+    /// longest, among those of the address that has the most; while all of them wait for the
+    /// authenticator, it waits to be accepted. Sockets that are being closed are counted by
+    /// themselves, with the same bound. Default 1,024.
     pub max_handshakes: usize,
+    /// Handshakes of one address at the same time. One more closes the one that has been silent
+    /// longest, even if it was accepted in the same moment. Those that wait for the authenticator
+    /// are counted by themselves, and one more is answered with 429; so are sockets that are being
+    /// closed. Default 64.
+    ///
+    /// An address is an IPv4 address, or the first 64 bits of an IPv6 address. Addresses of this
+    /// machine are exempt from the limits per address, unless [`Limits::loopback`] says otherwise.
+    /// Behind a proxy, the limits per address are the proxy's part: here, all clients share its
+    /// address.
+    pub handshakes_per_address: Limit,
+    /// Connections of one address, and upgrades that are being decided; one more is answered with
+    /// 429. Default 100.
+    pub connections_per_address: Limit,
+    /// Upgrades of one address; one more is answered with 429 before anything is verified. Default
+    /// 10 a second, and 50 at once after a pause.
+    pub connects_per_address: Rate,
     /// Bytes of each socket's send buffer in the kernel, which doubles them; 0 leaves them to the
     /// kernel. With fewer bytes a slow client is noticed sooner and takes less memory; with more a
     /// far one can be faster. Default 64 KiB.
@@ -81,7 +104,12 @@ impl Default for ServerSettings {
             capacity_answer: RefuseBy::Close,
             auth_answer: RefuseBy::Auto,
             handshake_timeout: Duration::from_secs(10),
+            first_byte_timeout: Duration::from_secs(3),
+            max_head_bytes: DEFAULT_MAX_HEAD_BYTES,
             max_handshakes: 1_024,
+            handshakes_per_address: Limit::at_most(64),
+            connections_per_address: Limit::at_most(100),
+            connects_per_address: Rate { per_second: 10, burst: 50 },
             send_buffer: 64 * 1024,
             raw: None,
             wall_clock: unix_ms,
@@ -111,6 +139,9 @@ impl ServerSettings {
             // At `/` and everything below it.
             path: String::new(),
             origins: Origins::Any,
+            handshakes_per_address: Limit::NONE,
+            connections_per_address: Limit::NONE,
+            connects_per_address: Rate::NONE,
             raw: Some(Box::new(|_, frame| Some(frame))),
             ..Self::default()
         }

@@ -25,8 +25,26 @@ section! {
     MoreLimits {
         /// Connections in one room, unless its class says otherwise.
         max_per_room: Limit = RoomClass::default().max_members,
-        /// Handshakes under way at the same time.
+        /// Handshakes under way at the same time. One more closes the one that has been silent
+        /// longest, of the address that has the most.
         max_handshakes: Limit = Limit::at_most(1_024),
+        /// Handshakes of one address under way at the same time. One more closes the one that has
+        /// been silent longest. An address is an IPv4 address, or the first 64 bits of an IPv6
+        /// address.
+        handshakes_per_address: Limit = Limit::at_most(64),
+        /// Connections of one address; one more is answered with 429.
+        connections_per_address: Limit = Limit::at_most(100),
+        /// Upgrades that one address may ask for, in a second on average; others are answered with
+        /// 429 before anything is verified. 0 switches the limit off.
+        connects_per_address: Limit = Limit::at_most(10),
+        /// How many of them at once, after a pause.
+        connect_burst: Limit = Limit::at_most(50),
+        /// Time for the first byte of a request. 0 is as long as for the whole handshake.
+        first_byte_timeout: Duration = Duration::from_secs(3),
+        /// Time for the whole handshake, from the accepted socket to the answer. 0 is a year.
+        handshake_timeout: Duration = Duration::from_secs(10),
+        /// Bytes of a request's head, with its cookies and token.
+        max_head_bytes: Limit = Limit::at_most(16 * 1024),
     }
 }
 

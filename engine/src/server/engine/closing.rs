@@ -15,15 +15,20 @@ pub const LINGER: Duration = Duration::from_secs(2);
 /// The same after a drain, which has had its time.
 const LINGER_AFTER_DRAIN: Duration = Duration::from_millis(250);
 
-/// How many bytes of a peer are read meanwhile, so that a reset does not destroy our last ones.
-pub const LINGER_BYTES: usize = 4 * 1024 * 1024;
+/// How many bytes of a peer are read after we have said our last. Closing a socket with unread bytes
+/// resets the connection, which can destroy our last bytes on their way; but what does not matter
+/// any more must not cost much. When there are more, the socket is not read any longer, and is
+/// closed when the peer has had the time to read what we have said.
+pub const LINGER_BYTES: usize = 64 * 1024;
 
 impl<O: Outlet + Clone> Engine<O> {
     /// Sends a peer that is not let in its answer, and then closes its socket.
     pub(super) fn answer(&mut self, now: Timestamp, key: usize, answer: Vec<u8>) {
         let deadline = now + self.settings.handshake_timeout;
         self.peers.set(key, Stage::Answering(answer, 0, deadline));
+        let evicted = self.peers.farewell(now, key);
         self.write_answer(now, key);
+        self.make_room(now, evicted);
     }
 
     /// The same for a peer whose request is not complete.
@@ -64,7 +69,7 @@ impl<O: Outlet + Clone> Engine<O> {
     /// Tells peers in the middle of a handshake that the server has ended. One that has not said
     /// anything expects no answer.
     fn send_handshakes_away(&mut self, now: Timestamp) {
-        self.end_peers(|stage| matches!(stage, Stage::Head(head, _) if head.is_empty()));
+        self.end_peers(|stage| matches!(stage, Stage::Head(head) if head.reader.is_empty()));
         for key in self.peers.keys(|it| matches!(it, Stage::Head(..) | Stage::Deciding(..))) {
             self.refuse(now, key, &ended());
         }
@@ -76,7 +81,10 @@ impl<O: Outlet + Clone> Engine<O> {
             self.peers.end(key);
         } else {
             outlet.finish();
-            self.peers.set(key, Stage::Lingering(LINGER_BYTES, now + LINGER));
+            let until = if let Stage::Deaf(_, until) = stage { *until } else { now + LINGER };
+            self.peers.set(key, Stage::Lingering(until));
+            let evicted = self.peers.farewell(now, key);
+            self.make_room(now, evicted);
         }
     }
 

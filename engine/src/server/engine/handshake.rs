@@ -3,10 +3,10 @@
 use switchboard_core::http::{HttpError, HttpRequest, Response, Upgrade};
 use switchboard_core::{ConnectionId, Outlet, Timestamp};
 
-use super::peers::{Deciding, Stage};
+use super::peers::{Deciding, Head, Stage};
 use super::{Engine, Task};
-use crate::server::auth::{Claims, Verdict};
-use crate::server::entrance::{Authenticated, RefusedUpgrade};
+use crate::server::auth::{Claims, Credentials, Verdict};
+use crate::server::entrance::{Authenticated, RefusedUpgrade, UpgradeRequest};
 use crate::server::framing::Framing;
 use crate::server::head::HeadReader;
 
@@ -65,23 +65,22 @@ impl<O: Outlet + Clone> Engine<O> {
         let handshake = HandshakeId { key, serial: self.next_serial };
         self.next_serial += 1;
         let head_only = request.method() == "HEAD";
-        let entrance = &self.entrance;
-        let (upgrade, task) = if entrance.concerns(&request) {
-            match entrance.check(request) {
+        let (upgrade, task) = if self.entrance.concerns(&request) {
+            match self.check(now, key, request) {
                 Ok((upgrade, credentials)) => {
                     (Some(upgrade), Task::Authenticate(handshake, credentials))
                 }
                 Err(refused) => {
-                    entrance.refused(now, &refused);
-                    let answer = entrance.closing_bytes(*refused, head_only);
+                    self.entrance.refused(now, &refused);
+                    let answer = self.entrance.closing_bytes(*refused, head_only);
                     return self.answer(now, key, answer);
                 }
             }
         } else {
             (None, Task::Respond(handshake, request))
         };
-        let Some(Stage::Head(_, deadline)) = self.peers.stage(key) else { return };
-        let deadline = *deadline;
+        let Some(Stage::Head(head)) = self.peers.stage(key) else { return };
+        let deadline = head.deadline;
         let serial = handshake.serial;
         let deciding = Deciding { serial, upgrade, head_only, read_ahead: Vec::new() };
         self.peers.set(key, Stage::Deciding(Box::new(deciding), deadline));
@@ -89,12 +88,23 @@ impl<O: Outlet + Clone> Engine<O> {
         self.read_ahead(now, key, &rest);
     }
 
+    /// Checks an upgrade request: first whether its address may ask so often, which costs least.
+    fn check(
+        &mut self,
+        now: Timestamp,
+        key: usize,
+        request: HttpRequest,
+    ) -> Result<(UpgradeRequest, Credentials), Box<RefusedUpgrade>> {
+        self.peers.decide(now, key).map_err(RefusedUpgrade::too_many)?;
+        self.entrance.check(request)
+    }
+
     /// Keeps what comes before the answer is there.
     pub(super) fn read_ahead(&mut self, now: Timestamp, key: usize, bytes: &[u8]) {
         let Some(Stage::Deciding(deciding, _)) = self.peers.stage(key) else { return };
         if deciding.upgrade.is_none() {
             // The body of a request, which nobody reads.
-            return;
+            return self.waste(now, key, bytes.len());
         }
         if deciding.read_ahead.len() + bytes.len() > READ_AHEAD_MAX {
             let message = "the answer to the upgrade was not waited for";
@@ -112,7 +122,8 @@ impl<O: Outlet + Clone> Engine<O> {
         if deciding.serial != handshake.serial {
             return None;
         }
-        let stage = Stage::Head(HeadReader::default(), (*deadline).max(now));
+        let deadline = (*deadline).max(now);
+        let stage = Stage::Head(Head::new(HeadReader::new(None, 0), deadline, deadline));
         match self.peers.set(handshake.key, stage) {
             Some(Stage::Deciding(deciding, _)) => Some(*deciding),
             _ => None,
@@ -138,6 +149,7 @@ impl<O: Outlet + Clone> Engine<O> {
         };
         let framing = Framing::new(&self.settings.config.limits);
         self.peers.set(key, Stage::Open(id, framing));
+        self.peers.opened(key);
         let held = self.ended.hold(key, outlet);
         let codec = self.entrance.codec();
         self.driver.answer_and_open(now, id, codec, held, answer);

@@ -16,6 +16,7 @@ use switchboard_core::http::{HttpError, HttpRequest};
 use switchboard_core::{ConnectionId, Driver, Kind, Outlet, Output, Timestamp};
 
 use super::auth::Credentials;
+use super::door::Door;
 use super::entrance::Entrance;
 use super::framing::Stop;
 use super::settings::{BuildError, ServerSettings};
@@ -93,8 +94,8 @@ impl<O: Outlet + Clone> Engine<O> {
         Ok(Self {
             driver: settings.driver(handled, seed)?,
             entrance: Arc::new(Entrance::new(&settings)),
+            peers: Peers::new(Door::new(&settings)),
             settings: Arc::new(settings),
-            peers: Peers::new(),
             shortage_until: None,
             questions: VecDeque::new(),
             next_serial: 0,
@@ -114,6 +115,11 @@ impl<O: Outlet + Clone> Engine<O> {
     /// The driver, to look at.
     pub fn as_driver(&self) -> &Driver<Held<O>> {
         &self.driver
+    }
+
+    /// What counts sockets, for upgrades that are answered elsewhere.
+    pub fn door(&mut self) -> &mut Door<usize> {
+        self.peers.door()
     }
 
     /// The settings that it was made with.
@@ -185,10 +191,12 @@ impl<O: Outlet + Clone> Engine<O> {
             self.end_peers(|_| true);
         }
         while let Some(key) = self.peers.due(now) {
-            if let Some(Stage::Head(..) | Stage::Deciding(..)) = self.peers.stage(key) {
-                self.refuse(now, key, &HttpError::request_timeout());
-            } else {
-                self.peers.end(key);
+            match self.peers.stage(key) {
+                Some(Stage::Head(_) | Stage::Deciding(..)) => {
+                    self.refuse(now, key, &HttpError::request_timeout());
+                }
+                Some(Stage::Deaf(..)) => self.ended(now, key),
+                Some(_) | None => drop(self.peers.end(key)),
             }
         }
     }

@@ -3,13 +3,15 @@
 use switchboard_core::{ConnectionId, Outlet, RawFrame, Timestamp};
 
 use super::Engine;
+use super::closing::LINGER;
 use super::peers::Stage;
 use crate::server::framing::Stop;
 
 impl<O: Outlet + Clone> Engine<O> {
-    /// The socket of a key, to read from.
+    /// The socket of a key, to read from. `None` if it is over, or if nothing more is to be read of
+    /// it: [`LINGER_BYTES`](crate::server::LINGER_BYTES) have come that nobody waits for.
     pub fn socket(&mut self, key: usize) -> Option<&mut O> {
-        self.peers.outlet(key)
+        self.peers.readable(key)
     }
 
     /// The connection of a key, if it is open and not being closed.
@@ -21,14 +23,21 @@ impl<O: Outlet + Clone> Engine<O> {
     /// unmasked in place.
     pub fn received(&mut self, now: Timestamp, key: usize, bytes: &mut [u8]) {
         match self.peers.stage(key) {
-            Some(Stage::Head(head, _)) => match head.read(bytes) {
-                Ok(None) => {}
-                Ok(Some((request, rest))) => self.ask(now, key, request, rest),
-                Err(error) => self.refuse(now, key, &error),
-            },
+            Some(Stage::Head(head)) => {
+                let read = head.reader.read(bytes);
+                self.peers.heard(now, key);
+                match read {
+                    Ok(None) => {}
+                    Ok(Some((request, rest))) => self.ask(now, key, request, rest),
+                    Err(error) => self.refuse(now, key, &error),
+                }
+            }
             Some(Stage::Deciding(..)) => self.read_ahead(now, key, bytes),
             Some(Stage::Open(id, framing)) => {
                 let id = *id;
+                let hub = self.driver.hub();
+                let is_closing =
+                    hub.connection(id).is_none_or(|connection| connection.is_closing());
                 if let Some(stop) = framing.feed(&mut self.driver, now, id, bytes) {
                     let stage = match stop {
                         Stop::Goodbye(_) => Stage::Leaving(id, false),
@@ -37,21 +46,25 @@ impl<O: Outlet + Clone> Engine<O> {
                     self.peers.set(key, stage);
                     self.stops.push_back((id, stop));
                 }
-            }
-            Some(Stage::Lingering(left, _)) => {
-                *left = left.saturating_sub(bytes.len());
-                if *left == 0 {
-                    self.peers.end(key);
+                if is_closing {
+                    self.waste(now, key, bytes.len());
                 }
             }
             Some(
-                Stage::Answering(..)
-                | Stage::Failed(_)
-                | Stage::Leaving(..)
-                | Stage::Gone
-                | Stage::Over,
-            )
-            | None => {}
+                Stage::Answering(..) | Stage::Failed(_) | Stage::Leaving(..) | Stage::Lingering(_),
+            ) => self.waste(now, key, bytes.len()),
+            Some(Stage::Deaf(..) | Stage::Gone | Stage::Over) | None => {}
+        }
+    }
+
+    /// A peer sent bytes that nobody waits for. If these are too many, it is not read any more, and
+    /// its answer to our close frame is not waited for.
+    pub(super) fn waste(&mut self, now: Timestamp, key: usize, bytes: usize) {
+        if self.peers.waste(key, bytes)
+            && let Some(Stage::Open(id, _) | Stage::Failed(id)) = self.peers.stage(key)
+        {
+            let stage = Stage::Deaf(*id, now + LINGER);
+            self.peers.set(key, stage);
         }
     }
 
@@ -68,7 +81,10 @@ impl<O: Outlet + Clone> Engine<O> {
     /// A socket takes bytes again. (If it was not full before, that harms nothing.)
     pub fn writable(&mut self, now: Timestamp, key: usize) {
         let stage = self.peers.stage(key);
-        if let Some(Stage::Open(id, _) | Stage::Failed(id) | Stage::Leaving(id, _)) = stage {
+        if let Some(
+            Stage::Open(id, _) | Stage::Failed(id) | Stage::Deaf(id, _) | Stage::Leaving(id, _),
+        ) = stage
+        {
             let id = *id;
             self.driver.writable(now, id);
         } else if let Some(Stage::Answering(..)) = stage {
@@ -79,7 +95,7 @@ impl<O: Outlet + Clone> Engine<O> {
     /// A socket has ended or failed.
     pub fn ended(&mut self, now: Timestamp, key: usize) {
         match self.peers.stage(key) {
-            Some(Stage::Open(id, _) | Stage::Failed(id)) => {
+            Some(Stage::Open(id, _) | Stage::Failed(id) | Stage::Deaf(id, _)) => {
                 let id = *id;
                 // The key stays taken until the driver has dropped the socket too.
                 self.peers.set(key, Stage::Gone);
