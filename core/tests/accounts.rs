@@ -2,7 +2,7 @@
 
 mod transcript;
 
-use switchboard_core::{Config, Loopback, Rate};
+use switchboard_core::{Config, History, Loopback, Rate};
 use transcript::{check, class};
 
 /// Two a second for each connection, three for a user, one for the guests of an address; twice as
@@ -232,6 +232,92 @@ fn a_room_has_a_rate_of_its_own_if_its_class_says_so() {
         app publish quiet y
           => a b: quiet@4 chat server y
           => done: published as 4 to 2
+        ",
+    );
+}
+
+#[test]
+fn a_resume_that_names_a_room_twice_is_invalid() {
+    check(
+        |_| {},
+        "
+        enter a alice
+        a resume lobby den lobby #1
+          => a: error invalid_field (rooms) #1
+        view a
+          => a is open in no room, latency unknown, seen at 0
+        ",
+    );
+}
+
+/// A hundred bytes of answers a second, four hundred at once.
+fn few_bytes(config: &mut Config) {
+    config.limits.answer_bytes_per_second = 100;
+}
+
+#[test]
+fn answers_have_a_rate_of_bytes_over_all_connections() {
+    check(
+        few_bytes,
+        "
+        enter a alice lobby / enter b alice lobby
+        a members / b members / a members / b members / a members / b members
+          => a: members of lobby: alice of 1
+          => b: members of lobby: alice of 1
+          => a: members of lobby: alice of 1
+          => b: members of lobby: alice of 1
+          => a: members of lobby: alice of 1
+          => b: error rate_limited
+        // Another user's are counted apart.
+        enter c carol lobby
+        c members
+          => c: members of lobby: alice carol of 2
+        1s b members
+          => b: members of lobby: alice carol of 2
+        ",
+    );
+}
+
+#[test]
+fn what_a_member_missed_waits_for_its_bytes_and_the_rest_is_refused() {
+    check(
+        |config| {
+            few_bytes(config);
+            class(config, "", |class| class.history = History::default());
+            (config.limits.outlet_high_water, config.limits.outlet_low_water) = (200, 50);
+        },
+        "
+        enter a alice lobby
+        a say lobby x / a say lobby x / a say lobby x / a say lobby x / a say lobby x
+          => a: lobby@1 chat alice x
+          => a: lobby@2 chat alice x
+          => a: lobby@3 chat alice x
+          => a: lobby@4 chat alice x
+          => a: lobby@5 chat alice x
+        a say lobby x / a say lobby x / a say lobby x / a say lobby x
+          => a: lobby@6 chat alice x
+          => a: lobby@7 chat alice x
+          => a: lobby@8 chat alice x
+          => a: lobby@9 chat alice x
+        enter b bob
+        b join lobby@0
+          => b: joined lobby@0 recovered
+          => b: lobby@1 chat alice x
+          => b: lobby@2 chat alice x
+          => b: lobby@3 chat alice x
+        // It gets all of it; once more is not needed.
+        b join lobby@0 #1
+        20s run
+          => 1ms b: lobby@4 chat alice x
+          => 1ms b: lobby@5 chat alice x
+          => 1ms b: lobby@6 chat alice x
+          => 860ms b: lobby@7 chat alice x
+          => 860ms b: lobby@8 chat alice x
+          => 860ms b: lobby@9 chat alice x
+          => 3290ms b: error rate_limited #1
+        b join lobby@8 #2
+          => b: joined lobby@8 recovered #2
+          => b: lobby@9 chat alice x
         ",
     );
 }

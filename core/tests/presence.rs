@@ -274,6 +274,10 @@ fn a_room_without_presence_is_silent_but_answers() {
         b lost
           => closed b of bob: lost, after 0
         deadline
+          => deadline 38us
+        // Until then, the bytes of the answer count against her next connection.
+        next
+        deadline
           => deadline none
         ",
     );

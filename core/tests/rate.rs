@@ -116,18 +116,39 @@ fn every_message_counts_even_one_that_makes_no_sense() {
 }
 
 #[test]
-fn a_peers_own_pings_count_in_silence_and_its_pongs_do_not() {
+fn a_peers_own_pings_and_unasked_pongs_count_in_silence() {
     check(
         slow,
         "
         enter a alice lobby
-        a pong 1 / a pong 2 / a pong 3 / a pong
-        a alive / a alive / a alive
+        a pong 1 / a pong / a alive
         a alive
         a frame
           => a: error rate_limited
-        a alive
+        a pong 1
           => close a 4029 rate_limited
+        ",
+    );
+}
+
+#[test]
+fn the_pong_of_a_ping_is_free() {
+    check(
+        slow,
+        "
+        enter a alice
+        1s app probe alice 2s
+          => a: ping n1
+          => a: health_ping n1
+          => done: probing 1
+        a pong n1
+          => probed t1: a 0
+        a frame / a frame / a frame
+          => raw from a: 3 bytes
+          => raw from a: 3 bytes
+          => raw from a: 3 bytes
+        a frame
+          => a: error rate_limited
         ",
     );
 }

@@ -20,7 +20,7 @@ const REACHED: [(&str, usize, usize); 20] = [
     ("now", 1, 17),
     ("wall_clock", 1, 3),
     ("random", 4, 4),
-    ("connections", 14, 21),
+    ("connections", 15, 21),
     ("users", 7, 12),
     ("networks", 1, 3),
     ("absent", 1, 3),

@@ -33,7 +33,11 @@ pub fn apply(model: &mut Model, event: &Event, c: Target) {
             within_rate(model, c, 1, None);
         }
         Event::Alive { .. } => {}
-        Event::Pong { nonce, .. } => nonce.iter().for_each(|nonce| model.answered(c, *nonce)),
+        Event::Pong { nonce, .. } => {
+            if !nonce.is_some_and(|nonce| model.answered(c, nonce)) && model.is_open(c) {
+                within_rate(model, c, 1, None);
+            }
+        }
         // The time of day concerns only what messages are stamped with, which the log knows.
         Event::Blocked { .. } | Event::Writable { .. } | Event::WallClock { .. } | Event::Tick => {}
         Event::Disconnected { how, .. } => {
@@ -268,7 +272,9 @@ fn received(model: &mut Model, c: usize, inbound: &Inbound) {
             Ok(())
         }
         Inbound::HealthPong { nonce } => {
-            nonce.iter().for_each(|nonce| model.answered(c, *nonce));
+            if let Some(nonce) = nonce {
+                model.answered(c, *nonce);
+            }
             Ok(())
         }
         Inbound::Application(request) => requested(model, c, request),

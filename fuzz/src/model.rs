@@ -384,23 +384,25 @@ impl Model {
     }
 
     /// Handles a pong, or the answer to a `health_ping`: a sign of life only if it answers a
-    /// pending ping.
-    pub fn answered(&mut self, c: usize, nonce: u64) {
+    /// pending ping. Returns whether it does.
+    pub fn answered(&mut self, c: usize, nonce: u64) -> bool {
         let now = self.now;
         let Some(seat) = self.seats.get_mut(&c).filter(|seat| seat.phase == Phase::Open) else {
-            return;
+            return false;
         };
         if seat.ping == Some(nonce) {
             (seat.ping, seat.asked, seat.last_seen) = (None, None, now);
-            return;
+            return true;
         }
+        let mut answers = false;
         for probe in &mut self.probes {
             if let Some((asked, answer @ None)) = probe.asked.get_mut(&c)
                 && *asked == nonce
             {
-                (*answer, seat.last_seen) = (Some(now - probe.sent), now);
+                (*answer, seat.last_seen, answers) = (Some(now - probe.sent), now, true);
             }
         }
+        answers
     }
 
     /// Ends probes whose open connections have all answered, or whose time is up at a tick.

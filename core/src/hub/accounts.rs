@@ -1,7 +1,7 @@
 //! Accounts: what a user, or the guests of one network, may use over all their connections. They
 //! outlive the connections until their buckets are full again.
 //!
-//! Changes: absent, deadlines, networks, users.
+//! Changes: absent, connections, deadlines, networks, users.
 
 use crate::hub::config::{Loopback, Rate};
 use crate::hub::event::Attempt;
@@ -11,9 +11,10 @@ use crate::time::Timestamp;
 
 use super::Hub;
 use super::keys::UserKey;
-use super::tables::account::Payer;
+use super::tables::account::{Account, Payer};
 use super::tables::connection::Connection;
 use super::tables::deadlines::Timer;
+use super::tables::rate::Bucket;
 
 impl Hub {
     /// Finds or adds the user and counts a reference, and finds out who pays.
@@ -76,19 +77,67 @@ impl Hub {
     /// Takes messages from the rate of a connection's payer. Returns whether they are within it.
     pub(super) fn account_takes(&mut self, id: ConnectionId, messages: usize) -> bool {
         let now = self.now;
-        let Some(connection) = self.connections.get(id) else { return false };
+        let Some((account, rate)) = self.account_of(id) else { return true };
+        account.messages.take(now, rate.within_burst(messages), rate)
+    }
+
+    /// Charges messages to a connection and its payer, for an answer that is more work than its
+    /// request shows.
+    pub(super) fn charge(&mut self, id: ConnectionId, messages: usize) {
+        let (now, rate) = (self.now, self.config.limits.messages);
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.messages.charge(now, messages, rate);
+        }
+        if let Some((account, rate)) = self.account_of(id) {
+            account.messages.charge(now, messages, rate);
+        }
+    }
+
+    /// Returns the account that pays for a connection, and the rate of its messages.
+    fn account_of(&mut self, id: ConnectionId) -> Option<(&mut Account, Rate)> {
+        let connection = self.connections.get(id)?;
         let limits = &self.config.limits;
-        let (account, rate) = match connection.payer {
+        match connection.payer {
             Payer::User => {
-                (&mut self.users.get_mut(connection.user).account, limits.user_messages())
+                let account = &mut self.users.get_mut(connection.user).account;
+                Some((account, limits.user_messages()))
             }
             Payer::Network(key) => {
                 let rate = Rate::per_second(limits.address_messages_per_second);
-                let Some(account) = self.networks.account_mut(key) else { return true };
-                (account, rate)
+                Some((self.networks.account_mut(key)?, rate))
             }
-            Payer::Nobody => return true,
-        };
-        account.messages.take(now, rate.within_burst(messages), rate)
+            Payer::Nobody => None,
+        }
+    }
+
+    /// Returns what the bytes of answers to a connection are taken from.
+    fn answers_of(&mut self, id: ConnectionId) -> Option<&mut Bucket> {
+        let connection = self.connections.get_mut(id)?;
+        match connection.payer {
+            Payer::User => Some(&mut self.users.get_mut(connection.user).account.answers),
+            Payer::Network(key) => Some(&mut self.networks.account_mut(key)?.answers),
+            Payer::Nobody => Some(&mut connection.answers),
+        }
+    }
+
+    /// Takes the bytes of an answer from what its receiver may get. Returns whether it may get them.
+    pub(super) fn may_get(&mut self, id: ConnectionId, bytes: usize) -> bool {
+        let (now, rate) = (self.now, self.config.limits.answer_bytes());
+        let within_burst = rate.within_burst(bytes);
+        self.answers_of(id).is_none_or(|answers| answers.take(now, within_burst, rate))
+    }
+
+    /// Charges the bytes of a replay, which is never refused.
+    pub(super) fn charge_bytes(&mut self, id: ConnectionId, bytes: usize) {
+        let (now, rate) = (self.now, self.config.limits.answer_bytes());
+        if let Some(answers) = self.answers_of(id) {
+            answers.charge(now, bytes, rate);
+        }
+    }
+
+    /// Returns since or until when the bytes that a connection got are within its rate.
+    pub(super) fn may_get_more_at(&mut self, id: ConnectionId) -> Timestamp {
+        let rate = self.config.limits.answer_bytes();
+        self.answers_of(id).map_or(Timestamp::ZERO, |answers| answers.ready_at(rate))
     }
 }

@@ -60,7 +60,22 @@ impl Hub {
         if self.connections.get(id).is_none() {
             return self.stale(id);
         }
+        if self.may_get_more_at(id) > self.now && self.unblock_for_later(id) {
+            return;
+        }
         self.release(id);
+    }
+
+    /// Lets a replay wait until its receiver may get more, although its outlet has room. Returns
+    /// whether a replay is next.
+    fn unblock_for_later(&mut self, id: ConnectionId) -> bool {
+        let at = self.may_get_more_at(id);
+        let outbox = self.connections.get_mut(id).and_then(|c| c.outbox.as_mut());
+        let Some(outbox) = outbox.filter(|outbox| outbox.replays()) else { return false };
+        self.stats.blocked -= usize::from(outbox.is_blocked());
+        outbox.until = Until::NextPiece(at);
+        self.rearm(id);
+        true
     }
 
     /// Sends a batch of the queue, unless the outlet is blocked; the next one follows after
@@ -71,7 +86,7 @@ impl Hub {
             return;
         }
         self.release(id);
-        let next = self.now + PAUSE;
+        let next = self.may_get_more_at(id).max(self.now + PAUSE);
         let outbox = self.connections.get_mut(id).and_then(|c| c.outbox.as_mut());
         if let Some(outbox) = outbox {
             outbox.until = Until::NextPiece(next);
@@ -96,7 +111,9 @@ impl Hub {
                 Popped::Message(message) => message,
                 Popped::Past(publication) => {
                     self.stats.replayed += 1;
-                    Message::Publication(publication)
+                    let message = Message::Publication(publication);
+                    self.charge_bytes(id, message.cost_bytes());
+                    message
                 }
                 Popped::Lost => return self.overflow(id),
                 Popped::Nothing => break,

@@ -66,6 +66,11 @@ settings! {
         /// many at once. An address is an IPv4 address, or the first 64 bits of an IPv6 address. 0
         /// switches the limit off.
         pub address_messages_per_second: u32 = 1_000;
+        /// Bytes of answers to history and members requests, and of replays, that one user, or the
+        /// guests of one address, get in a second; after a pause, four times as many at once. An
+        /// answer beyond it is refused; what a member missed is only delayed. 0 switches the limit
+        /// off.
+        pub answer_bytes_per_second: u32 = 2 * 1024 * 1024;
         /// Whether the limits per address hold for clients on this machine, such as a proxy or a
         /// load test: they are exempt, or they count.
         pub loopback: Loopback = Loopback::Exempt => Choice;
@@ -143,6 +148,12 @@ impl Rate {
 }
 
 impl Limits {
+    /// Returns the rate of bytes in answers and replays.
+    pub(crate) fn answer_bytes(&self) -> Rate {
+        let per_second = self.answer_bytes_per_second;
+        Rate { per_second, burst: per_second.saturating_mul(4) }
+    }
+
     /// Returns the rate of one authenticated user.
     pub(crate) fn user_messages(&self) -> Rate {
         let Rate { per_second, burst } = self.messages;

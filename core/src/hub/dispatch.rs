@@ -35,7 +35,11 @@ impl Hub {
                 self.received(connection, bytes, inbound);
             }
             Event::Alive { connection } => self.alive(connection),
-            Event::Pong { connection, nonce } => self.pong(connection, nonce),
+            Event::Pong { connection, nonce } => {
+                if !self.pong(connection, nonce) {
+                    self.unasked(connection);
+                }
+            }
             Event::Blocked { connection } => self.blocked(connection),
             Event::Writable { connection } => self.writable(connection),
             Event::Disconnected { connection, how } => self.disconnected(connection, how),

@@ -2,6 +2,7 @@
 //!
 //! Changes: connections, queue, rooms, stats.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::hub::action::{Outcome, Output};
@@ -20,7 +21,11 @@ use super::Hub;
 use super::deduplication::Known;
 use super::lookup::{not_a_member, not_open, reserved};
 use super::publishing::Draft;
-use super::tables::connection::Seat;
+use super::tables::connection::{Connection, Seat};
+
+/// Bytes, and names, of an answer that count as one message more.
+const BYTES_PER_MESSAGE: usize = 16 * 1024;
+const NAMES_PER_MESSAGE: usize = 100;
 
 impl Hub {
     pub(super) fn received(&mut self, id: ConnectionId, bytes: usize, inbound: Inbound) {
@@ -60,6 +65,14 @@ impl Hub {
         };
         connection.last_seen = now;
         if !self.within_rate(id, 0, 1) {
+            self.strike(id);
+        }
+    }
+
+    /// Handles a pong that answers nothing. It counts against the rate, as any other frame would.
+    pub(super) fn unasked(&mut self, id: ConnectionId) {
+        let is_open = self.connections.get(id).is_some_and(Connection::is_open);
+        if is_open && !self.within_rate(id, 0, 1) {
             self.strike(id);
         }
     }
@@ -116,15 +129,15 @@ impl Hub {
                 Ok((room, mut members)) => {
                     let total = members.len();
                     members.truncate(self.config.limits.members_listed);
-                    self.send(from, Message::Members { id, room, members, total });
+                    let names = members.len();
+                    let answer = Message::Members { id: id.clone(), room, members, total };
+                    self.answer_with(from, id, answer, names / NAMES_PER_MESSAGE);
                 }
                 Err(refusal) => self.refuse(from, id, refusal),
             },
             Inbound::History { id, room, since, limit } => {
                 match self.history(from, id.clone(), room, since, limit) {
-                    Ok(history) => {
-                        self.send(from, history);
-                    }
+                    Ok(history) => self.answer_with(from, id, history, 0),
                     Err(refusal) => self.refuse(from, id, refusal),
                 }
             }
@@ -135,7 +148,9 @@ impl Hub {
             Inbound::HealthPing { timestamp } => {
                 self.send(from, Message::HealthPong { timestamp });
             }
-            Inbound::HealthPong { nonce } => self.pong(from, nonce),
+            Inbound::HealthPong { nonce } => {
+                self.pong(from, nonce);
+            }
             Inbound::Application(request) => self.request(from, request),
             Inbound::Raw(frame) => self.queue.tell(Output::Raw { connection: from, frame }),
             Inbound::Malformed { id, refusal } => self.refuse(from, id, refusal),
@@ -170,6 +185,23 @@ impl Hub {
             Ok(_) => self.acknowledge(from, id, known, None),
             Err(refusal) => self.refuse(from, id, refusal),
         }
+    }
+
+    /// Sends an answer that can be large, and charges for what it is more than a message.
+    fn answer_with(
+        &mut self,
+        to: ConnectionId,
+        id: Option<MessageId>,
+        answer: Message,
+        messages: usize,
+    ) {
+        let bytes = answer.cost_bytes();
+        if !self.may_get(to, bytes) {
+            let refusal = Refusal::new(ErrorCode::RateLimited, "too large answers, slow down");
+            return self.refuse(to, id, refusal);
+        }
+        self.charge(to, messages.max(bytes / BYTES_PER_MESSAGE));
+        self.send(to, answer);
     }
 
     fn direct_from(
@@ -208,7 +240,30 @@ impl Hub {
         if !is_in && !self.is_open_to(connection.is_operator, room) {
             return Err(not_open());
         }
+        if since.is_some() {
+            self.may_get_replay(from, room, is_in)?;
+        }
         self.join(from, id, room, since)
+    }
+
+    /// What a client missed is not refused, only paced. A member that asks again is refused while it
+    /// gets that, and while it had more than its rate; so is a client that waits for more replays
+    /// than it can be in rooms.
+    fn may_get_replay(
+        &mut self,
+        from: ConnectionId,
+        room: &RoomName,
+        is_in: bool,
+    ) -> Result<(), Refusal> {
+        let outbox = self.connections.get(from).and_then(|c| c.outbox.as_ref());
+        let (waiting, of_this) = outbox.map_or((0, false), |it| it.waiting_replays(room));
+        let limit = self.config.limits.max_rooms_per_connection;
+        let again = is_in && (of_this || self.may_get_more_at(from) > self.now);
+        if again || limit.is_exceeded_by(waiting + 1) {
+            let message = "too many replays, slow down";
+            return Err(Refusal::new(ErrorCode::RateLimited, message));
+        }
+        Ok(())
     }
 
     /// Handles `join` for several rooms; each room gets its own answer.
@@ -222,6 +277,10 @@ impl Hub {
             let message =
                 alloc::format!("{} rooms are more than one connection may join", rooms.len());
             return self.refuse(from, id, Refusal::new(ErrorCode::TooManyRooms, message));
+        }
+        let names: BTreeSet<&RoomName> = rooms.iter().map(|(room, _)| room).collect();
+        if names.len() < rooms.len() {
+            return self.refuse(from, id, Refusal::field("rooms", "names a room twice"));
         }
         for (room, since) in rooms {
             if let Err(refusal) = self.join_by_wish(from, None, &room, since) {

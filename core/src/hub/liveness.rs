@@ -29,11 +29,14 @@ impl Hub {
     }
 
     /// Handles the answer to a ping. A pong that answers no known ping is not a sign of life: a
-    /// peer can send those unasked.
-    pub(super) fn pong(&mut self, id: ConnectionId, nonce: Option<u64>) {
+    /// peer can send those unasked. Returns whether it answers one.
+    pub(super) fn pong(&mut self, id: ConnectionId, nonce: Option<u64>) -> bool {
         let now = self.now;
-        let Some(connection) = self.connections.get_mut(id) else { return self.stale(id) };
-        let Some(nonce) = nonce else { return };
+        let Some(connection) = self.connections.get_mut(id) else {
+            self.stale(id);
+            return false;
+        };
+        let Some(nonce) = nonce else { return false };
         let mut took = None;
         if connection.ping.take_if(|ping| ping.nonce.get() == nonce).is_some() {
             took = Some(now + self.config.heartbeat.interval - connection.next_ping);
@@ -47,6 +50,7 @@ impl Hub {
             let micros = u32::try_from(took.as_micros()).unwrap_or(u32::MAX).max(1);
             connection.latency_micros = NonZeroU32::new(micros);
         }
+        took.is_some()
     }
 
     /// Handles the deadline of a connection.

@@ -19,16 +19,18 @@ const MOST_ABSENT: usize = 100_000;
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Account {
     pub(crate) messages: Bucket,
+    /// Bytes of answers and replays.
+    pub(crate) answers: Bucket,
 }
 
 impl Account {
     /// Returns whether it is like a new one.
     pub(crate) fn is_settled(&self, now: Timestamp) -> bool {
-        self.messages.is_full(now)
+        self.messages.is_full(now) && self.answers.is_full(now)
     }
 
     fn settled_at(&self) -> Timestamp {
-        self.messages.full_at()
+        self.messages.full_at().max(self.answers.full_at())
     }
 }
 

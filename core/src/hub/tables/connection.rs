@@ -133,6 +133,8 @@ pub(crate) struct Connection {
     pub(crate) address: Option<IpAddr>,
     /// What its use counts against.
     pub(crate) payer: Payer,
+    /// Bytes of answers and replays, if nobody else pays for them.
+    pub(crate) answers: Bucket,
     pub(crate) phase: Phase,
     pub(crate) memberships: Memberships,
     /// When it was admitted; from [`Phase::Open`] on, when it was opened.
@@ -215,6 +217,7 @@ impl Connections {
             is_operator: false,
             address: None,
             payer: Payer::Nobody,
+            answers: Bucket::default(),
             phase,
             memberships: Memberships::new(),
             since: now,

@@ -216,6 +216,20 @@ impl Outbox {
         }
     }
 
+    /// Returns the number of replays that wait, and whether one of them is of this room.
+    pub(crate) fn waiting_replays(&self, of: &RoomName) -> (usize, bool) {
+        let rooms = self.waiting.iter().filter_map(|waiting| match waiting {
+            Waiting::Replay(replay) => Some(&replay.room),
+            Waiting::Message(..) | Waiting::Gap(_) => None,
+        });
+        rooms.fold((0, false), |(n, is_of), room| (n + 1, is_of || room == of))
+    }
+
+    /// Returns whether the next item is part of a replay.
+    pub(crate) fn replays(&self) -> bool {
+        matches!(self.waiting.front(), Some(Waiting::Replay(_)))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }

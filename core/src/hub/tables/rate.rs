@@ -5,6 +5,11 @@ use crate::time::Timestamp;
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
+/// Returns how long it takes to get this many tokens.
+fn nanos(tokens: u64, per_second: u32) -> u64 {
+    tokens.saturating_mul(NANOS_PER_SECOND) / u64::from(per_second)
+}
+
 /// A token bucket in one number: the time at which it will be full again (the "generic cell rate
 /// algorithm", ITU-T I.371). Taking tokens moves that time forward; nothing has to be refilled.
 ///
@@ -31,13 +36,33 @@ impl Bucket {
             return true;
         }
         let now = now.as_micros().saturating_mul(1_000);
-        let cost = |n: u64| n.saturating_mul(NANOS_PER_SECOND) / u64::from(rate.per_second);
-        let full_at = self.full_at_nanos.max(now).saturating_add(cost(amount as u64));
-        let fits = full_at - now <= cost(u64::from(rate.burst));
+        let cost = nanos(amount as u64, rate.per_second);
+        let full_at = self.full_at_nanos.max(now).saturating_add(cost);
+        let fits = full_at - now <= nanos(rate.burst.into(), rate.per_second);
         if fits {
             self.full_at_nanos = full_at;
         }
         fits
+    }
+
+    /// Takes `amount` whether or not the bucket holds that much. If it does not, nothing more can be
+    /// taken until what is missing has come in.
+    pub fn charge(&mut self, now: Timestamp, amount: usize, rate: Rate) {
+        if rate.per_second == 0 {
+            return;
+        }
+        let now = now.as_micros().saturating_mul(1_000);
+        self.full_at_nanos =
+            self.full_at_nanos.max(now).saturating_add(nanos(amount as u64, rate.per_second));
+    }
+
+    /// Returns since or until when nothing is missing, rounded up.
+    pub fn ready_at(&self, rate: Rate) -> Timestamp {
+        if rate.per_second == 0 {
+            return Timestamp::ZERO;
+        }
+        let burst = nanos(rate.burst.into(), rate.per_second);
+        Timestamp::from_micros(self.full_at_nanos.saturating_sub(burst).div_ceil(1_000))
     }
 
     /// Returns whether the bucket is full.
@@ -69,6 +94,21 @@ mod tests {
         assert!(!bucket.take(Timestamp::from_millis(1_100), 1, rate));
         assert!(!bucket.is_full(Timestamp::from_millis(1_399)));
         assert!(bucket.is_full(Timestamp::from_millis(1_400)));
+    }
+
+    #[test]
+    fn what_is_charged_beyond_the_burst_is_owed() {
+        let rate = Rate { per_second: 10, burst: 3 };
+        let mut bucket = Bucket::default();
+        let start = Timestamp::from_millis(1_000);
+        bucket.charge(start, 3, rate);
+        assert_eq!(bucket.ready_at(rate), start);
+        bucket.charge(start, 2, rate);
+        assert_eq!(bucket.ready_at(rate), Timestamp::from_millis(1_200));
+        assert!(!bucket.take(Timestamp::from_millis(1_299), 1, rate));
+        assert!(bucket.take(Timestamp::from_millis(1_300), 1, rate));
+        assert_eq!(Bucket::default().ready_at(rate), Timestamp::ZERO);
+        assert_eq!(Bucket::default().ready_at(Rate::NONE), Timestamp::ZERO);
     }
 
     #[test]
