@@ -84,28 +84,6 @@ fn without_files_there_is_no_room_for_a_while_and_without_a_listener_it_is_over(
 }
 
 #[test]
-fn a_silent_handshake_makes_room_is_counted_and_gives_its_file_up() {
-    let settings = ServerSettings { max_handshakes: 1, ..ServerSettings::default() };
-    let mut engine = engine(settings, Vec::new()).expect("good settings");
-    let accept = |engine: &mut Engine<Nobody>, micros: u64| {
-        engine.accepted(Timestamp::from_micros(micros), Nobody, None)
-    };
-    assert!(accept(&mut engine, 1).is_some());
-    assert!(!engine.has_room(Timestamp::from_micros(1)), "it has not been read");
-    assert!(accept(&mut engine, 1).is_none());
-    assert!(engine.has_room(Timestamp::from_micros(2)));
-    assert!(accept(&mut engine, 2).is_some());
-    assert_eq!(engine.entrance().refused_requests(), [("handshake_evicted", 1)]);
-    // EMFILE: that of the silent one is enough, and there is no need to wait.
-    let shortage = || io::Error::from_raw_os_error(24);
-    engine.not_accepted(Timestamp::from_micros(3), shortage()).expect("it passes");
-    assert!(engine.has_room(Timestamp::from_micros(3)));
-    assert_eq!(engine.entrance().refused_requests(), [("handshake_evicted", 2)]);
-    engine.not_accepted(Timestamp::from_micros(3), shortage()).expect("it passes");
-    assert!(!engine.has_room(Timestamp::from_micros(3)), "there is no other");
-}
-
-#[test]
 fn settings_that_cannot_be_are_refused_in_words() {
     let mut settings = ServerSettings::default();
     settings.config.limits.messages = Rate { per_second: 1, burst: 0 };

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Shutdown, TcpStream};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use switchboard_engine::server::{Place, TooMany, evicted};
 
@@ -45,18 +45,6 @@ impl Guest {
             let place = Kept { shared: shared.clone(), place: Some(entered.place) };
             (Self { shared: shared.clone(), socket, place }, accepted)
         }))
-    }
-
-    /// No socket can be accepted, for lack of files or threads: closes one that can make room, and
-    /// waits for its thread, for this long at most. Returns whether there is one.
-    pub(crate) fn make_room(shared: &Shared, timeout: Duration) -> bool {
-        let now = shared.clock.now();
-        let Some(socket) = shared.doorway.change(|door| door.shortage(now)) else { return false };
-        end(&socket);
-        // The file is closed with the last of its owners.
-        drop(socket);
-        shared.doorway.wait_for_evicted(timeout);
-        true
     }
 
     /// The peer sent something.

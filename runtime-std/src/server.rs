@@ -183,7 +183,6 @@ impl Server {
             }
             match AcceptFailure::of(&failure) {
                 AcceptFailure::OneSocket => {}
-                AcceptFailure::ForNow if Guest::make_room(shared, SHORTAGE) => {}
                 AcceptFailure::ForNow => {
                     tracing::warn!(error = %failure, "no socket can be accepted for now");
                     // The listener is not polled; only the end of the server shortens this.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use polling::Poller;
 use switchboard_core::Timestamp;
@@ -205,7 +205,7 @@ impl<S: Clone> Doorway<S> {
     /// Has the door do something that may make room.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Door<S>) -> T) -> T {
         let changed = change(&mut lock(&self.state).0);
-        self.changed.notify_all();
+        self.changed.notify_one();
         changed
     }
 
@@ -226,12 +226,6 @@ impl<S: Clone> Doorway<S> {
         let stays =
             |state: &mut (Door<S>, Phase)| state.1 == Phase::Open && !state.0.is_evicted(place);
         drop(self.evicted.wait_timeout_while(state, left, stays));
-    }
-
-    /// Waits until all sockets that had to make room are closed, for this long at most.
-    pub(crate) fn wait_for_evicted(&self, timeout: Duration) {
-        let waits = |state: &mut (Door<S>, Phase)| state.1 == Phase::Open && state.0.evicted() > 0;
-        drop(self.changed.wait_timeout_while(lock(&self.state), timeout, waits));
     }
 
     /// Nothing more is let in, and no one waits.

@@ -12,10 +12,7 @@ use crate::client::{Client, request};
 use crate::harness::{DEADLINE, plain};
 use crate::{Setup, Start};
 
-scenarios![
-    too_many_open_files_neither_stop_the_server_nor_make_it_spin,
-    silent_and_refused_sockets_give_their_files_up,
-];
+scenarios![too_many_open_files_neither_stop_the_server_nor_make_it_spin];
 
 /// Set for a child process that only serves.
 const MARK: &str = "SWITCHBOARD_CONFORMANCE_SERVE";
@@ -68,27 +65,6 @@ pub(crate) fn serve_if_asked(start: Start) -> bool {
     println!("listening on {}", running.address);
     running.thread.join().unwrap().unwrap();
     true
-}
-
-fn silent_and_refused_sockets_give_their_files_up(_start: Start) {
-    let (_server, address) = FewFiles::start();
-    let mut alice = Client::open(address, "/ws/lobby?user=alice");
-    alice.expect("connected");
-    let get = "GET /elsewhere HTTP/1.1\r\nHost: test\r\n\r\n";
-    let stay = |n: usize| {
-        let mut client = Client::dial(address);
-        if n.is_multiple_of(2) {
-            client.write(get);
-        }
-        client
-    };
-    let _silent: Vec<Client> = (0..200).map(stay).collect();
-    let begun = Instant::now();
-    let mut late = Client::open(address, "/ws/lobby?user=late");
-    late.expect("connected");
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
-    late.bye();
-    alice.bye();
 }
 
 fn too_many_open_files_neither_stop_the_server_nor_make_it_spin(_start: Start) {

@@ -47,8 +47,6 @@ pub struct Door<S> {
     farewells: Queue,
     /// Upgrades that are being decided.
     deciding: usize,
-    /// Sockets that had to make room, and whose places have not been given back.
-    evicted: usize,
     networks: Networks,
     connects: Connects,
 }
@@ -139,7 +137,6 @@ impl<S: Clone> Door<S> {
             waiting: Queue::default(),
             farewells: Queue::default(),
             deciding: 0,
-            evicted: 0,
             networks: Networks::default(),
             connects: Connects::default(),
         }
@@ -237,11 +234,6 @@ impl<S: Clone> Door<S> {
         }
     }
 
-    /// How many sockets had to make room and are not closed yet.
-    pub fn evicted(&self) -> usize {
-        self.evicted
-    }
-
     /// Whether the socket had to make room.
     pub fn is_evicted(&self, place: &Place) -> bool {
         let At::Listed(key) = place.0 else { return false };
@@ -287,14 +279,6 @@ impl<S: Clone> Door<S> {
         evicted
     }
 
-    /// No socket can be accepted, for lack of files perhaps. Returns which one has to be closed, if
-    /// any: the handshake that would make room for another, or else such a farewell.
-    pub fn shortage(&mut self, now: Timestamp) -> Option<S> {
-        let handshake = self.waiting.next().filter(|next| next.silence.came < now);
-        let next = handshake.or_else(|| self.farewells.next())?;
-        self.evict(next)
-    }
-
     /// A socket is closed.
     pub fn left(&mut self, place: Place) {
         self.release(place.0);
@@ -325,7 +309,7 @@ impl<S: Clone> Door<S> {
                 self.deciding -= 1;
                 self.networks.change(network, |usage| usage.deciding -= 1);
             }
-            Stage::Evicted => self.evicted -= 1,
+            Stage::Evicted => {}
         }
     }
 
@@ -335,7 +319,6 @@ impl<S: Clone> Door<S> {
         let (network, stage, socket) =
             (*network, std::mem::replace(stage, Stage::Evicted), socket.clone());
         self.forget(key, network, stage);
-        self.evicted += 1;
         Some(socket)
     }
 

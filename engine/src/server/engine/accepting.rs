@@ -25,8 +25,8 @@ impl<O: Outlet + Clone> Engine<O> {
         self.shortage_until.is_none() && self.peers.as_door().has_room(now)
     }
 
-    /// Accepting failed. If the reason passes, such as too many open files, a silent handshake or a
-    /// refused socket is closed; if there is none, there is no room for a while.
+    /// Accepting failed. If the reason passes, such as too many open files, there is no room for a
+    /// while.
     ///
     /// # Errors
     /// If it is the listener that has failed.
@@ -34,13 +34,8 @@ impl<O: Outlet + Clone> Engine<O> {
         match AcceptFailure::of(&error) {
             AcceptFailure::OneSocket => Ok(()),
             AcceptFailure::ForNow => {
-                match self.peers.door().shortage(now) {
-                    Some(key) => self.make_room(now, Some(key)),
-                    None => {
-                        tracing::warn!(%error, "no socket can be accepted for now");
-                        self.shortage_until = Some(now + SHORTAGE);
-                    }
-                }
+                tracing::warn!(%error, "no socket can be accepted for now");
+                self.shortage_until = Some(now + SHORTAGE);
                 Ok(())
             }
             AcceptFailure::Listener => Err(error),
