@@ -62,7 +62,12 @@ fn localhost_is_every_address_of_that_name() {
 #[test]
 fn each_signal_to_stop_drains_and_ends_well() {
     for signal in ["TERM", "INT", "HUP"] {
-        let server = Server::start(&[("SWITCHBOARD_DRAIN_SPREAD", "0s")]);
+        // These tests may run under `nohup`, and what is ignored at the start stays ignored.
+        let mut command = Command::new("env");
+        let program = switchboard(&["--listen", "127.0.0.1:0"]);
+        command.arg("--default-signal=HUP").arg(program.get_program()).args(program.get_args());
+        command.env("SWITCHBOARD_DRAIN_SPREAD", "0s").stdout(Stdio::piped());
+        let server = Server::spawn(command);
         let client = connect(&server);
         server.signal(signal);
         assert!(is_closed_with(client, 1001), "{signal}");
