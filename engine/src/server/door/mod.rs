@@ -47,6 +47,8 @@ pub struct Door<S> {
     farewells: Queue,
     /// Upgrades that are being decided.
     deciding: usize,
+    /// Sockets that have come into one of the queues.
+    arrived: u64,
     networks: Networks,
     connects: Connects,
 }
@@ -137,6 +139,7 @@ impl<S: Clone> Door<S> {
             waiting: Queue::default(),
             farewells: Queue::default(),
             deciding: 0,
+            arrived: 0,
             networks: Networks::default(),
             connects: Connects::default(),
         }
@@ -177,8 +180,9 @@ impl<S: Clone> Door<S> {
         let own = is_over.then(|| self.waiting.next_of(network)).flatten();
         let first = own.or_else(|| self.is_full().then(|| self.waiting.next()).flatten());
         let evicted = first.and_then(|entry| self.evict(entry));
-        let key = self.list(Listed { network, stage: Stage::Waiting(Silence::from(now)), socket });
-        self.waiting.insert(network, Silence::from(now), key);
+        let silence = self.arrives(now);
+        let key = self.list(Listed { network, stage: Stage::Waiting(silence), socket });
+        self.waiting.insert(network, silence, key);
         Some((Place(At::Listed(key)), evicted))
     }
 
@@ -273,8 +277,9 @@ impl<S: Clone> Door<S> {
         let is_full = self.farewells.len() >= self.max;
         let first = own.or_else(|| is_full.then(|| self.farewells.next()).flatten());
         let evicted = first.and_then(|entry| self.evict(entry));
-        let key = self.list(Listed { network, stage: Stage::Farewell(Silence::from(now)), socket });
-        self.farewells.insert(network, Silence::from(now), key);
+        let silence = self.arrives(now);
+        let key = self.list(Listed { network, stage: Stage::Farewell(silence), socket });
+        self.farewells.insert(network, silence, key);
         place.0 = At::Listed(key);
         evicted
     }
@@ -342,6 +347,11 @@ impl<S: Clone> Door<S> {
     /// Whether the limits per network hold for it.
     fn pays(&self, network: Option<Network>) -> bool {
         network.is_some_and(|network| !(self.exempts_loopback && network.is_loopback()))
+    }
+
+    fn arrives(&mut self, now: Timestamp) -> Silence {
+        self.arrived += 1;
+        Silence { since: now, came: now, number: self.arrived }
     }
 
     fn list(&mut self, listed: Listed<S>) -> u32 {

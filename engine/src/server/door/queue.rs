@@ -12,19 +12,14 @@ pub(super) struct Entry {
     pub(super) socket: u32,
 }
 
-/// When a socket was last heard of, and when it came. The longest silence is the least; of two that
-/// were heard of at the same time, that of the one which came first.
+/// When a socket was last heard of, when it came, and how many came before it. The longest silence is
+/// the least; of two that were heard of at the same time, that of the one which came first, even if
+/// both came at the same time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Silence {
     pub(super) since: Timestamp,
     pub(super) came: Timestamp,
-}
-
-impl Silence {
-    /// Of a socket that has just come.
-    pub(super) fn from(came: Timestamp) -> Self {
-        Self { since: came, came }
-    }
+    pub(super) number: u64,
 }
 
 /// The sockets that may have to give way to others. The next one is the one that has been silent
@@ -100,7 +95,11 @@ mod tests {
     }
 
     fn silent(since: u64, came: u64) -> Silence {
-        Silence { since: Timestamp::from_millis(since), came: Timestamp::from_millis(came) }
+        Silence {
+            since: Timestamp::from_millis(since),
+            came: Timestamp::from_millis(came),
+            number: 0,
+        }
     }
 
     fn next(queue: &Queue) -> Option<u32> {
@@ -121,6 +120,14 @@ mod tests {
         assert_eq!(next(&queue), Some(30), "a network of its own");
         assert_eq!((queue.len(), queue.len_of(network(2)), queue.len_of(None)), (3, 1, 1));
         assert_eq!(queue.next_of(network(2)).map(|entry| entry.socket), Some(19));
+    }
+
+    #[test]
+    fn of_two_that_came_at_the_same_time_the_first_is_next() {
+        let mut queue = Queue::default();
+        queue.insert(network(1), Silence { number: 8, ..silent(5, 5) }, 1);
+        queue.insert(network(1), Silence { number: 7, ..silent(5, 5) }, 2);
+        assert_eq!(next(&queue), Some(2), "whatever their keys are");
     }
 
     #[test]
