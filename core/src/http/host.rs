@@ -5,11 +5,10 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::{Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
 
+use super::authority::{is_loopback, split_port};
 use super::error::{HttpError, excerpt, listed};
-use super::origin::split_port;
 use super::request::HttpRequest;
 use super::upgrade::wants_upgrade;
 
@@ -142,14 +141,6 @@ impl fmt::Display for InvalidHost {
 
 impl core::error::Error for InvalidHost {}
 
-/// Returns whether a host, without its port, can only be this machine.
-pub(super) fn is_loopback(host: &str) -> bool {
-    let v6 = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback())
-        || v6.and_then(|v6| v6.parse().ok()).is_some_and(|address: Ipv6Addr| address.is_loopback())
-}
-
 #[cfg(test)]
 mod tests {
     use alloc::string::ToString;
@@ -168,28 +159,6 @@ mod tests {
         let headers = [("Host", host), ("Upgrade", "websocket"), ("Connection", "Upgrade")];
         let origin = origin.map(|origin| ("Origin", origin));
         HttpRequest::from_parts("GET", "/ws", headers.into_iter().chain(origin)).unwrap()
-    }
-
-    #[test]
-    fn loopback_is_this_machine_by_name_or_address() {
-        for host in ["localhost", "LocalHost", "127.0.0.1", "127.255.3.9", "[::1]"] {
-            assert!(is_loopback(host), "{host}");
-        }
-        for host in [
-            "localhost.",
-            "localhost.evil.test",
-            "127.0.0.1.evil.test",
-            "128.0.0.1",
-            "127.1",
-            "0.0.0.0",
-            "::1",
-            "[::]",
-            "[::ffff:127.0.0.1]",
-            "[::1",
-            "",
-        ] {
-            assert!(!is_loopback(host), "{host}");
-        }
     }
 
     #[test]

@@ -46,6 +46,7 @@
 // A test that unwraps what is not there has found something, and says where.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod authority;
 mod error;
 mod host;
 mod origin;

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
+use super::authority::{is_loopback, split_port};
 use super::error::{HttpError, excerpt, listed};
-use super::host::is_loopback;
 use super::request::HttpRequest;
 
 /// Which web pages may connect (RFC 6455 section 10.2).
@@ -217,29 +217,6 @@ fn default_port(scheme: &str) -> Option<u16> {
     } else {
         None
     }
-}
-
-/// `host`, `host:port`, `[v6]` or `[v6]:port`.
-pub(super) fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
-    let end = match authority.strip_prefix('[') {
-        Some(rest) => rest.find(']')? + 2,
-        None => authority.find(':').unwrap_or(authority.len()),
-    };
-    let (host, port) = authority.split_at(end);
-    let outside = |c: char| c.is_control() || c.is_whitespace() || "/\\@?#,".contains(c);
-    if host.is_empty() || host.contains(outside) {
-        return None;
-    }
-    if port.is_empty() {
-        return Some((host, None));
-    }
-    let digits = port.strip_prefix(':')?;
-    if digits.is_empty() {
-        // RFC 3986 section 3.2.3: a colon without a port means the default port.
-        return Some((host, None));
-    }
-    let plain = digits.bytes().all(|b| b.is_ascii_digit());
-    digits.parse().ok().filter(|_| plain).map(|port| (host, Some(port)))
 }
 
 #[cfg(test)]
