@@ -60,20 +60,26 @@ impl Hub {
         if self.connections.get(id).is_none() {
             return self.stale(id);
         }
-        if self.may_get_more_at(id) > self.now && self.unblock_for_later(id) {
-            return;
+        if !self.postpones_replay(id) {
+            self.release(id);
         }
-        self.release(id);
     }
 
-    /// Lets a replay wait until its receiver may get more, although its outlet has room. Returns
-    /// whether a replay is next.
-    fn unblock_for_later(&mut self, id: ConnectionId) -> bool {
+    /// If a replay is next, and its receiver has had more than its rate, lets the replay wait although
+    /// the outlet has room. Returns whether it does.
+    fn postpones_replay(&mut self, id: ConnectionId) -> bool {
+        let outbox = self.connections.get(id).and_then(|c| c.outbox.as_ref());
+        if !outbox.is_some_and(|outbox| outbox.replays()) {
+            return false;
+        }
         let at = self.may_get_more_at(id);
-        let outbox = self.connections.get_mut(id).and_then(|c| c.outbox.as_mut());
-        let Some(outbox) = outbox.filter(|outbox| outbox.replays()) else { return false };
-        self.stats.blocked -= usize::from(outbox.is_blocked());
-        outbox.until = Until::NextPiece(at);
+        if at <= self.now {
+            return false;
+        }
+        if let Some(outbox) = self.connections.get_mut(id).and_then(|c| c.outbox.as_mut()) {
+            self.stats.blocked -= usize::from(outbox.is_blocked());
+            outbox.until = Until::NextPiece(at);
+        }
         self.rearm(id);
         true
     }

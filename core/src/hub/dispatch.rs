@@ -37,7 +37,7 @@ impl Hub {
             Event::Alive { connection } => self.alive(connection),
             Event::Pong { connection, nonce } => {
                 if !self.pong(connection, nonce) {
-                    self.unasked(connection);
+                    self.count_frame(connection);
                 }
             }
             Event::Blocked { connection } => self.blocked(connection),

@@ -64,13 +64,11 @@ impl Hub {
             return self.stale(id);
         };
         connection.last_seen = now;
-        if !self.within_rate(id, 0, 1) {
-            self.strike(id);
-        }
+        self.count_frame(id);
     }
 
-    /// Handles a pong that answers nothing. It counts against the rate, as any other frame would.
-    pub(super) fn unasked(&mut self, id: ConnectionId) {
+    /// Counts a frame that is answered by no message, such as a pong that answers nothing.
+    pub(super) fn count_frame(&mut self, id: ConnectionId) {
         let is_open = self.connections.get(id).is_some_and(Connection::is_open);
         if is_open && !self.within_rate(id, 0, 1) {
             self.strike(id);

@@ -36,8 +36,7 @@ impl Bucket {
             return true;
         }
         let now = now.as_micros().saturating_mul(1_000);
-        let cost = nanos(amount as u64, rate.per_second);
-        let full_at = self.full_at_nanos.max(now).saturating_add(cost);
+        let full_at = self.full_after(now, amount, rate);
         let fits = full_at - now <= nanos(rate.burst.into(), rate.per_second);
         if fits {
             self.full_at_nanos = full_at;
@@ -48,12 +47,15 @@ impl Bucket {
     /// Takes `amount` whether or not the bucket holds that much. If it does not, nothing more can be
     /// taken until what is missing has come in.
     pub fn charge(&mut self, now: Timestamp, amount: usize, rate: Rate) {
-        if rate.per_second == 0 {
-            return;
+        if rate.per_second > 0 {
+            let now = now.as_micros().saturating_mul(1_000);
+            self.full_at_nanos = self.full_after(now, amount, rate);
         }
-        let now = now.as_micros().saturating_mul(1_000);
-        self.full_at_nanos =
-            self.full_at_nanos.max(now).saturating_add(nanos(amount as u64, rate.per_second));
+    }
+
+    /// Returns when it would be full again if `amount` were taken, in nanoseconds.
+    fn full_after(&self, now_nanos: u64, amount: usize, rate: Rate) -> u64 {
+        self.full_at_nanos.max(now_nanos).saturating_add(nanos(amount as u64, rate.per_second))
     }
 
     /// Returns since or until when nothing is missing, rounded up.
@@ -67,7 +69,7 @@ impl Bucket {
 
     /// Returns whether the bucket is full.
     pub fn is_full(&self, now: Timestamp) -> bool {
-        self.full_at() <= now
+        self.full_at_nanos <= now.as_micros().saturating_mul(1_000)
     }
 
     /// Returns when the bucket is full again if nothing more is taken, rounded up.
