@@ -96,7 +96,7 @@ pub use hub::event::{Attempt, Command, Event, Ticket};
 pub use hub::limit::Limit;
 pub use hub::setting::{Choice, Setting, Settings, Value};
 pub use hub::stats::Stats;
-pub use hub::{Bucket, ConnectionView, Hub, RoomView, UserView};
+pub use hub::{Bucket, ConnectionView, Hub, Refilling, Refills, RoomView, UserView};
 pub use network::Network;
 pub use protocol::close::{CloseReason, Disconnect, Ending, Rejection};
 pub use protocol::codec::{Codec, Frame, Opcode};

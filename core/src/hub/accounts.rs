@@ -3,7 +3,7 @@
 //!
 //! Changes: absent, connections, deadlines, networks, users.
 
-use crate::hub::config::{Loopback, Rate};
+use crate::hub::config::Rate;
 use crate::hub::event::Attempt;
 use crate::network::Network;
 use crate::protocol::id::ConnectionId;
@@ -17,14 +17,14 @@ use super::tables::deadlines::Timer;
 use super::tables::rate::Bucket;
 
 impl Hub {
-    /// Finds or adds the user and counts a reference, and finds out who pays.
+    /// Finds or adds the user and counts a reference, and finds out which account its use counts against.
     #[inline]
     pub(super) fn refer(&mut self, attempt: &Attempt) -> (UserKey, Payer) {
         let user = self.users.refer(&attempt.user, &mut self.absent);
-        let exempts = self.config.limits.loopback == Loopback::Exempt;
+        let loopback = self.config.limits.loopback;
         let payer = match attempt.address.map(Network::from) {
             _ if !attempt.is_guest => Payer::User,
-            Some(network) if !(exempts && network.is_loopback()) => {
+            Some(network) if loopback.limits(network) => {
                 Payer::Network(self.networks.refer(network, &mut self.absent))
             }
             Some(_) | None => Payer::Nobody,
@@ -51,7 +51,7 @@ impl Hub {
 
     #[inline]
     fn rearm_absent(&mut self) {
-        let first = self.absent.first_end();
+        let first = self.absent.accounts.first_full_at();
         if self.absent.armed != first {
             self.arm_absent(first);
         }
@@ -70,7 +70,7 @@ impl Hub {
     /// Forgets the account that is settled first.
     pub(super) fn absent_due(&mut self) {
         self.absent.armed = None;
-        self.absent.drop_first();
+        self.absent.accounts.drop_fullest();
         self.rearm_absent();
     }
 
@@ -112,12 +112,10 @@ impl Hub {
 
     /// Returns what the bytes of answers to a connection are taken from.
     fn answers_of(&mut self, id: ConnectionId) -> Option<&mut Bucket> {
-        let connection = self.connections.get_mut(id)?;
-        match connection.payer {
-            Payer::User => Some(&mut self.users.get_mut(connection.user).account.answers),
-            Payer::Network(key) => Some(&mut self.networks.account_mut(key)?.answers),
-            Payer::Nobody => Some(&mut connection.answers),
+        if self.connections.get(id)?.payer == Payer::Nobody {
+            return self.connections.get_mut(id).map(|connection| &mut connection.answers);
         }
+        self.account_of(id).map(|(account, _)| &mut account.answers)
     }
 
     /// Takes the bytes of an answer from what its receiver may get. Returns whether it may get them.

@@ -134,7 +134,7 @@ impl Hub {
     fn entry(&self, room: &RoomName, is_operator: bool, ends: Option<ConnectionId>) -> Entry {
         let key = self.rooms.find(room);
         let rules = self.rules_of(room, key);
-        if rules.operators_only && !is_operator {
+        if !rules.is_open_to(is_operator) {
             return Entry::Forbidden;
         }
         let taken = key.map_or(0, |key| self.rooms.get(key).seats());

@@ -62,7 +62,7 @@ impl Hub {
             && self.rooms.table.is_whole()
             && self.probes.is_whole()
             && self.networks.is_whole()
-            && self.absent.is_whole();
+            && self.absent.accounts.is_whole();
         agrees(are_whole, "the free places of a table")?;
         let mut sums = Sums::default();
         let requested = self.requests.iter().map(|(_, asked)| asked.connection);
@@ -71,7 +71,10 @@ impl Hub {
         }
         sums.deadlines += self.probes.len() + self.requests.len();
         sums.deadlines += usize::from(self.absent.armed.is_some());
-        agrees(self.absent.armed == self.absent.first_end(), "the accounts of absent users")?;
+        agrees(
+            self.absent.armed == self.absent.accounts.first_full_at(),
+            "the accounts of absent users",
+        )?;
         sums.deadlines +=
             usize::from(self.drain.as_ref().is_some_and(|drain| drain.armed.is_some()));
         for id in self.connections.ids_from(0) {

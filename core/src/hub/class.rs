@@ -93,6 +93,13 @@ settings! {
     }
 }
 
+impl RoomClass {
+    /// Returns whether clients may enter such a room by themselves.
+    pub(crate) fn is_open_to(&self, is_operator: bool) -> bool {
+        is_operator || !self.operators_only
+    }
+}
+
 /// The classes in the order in which a name is compared with their prefixes: the longest first, and
 /// last the prefix `""`, which matches every name.
 pub(crate) fn by_prefix(classes: &[(String, RoomClass)]) -> Vec<(String, RoomClass)> {

@@ -9,6 +9,7 @@ use core::time::Duration;
 use crate::hub::class::{History, RoomClass};
 use crate::hub::limit::Limit;
 use crate::hub::setting::{choice, settings};
+use crate::network::Network;
 use crate::protocol::name::Kind;
 use crate::protocol::to_client::Terms;
 
@@ -31,6 +32,13 @@ choice! {
         Exempt = "exempt",
         /// They do.
         Count = "count",
+    }
+}
+
+impl Loopback {
+    /// Returns whether the limits per address hold for this network.
+    pub fn limits(self, network: Network) -> bool {
+        self == Self::Count || !network.is_loopback()
     }
 }
 

@@ -27,7 +27,7 @@ impl Hub {
 
     /// Returns whether clients may enter a room by themselves.
     pub(super) fn is_open_to(&self, is_operator: bool, room: &RoomName) -> bool {
-        is_operator || !self.rules_of(room, self.rooms.find(room)).operators_only
+        self.rules_of(room, self.rooms.find(room)).is_open_to(is_operator)
     }
 
     pub(super) fn class(&self, index: u16) -> &RoomClass {

@@ -62,6 +62,7 @@ use tables::room::Rooms;
 use tables::user::Users;
 
 pub use tables::rate::Bucket;
+pub use tables::refilling::{Refilling, Refills};
 pub use view::{ConnectionView, RoomView, UserView};
 
 /// The state machine behind a server: the connections, the rooms they are in, and what each gets.

@@ -64,7 +64,7 @@ impl Hub {
         self.connections.len() == 0
             && self.users.len() == 0
             && self.networks.is_empty()
-            && self.absent.is_empty()
+            && self.absent.accounts.is_empty()
             && self.rooms.len() == 0
             && self.probes.is_empty()
             && self.requests.is_empty()

@@ -1,6 +1,6 @@
 //! What the use of the server counts against: a user's account, or that of the network of guests.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 
 use crate::hub::keys::NetworkKey;
 use crate::network::Network;
@@ -8,10 +8,8 @@ use crate::protocol::name::UserName;
 use crate::time::Timestamp;
 
 use super::rate::Bucket;
+use super::refilling::{Refilling, Refills};
 use super::table::Table;
-
-/// Accounts that are kept although nobody has a connection; one more forgets the fullest.
-const MOST_ABSENT: usize = 100_000;
 
 /// The use of one user, or of the guests of one network, over all connections at once and one after
 /// another.
@@ -28,8 +26,10 @@ impl Account {
     pub(crate) fn is_settled(&self, now: Timestamp) -> bool {
         self.messages.is_full(now) && self.answers.is_full(now)
     }
+}
 
-    fn settled_at(&self) -> Timestamp {
+impl Refills for Account {
+    fn full_at(&self) -> Timestamp {
         self.messages.full_at().max(self.answers.full_at())
     }
 }
@@ -129,8 +129,7 @@ impl Networks {
 #[derive(Default, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Absent {
-    accounts: BTreeMap<Owner, Account>,
-    by_end: BTreeSet<(Timestamp, Owner)>,
+    pub(crate) accounts: Refilling<Owner, Account>,
     /// The entry in [`Deadlines`](super::deadlines::Deadlines).
     pub(crate) armed: Option<Timestamp>,
 }
@@ -138,47 +137,11 @@ pub(crate) struct Absent {
 impl Absent {
     /// Keeps the account of an owner that has no connection any more.
     pub(crate) fn keep(&mut self, owner: Owner, account: Account) {
-        self.by_end.insert((account.settled_at(), owner.clone()));
         self.accounts.insert(owner, account);
-        if self.accounts.len() > MOST_ABSENT {
-            self.drop_first();
-        }
     }
 
     pub(crate) fn take(&mut self, owner: impl FnOnce() -> Owner) -> Option<Account> {
-        if self.accounts.is_empty() {
-            return None;
-        }
-        let owner = owner();
-        let account = self.accounts.remove(&owner)?;
-        self.by_end.remove(&(account.settled_at(), owner));
-        Some(account)
-    }
-
-    /// Returns when the first account is settled.
-    #[inline]
-    pub(crate) fn first_end(&self) -> Option<Timestamp> {
-        self.by_end.first().map(|(at, _)| *at)
-    }
-
-    /// Forgets the account that is settled first.
-    pub(crate) fn drop_first(&mut self) {
-        if let Some((_, owner)) = self.by_end.pop_first() {
-            self.accounts.remove(&owner);
-        }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.accounts.is_empty()
-    }
-
-    /// Returns whether both orders have the same accounts.
-    #[cfg(feature = "recording")]
-    pub(crate) fn is_whole(&self) -> bool {
-        let listed = |(owner, account): (&Owner, &Account)| {
-            self.by_end.contains(&(account.settled_at(), owner.clone()))
-        };
-        self.accounts.len() == self.by_end.len() && self.accounts.iter().all(listed)
+        if self.accounts.is_empty() { None } else { self.accounts.remove(&owner()) }
     }
 }
 
@@ -206,20 +169,20 @@ mod tests {
         assert!(account.is_settled(Timestamp::from_millis(10)));
         let mut absent = Absent::default();
         absent.keep(owner(0), account);
-        assert_eq!(absent.first_end(), Some(Timestamp::from_millis(10)));
+        assert_eq!(absent.accounts.first_full_at(), Some(Timestamp::from_millis(10)));
         assert_eq!(absent.take(|| owner(0)), Some(account));
-        assert!(absent.is_empty() && absent.first_end().is_none());
+        assert!(absent.accounts.is_empty() && absent.accounts.first_full_at().is_none());
     }
 
     #[test]
     fn the_fullest_is_forgotten_first() {
         let mut absent = Absent::default();
-        for n in 0..MOST_ABSENT {
+        for n in 0..100_000 {
             absent.keep(owner(n), used(2 + n as u64));
         }
-        assert_eq!(absent.first_end(), Some(Timestamp::from_millis(2)));
-        absent.keep(owner(MOST_ABSENT), used(5_000));
-        assert_eq!(absent.first_end(), Some(Timestamp::from_millis(3)));
+        assert_eq!(absent.accounts.first_full_at(), Some(Timestamp::from_millis(2)));
+        absent.keep(owner(100_000), used(5_000));
+        assert_eq!(absent.accounts.first_full_at(), Some(Timestamp::from_millis(3)));
         assert_eq!(absent.take(|| owner(0)), None);
         assert!(absent.take(|| owner(1)).is_some());
     }

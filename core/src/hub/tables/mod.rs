@@ -10,6 +10,7 @@ mod names;
 pub(super) mod outbox;
 pub(super) mod probe;
 pub(crate) mod rate;
+pub(crate) mod refilling;
 pub(super) mod remembered;
 pub(super) mod requests;
 pub(super) mod room;

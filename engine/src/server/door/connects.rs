@@ -1,20 +1,11 @@
 //! How often each network has connected.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use switchboard_core::{Bucket, Network, Rate, Timestamp};
-
-/// Buckets that are kept; one more drops the fullest.
-pub(super) const MOST_BUCKETS: usize = 100_000;
+use switchboard_core::{Bucket, Network, Rate, Refilling, Timestamp};
 
 /// A bucket for each network that has connected lately, until it is full again: that outlives the
 /// connections.
 #[derive(Default, Debug)]
-pub(super) struct Connects {
-    buckets: BTreeMap<Network, Bucket>,
-    /// The fullest first.
-    by_end: BTreeSet<(Timestamp, Network)>,
-}
+pub(super) struct Connects(Refilling<Network, Bucket>);
 
 impl Connects {
     /// Takes one connect. Returns whether it is within the rate.
@@ -22,33 +13,20 @@ impl Connects {
         if rate.per_second == 0 {
             return true;
         }
-        while self.by_end.first().is_some_and(|(end, _)| *end <= now) {
-            self.drop_fullest();
+        while self.0.first_full_at().is_some_and(|at| at <= now) {
+            self.0.drop_fullest();
         }
-        let mut bucket = self.buckets.get(&network).copied().unwrap_or_default();
-        let end = bucket.full_at();
-        if !bucket.take(now, 1, rate) {
-            return false;
+        let mut bucket = self.0.get(&network).copied().unwrap_or_default();
+        let fits = bucket.take(now, 1, rate);
+        if fits {
+            self.0.insert(network, bucket);
         }
-        self.by_end.remove(&(end, network));
-        if !self.buckets.contains_key(&network) && self.buckets.len() >= MOST_BUCKETS {
-            self.drop_fullest();
-        }
-        self.buckets.insert(network, bucket);
-        self.by_end.insert((bucket.full_at(), network));
-        true
-    }
-
-    fn drop_fullest(&mut self) {
-        if let Some((_, network)) = self.by_end.pop_first() {
-            self.buckets.remove(&network);
-        }
+        fits
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        assert_eq!(self.buckets.len(), self.by_end.len(), "both orders have the same networks");
-        self.buckets.len()
+        self.0.len()
     }
 }
 
@@ -81,17 +59,17 @@ mod tests {
     #[test]
     fn there_are_at_most_so_many_and_the_fullest_is_dropped_first() {
         let mut connects = Connects::default();
-        for n in 0..u32::try_from(MOST_BUCKETS).expect("it fits") {
+        for n in 0..100_000 {
             assert!(connects.take(Timestamp::from_micros(n.into()), network(n), RATE));
         }
         let now = Timestamp::from_micros(99_999);
         assert!(connects.take(now, network(1), RATE), "this one is not new");
-        assert_eq!(connects.len(), MOST_BUCKETS);
+        assert_eq!(connects.len(), 100_000);
         assert!(connects.take(now, network(u32::MAX), RATE));
-        assert_eq!(connects.len(), MOST_BUCKETS);
-        assert!(!connects.buckets.contains_key(&network(0)), "it was the fullest");
-        assert!(connects.buckets.contains_key(&network(1)));
-        assert!(connects.buckets.contains_key(&network(2)));
+        assert_eq!(connects.len(), 100_000);
+        assert!(connects.0.get(&network(0)).is_none(), "it was the fullest");
+        assert!(connects.0.get(&network(1)).is_some());
+        assert!(connects.0.get(&network(2)).is_some());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Who may be in the doorway, and who has to give way.
+//! Which sockets may stay in the doorway, and which have to make room.
 
 mod connects;
 mod networks;
@@ -41,7 +41,7 @@ pub struct Door<S> {
     per_network: Limit,
     connections_per_network: Limit,
     connects_per_network: Rate,
-    exempts_loopback: bool,
+    loopback: Loopback,
     listed: Slab<Listed<S>>,
     waiting: Queue,
     farewells: Queue,
@@ -134,7 +134,7 @@ impl<S: Clone> Door<S> {
             per_network: settings.handshakes_per_address,
             connections_per_network: settings.connections_per_address,
             connects_per_network: settings.connects_per_address,
-            exempts_loopback: settings.config.limits.loopback == Loopback::Exempt,
+            loopback: settings.config.limits.loopback,
             listed: Slab::new(),
             waiting: Queue::default(),
             farewells: Queue::default(),
@@ -176,9 +176,7 @@ impl<S: Clone> Door<S> {
             return None;
         }
         let network = address.map(Network::from);
-        let is_over = self.is_over(network, &self.waiting);
-        let own = is_over.then(|| self.waiting.next_of(network)).flatten();
-        let first = own.or_else(|| self.is_full().then(|| self.waiting.next()).flatten());
+        let first = self.first_to_go(&self.waiting, network, self.is_full());
         let evicted = first.and_then(|entry| self.evict(entry));
         let silence = self.arrives(now);
         let key = self.list(Listed { network, stage: Stage::Waiting(silence), socket });
@@ -272,10 +270,8 @@ impl<S: Clone> Door<S> {
             },
         };
         self.release(place.0);
-        let is_over = self.is_over(network, &self.farewells);
-        let own = is_over.then(|| self.farewells.next_of(network)).flatten();
         let is_full = self.farewells.len() >= self.max;
-        let first = own.or_else(|| is_full.then(|| self.farewells.next()).flatten());
+        let first = self.first_to_go(&self.farewells, network, is_full);
         let evicted = first.and_then(|entry| self.evict(entry));
         let silence = self.arrives(now);
         let key = self.list(Listed { network, stage: Stage::Farewell(silence), socket });
@@ -339,14 +335,18 @@ impl<S: Clone> Door<S> {
         Ok(())
     }
 
-    /// Whether one more handshake or farewell of a network exceeds its limit.
-    fn is_over(&self, network: Option<Network>, queue: &Queue) -> bool {
-        self.pays(network) && self.per_network.is_exceeded_by(queue.len_of(network) + 1)
+    /// Which handshake or farewell makes room for one more of this network: one of its own if that
+    /// exceeds its limit, or any if the door is full.
+    fn first_to_go(&self, queue: &Queue, network: Option<Network>, is_full: bool) -> Option<Entry> {
+        let is_over =
+            self.pays(network) && self.per_network.is_exceeded_by(queue.len_of(network) + 1);
+        let own = is_over.then(|| queue.next_of(network)).flatten();
+        own.or_else(|| is_full.then(|| queue.next()).flatten())
     }
 
     /// Whether the limits per network hold for it.
     fn pays(&self, network: Option<Network>) -> bool {
-        network.is_some_and(|network| !(self.exempts_loopback && network.is_loopback()))
+        network.is_some_and(|network| self.loopback.limits(network))
     }
 
     fn arrives(&mut self, now: Timestamp) -> Silence {
