@@ -15,7 +15,7 @@ pub struct HeadReader {
 }
 
 impl HeadReader {
-    /// For a peer at this address, if it is known, and a head of at most so many bytes. Empty lines
+    /// For a peer at this address, if it is known, and a head of at most `max_bytes`. Empty lines
     /// before it do not count.
     pub fn new(address: Option<IpAddr>, max_bytes: usize) -> Self {
         Self { bytes: Vec::new(), max_bytes, parsed: 0, address }

@@ -160,19 +160,20 @@ impl<O: Outlet + Clone> Engine<O> {
     /// interrupted, and each socket was read until it was empty. It waits for that for a second at
     /// most. In a turn that begins without sleeping, read `now` before the poller is asked.
     pub fn tick_when_read(&mut self, now: Timestamp, has_read_all: bool) {
-        let is_due = |engine: &Self| engine.next_deadline().is_some_and(|at| at <= now);
-        if let Some(since) = self.due_since
-            && is_due(self)
-            && (has_read_all || now - since >= READ_FIRST)
-        {
-            self.tick(now);
-            // What one tick did not get done needs no second look.
-            self.due_since = is_due(self).then_some(now);
-        } else if is_due(self) {
-            self.due_since.get_or_insert(now);
-        } else {
-            self.due_since = None;
+        match self.due_since {
+            _ if !self.is_due(now) => self.due_since = None,
+            Some(since) if has_read_all || now - since >= READ_FIRST => {
+                self.tick(now);
+                // What one tick did not get done needs no second look.
+                self.due_since = self.is_due(now).then_some(now);
+            }
+            Some(_) => {}
+            None => self.due_since = Some(now),
         }
+    }
+
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.next_deadline().is_some_and(|at| at <= now)
     }
 
     /// Reads the wall clock, as [`ServerSettings::wall_clock`] says, so that what follows has the

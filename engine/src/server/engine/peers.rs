@@ -1,7 +1,6 @@
 //! All sockets, the stage that each has reached, and its deadline.
 
 use std::collections::BTreeSet;
-
 use std::net::IpAddr;
 
 use slab::Slab;
@@ -16,7 +15,7 @@ use crate::server::head::HeadReader;
 /// The stage that a peer has reached.
 pub(super) enum Stage {
     /// Its request is being read.
-    Head(Head),
+    Head(Box<Head>),
     /// The application has been asked about it.
     Deciding(Box<Deciding>, Timestamp),
     /// It is not let in. This answer is being written; so many of its bytes have been.
@@ -50,8 +49,9 @@ pub(super) struct Head {
 }
 
 impl Head {
-    pub(super) fn new(reader: HeadReader, first_byte: Timestamp, deadline: Timestamp) -> Self {
-        Self { reader, due: first_byte.min(deadline), deadline }
+    /// In a box, because the stage of an open connection is smaller, and stays.
+    pub(super) fn new(reader: HeadReader, first_byte: Timestamp, deadline: Timestamp) -> Box<Self> {
+        Box::new(Self { reader, due: first_byte.min(deadline), deadline })
     }
 }
 
@@ -115,7 +115,7 @@ impl<O> Peers<O> {
         now: Timestamp,
         address: Option<IpAddr>,
         outlet: O,
-        head: Head,
+        head: Box<Head>,
     ) -> Option<(usize, Option<usize>)> {
         let (place, evicted) = self.door.enter(now, address, self.table.vacant_key())?;
         Some((self.insert(outlet, Stage::Head(head), place), evicted))
