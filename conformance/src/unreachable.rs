@@ -29,7 +29,7 @@ impl BlackHole {
         Self { address, _listener: listener, _queued: queued }
     }
 
-    /// Where nothing answers.
+    /// Returns the address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

@@ -1,4 +1,4 @@
-//! Who may see the statistics: over HTTP, and in their room.
+//! Access to the statistics: over HTTP, and in their room.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,7 +12,7 @@ use crate::config::Stats;
 /// The claim of a token whose holder may see the statistics.
 const CLAIM: &str = "stats";
 
-/// Decides who may see the statistics.
+/// Decides which clients may see the statistics.
 pub(crate) struct Numbers {
     shown: Stats,
     verifier: Option<Arc<Verifier>>,

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use switchboard_core::Limit;
+use switchboard_core::http::HttpRequest;
 
 use crate::runtime::Context;
 use crate::shared::harness::{Running, eventually, listen, plain, with};
@@ -42,6 +43,18 @@ fn names() -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// An upgrade that another server has read.
+fn upgrade() -> HttpRequest {
+    let headers = [
+        ("Host", "test"),
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
+    HttpRequest::from_parts("GET", "/ws/lobby", headers).unwrap()
 }
 
 #[test]
@@ -89,15 +102,7 @@ fn a_server_that_is_dropped_lets_go_of_sockets_and_threads() {
     let (address, listener) = listen();
     let mut client = Client::dial(address);
     let (socket, _) = listener.accept().unwrap();
-    let headers = [
-        ("Host", "test"),
-        ("Upgrade", "websocket"),
-        ("Connection", "Upgrade"),
-        ("Sec-WebSocket-Version", "13"),
-        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
-    ];
-    let request = switchboard_core::http::HttpRequest::from_parts("GET", "/ws/lobby", headers);
-    let admission = server.admit(request.unwrap()).unwrap();
+    let admission = server.admit(upgrade()).unwrap();
     server.adopt(admission, socket, b"").unwrap();
     client.expect("connected");
     // A thread sets its name when it starts to run.
@@ -112,30 +117,20 @@ fn a_server_that_is_dropped_lets_go_of_sockets_and_threads() {
 fn an_admission_counts_as_a_connection_of_its_address() {
     let server = with(|settings| settings.connections_per_address = Limit::at_most(1));
     let server = server.build().unwrap();
-    let upgrade = |host: u8| {
-        let headers = [
-            ("Host", "test"),
-            ("Upgrade", "websocket"),
-            ("Connection", "Upgrade"),
-            ("Sec-WebSocket-Version", "13"),
-            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
-        ];
-        let request = switchboard_core::http::HttpRequest::from_parts("GET", "/ws/lobby", headers);
-        server.admit(request.unwrap().with_address(Some([192, 0, 2, host].into())))
-    };
-    let admission = upgrade(1).unwrap();
-    assert_eq!(upgrade(1).unwrap_err().status().code(), 429);
-    let other = upgrade(2).unwrap();
+    let admit = |host: u8| server.admit(upgrade().with_address(Some([192, 0, 2, host].into())));
+    let admission = admit(1).unwrap();
+    assert_eq!(admit(1).unwrap_err().status().code(), 429);
+    let other = admit(2).unwrap();
     drop(admission);
     let (address, listener) = listen();
     let mut client = Client::dial(address);
     let (socket, _) = listener.accept().unwrap();
-    server.adopt(upgrade(1).unwrap(), socket, b"").unwrap();
+    server.adopt(admit(1).unwrap(), socket, b"").unwrap();
     client.expect("connected");
-    assert_eq!(upgrade(1).unwrap_err().status().code(), 429, "the connection counts, too");
+    assert_eq!(admit(1).unwrap_err().status().code(), 429, "the connection counts, too");
     drop(other);
     client.bye();
-    eventually("its place is free", || upgrade(1).is_ok());
+    eventually("its place is free", || admit(1).is_ok());
 }
 
 #[test]
